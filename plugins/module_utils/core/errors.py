@@ -1,0 +1,53 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one error tree: low code raises, the door turns it into a failed result.
+
+A message names the thing, what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+
+class LaunchError(Exception):
+    """Something of ours went wrong; its text is meant for the user.
+
+    `abort` is nova's closed list of errors that no other host can cure
+    (nova/compute/manager.py, `_do_build_and_run_instance`): the instance goes to ERROR
+    at once. Everything else sends it to its next alternate host.
+    """
+
+    abort = False
+
+
+class InvalidRequest(LaunchError):
+    """The user's input is wrong: nothing is created, trying elsewhere cannot help."""
+
+    abort = True
+
+
+class NotFound(LaunchError):
+    """A thing the request names does not exist."""
+
+    abort = True
+
+
+class Conflict(LaunchError):
+    """What is there is not ours, or is not what the request says and cannot be changed in place."""
+
+    abort = True
+
+
+class Exhausted(LaunchError):
+    """A host, a disk or a network has no room left; another one may have."""
+
+
+class Unavailable(LaunchError):
+    """A service or a host did not answer, or not in time; another host or a later run may do better."""
+
+
+class MissingLibrary(LaunchError):
+    """A Python library that a backend needs cannot be imported."""
+
+    def __init__(self, library: str):
+        super().__init__(library)
+        self.library = library

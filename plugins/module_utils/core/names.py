@@ -1,0 +1,46 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Identities that derive from an instance's UUID, and the marks by which objects of ours are known."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+
+from .errors import InvalidRequest
+
+# The XML namespace of our libvirt metadata; the prefix of our external_ids in OVN.
+NAMESPACE = "https://kvmstack.dev/launch/1"
+MARK = "kvmstack"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def checked_name(name: str, what: str) -> str:
+    """The name itself if it is safe in a file name, an XML text, a host name and a command; else InvalidRequest."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            "%s name %r: use 1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit" % (what, name)
+        )
+    return name
+
+
+def port_id(instance_uuid: str, network: str, index: int) -> str:
+    """The id of an instance's index-th port on a network; the same at every run."""
+    return str(uuid.uuid5(uuid.UUID(instance_uuid), "port/%s/%d" % (network, index)))
+
+
+def volume_id(project_id: str, name: str) -> str:
+    """The id of the volume of that name in a project; the same at every run."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "%s/volume/%s/%s" % (NAMESPACE, project_id, name)))
+
+
+def tap_name(port: str) -> str:
+    """The host's interface for a port, as nova and neutron name it: `tap` and 11 characters of the id."""
+    return "tap" + port[:11]
+
+
+def instance_path(state_path: str, instance_uuid: str, *parts: str) -> str:
+    """Where a compute host keeps an instance's files: root disk, config drive, console log."""
+    return os.path.join(state_path, "instances", instance_uuid, *parts)

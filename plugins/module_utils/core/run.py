@@ -1,0 +1,94 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Read, plan, apply, report: the same four steps for every stage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from .change import Change, plan as plan_items
+from .errors import LaunchError, MissingLibrary
+
+
+def run(module: AnsibleModule, noun: str, parse: Callable, connect: Callable, plan: Callable = plan_items) -> None:
+    """Take the list `noun` from what it is to what it should be and exit the module.
+
+    parse(params) gives the wanted items, or raises InvalidRequest before anything is touched.
+    connect(params) gives a backend: read(wanted) what exists, by key; apply(changes) makes the
+    pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
+    plan(wanted, current, state) pairs the two and is pure.
+    """
+    try:
+        wanted = parse(module.params)
+        backend = connect(module.params)
+        changes = plan(wanted, backend.read(wanted), module.params.get("state", "present"))
+        outcome = {} if module.check_mode else backend.apply([change for change in changes if change.pending])
+    except MissingLibrary as error:
+        module.fail_json(msg=missing_required_lib(error.library))
+    except LaunchError as error:
+        module.fail_json(msg=str(error))
+    report(module, noun, changes, outcome)
+
+
+def report(module: AnsibleModule, noun: str, changes: list[Change], outcome: dict[str, Any]) -> None:
+    """Exit with one result per item, in order; with failed items the task fails and names them all."""
+    results = [_result(change, outcome.get(change.key)) for change in changes]
+    failures = ["%s: %s" % (result["name"], result["msg"]) for result in results if result["failed"]]
+    answer = {noun: results, "changed": any(result["changed"] for result in results)}
+    if module._diff:
+        answer["diff"] = [_difference(noun, change, outcome.get(change.key)) for change in changes if change.pending]
+    if failures:
+        module.fail_json(msg="; ".join(failures), **answer)
+    module.exit_json(**answer)
+
+
+def query(module: AnsibleModule, noun: str, find: Callable) -> None:
+    """Exit with what find(params) lists: the shape of every `_info` module."""
+    try:
+        found = find(module.params)
+    except MissingLibrary as error:
+        module.fail_json(msg=missing_required_lib(error.library))
+    except LaunchError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **{noun: [item.to_result() for item in found]})
+
+
+def _result(change: Change, outcome: Any) -> dict[str, Any]:
+    """What the user gets for one item: its fields, what was done, and how it failed if it did."""
+    error = outcome if isinstance(outcome, LaunchError) else change.error
+    result = _final(change, outcome).to_result()
+    result.update(action=change.action, changed=change.pending and error is None, failed=error is not None)
+    if error is not None:
+        result.update(msg=str(error), abort=error.abort)
+    return result
+
+
+def _difference(noun: str, change: Change, outcome: Any) -> dict[str, str]:
+    """One entry of Ansible's diff: the item's text before and after."""
+    header = "%s %s" % (noun, change.wanted.name)
+    after = None if change.after is None else _final(change, outcome)
+    return {
+        "before_header": header,
+        "after_header": header,
+        "before": as_text(change.before),
+        "after": as_text(after),
+    }
+
+
+def _final(change: Change, outcome: Any) -> Any:
+    """The item as it now is as far as we know: as applied, else as planned, else as it was, else as asked for."""
+    if outcome is not None and not isinstance(outcome, LaunchError):
+        return outcome
+    return change.after or change.before or change.wanted
+
+
+def as_text(item: Any) -> str:
+    """An item as a person reads it in a diff: its own text if it has one, else its fields."""
+    if item is None:
+        return ""
+    if hasattr(item, "as_text"):
+        return item.as_text()
+    return json.dumps(item.to_result(), indent=2, sort_keys=True, default=str) + "\n"

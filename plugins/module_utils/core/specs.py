@@ -1,0 +1,30 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Argument specs that stages share; plugins/doc_fragments has the same words for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REQUIRED = {"type": "str", "required": True}
+
+STATE = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+
+# A URL may hold a password.
+DATABASE = {"database": {"type": "str", "required": True, "no_log": True}}
+
+PROJECT = {"project_id": {"type": "str", "default": "default"}}
+
+NORTHBOUND = {
+    "northbound": {"type": "str", "default": "unix:/run/ovn/ovnnb_db.sock"},
+    "private_key": {"type": "path", "no_log": False},
+    "certificate": {"type": "path"},
+    "ca_certificate": {"type": "path"},
+}
+
+STATE_PATH = {"state_path": {"type": "path", "default": "/var/lib/kvmstack"}}
+
+
+def listed(noun: str, **options: Any) -> dict[str, Any]:
+    """The list a stage takes: a required list of dictionaries with these options."""
+    return {noun: {"type": "list", "elements": "dict", "required": True, "options": options}}

@@ -1,0 +1,238 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an instance is, and every rule about how its record may change (the seed's steps 2, 3, 7 and 13)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from ..core.change import Change
+from ..core.errors import Conflict, LaunchError, NotFound
+from ..core.names import port_id
+
+# An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
+STATUS = {"building": "BUILD", "active": "ACTIVE", "error": "ERROR", "deleted": "DELETED"}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance: the launch request and what has become of it.
+
+    flavor: {name, vcpus, ram (MiB), disk (GiB), extra_specs}. ports and volumes are the items that the
+    stages of these names take. attempted_hosts failed it in this launch. seconds passed from the request
+    to ACTIVE. fault is the message of what stopped it. user_data itself is never here, only its SHA-256.
+    """
+
+    name: str
+    project_id: str
+    user_id: str | None = None
+    uuid: str | None = None
+    vm_state: str | None = None
+    task_state: str | None = None
+    host: str | None = None
+    attempted_hosts: list | None = None
+    flavor: dict | None = None
+    image: dict | None = None
+    ports: list | None = None
+    volumes: list | None = None
+    metadata: dict | None = None
+    ssh_keys: list | None = None
+    user_data_digest: str | None = None
+    launched: bool = False
+    seconds: float | None = None
+    fault: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The name, unique among a project's living instances."""
+        return self.name
+
+    @property
+    def status(self) -> str:
+        """BUILD, ACTIVE, ERROR or DELETED, as the Compute API says it."""
+        return STATUS.get(self.vm_state or "building")
+
+    def over(self, before: Instance | None) -> Instance:
+        """The record's next state when this is requested of it."""
+        if before is None or not before.launched:
+            return _requested(self, before)
+        _refuse_changes(self, before)
+        return _updated(self, before)
+
+    def to_result(self) -> dict[str, Any]:
+        """The document that flows through the stages; root disk, ports and volumes carry their instance and host."""
+        document = asdict(self)
+        del document["user_data_digest"], document["launched"]
+        document["status"] = self.status
+        if self.image:
+            document["image"] = {**self.image, "instance_uuid": self.uuid, "size": (self.flavor or {}).get("disk", 0)}
+        document["ports"] = [{**port, "host": self.host} for port in self.ports or []]
+        document["volumes"] = [{**volume, "host": volume.get("pinned") or self.host} for volume in self.volumes or []]
+        return document
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the record has of a request: instances by name, and the volumes it names by their id."""
+
+    instances: dict[str, Instance]
+    volumes: dict[str, dict]
+
+
+def plan(wanted: list[Instance], current: Recorded, state: str) -> list[Change]:
+    """Pair requests with records; what is to go is marked as deleting, and goes when its parts have gone."""
+    changes = []
+    for item in wanted:
+        before = current.instances.get(item.key)
+        if state == "absent":
+            changes.append(Change(item, before, before and replace(before, task_state="deleting")))
+            continue
+        try:
+            if item.fault and before is not None and before.launched:
+                raise Conflict(item.fault)
+            located = replace(item, volumes=_located(item, before, current.volumes))
+            changes.append(Change(item, before, located.over(before)))
+        except LaunchError as error:
+            changes.append(Change(item, before, before, error))
+    return changes
+
+
+def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]) -> list[dict] | None:
+    """The wanted volumes, those that exist with their recorded size and host; Conflict if another instance has one."""
+    if wanted.volumes is None:
+        return None
+    located = []
+    for asked in wanted.volumes:
+        known = volumes.get(asked["id"])
+        if known is None and asked["size"] is None:
+            raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked["name"])
+        if known and known["instance_uuid"] not in (None, before and before.uuid):
+            raise Conflict("volume %s is attached to instance %s" % (asked["name"], known["instance_uuid"]))
+        located.append({**asked, "size": asked["size"] or known["size"], "pinned": known and known["host"]})
+    return located
+
+
+def _requested(wanted: Instance, before: Instance | None) -> Instance:
+    """A launch that has not succeeded yet begins, or begins again: what was made keeps its identity."""
+    identity = before.uuid if before else str(uuid.uuid4())
+    failed = wanted.fault or _misfit(wanted)
+    going_on = before is not None and before.vm_state == "building" and not failed
+    fresh = replace(
+        wanted,
+        uuid=identity,
+        vm_state="error" if failed else "building",
+        task_state=before.task_state if going_on else None if failed else "scheduling",
+        host=before.host if before else None,
+        attempted_hosts=before.attempted_hosts if going_on else [],
+        ports=_identified_ports(wanted, identity, before.ports if before else None),
+        volumes=_identified_volumes(wanted, identity),
+        metadata=wanted.metadata or {},
+        ssh_keys=wanted.ssh_keys or [],
+        fault=failed,
+    )
+    if before is not None and before.user_data_digest and not wanted.user_data_digest:
+        return replace(fresh, user_data_digest=before.user_data_digest)
+    return fresh
+
+
+def _misfit(wanted: Instance) -> str | None:
+    """How the flavor is too small for the image (nova/compute/api.py, `_validate_flavor_image`); None if it is not."""
+    if not wanted.flavor or not wanted.image:
+        return None
+    if wanted.flavor["ram"] < wanted.image["min_ram"]:
+        return "flavor %s has %d MiB of RAM, image %s needs %d: take a larger flavor" % (
+            wanted.flavor["name"], wanted.flavor["ram"], wanted.image["name"], wanted.image["min_ram"],
+        )  # fmt: skip
+    if 0 < wanted.flavor["disk"] < wanted.image["min_disk"]:
+        return "flavor %s has a disk of %d GiB, image %s needs %d: take a larger flavor" % (
+            wanted.flavor["name"], wanted.flavor["disk"], wanted.image["name"], wanted.image["min_disk"],
+        )  # fmt: skip
+    return None
+
+
+def _refuse_changes(wanted: Instance, before: Instance) -> None:
+    """Conflict naming every field that differs and that a running guest cannot change."""
+    fixed = []
+    for field in ("flavor", "image", "ssh_keys", "user_data_digest"):
+        asked, have = getattr(wanted, field), getattr(before, field)
+        if asked is not None and asked != have:
+            fixed.append(_differing(field, asked, have))
+    if wanted.ports is not None:
+        asked, have = _networks(wanted.ports, before.ports), _networks(before.ports, before.ports)
+        if asked != have:
+            fixed.append(_differing("networks", asked, have))
+    if wanted.volumes is not None:
+        asked, have = (sorted(volume["name"] for volume in side) for side in (wanted.volumes, before.volumes))
+        if asked != have:
+            fixed.append(_differing("volumes", asked, have))
+    if fixed:
+        raise Conflict(
+            "%s cannot be changed while the instance exists: restore the old value, or destroy the instance first"
+            % "; ".join(fixed)
+        )
+
+
+def _differing(field: str, asked: Any, have: Any) -> str:
+    if field == "user_data_digest":
+        return "user_data"
+    if isinstance(asked, dict) and isinstance(have, dict):
+        keys = [key for key in asked if asked[key] != have.get(key)]
+        return "%s (%s)" % (field, ", ".join("%s: %s, now %s" % (key, asked[key], have.get(key)) for key in keys))
+    return "%s (%s, now %s)" % (field, asked, have)
+
+
+def _networks(ports: list[dict[str, Any]], recorded: list[dict[str, Any]]) -> list[str]:
+    """Ports as a person tells them apart, `private 10.0.0.5`; an address left out is the recorded one."""
+    known = [port["fixed_ip"] for port in recorded] + [None] * len(ports)
+    return ["%s %s" % (port["network"], port["fixed_ip"] or address) for port, address in zip(ports, known)]
+
+
+def _updated(wanted: Instance, before: Instance) -> Instance:
+    """A running instance with the changes it can take: metadata, volume sizes, security groups, fixed addresses."""
+    ports = before.ports
+    if wanted.ports is not None:
+        ports = _identified_ports(wanted, before.uuid, before.ports)
+    volumes = before.volumes
+    if wanted.volumes is not None:
+        asked = {volume["id"]: volume for volume in wanted.volumes}
+        volumes = [_merged(volume, asked[volume["id"]]) for volume in before.volumes]
+    metadata = before.metadata if wanted.metadata is None else wanted.metadata
+    return replace(before, ports=ports, volumes=volumes, metadata=metadata)
+
+
+def _identified_ports(wanted: Instance, identity: str, before: list | None) -> list[dict[str, Any]]:
+    """The wanted ports with their ids and names, laid over those of the record, whose MAC and address stay."""
+    known = {port["id"]: port for port in before or []}
+    ports, seen = [], {}
+    for asked in wanted.ports or []:
+        network = asked["network"]
+        index = seen[network] = seen.get(network, -1) + 1
+        port = {
+            "id": port_id(identity, network, index),
+            "name": "%s-%s%s" % (wanted.name, network, "-%d" % index if index else ""),
+            "instance_uuid": identity,
+            "mac_address": None,
+            **asked,
+        }
+        ports.append(_merged(known[port["id"]], port) if port["id"] in known else port)
+    return ports
+
+
+def _identified_volumes(wanted: Instance, identity: str) -> list[dict[str, Any]]:
+    """The wanted volumes as disks of this instance: vdb, vdc and so on after the root disk vda."""
+    return [
+        {**volume, "instance_uuid": identity, "device": "vd" + chr(ord("b") + index)}
+        for index, volume in enumerate(wanted.volumes or [])
+    ]
+
+
+def from_document(document: dict[str, Any]) -> Instance:
+    """The instance that a document of an earlier stage tells of; a key that is not a field of ours is left out."""
+    known = {field.name for field in fields(Instance)}
+    return Instance(**{key: value for key, value in document.items() if key in known})
+
+
+def _merged(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    return {**before, **{key: value for key, value in asked.items() if value is not None}}

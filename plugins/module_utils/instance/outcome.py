@@ -1,0 +1,152 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the stages made of an instance, written back to its record: the conductor's part (the seed's steps 7 and 13).
+
+This room's second shape: the wanted items are not requests but results, and the plan settles the next state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core.change import Change
+from ..core.errors import Conflict, LaunchError
+from .model import Instance, Recorded, from_document
+
+STAGES = ("ports", "images", "volumes", "domains")
+
+
+class StageFailed(LaunchError):
+    """A stage's own error, carried here with its message and with whether another host could do better."""
+
+    def __init__(self, message: str, abort: bool):
+        super().__init__(message)
+        self.abort = abort
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One instance as it went into the stages, and what they said of it."""
+
+    instance: Instance
+    error: StageFailed | None
+    ports: dict[str, dict]
+    domain: dict[str, Any] | None
+    max_attempts: int
+
+    @property
+    def key(self) -> str:
+        """The instance's name."""
+        return self.instance.name
+
+    @property
+    def name(self) -> str:
+        """The instance's name."""
+        return self.instance.name
+
+    def to_result(self) -> dict[str, Any]:
+        """The instance's document."""
+        return self.instance.to_result()
+
+
+def parse(params: dict[str, Any]) -> list[Outcome]:
+    """Join the stages' results to their instances."""
+    results = {stage: _by_instance(params[stage]) for stage in STAGES}
+    lost = params["lost_hosts"]
+    outcomes = []
+    for document in params["instances"]:
+        identity = document["uuid"]
+        mine = {stage: results[stage].get(identity, []) for stage in STAGES}
+        outcomes.append(
+            Outcome(
+                instance=from_document(document),
+                error=_own_error(document) or _first_error(mine) or _lost(document.get("host"), lost),
+                ports={port["id"]: port for port in mine["ports"]},
+                domain=mine["domains"][0] if mine["domains"] else None,
+                max_attempts=params["max_attempts"],
+            )
+        )
+    return outcomes
+
+
+def plan(wanted: list[Outcome], current: Recorded, state: str) -> list[Change]:
+    """Settle every instance's next state; with nothing recorded (check mode) its document stands for the record."""
+    changes = []
+    for outcome in wanted:
+        before = current.instances.get(outcome.key)
+        try:
+            if before is not None and before.uuid != outcome.instance.uuid:
+                raise Conflict("another run has put a new instance in its place: run again")
+            known = before or outcome.instance
+            after = settle(outcome, replace(known, task_state=outcome.instance.task_state or known.task_state))
+            changes.append(Change(outcome, before, after))
+        except LaunchError as error:
+            changes.append(Change(outcome, before, before, error))
+    return changes
+
+
+def settle(outcome: Outcome, known: Instance) -> Instance | None:
+    """The record's next state: deleted, active, error, waiting for its next host, or as it was.
+
+    An error does not touch an instance that was launched before: it runs, and only this run's wish failed.
+    """
+    if known.task_state == "deleting":
+        if outcome.error:
+            raise outcome.error
+        return replace(known, vm_state="deleted", task_state=None)
+    known = replace(known, ports=[_port(port, outcome.ports.get(port["id"])) for port in known.ports or []])
+    if outcome.error is None:
+        return _built(known, outcome.domain)
+    if known.launched:
+        raise outcome.error
+    return _failed(known, outcome.error, outcome.max_attempts)
+
+
+def _built(known: Instance, domain: dict[str, Any] | None) -> Instance:
+    if domain is None or domain["status"] != "ACTIVE":
+        return known
+    return replace(known, vm_state="active", task_state=None, launched=True, fault=None)
+
+
+def _failed(known: Instance, error: StageFailed, max_attempts: int) -> Instance:
+    """An error that no host can cure ends the launch; another sends it on, up to max_attempts hosts."""
+    if error.abort:
+        return replace(known, vm_state="error", task_state=None, fault=str(error))
+    attempted = [*(known.attempted_hosts or []), known.host]
+    if len(attempted) >= max_attempts:
+        message = "%s (tried: %s)" % (error, ", ".join(attempted))
+        return replace(known, vm_state="error", task_state=None, host=None, attempted_hosts=attempted, fault=message)
+    return replace(known, task_state="scheduling", host=None, attempted_hosts=attempted)
+
+
+def _port(port: dict[str, Any], made: dict[str, Any] | None) -> dict[str, Any]:
+    """The port with the MAC and the address that the network gave it."""
+    if not made or made.get("failed"):
+        return port
+    return {**port, "mac_address": made["mac_address"], "fixed_ip": made["fixed_ip"]}
+
+
+def _by_instance(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        grouped.setdefault(result.get("instance_uuid") or result.get("uuid"), []).append(result)
+    return grouped
+
+
+def _own_error(document: dict[str, Any]) -> StageFailed | None:
+    """The error of the stage that handed the document on: no host was found for it."""
+    return StageFailed(document["msg"], bool(document.get("abort"))) if document.get("failed") else None
+
+
+def _first_error(mine: dict[str, list[dict[str, Any]]]) -> StageFailed | None:
+    for stage in STAGES:
+        for result in mine[stage]:
+            if result.get("failed"):
+                message = "%s %s: %s" % (stage[:-1], result.get("name"), result["msg"])
+                return StageFailed(message, bool(result.get("abort")))
+    return None
+
+
+def _lost(host: str | None, lost: dict[str, str]) -> StageFailed | None:
+    return StageFailed("host %s: %s" % (host, lost[host]), False) if host in lost else None

@@ -1,0 +1,118 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The tables of the persistent record: what nova keeps in its nova, nova_api and placement databases.
+
+Times are UTC without a zone. `deleted` is 0 for a live row and the row's own id for a deleted one,
+nova's way to keep a unique name among the living on every database.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from types import SimpleNamespace
+
+
+@lru_cache(maxsize=None)
+def schema() -> SimpleNamespace:
+    """The tables by name, and their `metadata`. Built on first use: importing this file needs no library."""
+    from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text
+    from sqlalchemy import UniqueConstraint
+
+    metadata = MetaData()
+    instances = Table(
+        "instances",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("uuid", String(36), nullable=False, unique=True),
+        Column("name", String(63), nullable=False),
+        Column("project_id", String(255), nullable=False),
+        Column("user_id", String(255)),
+        Column("request_id", String(64)),
+        Column("vm_state", String(16), nullable=False),
+        Column("task_state", String(16)),
+        Column("host", String(255)),
+        Column("attempted_hosts", JSON, nullable=False),
+        Column("flavor", JSON),
+        Column("image", JSON),
+        Column("ports", JSON, nullable=False),
+        Column("volumes", JSON, nullable=False),
+        Column("instance_metadata", JSON, nullable=False),
+        Column("ssh_keys", JSON),
+        Column("user_data_digest", String(64)),
+        Column("fault", Text),
+        Column("created_at", DateTime, nullable=False),
+        Column("requested_at", DateTime, nullable=False),
+        Column("updated_at", DateTime, nullable=False),
+        Column("launched_at", DateTime),
+        Column("deleted_at", DateTime),
+        Column("deleted", Integer, nullable=False),
+        UniqueConstraint("project_id", "name", "deleted", name="uniq_instances_project_name"),
+        Index("ix_instances_host", "host", "deleted"),
+    )
+    instance_actions = Table(
+        "instance_actions",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("instance_uuid", String(36), nullable=False, index=True),
+        Column("request_id", String(64), nullable=False),
+        Column("action", String(32), nullable=False),
+        Column("user_id", String(255)),
+        Column("host", String(255)),
+        Column("start_time", DateTime, nullable=False),
+        Column("finish_time", DateTime),
+        Column("result", String(16)),
+        Column("message", Text),
+    )
+    volumes = Table(
+        "volumes",
+        metadata,
+        Column("id", String(36), primary_key=True),
+        Column("name", String(255), nullable=False),
+        Column("project_id", String(255), nullable=False),
+        Column("host", String(255)),
+        Column("size", Integer, nullable=False),
+        Column("format", String(16), nullable=False),
+        Column("instance_uuid", String(36), index=True),
+        Column("delete_on_termination", Boolean, nullable=False),
+        UniqueConstraint("project_id", "name", name="uniq_volumes_project_name"),
+    )
+    compute_nodes = Table(
+        "compute_nodes",
+        metadata,
+        Column("host", String(255), primary_key=True),
+        Column("generation", Integer, nullable=False),
+        Column("enabled", Boolean, nullable=False),
+        Column("disabled_reason", String(255)),
+        Column("vcpus", Integer, nullable=False),
+        Column("memory_mb", Integer, nullable=False),
+        Column("disk_gb", Integer, nullable=False),
+        Column("vcpus_reserved", Integer, nullable=False),
+        Column("memory_mb_reserved", Integer, nullable=False),
+        Column("disk_gb_reserved", Integer, nullable=False),
+        Column("cpu_allocation_ratio", Float, nullable=False),
+        Column("ram_allocation_ratio", Float, nullable=False),
+        Column("disk_allocation_ratio", Float, nullable=False),
+        Column("vcpus_used", Integer, nullable=False),
+        Column("memory_mb_used", Integer, nullable=False),
+        Column("disk_gb_used", Integer, nullable=False),
+        Column("facts", JSON, nullable=False),
+        Column("updated_at", DateTime, nullable=False),
+    )
+    allocations = Table(
+        "allocations",
+        metadata,
+        Column("instance_uuid", String(36), primary_key=True),
+        Column("host", String(255), nullable=False, index=True),
+        Column("vcpus", Integer, nullable=False),
+        Column("memory_mb", Integer, nullable=False),
+        Column("disk_gb", Integer, nullable=False),
+        Column("created_at", DateTime, nullable=False),
+    )
+    return SimpleNamespace(
+        metadata=metadata,
+        instances=instances,
+        instance_actions=instance_actions,
+        volumes=volumes,
+        compute_nodes=compute_nodes,
+        allocations=allocations,
+    )

@@ -1,0 +1,76 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Door of the stage host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host
+short_description: Record compute hosts
+description:
+  - Keeps what compute hosts say of themselves in the record, where the scheduler reads it. This is nova's
+    resource tracker; what instances have claimed of a host is never touched.
+  - A host of O(hosts) that O(nodes) does not tell of is only looked up, and its C(age) says whether it should be asked.
+extends_documentation_fragment:
+  - kvmstack.launch.database
+  - kvmstack.launch.stage
+options:
+  hosts:
+    description: Names of compute hosts, as in the inventory.
+    type: list
+    elements: str
+    required: true
+  nodes:
+    description: What M(kvmstack.launch.host_info) told on the hosts.
+    type: list
+    elements: dict
+    default: []
+  settings:
+    description:
+      - The operator's settings by host, C(enabled), C(disabled_reason), C(vcpus_reserved),
+        C(memory_mb_reserved), C(disk_gb_reserved), C(cpu_allocation_ratio), C(ram_allocation_ratio)
+        and C(disk_allocation_ratio).
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Record a host, with half of its memory kept for other things
+  kvmstack.launch.host:
+    database: sqlite:////var/lib/launch.db
+    hosts: [compute-1]
+    nodes: "{{ launch_host.hosts }}"
+    settings: {compute-1: {memory_mb_reserved: 65536}}
+"""
+
+RETURN = r"""
+hosts:
+  description: The hosts as recorded. C(age) is the seconds since each was asked, null if it never was.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import run
+from ..module_utils.core.specs import DATABASE
+from ..module_utils.host import record, sql
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **DATABASE,
+            "hosts": {"type": "list", "elements": "str", "required": True},
+            "nodes": {"type": "list", "elements": "dict", "default": []},
+            "settings": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    run(module, "hosts", record.parse, sql.connect)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Door of the stage instance."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: instance
+short_description: Record launch requests
+description:
+  - Checks a request for instances and keeps each in the persistent record, with its UUID and launch
+    parameters, before anything outside exists. This is what nova's API does at a launch.
+  - An instance that was launched before is compared with its record. Metadata, volume sizes and security groups may
+    change; a change of what a running guest cannot change (flavor, image, networks, keys, user data)
+    is that instance's error, and nothing of it is touched.
+  - An invalid request (an unknown key, a name with a slash, two equal names, a size of 0) is refused as a whole.
+    A flavor, image or network that is not defined is the fault of that one instance, whose status becomes ERROR.
+  - With O(state=absent) instances are marked as being deleted; M(kvmstack.launch.instance_update) takes them
+    out of the record when their parts are gone.
+extends_documentation_fragment:
+  - kvmstack.launch.database
+  - kvmstack.launch.project
+  - kvmstack.launch.stage
+  - kvmstack.launch.state
+options:
+  instances:
+    description:
+      - What to launch. An entry has C(name), C(count) (C(web) with a count of 2 is C(web-1) and C(web-2)), C(flavor)
+        (a name in O(flavors), or a mapping like theirs), C(image) (a name in O(images)), C(networks) (names in
+        O(networks), or mappings of C(network), C(fixed_ip), C(security_groups), C(port_security)), C(volumes)
+        (mappings of C(name), C(size) in GiB, C(format), C(delete_on_termination); without a size an existing volume
+        of exactly that name), C(ssh_keys) and C(metadata).
+      - With O(state=absent) only C(name) and C(count) count.
+    type: list
+    elements: dict
+    required: true
+  flavors:
+    description: Flavors by name, each with C(vcpus), C(ram) in MiB, C(disk) in GiB and C(extra_specs).
+    type: dict
+    default: {}
+  images:
+    description:
+      - Images by name, each with C(url), C(checksum), C(disk_format), C(min_disk) in GiB, C(min_ram) in MiB and
+        C(properties).
+    type: dict
+    default: {}
+  networks:
+    description: Networks by name. Left empty, every network name is accepted.
+    type: dict
+    default: {}
+  user_data:
+    description: User data by instance name. It is never recorded; a digest of it is.
+    type: dict
+    default: {}
+  user_id:
+    description: The user who asks.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Accept a request for two instances
+  kvmstack.launch.instance:
+    database: sqlite:////var/lib/launch.db
+    flavors: {small: {vcpus: 1, ram: 512, disk: 1}}
+    images: {demo: {url: "https://images.example/demo.qcow2", checksum: "sha256:2c26b46b..."}}
+    instances:
+      - name: web
+        count: 2
+        flavor: small
+        image: demo
+        networks: [private]
+"""
+
+RETURN = r"""
+instances:
+  description: One document for each instance, counts expanded; the later stages take it as it is.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - name: web-1
+      uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+      status: BUILD
+      host: null
+      ports: []
+      volumes: []
+      action: create
+      changed: true
+      failed: false
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import run
+from ..module_utils.core.specs import DATABASE, PROJECT, STATE
+from ..module_utils.instance import model, request, sql
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **STATE,
+            **DATABASE,
+            **PROJECT,
+            "instances": {"type": "list", "elements": "dict", "required": True},
+            "flavors": {"type": "dict", "default": {}},
+            "images": {"type": "dict", "default": {}},
+            "networks": {"type": "dict", "default": {}},
+            "user_data": {"type": "dict", "default": {}, "no_log": True},
+            "user_id": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    run(module, "instances", request.parse, sql.connect, model.plan)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The query of the stage instance."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: instance_info
+short_description: List instances of the record
+description:
+  - Lists the living instances of a project with their status, host, addresses, volumes and faults.
+extends_documentation_fragment:
+  - kvmstack.launch.database
+  - kvmstack.launch.project
+  - kvmstack.launch.stage.query
+options:
+  names:
+    description: Only instances of these names. Left out, all.
+    type: list
+    elements: str
+  hosts:
+    description: Only instances on these hosts. Left out, on all hosts and on none.
+    type: list
+    elements: str
+"""
+
+EXAMPLES = r"""
+- name: List everything on one host
+  kvmstack.launch.instance_info:
+    database: sqlite:////var/lib/launch.db
+    hosts: [compute-1]
+"""
+
+RETURN = r"""
+instances:
+  description: One document for each instance, in the order of their names.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import query
+from ..module_utils.core.specs import DATABASE, PROJECT
+from ..module_utils.instance import sql
+
+
+def main() -> None:
+    names = {"type": "list", "elements": "str"}
+    module = AnsibleModule(
+        argument_spec={**DATABASE, **PROJECT, "names": names, "hosts": names},
+        supports_check_mode=True,
+    )
+    query(module, "instances", sql.find)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The conductor's door of the stage instance."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: instance_update
+short_description: Record what the stages made of instances
+description:
+  - Settles every instance's next state from the results of the stages and writes it to the record, as nova's
+    conductor does for the compute hosts, which never reach the database.
+  - An instance whose domain runs becomes ACTIVE, with the addresses of its ports. One that failed goes back to be
+    scheduled elsewhere while it has attempts left, or becomes ERROR with its fault when another host could not
+    do better. One that was being deleted and has no parts left leaves the record and gives back its claim.
+extends_documentation_fragment:
+  - kvmstack.launch.database
+  - kvmstack.launch.project
+  - kvmstack.launch.stage
+options:
+  instances:
+    description: The documents as they went into the stages.
+    type: list
+    elements: dict
+    required: true
+  ports:
+    description: The results of M(kvmstack.launch.port).
+    type: list
+    elements: dict
+    default: []
+  images:
+    description: The results of M(kvmstack.launch.image) on all hosts.
+    type: list
+    elements: dict
+    default: []
+  volumes:
+    description: The results of M(kvmstack.launch.volume) on all hosts.
+    type: list
+    elements: dict
+    default: []
+  domains:
+    description: The results of M(kvmstack.launch.domain) on all hosts.
+    type: list
+    elements: dict
+    default: []
+  lost_hosts:
+    description: Hosts that failed as a whole or could not be reached, each with the reason.
+    type: dict
+    default: {}
+  max_attempts:
+    description: How many hosts a launch may try.
+    type: int
+    default: 3
+"""
+
+EXAMPLES = r"""
+- name: Write the outcome of the round
+  kvmstack.launch.instance_update:
+    database: sqlite:////var/lib/launch.db
+    instances: "{{ launch_scheduled.instances }}"
+    ports: "{{ launch_ported.ports }}"
+    domains: "{{ launch_domains }}"
+    lost_hosts: {compute-2: "unreachable"}
+"""
+
+RETURN = r"""
+instances:
+  description: The documents with their new status, addresses and faults.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import run
+from ..module_utils.core.specs import DATABASE, PROJECT
+from ..module_utils.instance import outcome, sql
+
+
+def main() -> None:
+    results = {"type": "list", "elements": "dict", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            **DATABASE,
+            **PROJECT,
+            **{stage: results for stage in outcome.STAGES},
+            "instances": {"type": "list", "elements": "dict", "required": True},
+            "lost_hosts": {"type": "dict", "default": {}},
+            "max_attempts": {"type": "int", "default": 3},
+        },
+        supports_check_mode=True,
+    )
+    run(module, "instances", outcome.parse, sql.connect, outcome.plan)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a record may change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance, Recorded, plan
+
+FLAVOR = {"name": "small", "vcpus": 1, "ram": 512, "disk": 1, "extra_specs": {}}
+IMAGE = {"name": "demo", "url": "u", "checksum": "none", "disk_format": "qcow2", "min_disk": 0, "min_ram": 0, "properties": {}}
+PORT = {"network": "private", "fixed_ip": None, "security_groups": None, "port_security": None}
+VOLUME = {"id": "v1", "name": "web-data", "size": 1, "format": "raw", "delete_on_termination": True}
+WEB = Instance("web", "p", flavor=FLAVOR, image=IMAGE, ports=[PORT], volumes=[VOLUME], metadata={"a": "1"}, ssh_keys=["k"])
+NOTHING = Recorded({}, {})
+
+
+def change(wanted, before=None, state="present", volumes=()):
+    current = Recorded({before.name: before} if before else {}, {volume["id"]: volume for volume in volumes})
+    return plan([wanted], current, state)[0]
+
+
+def launched(wanted=WEB):
+    """The record of an instance that became ACTIVE on c1."""
+    built = change(wanted).after
+    ports = [{**port, "mac_address": "fa:16:3e:00:00:01", "fixed_ip": "10.20.0.9"} for port in built.ports]
+    return replace(built, ports=ports, vm_state="active", task_state=None, host="c1", launched=True)
+
+
+def test_identity_comes_first():
+    created = change(WEB)
+    assert created.action == "create"
+    assert created.after.ports[0]["instance_uuid"] == created.after.volumes[0]["instance_uuid"] == created.after.uuid
+    assert created.after.ports[0]["name"] == "web-private"
+    assert created.after.volumes[0]["device"] == "vdb"
+
+
+def test_a_launch_that_was_killed_goes_on_with_the_same_identity():
+    first = change(WEB).after
+    assert change(WEB, replace(first, host="c1")).action == "keep"
+
+
+def test_a_failed_launch_begins_again_when_asked_again():
+    failed = replace(change(WEB).after, vm_state="error", task_state=None, fault="checksum", attempted_hosts=["c1"])
+    again = change(WEB, failed)
+    assert (again.action, again.after.status, again.after.fault, again.after.attempted_hosts) == ("update", "BUILD", None, [])
+    assert again.after.uuid == failed.uuid
+
+
+@pytest.mark.parametrize(
+    ("wanted", "action"),
+    [
+        pytest.param(WEB, "keep", id="the same request"),
+        pytest.param(replace(WEB, ports=None, volumes=None, metadata=None, ssh_keys=None), "keep", id="silence"),
+        pytest.param(replace(WEB, metadata={"a": "2"}), "update", id="metadata"),
+        pytest.param(replace(WEB, volumes=[{**VOLUME, "size": 2}]), "update", id="a larger volume"),
+        pytest.param(replace(WEB, ports=[{**PORT, "security_groups": ["web"]}]), "update", id="security groups"),
+    ],
+)
+def test_a_running_instance_takes(wanted, action):
+    before = launched()
+    taken = change(wanted, before)
+    assert (taken.action, taken.error) == (action, None)
+    assert taken.after.ports[0]["mac_address"] == before.ports[0]["mac_address"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        pytest.param(replace(WEB, flavor={**FLAVOR, "ram": 1024}), "flavor (ram: 1024, now 512)", id="flavor"),
+        pytest.param(replace(WEB, image={**IMAGE, "url": "w"}), "image (url: w, now u)", id="image"),
+        pytest.param(replace(WEB, ssh_keys=["other"]), "ssh_keys", id="keys"),
+        pytest.param(replace(WEB, user_data_digest="d"), "user_data", id="user data"),
+        pytest.param(replace(WEB, ports=[PORT, PORT]), "networks", id="one more network"),
+        pytest.param(replace(WEB, ports=[{**PORT, "fixed_ip": "10.20.0.10"}]), "networks", id="another address"),
+        pytest.param(replace(WEB, volumes=[]), "volumes", id="one volume less"),
+        pytest.param(replace(WEB, flavor=None, fault="flavor huge is not defined"), "huge", id="an unknown flavor"),
+    ],
+)
+def test_a_running_instance_refuses(wanted, field):
+    refused = change(wanted, launched())
+    assert field in str(refused.error)
+    assert not refused.pending
+
+
+@pytest.mark.parametrize(
+    ("image", "fault"),
+    [
+        pytest.param({"min_ram": 1024}, "has 512 MiB of RAM, image demo needs 1024", id="RAM"),
+        pytest.param({"min_disk": 5}, "has a disk of 1 GiB, image demo needs 5", id="disk"),
+    ],
+)
+def test_a_flavor_too_small_for_the_image_is_a_fault(image, fault):
+    after = change(replace(WEB, image={**IMAGE, **image})).after
+    assert after.status == "ERROR"
+    assert fault in after.fault
+
+
+def test_a_volume_that_exists_pins_its_host_and_keeps_its_size():
+    known = {"id": "v1", "size": 5, "host": "c2", "instance_uuid": None}
+    located = change(replace(WEB, volumes=[{**VOLUME, "size": None}]), volumes=[known]).after
+    assert (located.volumes[0]["size"], located.volumes[0]["pinned"]) == (5, "c2")
+
+
+@pytest.mark.parametrize(
+    ("size", "known", "reason"),
+    [
+        pytest.param(None, [], "does not exist", id="missing"),
+        pytest.param(1, [{"id": "v1", "size": 1, "host": "c2", "instance_uuid": "other"}], "attached to", id="taken"),
+    ],
+)
+def test_a_volume_that_cannot_be_had(size, known, reason):
+    assert reason in str(change(replace(WEB, volumes=[{**VOLUME, "size": size}]), volumes=known).error)
+
+
+def test_absent_marks_and_absent_again_keeps():
+    marked = change(WEB, launched(), state="absent")
+    assert (marked.action, marked.after.task_state) == ("update", "deleting")
+    assert change(WEB, marked.after, state="absent").action == "keep"
+    assert change(WEB, None, state="absent").action == "keep"

@@ -1,0 +1,89 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Requests as people write them: what they stand for, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request import parse
+
+FLAVORS = {"small": {"vcpus": 1, "ram": 512, "disk": 1}}
+IMAGES = {"demo": {"url": "https://images.example/demo.qcow2", "checksum": "none"}}
+NETWORKS = {"private": {"cidr": "10.20.0.0/24"}}
+WEB = {"name": "web", "flavor": "small", "image": "demo"}
+
+
+def request(*entries, state="present", **over):
+    params = {"flavors": FLAVORS, "images": IMAGES, "networks": NETWORKS, "user_data": {}, "project_id": "p"}
+    return {**params, **over, "instances": list(entries), "state": state}
+
+
+def test_a_count_numbers_names_and_addresses():
+    first, second = parse(request({**WEB, "count": 2, "networks": [{"network": "private", "fixed_ip": "10.20.0.50"}]}))
+    assert (first.name, first.ports[0]["fixed_ip"]) == ("web-1", "10.20.0.50")
+    assert (second.name, second.ports[0]["fixed_ip"]) == ("web-2", "10.20.0.51")
+
+
+def test_a_volume_with_a_size_is_the_instances_own():
+    [web] = parse(request({**WEB, "volumes": [{"name": "data", "size": 1}, {"name": "archive"}]}))
+    assert [volume["name"] for volume in web.volumes] == ["web-data", "archive"]
+    assert web.volumes[1]["delete_on_termination"] is False
+
+
+def test_absent_needs_only_names():
+    assert [item.name for item in parse(request({"name": "web", "count": 2}, state="absent"))] == ["web-1", "web-2"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        pytest.param({"flavor": "huge"}, "flavor huge is not defined in launch_flavors (small)", id="flavor"),
+        pytest.param({"image": "none"}, "image none is not defined in launch_images (demo)", id="image"),
+        pytest.param({"networks": ["public"]}, "network public is not defined in launch_networks (private)", id="network"),
+    ],
+)
+def test_an_unknown_reference_is_that_instances_fault(entry, fault):
+    web, other = parse(request({**WEB, **entry}, {**WEB, "name": "other"}))
+    assert web.fault == fault
+    assert other.fault is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        pytest.param({"nmae": "x"}, "unknown key nmae", id="unknown key"),
+        pytest.param({"name": "a/b"}, "instance name 'a/b'", id="slash"),
+        pytest.param({"name": "a<b"}, "instance name 'a<b'", id="angle bracket"),
+        pytest.param({"name": "a'b"}, "instance name", id="quote"),
+        pytest.param({"name": "a\nb"}, "instance name", id="newline"),
+        pytest.param({"name": "a" * 64}, "instance name", id="too long"),
+        pytest.param({"name": None}, "without a name", id="no name"),
+        pytest.param({"count": 0}, "count is 0", id="count of 0"),
+        pytest.param({"count": "many"}, "count is 'many'", id="count in words"),
+        pytest.param({"flavor": None}, "flavor is missing", id="no flavor"),
+        pytest.param({"flavor": {"vcpus": 0, "ram": 1}}, "vcpus is 0", id="no CPU"),
+        pytest.param({"flavor": {"vcpus": 1, "ram": -1}}, "ram is -1", id="negative RAM"),
+        pytest.param({"image": None}, "image is missing", id="no image"),
+        pytest.param({"volumes": [{"name": "d", "size": 0}]}, "size is 0", id="volume of size 0"),
+        pytest.param({"volumes": [{"name": "d", "size": 1}] * 2}, "two volumes", id="equal volumes"),
+        pytest.param({"volumes": [{"name": "../x", "size": 1}]}, "volume name", id="volume name with a path"),
+        pytest.param({"volumes": [{"name": "d"}], "count": 2}, "cannot serve 2", id="one volume for two"),
+        pytest.param({"networks": [{"network": "private", "fixed_ip": "10.20.0.500"}]}, "fixed_ip", id="no address"),
+        pytest.param({"networks": [{"network": "private", "ip": "10.20.0.5"}]}, "unknown key ip", id="network key"),
+        pytest.param({"ssh_keys": ["not-a-key"]}, "not a public key", id="ssh key"),
+        pytest.param({"ssh_keys": "ssh-ed25519 AAAA"}, "must be a list", id="ssh keys as a text"),
+        pytest.param({"metadata": ["a"]}, "must be a mapping", id="metadata as a list"),
+    ],
+)
+def test_a_wrong_shape_refuses_the_request(entry, reason):
+    with pytest.raises(InvalidRequest) as refusal:
+        parse(request({**WEB, **entry}))
+    assert reason in str(refusal.value)
+
+
+def test_all_that_is_wrong_is_named_at_once():
+    with pytest.raises(InvalidRequest) as refusal:
+        parse(request(WEB, WEB, {**WEB, "name": "a/b"}, {**WEB, "name": "c", "size": 1}))
+    assert all(word in str(refusal.value) for word in ("two instances are named web", "a/b", "unknown key size"))
