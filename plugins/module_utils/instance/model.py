@@ -69,7 +69,7 @@ class Instance:
         if self.image:
             document["image"] = {**self.image, "instance_uuid": self.uuid, "size": (self.flavor or {}).get("disk", 0)}
         document["ports"] = [{**port, "host": self.host} for port in self.ports or []]
-        document["volumes"] = [{**volume, "host": volume.get("pinned") or self.host} for volume in self.volumes or []]
+        document["volumes"] = [{**volume, "host": volume.get("host") or self.host} for volume in self.volumes or []]
         return document
 
 
@@ -110,7 +110,7 @@ def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]
             raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked["name"])
         if known and known["instance_uuid"] not in (None, before and before.uuid):
             raise Conflict("volume %s is attached to instance %s" % (asked["name"], known["instance_uuid"]))
-        located.append({**asked, "size": asked["size"] or known["size"], "pinned": known and known["host"]})
+        located.append({**asked, "size": asked["size"] or known["size"], "host": known and known["host"]})
     return located
 
 

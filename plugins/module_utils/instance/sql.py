@@ -118,7 +118,7 @@ class Record:
             if gone and (volume["delete_on_termination"] or not instance.host):
                 continue
             row = {column: volume[column] for column in VOLUME_COLUMNS}
-            row.update(project_id=self.project_id, host=volume.get("pinned") or instance.host)
+            row.update(project_id=self.project_id, host=volume.get("host") or instance.host)
             row.update(instance_uuid=None if gone else instance.uuid)
             connection.execute(table.insert().values(row))
 

@@ -143,9 +143,9 @@ def _request(instance: Instance) -> Request:
         instance=instance,
         vcpus=flavor["vcpus"],
         memory_mb=flavor["ram"],
-        disk_gb=(flavor["disk"] or image_gb) + sum(volume["size"] for volume in volumes if not volume.get("pinned")),
+        disk_gb=(flavor["disk"] or image_gb) + sum(volume["size"] for volume in volumes if not volume.get("host")),
         attempted=tuple(instance.attempted_hosts or ()),
-        pinned=tuple(sorted({volume["pinned"] for volume in volumes if volume.get("pinned")})),
+        pinned=tuple(sorted({volume["host"] for volume in volumes if volume.get("host")})),
     )
 
 

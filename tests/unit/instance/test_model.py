@@ -102,7 +102,7 @@ def test_a_flavor_too_small_for_the_image_is_a_fault(image, fault):
 def test_a_volume_that_exists_pins_its_host_and_keeps_its_size():
     known = {"id": "v1", "size": 5, "host": "c2", "instance_uuid": None}
     located = change(replace(WEB, volumes=[{**VOLUME, "size": None}]), volumes=[known]).after
-    assert (located.volumes[0]["size"], located.volumes[0]["pinned"]) == (5, "c2")
+    assert (located.volumes[0]["size"], located.volumes[0]["host"]) == (5, "c2")
 
 
 @pytest.mark.parametrize(
