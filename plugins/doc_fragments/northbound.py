@@ -1,0 +1,31 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The words of core/specs.py's NORTHBOUND."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of every module that speaks to the OVN northbound."""
+
+    DOCUMENTATION = r"""
+options:
+  northbound:
+    description:
+      - Where the OVN northbound database listens, as C(unix:PATH), C(tcp:ADDRESS:PORT) or C(ssl:ADDRESS:PORT).
+      - The members of a cluster are separated by commas; the leader is used.
+      - Over C(ssl:) O(private_key), O(certificate) and O(ca_certificate) are all needed.
+    type: str
+    default: unix:/run/ovn/ovnnb_db.sock
+  private_key:
+    description: File with the private key that belongs to O(certificate).
+    type: path
+  certificate:
+    description: File with the certificate that this client shows.
+    type: path
+  ca_certificate:
+    description: File with the certificate of the authority that signed the server's.
+    type: path
+requirements:
+  - ovsdbapp >= 2.0 on the controller
+"""

@@ -1,0 +1,58 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One way to run a command on a host: an argument list, a clean environment, a time limit and resource limits."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+
+from .errors import Exhausted, LaunchError, Unavailable
+
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+
+
+def command(
+    *arguments: str, package: str = "", timeout: float = 60, cpu: int | None = None, memory: int | None = None
+) -> str:
+    """Run a command and return what it printed.
+
+    timeout in seconds, cpu in seconds of processor time, memory in bytes of address space.
+    Unavailable if it is not installed (package provides it), too slow or fails; Exhausted if a disk is full.
+    """
+    limits = {resource.RLIMIT_CPU: cpu, resource.RLIMIT_AS: memory}
+    try:
+        done = subprocess.run(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=ENVIRONMENT,
+            timeout=timeout,
+            check=False,
+            preexec_fn=lambda: _limit(limits),
+        )
+    except FileNotFoundError as error:
+        raise Unavailable("%s is not on this host: install %s" % (arguments[0], package or arguments[0])) from error
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable("%s did not end in %d s" % (" ".join(arguments[:2]), timeout)) from error
+    if done.returncode == 0:
+        return done.stdout.decode(errors="replace")
+    raise _failure(arguments, done)
+
+
+def _limit(limits: dict[int, int | None]) -> None:
+    """Lower the limits of this process; a limit that is lower already stays."""
+    for name, wanted in limits.items():
+        hard = resource.getrlimit(name)[1]
+        if wanted is not None and (hard == resource.RLIM_INFINITY or wanted < hard):
+            resource.setrlimit(name, (wanted, wanted))
+
+
+def _failure(arguments: tuple[str, ...], done: subprocess.CompletedProcess) -> LaunchError:
+    """What a command's failure means, with its own last words."""
+    said = done.stderr.decode(errors="replace").strip() or "no message"
+    text = "%s failed (%d): %s" % (" ".join(arguments[:2]), done.returncode, said[-500:])
+    full = os.strerror(errno.ENOSPC) in said
+    return Exhausted(text) if full else Unavailable(text)

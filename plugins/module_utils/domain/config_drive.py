@@ -1,0 +1,85 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the config drive says to the guest, in the words of nova's metadata (nova/api/metadata/base.py).
+
+Pure: paths and bytes. The same instance always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+# nova writes every version since 2012; cloud-init takes the newest it knows, others take latest.
+VERSIONS = ("latest", "2018-08-27")
+
+
+def files(
+    document: dict[str, Any], ports: list[dict[str, Any]], user_data: str | None, vendor_data: Any
+) -> dict[str, bytes]:
+    """Every file of an instance's config drive, by its path; user_data is exactly what was given."""
+    content = {
+        "meta_data.json": _json(meta_data(document)),
+        "network_data.json": _json(network_data(ports)),
+        "vendor_data.json": _json(vendor_data or {}),
+    }
+    if user_data is not None:
+        content["user_data"] = user_data.encode("utf-8", "surrogateescape")
+    return {"openstack/%s/%s" % (version, name): data for version in VERSIONS for name, data in content.items()}
+
+
+def meta_data(document: dict[str, Any]) -> dict[str, Any]:
+    """meta_data.json of an instance."""
+    keys = {"key-%d" % number: key.strip() for number, key in enumerate(document.get("ssh_keys") or [], 1)}
+    return {
+        "uuid": document["uuid"],
+        "name": document["name"],
+        "hostname": hostname(document["name"]),
+        "launch_index": 0,
+        "availability_zone": document.get("availability_zone") or "nova",
+        "project_id": document.get("project_id"),
+        "meta": document.get("metadata") or {},
+        "public_keys": keys,
+        "keys": [{"name": name, "type": "ssh", "data": key} for name, key in keys.items()],
+        "devices": [],
+    }
+
+
+def hostname(name: str) -> str:
+    """An instance's name as a host name (nova/utils.py, `sanitize_hostname`)."""
+    return re.sub(r"[ _.]", "-", name).lower().strip("-")[:63]
+
+
+def network_data(ports: list[dict[str, Any]]) -> dict[str, Any]:
+    """network_data.json for these port results (nova/virt/netutils.py, `get_network_metadata`)."""
+    servers = [server for port in ports for server in port.get("dns") or []]
+    return {
+        "links": [_link(port) for port in ports],
+        "networks": [_network(number, port) for number, port in enumerate(ports)],
+        "services": [{"type": "dns", "address": server} for server in dict.fromkeys(servers)],
+    }
+
+
+def _link(port: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": port["tap"],
+        "vif_id": port["id"],
+        "type": "ovs",
+        "mtu": port.get("mtu"),
+        "ethernet_mac_address": port.get("mac_address"),
+    }
+
+
+def _network(number: int, port: dict[str, Any]) -> dict[str, Any]:
+    """A port's address, which OVN leases."""
+    return {
+        "id": "network%d" % number,
+        "type": "ipv4_dhcp",
+        "link": port["tap"],
+        "network_id": port.get("network_id") or port.get("network"),
+    }
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True).encode()

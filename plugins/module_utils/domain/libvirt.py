@@ -1,0 +1,169 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Domains in the host's libvirt: found by the instance's UUID, started paused, resumed when OVN has their ports."""
+
+from __future__ import annotations
+
+import platform
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Iterable
+
+from ..core.change import Change
+from ..core.disk import disk_errors
+from ..core.errors import Conflict, LaunchError, Unavailable
+from ..core.names import instance_path
+from ..host.hypervisor import chosen_virt_type, libvirt_errors, load, open_connection
+from . import openvswitch, xml
+from .lifecycle import POLL, Lifecycle, Started
+from .model import HOST, Domain, Hypervisor, Listed, NameTaken
+
+# Calls to libvirt at once: each start is a process to make, and mostly waiting.
+WORKERS = 4
+
+
+def connect(params: dict[str, Any]) -> Libvirt:
+    """The host's libvirt as a backend; MissingLibrary or Unavailable if there is none."""
+    libvirt = load()
+    return Libvirt(libvirt, open_connection(libvirt), params)
+
+
+def find(params: dict[str, Any]) -> list[Listed]:
+    """The domains of this host by name: ours, or all."""
+    backend = connect(params)
+    with libvirt_errors(backend.libvirt):
+        listed = [backend.listed(handle) for handle in backend.connection.listAllDomains()]
+    return sorted((each for each in listed if each.domain or params["all"]), key=lambda each: each.name)
+
+
+class Libvirt:
+    """A compute host's domains."""
+
+    def __init__(self, libvirt: Any, connection: Any, params: dict[str, Any]):
+        self.libvirt = libvirt
+        self.connection = connection
+        self._lifecycle = Lifecycle(libvirt, connection, params["state_path"])
+        self._params = params
+
+    def read(self, wanted: Iterable[Domain]) -> dict[str, Any]:
+        """What exists, by UUID; for what is new, the host's own facts beside it under HOST."""
+        current = {}
+        for item in wanted:
+            try:
+                with libvirt_errors(self.libvirt):
+                    current[item.key] = self._read(item)
+            except LaunchError as error:
+                current[item.key] = error
+        fresh = [item for item in wanted if item.needs_host(current[item.key])]
+        if fresh and self._params["state"] == "present":
+            current[HOST] = self._host(any(item.interfaces for item in fresh))
+        return current
+
+    def apply(self, changes: list[Change]) -> dict[str, Any]:
+        """Carry out all changes; those that start a domain first start it paused, all of them, then wait and resume."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            outcome = dict(zip([change.key for change in changes], pool.map(self._begin, changes)))
+        started = [each for each in outcome.values() if isinstance(each, Started)]
+        outcome.update(self._resume(started))
+        return {key: each for key, each in outcome.items() if each is not None}
+
+    def listed(self, handle: Any) -> Listed:
+        """Any domain of this host."""
+        status = self._status(handle)
+        return Listed(handle.name(), handle.UUIDString(), status, xml.parse(handle.XMLDesc(), status))
+
+    def _read(self, item: Domain) -> Any:
+        """The item's domain as it is; a LaunchError in its place if that is not ours to touch."""
+        absent = self._params["state"] == "absent"
+        handle = self._lifecycle.lookup(self.connection.lookupByUUIDString, item.uuid)
+        if handle is not None:
+            found = self.listed(handle).domain
+            return found or Conflict(
+                "domain %s has uuid %s and is not ours: its metadata lacks our mark. Remove it, or restore the mark"
+                % (handle.name(), item.uuid)
+            )
+        namesake = self._lifecycle.lookup(self.connection.lookupByName, item.name)
+        if namesake is not None and not (absent and self.listed(namesake).domain):
+            return NameTaken(
+                "a domain named %s with another uuid, %s, is on this host: rename the instance, "
+                "or that domain (virsh domrename)" % (item.name, namesake.UUIDString())
+            )
+        return replace(item, status="DELETED") if absent and self._lifecycle.own_files(item) else None
+
+    def _status(self, handle: Any) -> str:
+        """The domain's state in the Compute API's words."""
+        libvirt, state = self.libvirt, handle.state()[0]
+        words = {
+            libvirt.VIR_DOMAIN_PAUSED: "PAUSED",
+            libvirt.VIR_DOMAIN_SHUTOFF: "SHUTOFF",
+            libvirt.VIR_DOMAIN_CRASHED: "SHUTOFF",
+            libvirt.VIR_DOMAIN_PMSUSPENDED: "SUSPENDED",
+        }
+        return words.get(state, "ACTIVE")
+
+    def _host(self, plugs: bool) -> Hypervisor | LaunchError:
+        """What this host decides for new domains; plugs: whether any of them has a port."""
+        try:
+            architecture = platform.machine()
+            virt_type = chosen_virt_type(self.libvirt, self.connection, self._params["virt_type"], architecture)
+            userspace = plugs and openvswitch.datapath_type(self._params["integration_bridge"]) == "netdev"
+        except LaunchError as error:
+            return error
+        # In the userspace datapath nobody completes a checksum that the guest leaves to the host: TCP would fail.
+        return Hypervisor(virt_type, architecture, checksum_offload=not userspace)
+
+    def _begin(self, change: Change) -> Any:
+        """One change up to the point where it is done (a Domain, None) or waits for its ports (Started)."""
+        step = getattr(self._lifecycle, change.action)
+        directory = instance_path(self._params["state_path"], "")
+        try:
+            with disk_errors(directory), libvirt_errors(self.libvirt):
+                return step(change)
+        except LaunchError as error:
+            return error
+
+    def _resume(self, started: list[Started]) -> dict[str, Any]:
+        """Resume every domain as soon as OVN has wired its ports; take back the starts of those it never wires."""
+        outcome = {}
+        deadline = time.monotonic() + self._params["vif_plugging_timeout"]
+        while True:
+            try:
+                plugged = openvswitch.plugged() if any(each.ports for each in started) else {}
+            except LaunchError as error:
+                return {**outcome, **{each.change.key: self._given_up(each, error) for each in started}}
+            for each in [each for each in started if not each.waits_for(plugged)]:
+                outcome[each.change.key] = self._finish(each)
+                started.remove(each)
+            if not started:
+                return outcome
+            if time.monotonic() > deadline:
+                errors = {each.change.key: self._given_up(each, self._unplugged(each, plugged)) for each in started}
+                return {**outcome, **errors}
+            time.sleep(POLL)
+
+    def _finish(self, each: Started) -> Domain | LaunchError:
+        """Let a domain run that does not, and read it again."""
+        try:
+            with libvirt_errors(self.libvirt):
+                wake = {"PAUSED": each.handle.resume, "SUSPENDED": each.handle.pMWakeup}
+                wake.get(self._status(each.handle), lambda: None)()
+                return self.listed(each.handle).domain
+        except LaunchError as error:
+            return self._given_up(each, error)
+
+    def _unplugged(self, each: Started, plugged: dict[str, str]) -> Unavailable:
+        ports = ", ".join("%s (%s)" % (port.port_id, port.tap) for port in each.waits_for(plugged))
+        return Unavailable(
+            "OVN on host %s did not wire port %s in %d s: see that ovn-controller runs and is connected "
+            "there, and that the port is bound to that host (requested-chassis is its system-id or its hostname)"
+            % (platform.node(), ports, self._params["vif_plugging_timeout"])
+        )
+
+    def _given_up(self, each: Started, error: LaunchError) -> LaunchError:
+        """Take back what this run did to a domain that cannot run, so that another host may have it."""
+        try:
+            each.undo()
+        except self.libvirt.libvirtError as failure:
+            return type(error)("%s; and taking it back failed: %s" % (error, failure))
+        return error

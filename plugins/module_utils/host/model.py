@@ -1,0 +1,63 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a compute node is: a host's room and abilities, as its libvirt tells them (the seed's step 5)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ComputeNode:
+    """One compute host. memory_mb in MiB, disk_gb in GiB, as nova's compute_nodes has them.
+
+    vcpus_used and memory_mb_used count all running domains, foreign_* those of them that are not ours.
+    disk_gb is the whole file system that instances are on, free_disk_gb what of it is free.
+    hypervisor_version is libvirt's number: major * 1000000 + minor * 1000 + release.
+    numa_cells: {id, cpus, memory_mb, pages: {KiB: total}}. hugepages: {size_kb, total}, without the ordinary pages.
+    pci_devices: {address, vendor_id, product_id, numa_node}.
+    """
+
+    host: str
+    hypervisor_type: str
+    hypervisor_version: int
+    virt_type: str
+    architecture: str
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    free_disk_gb: int
+    vcpus_used: int = 0
+    memory_mb_used: int = 0
+    foreign_vcpus: int = 0
+    foreign_memory_mb: int = 0
+    running_vms: int = 0
+    cpu_model: str | None = None
+    cpu_vendor: str | None = None
+    cpu_features: tuple = ()
+    numa_cells: tuple = ()
+    hugepages: tuple = ()
+    pci_devices: tuple = ()
+
+    @property
+    def key(self) -> str:
+        """The host's name in the inventory."""
+        return self.host
+
+    @property
+    def name(self) -> str:
+        """The same."""
+        return self.host
+
+    @classmethod
+    def from_params(cls, params: dict[str, Any]) -> ComputeNode:
+        """The node that a result of host_info tells of; keys that are not ours are left out."""
+        known = {field.name for field in fields(cls)}
+        said = {key: value for key, value in params.items() if key in known}
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in said.items()})
+
+    def to_result(self) -> dict[str, Any]:
+        """All of it; name is host."""
+        result = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {"name": self.host, **result}

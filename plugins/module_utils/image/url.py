@@ -1,0 +1,299 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Images from http, https and file urls: a cache of checked bases on the host and an overlay for each instance.
+
+{state_path}/base/NAME is complete and checked, NAME.part is on its way (locked while somebody is at work on it),
+NAME.part.json says which version of the source it is. {state_path}/instances/UUID/root.qcow2 is an instance's disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any, BinaryIO, Iterable, Iterator
+
+from ..core.change import Change
+from ..core.disk import disk_errors, in_use, locked, make_directory, put_in_place, qemu_img, remove
+from ..core.errors import Conflict, InvalidRequest, LaunchError, Unavailable
+from .fetch import fetch, forget, version
+from .format import Qcow2, inspect, parse_qcow2
+from .model import Image, base_name, root_size
+
+# An unfinished download that nobody went on with for so long is rubbish. Seconds.
+ABANDONED = 24 * 3600
+
+
+def connect(params: dict[str, Any]) -> Images:
+    """The images below state_path of this host."""
+    return Images(params["state_path"], params["state"])
+
+
+class Images:
+    """Reads and changes what a host has of images."""
+
+    def __init__(self, state_path: str, state: str = "present") -> None:
+        self.state_path = state_path
+        self.state = state
+        self.versions: dict[str, str | LaunchError] = {}
+
+    def read(self, wanted: Iterable[Image]) -> dict[str, Image | LaunchError]:
+        """What there is, by key. Reads a header of a root disk; asks a source only for a waived, not yet used image."""
+        found = {}
+        for image in wanted:
+            try:
+                with disk_errors(self.state_path):
+                    existing = self._root(image) if image.instance_uuid else self._cached(image)
+            except LaunchError as error:
+                existing = error
+            if existing is not None:
+                found[image.key] = existing
+        return found
+
+    def _root(self, image: Image) -> Image | None:
+        """The root disk of an instance; without a path if it is only half made."""
+        path = str(image.path)
+        if not os.path.lexists(path):
+            return replace(image, path=None) if os.path.lexists(path + ".part") else None
+        if self.state == "absent":
+            if in_use(path):
+                raise Conflict("root disk %s: a running guest uses it; remove its domain first" % path)
+            return image
+        header = read_header(path)
+        base = header.backing_file
+        return replace(
+            image, base=base, cached=base is not None and os.path.isfile(base), virtual_size=header.virtual_size
+        )
+
+    def _cached(self, image: Image) -> Image | None:
+        """An image that is only cached, if it is."""
+        base = self._base(image)
+        return replace(image, base=base) if os.path.isfile(base) else None
+
+    def _base(self, image: Image) -> str:
+        """Where the image's base is or is to be; asks the source of a waived one, once, which version it has."""
+        if image.base is not None:
+            return image.base
+        return os.path.join(self.state_path, "base", base_name(image, self._version(str(image.url))))
+
+    def _version(self, url: str) -> str:
+        if url not in self.versions:
+            try:
+                self.versions[url] = version(url)
+            except LaunchError as error:
+                self.versions[url] = error
+        answer = self.versions[url]
+        if isinstance(answer, LaunchError):
+            raise answer
+        return answer
+
+    def apply(self, changes: Iterable[Change]) -> dict[str, Image | LaunchError]:
+        """Make, or remove, what each change says. A base is fetched once, also if it fails."""
+        outcome: dict[str, Image | LaunchError] = {}
+        bases: dict[tuple, str | LaunchError] = {}
+        for change in changes:
+            try:
+                with disk_errors(self.state_path):
+                    outcome[change.key] = self._make(change, bases)
+            except LaunchError as error:
+                outcome[change.key] = error
+        return outcome
+
+    def _make(self, change: Change, bases: dict[tuple, str | LaunchError]) -> Image:
+        """Apply one change; bases remembers what came of the bases so far."""
+        image = change.after
+        if image is None:
+            return remove_root(change.wanted)
+        source = (image.url, image.checksum, image.disk_format)
+        if source not in bases:
+            try:
+                with disk_errors(self.state_path):
+                    bases[source] = self._provide(image)
+            except LaunchError as error:
+                bases[source] = error
+        base = bases[source]
+        if isinstance(base, LaunchError):
+            raise base
+        return make_root(image, base)
+
+    def _provide(self, image: Image) -> str:
+        """The image's base in the cache, fetched and checked if it is not there."""
+        base = self._base(image)
+        make_directory(os.path.dirname(base))
+        if not os.path.isfile(base):
+            expected = self._version(str(image.url)) if image.waived else None
+            with held(base) as part:
+                if part is not None:
+                    obtain(image, part, expected)
+                    os.fchmod(part.fileno(), 0o644)
+                    forget(part.name)
+                    put_in_place(part.name, base)
+            sweep(os.path.dirname(base))
+        return base
+
+
+def obtain(image: Image, part: BinaryIO, expected: str | None) -> None:
+    """Fetch and check an image. A download that was continued and turns out wrong is made once more, whole."""
+    continued = fetch(str(image.url), part, expected)
+    try:
+        check(image, part)
+    except InvalidRequest:
+        if not continued:
+            raise
+        part.truncate(0)
+        forget(part.name)
+        fetch(str(image.url), part, expected)
+        check(image, part)
+
+
+def check(image: Image, part: BinaryIO) -> None:
+    """InvalidRequest if a file is not the image that was asked for."""
+    if not image.waived:
+        name, asked = str(image.checksum).split(":")
+        digest = digest_of(part, name)
+        if digest != asked:
+            raise InvalidRequest(
+                "image %s: its %s is %s, the request says %s: correct the checksum or the url"
+                % (str(image.url).split("?")[0], name, digest, asked)
+            )
+    inspect_file(part.fileno(), str(image.url).split("?")[0], str(image.disk_format))
+
+
+def digest_of(file: BinaryIO, name: str) -> str:
+    """The digest, in hexadecimal, of the whole file as it is on the disk."""
+    digest = hashlib.new(name)
+    buffer = memoryview(bytearray(1024 * 1024))
+    file.seek(0)
+    while True:
+        count = file.readinto(buffer)
+        if not count:
+            return digest.hexdigest()
+        digest.update(buffer[:count])
+
+
+def inspect_file(descriptor: int, what: str, disk_format: str) -> int:
+    """The virtual size in bytes of an open image; InvalidRequest, which names it, if it is not what it should be."""
+    try:
+        return inspect(reader(descriptor), os.fstat(descriptor).st_size, disk_format)
+    except InvalidRequest as error:
+        raise InvalidRequest("image %s: %s" % (what, error)) from error
+
+
+def reader(descriptor: int):
+    """How the inspector reads an open file."""
+    return lambda offset, length: os.pread(descriptor, length, offset) if offset >= 0 else b""
+
+
+def read_header(path: str) -> Qcow2:
+    """The header of a root disk, which is always qcow2: what the guest writes never gets there."""
+    with open(path, "rb") as file:
+        try:
+            return parse_qcow2(reader(file.fileno()), os.fstat(file.fileno()).st_size)
+        except InvalidRequest as error:
+            raise Conflict("root disk %s: %s" % (path, error)) from error
+
+
+def make_root(image: Image, base: str) -> Image:
+    """Lay an instance's root disk over a base, unless it is there; give the image as it now is."""
+    with open(base, "rb") as file:
+        try:
+            virtual_size = inspect_file(file.fileno(), base, str(image.disk_format))
+        except InvalidRequest as error:
+            raise Conflict("%s; remove that file, the next run fetches it again" % error) from error
+    if image.path is None:
+        return replace(image, base=base, cached=True)
+    directory = os.path.dirname(image.path)
+    size = root_size(image, virtual_size)
+    make_directory(directory)
+    with locked(directory):
+        if not os.path.exists(image.path):
+            make_overlay(image.path, base, str(image.disk_format), size)
+    return replace(image, base=base, cached=True, virtual_size=read_header(image.path).virtual_size)
+
+
+def make_overlay(path: str, base: str, base_format: str, size: int) -> None:
+    """Make a qcow2 disk of so many bytes over a base; nothing of it stays if that fails."""
+    directory, temporary = os.path.dirname(path), path + ".part"
+    remove(temporary)
+    try:
+        qemu_img(directory, "create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, temporary, str(size))
+        os.chmod(temporary, 0o600)
+        put_in_place(temporary, path)
+    except (LaunchError, OSError):
+        remove(temporary)
+        remove_if_empty(directory)
+        raise
+
+
+def remove_if_empty(directory: str) -> None:
+    """Remove a directory if nothing is in it."""
+    with suppress(OSError):
+        os.rmdir(directory)
+
+
+def remove_root(image: Image) -> Image:
+    """Remove an instance's root disk, and its directory if nothing else is in it."""
+    path = str(image.path)
+    if in_use(path):
+        raise Conflict("root disk %s: a running guest uses it; remove its domain first" % path)
+    remove(path, path + ".part")
+    remove_if_empty(os.path.dirname(path))
+    return image
+
+
+@contextmanager
+def held(base: str) -> Iterator[BinaryIO | None]:
+    """The part of a base, open, for us alone; None if another process completed the base meanwhile.
+
+    A part stays to be continued, unless it is of no use or fills the disk.
+    """
+    part = _lock(base + ".part")
+    keep = True
+    try:
+        yield None if os.path.exists(base) else part
+    except (LaunchError, OSError) as error:
+        keep = isinstance(error, Unavailable)
+        raise
+    finally:
+        if _is(part) and not (keep and os.fstat(part.fileno()).st_size):
+            remove(part.name)
+            forget(part.name)
+        part.close()
+
+
+def _lock(path: str, wait: bool = True) -> BinaryIO:
+    """Open a part and lock it; BlockingIOError if it must not wait and another has it."""
+    while True:
+        part = open(path, "r+b", buffering=0, opener=_open_or_make)  # noqa: SIM115
+        fcntl.flock(part, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        if _is(part):
+            return part
+        part.close()
+
+
+def _open_or_make(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o600)
+
+
+def _is(part: BinaryIO) -> bool:
+    """Whether the name still is this file: who had the lock before may have renamed or removed it."""
+    try:
+        return os.path.samestat(os.stat(part.name), os.fstat(part.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def sweep(directory: str) -> None:
+    """Remove downloads that were abandoned."""
+    for entry in os.scandir(directory):
+        if entry.name.endswith(".part") and entry.stat().st_mtime < time.time() - ABANDONED:
+            try:
+                part = _lock(entry.path, wait=False)
+            except BlockingIOError:
+                continue
+            remove(entry.path)
+            forget(entry.path)
+            part.close()

@@ -1,0 +1,267 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a port is, and every rule about how it comes to be and may change (the seed's steps 10 to 13)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterator, Mapping
+
+from ..core.change import Change
+from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
+from ..core.names import tap_name
+from . import network as networks
+from . import security
+from .network import Network
+from .security import Group
+
+# Written beside an item in diffs when what is there is not as it was made.
+_DRIFT = "changed by someone else"
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The networks and security groups that a request defines, by name."""
+
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A port as it is asked for; None means not mentioned."""
+
+    id: str
+    name: str
+    instance_uuid: str
+    network: str
+    host: str | None = None
+    mac_address: str | None = None
+    fixed_ip: str | None = None
+    security_groups: tuple[str, ...] | None = None
+    port_security: bool | None = None
+    definitions: Definitions = field(default=Definitions(), repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+    def to_result(self) -> dict[str, Any]:
+        """What is known of a port that was not made."""
+        network = self.definitions.networks.get(self.network)
+        return _result(self, self.network, network, self.security_groups, up=False)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port as it is or is to be. `intact` is false when what the backend holds is not what it would write."""
+
+    id: str
+    name: str
+    instance_uuid: str
+    network: Network
+    host: str | None
+    mac_address: str | None
+    fixed_ip: str | None
+    security_groups: tuple[Group, ...]
+    port_security: bool
+    up: bool = False
+    intact: bool = True
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+    def to_result(self) -> dict[str, Any]:
+        """The port as the later stages and the user get it."""
+        return _result(self, self.network.name, self.network, [group.name for group in self.security_groups], self.up)
+
+    def as_text(self) -> str:
+        """The port with the rules it is under, for a diff."""
+        shown = {key: value for key, value in self.to_result().items() if key != "up"}
+        shown["security_groups"] = {group.name: [r.words() for r in group.rules] for group in self.security_groups}
+        drift = [part.name for part in (self, self.network) + self.security_groups if not part.intact]
+        if drift:
+            shown[_DRIFT] = drift
+        return json.dumps(shown, indent=2, sort_keys=True) + "\n"
+
+
+@dataclass(frozen=True)
+class Current:
+    """What is there, as far as a request is concerned. A LaunchError stands for what is not ours to touch.
+
+    held maps a network's name to its addresses and MAC addresses in use, and each to the port that has it.
+    """
+
+    ports: Mapping[str, Any] = field(default_factory=dict)
+    networks: Mapping[str, Any] = field(default_factory=dict)
+    groups: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
+    """Pair every wanted port with the one that exists, and give the new ones their addresses.
+
+    Addresses are the lowest free ones, in the order of the request. A change of a network's or a group's
+    definition is a change of the ports it is used by, as it is written with them.
+    """
+    desk = _Desk(wanted, current)
+    changes = []
+    for request in wanted:
+        before = current.ports.get(request.key)
+        if isinstance(before, LaunchError):
+            changes.append(Change(request, None, None, before))
+            continue
+        try:
+            changes.append(Change(request, before, _settled(request, before, desk) if state == "present" else None))
+        except LaunchError as error:
+            changes.append(Change(request, before, before, error))
+    return changes
+
+
+class _Desk:
+    """What is left to give out while a plan is made."""
+
+    def __init__(self, wanted: list[Request], current: Current):
+        self.current = current
+        self.held = {name: dict(words) for name, words in current.held.items()}
+        self.free: dict[str, Iterator[str]] = {}
+        for request in wanted:
+            # An address that a later port asks for is not given to an earlier one.
+            for word in filter(None, (request.fixed_ip, request.mac_address)):
+                self.held.setdefault(request.network, {}).setdefault(word, request.id)
+
+    def address(self, network: Network, holder: str) -> str:
+        """The network's lowest free address, now the holder's."""
+        held = self.held.setdefault(network.name, {})
+        free = self.free.setdefault(network.name, networks.free_addresses(network, held))
+        address = next(free)
+        held[address] = holder
+        return address
+
+    def mac(self, network: Network, holder: str) -> str:
+        """A MAC address that follows from the holder's id, now its own."""
+        held = self.held.setdefault(network.name, {})
+        mac = networks.derived_mac(holder, held)
+        held[mac] = holder
+        return mac
+
+    def claim(self, network: Network, word: str, what: str, holder: str) -> str:
+        """The address asked for; Conflict if another port has it."""
+        owner = self.held.get(network.name, {}).get(word, holder)
+        if owner != holder:
+            raise Conflict(
+                "%s %s of network %s belongs to port %s: ask for another, or for none"
+                % (what, word, network.name, owner)
+            )
+        return word
+
+
+def _settled(request: Request, before: Port | None, desk: _Desk) -> Port:
+    """The port as it is to be."""
+    network = _network(request, before, desk)
+    secured = _first(request.port_security, before and before.port_security, network.port_security)
+    mac, fixed_ip = before and before.mac_address, before and before.fixed_ip
+    for what, asked, have in (("mac_address", request.mac_address, mac), ("fixed_ip", request.fixed_ip, fixed_ip)):
+        if asked and have and asked != have:
+            raise Conflict("%s is %s and cannot become %s: remove the port first" % (what, have, asked))
+    if request.fixed_ip and not fixed_ip:
+        networks.check_fixed_ip(network, request.fixed_ip)
+        fixed_ip = desk.claim(network, request.fixed_ip, "fixed_ip", request.id)
+    if request.mac_address and not mac:
+        mac = desk.claim(network, request.mac_address, "mac_address", request.id)
+    return Port(
+        id=request.id,
+        name=request.name,
+        instance_uuid=request.instance_uuid,
+        network=network,
+        host=request.host or (before and before.host),
+        security_groups=_groups(request, before, secured, desk.current),
+        port_security=secured,
+        mac_address=mac or desk.mac(network, request.id),
+        fixed_ip=fixed_ip or desk.address(network, request.id),
+        up=bool(before and before.up),
+    )
+
+
+def _network(request: Request, before: Port | None, desk: _Desk) -> Network:
+    """The port's network: as defined, else as it is there."""
+    if before and before.network.name != request.network:
+        raise Conflict(
+            "the port is on network %s and cannot move to %s: remove it first" % (before.network.name, request.network)
+        )
+    there = desk.current.networks.get(request.network)
+    if isinstance(there, LaunchError):
+        raise there
+    network = request.definitions.networks.get(request.network)
+    if network is None and there is None:
+        raise NotFound("network %s is neither defined nor there: define it with its cidr" % request.network)
+    if network is None:
+        return replace(there, intact=True)
+    held = desk.current.held.get(network.name, {})
+    if there and there.cidr != network.cidr and held:
+        raise Conflict(
+            "network %s is %s and cannot become %s while it has ports: remove them, or define a network of another name"
+            % (network.name, there.cidr, network.cidr)
+        )
+    for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
+        if there and address not in (there.gateway, there.server) and address in held:
+            raise Conflict(
+                "network %s: the %s's address %s belongs to port %s" % (network.name, what, address, held[address])
+            )
+    return network
+
+
+def _groups(request: Request, before: Port | None, secured: bool, current: Current) -> tuple[Group, ...]:
+    """The port's security groups: those asked for, else those it has, else the default one."""
+    if not secured:
+        if request.security_groups:
+            raise InvalidRequest("a port with port_security: false can have no security groups")
+        return ()
+    names = request.security_groups
+    if names is None and before and before.port_security:
+        names = tuple(group.name for group in before.security_groups)
+    return tuple(_group(name, request, current) for name in (("default",) if names is None else names))
+
+
+def _group(name: str, request: Request, current: Current) -> Group:
+    """A security group: as defined, else as it is there, else neutron's default."""
+    there = current.groups.get(name)
+    if isinstance(there, LaunchError):
+        raise there
+    group = request.definitions.groups.get(name) or there or (security.DEFAULT if name == "default" else None)
+    if group is None:
+        raise NotFound("security group %s is neither defined nor there: define its rules" % name)
+    for remote in map(current.groups.get, sorted(group.remotes)):
+        if isinstance(remote, LaunchError):
+            raise remote
+    return replace(group, intact=True)
+
+
+def _first(*values: Any) -> Any:
+    """The first value that is not None."""
+    return next((value for value in values if value is not None), None)
+
+
+def _result(port: Any, name: str, network: Network | None, groups: Any, up: bool) -> dict[str, Any]:
+    """The fields of a result, the same whether the port was made or not."""
+    return {
+        "id": port.id,
+        "name": port.name,
+        "instance_uuid": port.instance_uuid,
+        "network": name,
+        "host": port.host,
+        "mac_address": port.mac_address,
+        "fixed_ip": port.fixed_ip,
+        "tap": tap_name(port.id),
+        "cidr": network and network.cidr,
+        "gateway": network and network.gateway,
+        "dns": list(network.dns) if network else [],
+        "mtu": network and network.mtu,
+        "dhcp": network and network.dhcp,
+        "domain": network and network.domain,
+        "security_groups": None if groups is None else list(groups),
+        "port_security": port.port_security,
+        "up": up,
+    }

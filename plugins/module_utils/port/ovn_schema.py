@@ -1,0 +1,84 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The part of the northbound's schema that is used here: only these columns are ever replicated.
+
+Declared rather than fetched, so that the connection is one round trip and has one timeout. The types are those of
+ovn-nb.ovsschema since OVN 20.03; a test compares them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _set(key: Any) -> dict[str, Any]:
+    return {"type": {"key": key, "min": 0, "max": "unlimited"}}
+
+
+def _optional(key: Any) -> dict[str, Any]:
+    return {"type": {"key": key, "min": 0, "max": 1}}
+
+
+def _rows(table: str, strength: str = "strong") -> dict[str, str]:
+    return {"type": "uuid", "refTable": table, "refType": strength}
+
+
+_TEXT = {"type": "string"}
+_MAP = {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
+
+SCHEMA = {
+    "name": "OVN_Northbound",
+    "version": "5.20.0",
+    "tables": {
+        "NB_Global": {"isRoot": True, "maxRows": 1, "columns": {"external_ids": _MAP}},
+        "Logical_Switch": {
+            "isRoot": True,
+            "columns": {"name": _TEXT, "ports": _set(_rows("Logical_Switch_Port")), "external_ids": _MAP},
+        },
+        "Logical_Switch_Port": {
+            "isRoot": False,
+            "indexes": [["name"]],
+            "columns": {
+                "name": _TEXT,
+                "type": _TEXT,
+                "enabled": _optional("boolean"),
+                "up": _optional("boolean"),
+                "addresses": _set("string"),
+                "dynamic_addresses": _optional("string"),
+                "port_security": _set("string"),
+                "dhcpv4_options": _optional(_rows("DHCP_Options", "weak")),
+                "options": _MAP,
+                "external_ids": _MAP,
+            },
+        },
+        "Logical_Router_Port": {
+            "isRoot": False,
+            "indexes": [["name"]],
+            "columns": {
+                "name": _TEXT,
+                "mac": _TEXT,
+                "networks": {"type": {"key": "string", "min": 1, "max": "unlimited"}},
+            },
+        },
+        "DHCP_Options": {"isRoot": True, "columns": {"cidr": _TEXT, "options": _MAP, "external_ids": _MAP}},
+        "Port_Group": {
+            "isRoot": True,
+            "indexes": [["name"]],
+            "columns": {
+                "name": _TEXT,
+                "ports": _set(_rows("Logical_Switch_Port", "weak")),
+                "acls": _set(_rows("ACL")),
+                "external_ids": _MAP,
+            },
+        },
+        "ACL": {
+            "isRoot": False,
+            "columns": {
+                "direction": _TEXT,
+                "priority": {"type": "integer"},
+                "match": _TEXT,
+                "action": _TEXT,
+            },
+        },
+    },
+}

@@ -1,0 +1,125 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a user asks for, checked: all of it is refused when any of it makes no sense."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import Counter
+from typing import Any, Callable, Mapping
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..core.errors import InvalidRequest
+from . import network as networks
+from . import security
+from .model import Definitions, Request
+from .network import Network
+from .security import Group
+
+
+def parse(params: Mapping[str, Any]) -> list[Request]:
+    """The ports of a request; InvalidRequest names everything that is wrong with it."""
+    faults: list[str] = []
+    definitions = _definitions(params, faults)
+    requests = []
+    for said in params["ports"]:
+        with_definitions = {**said, "definitions": definitions}
+        made = _collected(faults, "port %s" % (said["name"] or said["id"]), _request, with_definitions)
+        requests.extend(made)
+    faults.extend(_repeated(requests))
+    if faults:
+        raise InvalidRequest("; ".join(faults))
+    return requests
+
+
+def _definitions(params: Mapping[str, Any], faults: list[str]) -> Definitions:
+    """The networks and groups that the parameters define."""
+    made, groups = {}, {}
+    for name, options in (params.get("networks") or {}).items():
+        for network in _collected(faults, "network %s" % name, _define_network, name, options):
+            made[name] = network
+    for name, rules in (params.get("security_groups") or {}).items():
+        for group in _collected(faults, "security group %s" % name, _define_group, name, rules):
+            groups[name] = group
+    for group in groups.values():
+        for remote in sorted(group.remotes - set(params["security_groups"]) - {"default"}):
+            faults.append("security group %s: remote %s is neither a CIDR nor a defined group" % (group.name, remote))
+    return Definitions(made, groups)
+
+
+def _define_network(name: Any, options: Any) -> Network:
+    no_gateway = isinstance(options, dict) and "gateway" in options and not options["gateway"]
+    return networks.define_network(name, _validated(networks.OPTIONS, options), no_gateway)
+
+
+def _define_group(name: Any, rules: Any) -> Group:
+    if not isinstance(rules, list):
+        raise InvalidRequest("write its rules as a list")
+    return security.define_group(name, [_validated(security.OPTIONS, rule) for rule in rules])
+
+
+def _validated(options: dict[str, Any], said: Any) -> dict[str, Any]:
+    """What is said, in the types and with the defaults of an argument spec."""
+    if not isinstance(said, dict):
+        raise InvalidRequest("write it as a mapping of %s" % ", ".join(sorted(options)))
+    result = ArgumentSpecValidator(options).validate({k: v for k, v in said.items() if v is not None})
+    if result.error_messages:
+        raise InvalidRequest(", ".join(result.error_messages))
+    return result.validated_parameters
+
+
+def _request(said: Mapping[str, Any]) -> Request:
+    """One port of the request, checked as far as it can be without looking at what is there."""
+    for what in ("id", "instance_uuid"):
+        _check_uuid(said[what], what)
+    if not said["name"] or not said["name"].isprintable() or len(said["name"]) > 255:
+        raise InvalidRequest("name %r: use 1 to 255 printable characters" % said["name"])
+    if said.get("host") and not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", said["host"]):
+        raise InvalidRequest("host %r is not a host's name" % said["host"])
+    groups = said.get("security_groups")
+    request = Request(
+        id=said["id"],
+        name=said["name"],
+        instance_uuid=said["instance_uuid"],
+        network=said["network"],
+        host=said.get("host") or None,
+        mac_address=networks.checked_mac(said["mac_address"]) if said.get("mac_address") else None,
+        fixed_ip=networks.checked_ip(said["fixed_ip"]) if said.get("fixed_ip") else None,
+        security_groups=None if groups is None else tuple(sorted(set(groups))),
+        port_security=said.get("port_security"),
+        definitions=said["definitions"],
+    )
+    network = request.definitions.networks.get(request.network)
+    if network and request.fixed_ip:
+        networks.check_fixed_ip(network, request.fixed_ip)
+    if request.security_groups and request.port_security is False:
+        raise InvalidRequest("a port with port_security: false can have no security groups")
+    return request
+
+
+def _check_uuid(text: str, what: str) -> None:
+    try:
+        sound = str(uuid.UUID(text)) == text
+    except ValueError:
+        sound = False
+    if not sound:
+        raise InvalidRequest("%s %r is not a UUID in lower case" % (what, text))
+
+
+def _repeated(requests: list[Request]) -> list[str]:
+    """What two ports of one request ask for and only one can have."""
+    words = [("id", request.id) for request in requests]
+    words += [("fixed_ip", "%s on network %s" % (r.fixed_ip, r.network)) for r in requests if r.fixed_ip]
+    words += [("mac_address", "%s on network %s" % (r.mac_address, r.network)) for r in requests if r.mac_address]
+    return ["%s %s is asked for %d times" % (what, word, n) for (what, word), n in Counter(words).items() if n > 1]
+
+
+def _collected(faults: list[str], what: str, make: Callable, *arguments: Any) -> list[Any]:
+    """What make() makes, in a list; or an empty list and its complaint among the faults."""
+    try:
+        return [make(*arguments)]
+    except InvalidRequest as error:
+        faults.append("%s: %s" % (what, error))
+        return []

@@ -1,0 +1,134 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a security group lets through, in neutron's terms: rules allow, everything else is dropped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from ipaddress import ip_network
+from typing import Any
+
+from ..core.errors import InvalidRequest
+from ..core.names import checked_name
+
+OPTIONS = {
+    "direction": {"type": "str", "choices": ["ingress", "egress"], "default": "ingress"},
+    "protocol": {"type": "str", "default": "any"},
+    "port": {"type": "str"},
+    "remote": {"type": "str"},
+    "ethertype": {"type": "str", "choices": ["IPv4", "IPv6"]},
+}
+
+_NUMBERS = {"1": "icmp", "58": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
+_WITH_PORTS = ("tcp", "udp", "sctp")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Traffic that is allowed. protocol is a name, a number as text, or any; ports are the first and the last."""
+
+    direction: str = "ingress"
+    ethertype: str = "IPv4"
+    protocol: str = "any"
+    ports: tuple[int, int] | None = None
+    remote_cidr: str | None = None
+    remote_group: str | None = None
+
+    def words(self) -> str:
+        """The rule in one line."""
+        ports = self.ports and "-".join(str(port) for port in sorted(set(self.ports)))
+        remote = self.remote_cidr or (self.remote_group and "group %s" % self.remote_group)
+        return " ".join(filter(None, (self.direction, self.ethertype, self.protocol, ports, remote)))
+
+
+EGRESS = tuple(Rule("egress", ethertype) for ethertype in ("IPv4", "IPv6"))
+
+
+@dataclass(frozen=True)
+class Group:
+    """A security group. `intact` is false when what the backend holds is not what it would write for these rules."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    intact: bool = True
+
+    @property
+    def remotes(self) -> set:
+        """The names of the groups that the rules speak of."""
+        return {rule.remote_group for rule in self.rules if rule.remote_group}
+
+    def definition(self) -> str:
+        """The rules as one text, from which read_group() makes the group again."""
+        return json.dumps([asdict(rule) for rule in self.rules], sort_keys=True)
+
+
+# What a port gets that names no group, unless the user defines it: neutron's default group.
+DEFAULT = Group("default", EGRESS + tuple(replace(Rule(remote_group="default"), ethertype=e) for e in ("IPv4", "IPv6")))
+
+
+def read_group(name: str, definition: str) -> Group:
+    """The group whose definition() this is."""
+    rules = json.loads(definition)
+    return Group(name, tuple(Rule(**{**rule, "ports": rule["ports"] and tuple(rule["ports"])}) for rule in rules))
+
+
+def define_group(name: str, rules: list[dict[str, Any]]) -> Group:
+    """The group of these rules (checked for type by OPTIONS); InvalidRequest names the rule that makes no sense.
+
+    Without an egress rule everything may leave, as in a new group of neutron's.
+    """
+    checked_name(name, "security group")
+    made = []
+    for position, said in enumerate(rules, 1):
+        try:
+            made.append(_rule(said))
+        except InvalidRequest as error:
+            raise InvalidRequest("rule %d: %s" % (position, error)) from error
+    if not any(rule.direction == "egress" for rule in made):
+        made.extend(EGRESS)
+    return Group(name, tuple(dict.fromkeys(made)))
+
+
+def _rule(said: dict[str, Any]) -> Rule:
+    """One rule of a definition."""
+    cidr, group, family = _remote(said["remote"])
+    ethertype = said["ethertype"] or family or "IPv4"
+    if family not in (None, ethertype):
+        raise InvalidRequest("remote %s is not %s" % (cidr, ethertype))
+    protocol = _protocol(said["protocol"])
+    ports = _ports(said["port"]) if said["port"] else None
+    if ports and protocol not in _WITH_PORTS:
+        raise InvalidRequest("port %s needs a protocol with ports: %s" % (said["port"], ", ".join(_WITH_PORTS)))
+    return Rule(said["direction"], ethertype, protocol, ports, cidr, group)
+
+
+def _remote(text: str | None) -> tuple:
+    """Who the other side is: a CIDR, a group's name and a CIDR's ethertype, each or None."""
+    if not text:
+        return None, None, None
+    try:
+        cidr = ip_network(text)
+    except ValueError as error:
+        if "/" in text:
+            raise InvalidRequest("remote %r: %s" % (text, error)) from error
+        return None, checked_name(text, "remote"), None
+    return str(cidr), None, "IPv%d" % cidr.version
+
+
+def _protocol(text: str) -> str:
+    """A protocol by its usual name, else by its number."""
+    text = _NUMBERS.get(text.lower(), text.lower())
+    if text in ("any", "icmp") + _WITH_PORTS or (text.isdecimal() and int(text) <= 255):
+        return text
+    raise InvalidRequest("protocol %r: use tcp, udp, sctp, icmp, any or a number up to 255" % text)
+
+
+def _ports(text: str) -> tuple[int, int]:
+    """`80` or `8000-8100` as the first and the last port."""
+    first, dash, last = text.partition("-")
+    if first.isdecimal() and (not dash or last.isdecimal()):
+        ports = (int(first), int(last or first))
+        if 1 <= ports[0] <= ports[1] <= 65535:
+            return ports
+    raise InvalidRequest("port %r: write 80 or 8000-8100" % text)

@@ -1,0 +1,162 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a volume on a compute host is: a disk file that outlives instances, and the record beside it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from ..core.change import over
+from ..core.errors import Conflict, InvalidRequest, NotFound
+from ..core.names import checked_name
+
+GIB = 1024**3
+FORMATS = ("raw", "qcow2")
+RECORDED = ("id", "name", "instance_uuid", "size", "format", "status")
+
+
+@dataclass(frozen=True)
+class User:
+    """A libvirt domain that has the volume among its disks."""
+
+    uuid: str
+    name: str
+    active: bool
+
+    def __str__(self) -> str:
+        return "%s (%s, %s)" % (self.name, self.uuid, "running" if self.active else "shut off")
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume: size in GiB; path: its disk, None while there is none.
+
+    status: creating until the disk has its name, available from then on. The fields after it do not belong to what a
+    volume is: where and how an instance has it, the domains that use it, and the bytes it takes on the host's disk.
+    """
+
+    id: str
+    name: str | None = None
+    instance_uuid: str | None = None
+    size: int | None = None
+    format: str | None = None
+    path: str | None = None
+    status: str | None = None
+    host: str | None = field(default=None, compare=False)
+    device: str | None = field(default=None, compare=False)
+    delete_on_termination: bool | None = field(default=None, compare=False)
+    attached_to: tuple[User, ...] = field(default=(), compare=False)
+    allocated: int | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        """Its id."""
+        return self.id
+
+    def over(self, before: Volume | None) -> Volume:
+        """What becomes of the volume that is there; NotFound or Conflict if it cannot be as asked for."""
+        if before is None or (before.path is None and before.status == "creating"):
+            if self.size is None:
+                raise NotFound("volume %s: is not on this host; give its size to make it" % self.label)
+            return replace(self, format=self.format or "raw")
+        if before.path is None:
+            raise Conflict(
+                "volume %s: its disk is gone from this host, though its record says that it was there: put the disk"
+                " back, or give the volume up with state absent" % self.label
+            )
+        self._check_over(before)
+        after = over(self, before)
+        return replace(after, path=before.path, attached_to=before.attached_to, allocated=before.allocated)
+
+    def _check_over(self, before: Volume) -> None:
+        """Conflict for what cannot be changed in place."""
+        if self.format and self.format != before.format:
+            raise Conflict("volume %s: format is %s and cannot become %s" % (self.label, before.format, self.format))
+        if self.size and before.size and self.size < before.size:
+            raise Conflict("volume %s: size %d GiB never shrinks, not to %d" % (self.label, before.size, self.size))
+        if self.instance_uuid and self.instance_uuid != before.instance_uuid:
+            others = [user for user in before.attached_to if user.uuid != self.instance_uuid]
+            if others:
+                raise Conflict(
+                    "volume %s: instance_uuid cannot change while %s has it: detach it there first"
+                    % (self.label, _listed(others))
+                )
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return self.name or self.id
+
+    def check_removable(self, wanted: Volume) -> None:
+        """Conflict if a running domain uses it, or if it belongs to another instance than the one that gives it up."""
+        running = [user for user in self.attached_to if user.active]
+        if running:
+            raise Conflict("volume %s: %s has it: detach it there first" % (self.label, _listed(running)))
+        if wanted.instance_uuid and self.instance_uuid and wanted.instance_uuid != self.instance_uuid:
+            raise Conflict("volume %s: belongs to instance %s by now" % (self.label, self.instance_uuid))
+
+    def to_record(self) -> dict[str, Any]:
+        """What is written beside the disk."""
+        return {name: getattr(self, name) for name in RECORDED}
+
+    def to_result(self) -> dict[str, Any]:
+        """Its fields for people and for the next stages."""
+        return dict(asdict(self), name=self.label, attached_to=[asdict(user) for user in self.attached_to])
+
+
+def _listed(users: list[User]) -> str:
+    return ", ".join(str(user) for user in users)
+
+
+def from_record(record: dict[str, Any]) -> Volume:
+    """The volume that a record describes; Conflict if we did not write it."""
+    if record.get("format") not in FORMATS or not isinstance(record.get("id"), str):
+        raise Conflict("volume %s: its record is broken: mend or remove it" % record.get("id"))
+    return Volume(**{name: record.get(name) for name in RECORDED})
+
+
+def disk_path(state_path: str, volume_id: str, disk_format: str) -> str:
+    """Where a volume's disk is."""
+    return os.path.join(state_path, "volumes", "%s.%s" % (volume_id, disk_format))
+
+
+def parse(params: dict[str, Any]) -> list[Volume]:
+    """The volumes that the module's parameters ask for; InvalidRequest naming every bad one."""
+    volumes, wrong, seen = [], [], set()
+    for entry in params["volumes"]:
+        try:
+            volume = _volume(entry, params["state_path"])
+            if volume.key in seen:
+                raise InvalidRequest("is listed twice")
+            seen.add(volume.key)
+            volumes.append(volume)
+        except InvalidRequest as error:
+            wrong.append("volume %s: %s" % (entry.get("name") or entry.get("id"), error))
+    if wrong:
+        raise InvalidRequest("; ".join(wrong))
+    return volumes
+
+
+def _volume(entry: dict[str, Any], state_path: str) -> Volume:
+    if not os.path.isabs(state_path):
+        raise InvalidRequest("state_path %s: is not absolute" % state_path)
+    if entry.get("name") is not None:
+        checked_name(entry["name"], "volume")
+    if entry.get("size") is not None and entry["size"] <= 0:
+        raise InvalidRequest("size: %d GiB is not above 0" % entry["size"])
+    if entry.get("format") not in (None, *FORMATS):
+        raise InvalidRequest("format: %s is not one of %s" % (entry["format"], ", ".join(FORMATS)))
+    identity = _uuid("id", entry["id"])
+    owner = entry.get("instance_uuid") and _uuid("instance_uuid", entry["instance_uuid"])
+    path = disk_path(state_path, identity, entry.get("format") or "raw")
+    return Volume(**dict(entry, id=identity, instance_uuid=owner or None), path=path, status="available")
+
+
+def _uuid(what: str, text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as error:
+        raise InvalidRequest("%s: %r is not a UUID" % (what, text)) from error

@@ -1,0 +1,256 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The door to domains: the instances' virtual machines in a host's libvirt."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: domain
+short_description: Virtual machines of instances, in a compute host's libvirt
+version_added: 0.1.0
+description:
+  - Makes every instance's virtual machine from its document and the results of its ports, volumes and root disk,
+    with a config drive, and lets it run. This is what nova's libvirt driver does at a launch.
+  - All machines are started paused, and each is resumed when OVN has installed the flows of its ports.
+    A machine whose ports are not wired in time is taken back, so that another host can have it.
+  - A machine that exists is compared by what was asked for alone. Metadata, volumes and ports change while it runs;
+    for anything else that differs the error names the field, and nothing of that machine is touched.
+    One that is shut off or paused runs again.
+  - Machines of ours are known by a mark in their metadata. A foreign one with the same name or UUID is never touched.
+  - With O(state=absent) the machine, its config drive and its console log go; the root disk is
+    M(kvmstack.launch.image)'s and the volumes are M(kvmstack.launch.volume)'s.
+requirements:
+  - python3-libvirt
+  - genisoimage, or xorriso
+author: kvmstack contributors (@kvmstack)
+extends_documentation_fragment:
+  - kvmstack.launch.state
+  - kvmstack.launch.state_path
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is defined, started or written.
+  diff_mode:
+    support: full
+    description: Shows each machine's XML before and after, of what exists only what is ours.
+options:
+  domains:
+    description:
+      - The instances' documents, as M(kvmstack.launch.schedule) returns them. Of each this module takes C(uuid),
+        C(name), C(project_id), C(user_id), C(flavor) (C(name), C(vcpus), C(ram) in MiB), C(image) (C(name),
+        C(properties)), C(metadata), C(ssh_keys), C(ports) and C(volumes) (C(id) and C(device), such as V(vdb)).
+      - A key that is left out stays as it is with a machine that exists.
+      - Of the image's properties these count - C(hw_machine_type), C(hw_firmware_type) (V(bios) or V(uefi)) and
+        C(hw_cdrom_bus), which makes the config drive a CD-ROM on that bus. C(hw_disk_bus) and C(hw_vif_model)
+        must be V(virtio) if they are there.
+      - With O(state=absent) C(uuid) and C(name) are enough.
+    type: list
+    elements: dict
+    required: true
+  ports:
+    description:
+      - Results of M(kvmstack.launch.port), joined to the documents by their C(id).
+      - A port, volume or image that failed fails its instance with the same message, and no other.
+    type: list
+    elements: dict
+    default: []
+  volumes:
+    description: Results of M(kvmstack.launch.volume), joined to the documents by their C(id).
+    type: list
+    elements: dict
+    default: []
+  images:
+    description: Results of M(kvmstack.launch.image), joined to the documents by C(instance_uuid).
+    type: list
+    elements: dict
+    default: []
+  user_data:
+    description:
+      - User data by instance name, a mapping of texts. It goes into the config drive unchanged and is shown nowhere.
+    type: dict
+    default: {}
+  vendor_data:
+    description: The text of the config drive's C(vendor_data.json), a JSON object. It is shown nowhere.
+    type: str
+    default: "{}"
+  virt_type:
+    description:
+      - V(kvm) for hardware virtualization, V(qemu) for emulation, which works everywhere and is slow.
+      - V(auto) takes V(kvm) where libvirt offers it, the processor has hardware virtualization (on x86 its flags say
+        so) and the kernel makes an empty machine, and else V(qemu). No guest is run to find out; where a KVM passes
+        and still does not serve, set V(qemu) for that host.
+      - Counts for machines made from now on.
+    type: str
+    choices: [auto, kvm, qemu]
+    default: auto
+  cpu_model:
+    description:
+      - Name of a CPU model that machines made from now on see, such as V(Nehalem).
+      - By default that of the host with V(kvm), and QEMU's own default, which is the quickest, with V(qemu).
+    type: str
+  vnc:
+    description: Whether machines made from now on have a screen, by VNC on the host's 127.0.0.1.
+    type: bool
+    default: false
+  integration_bridge:
+    description: OVN's bridge on the host.
+    type: str
+    default: br-int
+  vif_plugging_timeout:
+    description: Seconds to wait for OVN to install the flows of the ports, for all machines together.
+    type: int
+    default: 60
+notes:
+  - Disks use the host's page cache (C(cache=writeback)), and a guest's flushes are honoured.
+  - With a bridge in the userspace datapath (C(datapath_type=netdev)) guests compute their own checksums.
+"""
+
+EXAMPLES = r"""
+- name: Let the instances of this host run
+  kvmstack.launch.domain:
+    domains: "{{ instances }}"
+    ports: "{{ port_results }}"
+    volumes: "{{ volume_results }}"
+    images: "{{ image_results }}"
+    user_data:
+      web-1: |
+        #cloud-config
+        packages: [nginx]
+
+- name: No machine for this instance
+  kvmstack.launch.domain:
+    domains:
+      - {uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10, name: web-1}
+    state: absent
+"""
+
+RETURN = r"""
+domains:
+  description: One result for each document, in the same order.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    uuid:
+      description: The instance's UUID, which is the machine's.
+      type: str
+      returned: always
+    instance_uuid:
+      description: The same, by which results of stages are joined.
+      type: str
+      returned: always
+    name:
+      description: The instance's name, which is the machine's.
+      type: str
+      returned: always
+    status:
+      description: ACTIVE, PAUSED, SUSPENDED, SHUTOFF or DELETED; as planned, in check mode or if the item failed.
+      type: str
+      returned: always
+    vcpus:
+      description: Virtual CPUs.
+      type: int
+      returned: always
+    ram:
+      description: Memory in MiB.
+      type: int
+      returned: always
+    virt_type:
+      description: Whether it is V(kvm) or V(qemu).
+      type: str
+      returned: always
+    root:
+      description: The root disk's C(path) and C(format), and the cached image under it, C(base) and C(base_format).
+      type: dict
+      returned: always
+    volumes:
+      description: The volumes, each C(id), C(device), C(path) and C(format).
+      type: list
+      elements: dict
+      returned: always
+    ports:
+      description: The ports, each C(id), C(mac_address) and C(tap).
+      type: list
+      elements: dict
+      returned: always
+    project_id:
+      description: The project.
+      type: str
+      returned: always
+    flavor:
+      description: The flavor's name.
+      type: str
+      returned: always
+    image:
+      description: The image's name.
+      type: str
+      returned: always
+    metadata:
+      description: The instance's metadata.
+      type: dict
+      returned: always
+    console:
+      description: File on the host that the serial console is logged to.
+      type: str
+      returned: always
+    created:
+      description: When the machine was made, in UTC.
+      type: str
+      returned: always
+    action:
+      description: One of keep, create, update, delete.
+      type: str
+      returned: always
+    changed:
+      description: Whether something was done, or would be.
+      type: bool
+      returned: always
+    failed:
+      description: Whether the item failed.
+      type: bool
+      returned: always
+    msg:
+      description: What is wrong and what to do.
+      type: str
+      returned: when the item failed
+    abort:
+      description: Whether another host would fail as well.
+      type: bool
+      returned: when the item failed
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import run
+from ..module_utils.core.specs import STATE, STATE_PATH
+from ..module_utils.domain.libvirt import connect
+from ..module_utils.domain.model import plan
+from ..module_utils.domain.request import parse
+
+LIST = {"type": "list", "elements": "dict"}
+SECRETS = {
+    "user_data": {"type": "dict", "default": {}, "no_log": True},
+    # A text, as the values of a dictionary would each be masked, wherever they occur in a result.
+    "vendor_data": {"type": "str", "default": "{}", "no_log": True},
+}
+HOST = {
+    "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
+    "cpu_model": {"type": "str"},
+    "vnc": {"type": "bool", "default": False},
+    "integration_bridge": {"type": "str", "default": "br-int"},
+    "vif_plugging_timeout": {"type": "int", "default": 60},
+}
+
+
+def main() -> None:
+    parts = {name: {**LIST, "default": []} for name in ("ports", "volumes", "images")}
+    module = AnsibleModule(
+        argument_spec={**STATE, **STATE_PATH, **HOST, **parts, **SECRETS, "domains": {**LIST, "required": True}},
+        supports_check_mode=True,
+    )
+    run(module, "domains", parse, connect, plan)
+
+
+if __name__ == "__main__":
+    main()

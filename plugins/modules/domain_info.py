@@ -1,0 +1,63 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The door to what a host's libvirt has of domains."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: domain_info
+short_description: List the virtual machines of a compute host
+version_added: 0.1.0
+description:
+  - Lists the machines that M(kvmstack.launch.domain) made on this host, by name.
+requirements:
+  - python3-libvirt
+extends_documentation_fragment:
+  - kvmstack.launch.stage.query
+options:
+  all:
+    description: Whether to list the machines of others as well, with C(name), C(uuid) and C(status).
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: See what runs here
+  kvmstack.launch.domain_info:
+  register: here
+"""
+
+RETURN = r"""
+domains:
+  description:
+    - The machines, with the fields that M(kvmstack.launch.domain) returns, and C(ours), whether that made them.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: web-1
+      uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+      instance_uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+      status: ACTIVE
+      ours: true
+      vcpus: 1
+      ram: 512
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import query
+from ..module_utils.domain.libvirt import find
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"all": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
+    query(module, "domains", find)
+
+
+if __name__ == "__main__":
+    main()

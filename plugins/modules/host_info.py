@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The door to what a compute host says of itself."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_info
+short_description: Room and abilities of a compute host
+version_added: 0.1.0
+description:
+  - Tells, on a compute host, what its libvirt knows of it - processors, memory, disk, and what running virtual
+    machines use. M(kvmstack.launch.host) records it for the scheduler.
+requirements:
+  - python3-libvirt
+extends_documentation_fragment:
+  - kvmstack.launch.stage.query
+  - kvmstack.launch.state_path
+options:
+  host:
+    description: The name to give the host, as in the inventory. By default its short host name.
+    type: str
+  virt_type:
+    description: As in M(kvmstack.launch.domain). With V(auto) the result says which one machines would get.
+    type: str
+    choices: [auto, kvm, qemu]
+    default: auto
+"""
+
+EXAMPLES = r"""
+- name: Ask every compute host
+  kvmstack.launch.host_info:
+    host: "{{ inventory_hostname }}"
+  register: launch_host
+"""
+
+RETURN = r"""
+hosts:
+  description: This host, alone in a list.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The host's name; C(name) is the same.
+      type: str
+      returned: always
+    hypervisor_type:
+      description: The hypervisor, such as C(QEMU).
+      type: str
+      returned: always
+    hypervisor_version:
+      description: Its version as a number, major * 1000000 + minor * 1000 + release.
+      type: int
+      returned: always
+    virt_type:
+      description: What machines run under here, V(kvm) or V(qemu).
+      type: str
+      returned: always
+    architecture:
+      description: The processors' architecture, such as V(x86_64).
+      type: str
+      returned: always
+    vcpus:
+      description: Processors.
+      type: int
+      returned: always
+    memory_mb:
+      description: Memory in MiB.
+      type: int
+      returned: always
+    disk_gb:
+      description: Size in GiB of the file system of O(state_path).
+      type: int
+      returned: always
+    free_disk_gb:
+      description: What of it is free.
+      type: int
+      returned: always
+    vcpus_used:
+      description: vCPUs of all running machines.
+      type: int
+      returned: always
+    memory_mb_used:
+      description: Memory of all running machines in MiB.
+      type: int
+      returned: always
+    foreign_vcpus:
+      description: vCPUs of those of them that are not ours.
+      type: int
+      returned: always
+    foreign_memory_mb:
+      description: Memory of those of them that are not ours, in MiB.
+      type: int
+      returned: always
+    running_vms:
+      description: Number of running machines.
+      type: int
+      returned: always
+    cpu_model:
+      description: libvirt's name of the host's CPU model.
+      type: str
+      returned: always
+    cpu_vendor:
+      description: The CPU's maker.
+      type: str
+      returned: always
+    cpu_features:
+      description: CPU features beyond those of the model.
+      type: list
+      elements: str
+      returned: always
+    numa_cells:
+      description: NUMA cells, each C(id), C(cpus), C(memory_mb) and C(pages), the number of pages by their size in KiB.
+      type: list
+      elements: dict
+      returned: always
+    hugepages:
+      description: Huge pages, each C(size_kb) and C(total).
+      type: list
+      elements: dict
+      returned: always
+    pci_devices:
+      description: PCI devices, each C(address), C(vendor_id), C(product_id) and C(numa_node), -1 if that is unknown.
+      type: list
+      elements: dict
+      returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import query
+from ..module_utils.core.specs import STATE_PATH
+from ..module_utils.host.libvirt import find
+
+
+def main() -> None:
+    virt_type = {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"}
+    module = AnsibleModule(
+        argument_spec={**STATE_PATH, "host": {"type": "str"}, "virt_type": virt_type},
+        supports_check_mode=True,
+    )
+    query(module, "hosts", find)
+
+
+if __name__ == "__main__":
+    main()

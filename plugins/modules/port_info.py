@@ -1,0 +1,73 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The query of the stage port."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: port_info
+short_description: List the ports of instances in OVN
+description:
+  - Lists the logical switch ports that M(kvmstack.launch.port) made, and whether their chassis has wired them.
+extends_documentation_fragment:
+  - kvmstack.launch.northbound
+  - kvmstack.launch.stage.query
+options:
+  instance_uuids:
+    description: Only ports of these instances. Left out, of all.
+    type: list
+    elements: str
+  names:
+    description: Only ports of these names. Left out, of all.
+    type: list
+    elements: str
+  networks:
+    description: Only ports on these networks. Left out, on all.
+    type: list
+    elements: str
+"""
+
+EXAMPLES = r"""
+- name: See whether an instance's ports are wired
+  kvmstack.launch.port_info:
+    northbound: tcp:192.0.2.10:6641
+    instance_uuids: [7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10]
+  register: found
+  until: found.ports | rejectattr("up") | length == 0
+  retries: 30
+  delay: 1
+"""
+
+RETURN = r"""
+ports:
+  description: The ports, by name, with the fields that M(kvmstack.launch.port) returns.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - id: 0e991dc9-0757-52de-86e1-25bfde01721f
+      name: web-1
+      instance_uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+      network: private
+      host: compute-1
+      mac_address: fa:16:3e:29:a9:ea
+      fixed_ip: 10.20.0.2
+      up: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import query
+from ..module_utils.core.specs import NORTHBOUND
+from ..module_utils.port import ovn
+
+
+def main() -> None:
+    narrow = {name: {"type": "list", "elements": "str"} for name in ("instance_uuids", "names", "networks")}
+    module = AnsibleModule(argument_spec={**NORTHBOUND, **narrow}, supports_check_mode=True)
+    query(module, "ports", lambda params: ovn.connect(params).find(params))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An instance's document and the results of its parts, as the tests of this stage have them."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Hypervisor
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
+
+UUID = "11111111-0000-4000-8000-000000000001"
+PORT = "22222222-0000-4000-8000-000000000002"
+VOLUME = "33333333-0000-4000-8000-000000000003"
+
+PARAMS = {
+    "state": "present",
+    "state_path": "/srv/state",
+    "virt_type": "qemu",
+    "cpu_model": None,
+    "vnc": False,
+    "integration_bridge": "br-int",
+    "vif_plugging_timeout": 0.2,
+    "user_data": {},
+    "vendor_data": "{}",
+    "domains": [
+        {
+            "uuid": UUID,
+            "name": "web-1",
+            "project_id": "default",
+            "user_id": None,
+            "status": "BUILD",
+            "host": "compute-1",
+            "flavor": {"name": "small", "vcpus": 2, "ram": 512, "disk": 1, "extra_specs": {}},
+            "image": {"name": "demo", "properties": {}},
+            "metadata": {"role": "web"},
+            "ssh_keys": ["ssh-ed25519 AAAA me"],
+            "ports": [{"id": PORT, "name": "web-1-private", "network": "private", "mac_address": None}],
+            "volumes": [{"id": VOLUME, "name": "data", "size": 1, "device": "vdb"}],
+        }
+    ],
+    "ports": [
+        {
+            "id": PORT,
+            "name": "web-1-private",
+            "instance_uuid": UUID,
+            "network": "private",
+            "mac_address": "fa:16:3e:00:00:01",
+            "fixed_ip": "10.20.0.11",
+            "tap": "tap22222222-00",
+            "cidr": "10.20.0.0/24",
+            "dns": ["10.20.0.2", "10.20.0.2"],
+            "mtu": 1442,
+            "failed": False,
+        }
+    ],
+    "volumes": [
+        {
+            "id": VOLUME,
+            "name": "data",
+            "instance_uuid": UUID,
+            "path": "/srv/state/volumes/%s.raw" % VOLUME,
+            "format": "raw",
+            "failed": False,
+        }
+    ],
+    "images": [
+        {
+            "instance_uuid": UUID,
+            "name": "demo",
+            "path": "/srv/state/instances/%s/root.qcow2" % UUID,
+            "format": "qcow2",
+            "disk_format": "raw",
+            "base": "/srv/state/base/sha256-12.raw",
+            "failed": False,
+        }
+    ],
+}
+
+
+@pytest.fixture
+def ask():
+    """Parameters that ask for one complete domain; keywords change its document."""
+
+    def ask(**changes):
+        params = copy.deepcopy(PARAMS)
+        params["domains"][0].update(changes)
+        return params
+
+    return ask
+
+
+@pytest.fixture
+def domain(ask):
+    """The complete domain, as it would be made on a host."""
+    return parse(ask())[0].on(Hypervisor("qemu"))

@@ -1,0 +1,69 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a guest reads on its config drive."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import config_drive
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
+
+PORT = "22222222-0000-4000-8000-000000000002"
+
+
+def read(domain, name):
+    return json.loads(domain.config_drive["openstack/latest/" + name])
+
+
+def test_meta_data(domain):
+    assert read(domain, "meta_data.json") == {
+        "uuid": domain.uuid,
+        "name": "web-1",
+        "hostname": "web-1",
+        "launch_index": 0,
+        "availability_zone": "nova",
+        "project_id": "default",
+        "meta": {"role": "web"},
+        "public_keys": {"key-1": "ssh-ed25519 AAAA me"},
+        "keys": [{"name": "key-1", "type": "ssh", "data": "ssh-ed25519 AAAA me"}],
+        "devices": [],
+    }
+
+
+def test_network_data(domain):
+    assert read(domain, "network_data.json") == {
+        "links": [
+            {
+                "id": "tap22222222-00",
+                "vif_id": PORT,
+                "type": "ovs",
+                "mtu": 1442,
+                "ethernet_mac_address": "fa:16:3e:00:00:01",
+            }
+        ],
+        "networks": [{"id": "network0", "type": "ipv4_dhcp", "link": "tap22222222-00", "network_id": "private"}],
+        "services": [{"type": "dns", "address": "10.20.0.2"}],
+    }
+
+
+def test_both_versions_say_the_same(domain):
+    files = domain.config_drive
+    names = {name.split("/")[2] for name in files}
+    assert names == {"meta_data.json", "network_data.json", "vendor_data.json"}
+    assert all(files["openstack/latest/" + name] == files["openstack/2018-08-27/" + name] for name in names)
+
+
+def test_user_data_and_vendor_data_are_as_given(ask):
+    text = "#!/bin/sh\r\necho 'ü'\n\n"
+    domain = parse({**ask(), "user_data": {"web-1": text}, "vendor_data": '{"cloud-init": "x"}'})[0]
+    assert domain.config_drive["openstack/2018-08-27/user_data"] == text.encode()
+    assert read(domain, "vendor_data.json") == {"cloud-init": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "hostname"), [("web-1", "web-1"), ("Web_1.example", "web-1-example"), ("a" * 63, "a" * 63), ("a.", "a")]
+)
+def test_hostname(name, hostname):
+    assert config_drive.hostname(name) == hostname

@@ -1,0 +1,46 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The config drive's file, made by the program of the distribution where it is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+
+import pytest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import iso
+
+FILES = {"openstack/latest/user_data": b"\x00\xffsecret", "openstack/latest/meta_data.json": b"{}"}
+installed = pytest.mark.skipif(not any(map(shutil.which, iso.PROGRAMS)), reason="needs genisoimage or xorriso")
+
+
+@installed
+def test_a_drive_is_whole_and_private(tmp_path):
+    path = tmp_path / "config.iso"
+    iso.write(str(path), FILES)
+    content = path.read_bytes()
+    assert content[0x8001:0x8006] == b"CD001"
+    assert content[0x8028:0x8030] == b"config-2"
+    assert b"\x00\xffsecret" in content
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(str(tmp_path)) == ["config.iso"]
+
+
+@installed
+def test_what_a_killed_run_left_is_cleared(tmp_path):
+    path = tmp_path / "config.iso"
+    left = tmp_path / "config.iso.part" / "tree"
+    left.mkdir(parents=True)
+    (left / "user_data").write_bytes(b"old secret")
+    iso.write(str(path), FILES)
+    assert b"old secret" not in path.read_bytes()
+    assert os.listdir(str(tmp_path)) == ["config.iso"]
+
+
+def test_without_a_program_the_cure_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(iso, "PROGRAMS", ())
+    with pytest.raises(Unavailable, match="install genisoimage or xorriso"):
+        iso.write(str(tmp_path / "config.iso"), FILES)
+    assert os.listdir(str(tmp_path)) == []

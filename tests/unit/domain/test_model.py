@@ -1,0 +1,103 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What may change of a domain that exists, and what may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import (
+    HOST,
+    Disk,
+    Domain,
+    Hypervisor,
+    Interface,
+    Labels,
+    NameTaken,
+    plan,
+)
+
+ROOT = Disk("root", "vda", "/instances/root.qcow2", "qcow2", "/base/a.raw", "raw")
+DATA = Disk("volume-1", "vdb", "/volumes/1.raw")
+LOGS = Disk("volume-2", "vdc", "/volumes/2.raw")
+PORT = Interface("port-1", "fa:16:3e:00:00:01", "tapport-1")
+LABELS = Labels("default", "me", "small", "demo", (("role", "web"),))
+HERE = Domain("uuid", "web", LABELS, 1, 512, (("hw_machine_type", "q35"),), ROOT, (DATA,), (PORT,))
+SILENT = Domain("uuid", "web")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "existing", "state", "action"),
+    [
+        pytest.param(HERE, None, "present", "create", id="a missing domain is created"),
+        pytest.param(HERE, HERE, "present", "keep", id="an equal domain is kept"),
+        pytest.param(SILENT, HERE, "present", "keep", id="what is not mentioned stays"),
+        pytest.param(HERE, replace(HERE, status="SHUTOFF"), "present", "update", id="one that is shut off runs again"),
+        pytest.param(HERE, replace(HERE, status="PAUSED"), "present", "update", id="one that is paused runs again"),
+        pytest.param(HERE, replace(HERE, virt_type="kvm", vnc=True), "present", "keep", id="the host's choices stay"),
+        pytest.param(
+            replace(HERE, interfaces=(replace(PORT, mtu=1400),)), HERE, "present", "keep", id="a network's new mtu"
+        ),
+        pytest.param(replace(HERE, volumes=(DATA, LOGS)), HERE, "present", "update", id="a volume more"),
+        pytest.param(replace(HERE, volumes=()), HERE, "present", "update", id="no volume any more"),
+        pytest.param(replace(HERE, interfaces=()), HERE, "present", "update", id="no port any more"),
+        pytest.param(replace(HERE, labels=replace(LABELS, metadata=())), HERE, "present", "update", id="no metadata"),
+        pytest.param(SILENT, HERE, "absent", "delete", id="absent needs only the identity"),
+        pytest.param(SILENT, None, "absent", "keep", id="absent again"),
+    ],
+)
+def test_plan(wanted, existing, state, action):
+    current = {"uuid": existing} if existing else {}
+    assert plan([wanted], current, state)[0].action == action
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted"),
+    [
+        ("name", replace(HERE, name="www")),
+        ("flavor.vcpus", replace(HERE, vcpus=2)),
+        ("flavor.ram", replace(HERE, ram=1024)),
+        ("image.properties.hw_machine_type", replace(HERE, hardware=())),
+        ("image", replace(HERE, root=replace(ROOT, base="/base/b.raw"))),
+        ("root disk", replace(HERE, root=replace(ROOT, path="/elsewhere"))),
+        ("volume volume-1: target", replace(HERE, volumes=(replace(DATA, target="vdc"),))),
+        ("port port-1: mac_address", replace(HERE, interfaces=(replace(PORT, mac_address="fa:16:3e:00:00:02"),))),
+    ],
+)
+def test_what_cannot_change_is_named(field, wanted):
+    change = plan([wanted], {"uuid": HERE}, "present")[0]
+    assert isinstance(change.error, Conflict)
+    assert "%s (" % field in str(change.error)
+    assert not change.pending
+
+
+def test_a_volume_that_stays_keeps_its_place_before_new_ones():
+    after = replace(HERE, volumes=(LOGS, DATA)).over(replace(HERE, volumes=(DATA,)))
+    assert after.volumes == (DATA, LOGS)
+
+
+def test_a_new_domain_takes_what_the_host_decides():
+    change = plan([HERE], {"uuid": None, HOST: Hypervisor("qemu", "aarch64", checksum_offload=False)}, "present")[0]
+    assert (change.after.virt_type, change.after.architecture) == ("qemu", "aarch64")
+    assert not change.after.interfaces[0].checksum_offload
+
+
+def test_a_host_that_cannot_have_new_domains_keeps_the_old_ones():
+    new, plugged = replace(HERE, uuid="new"), replace(HERE, uuid="plugged")
+    current = {"uuid": HERE, "new": None, "plugged": replace(HERE, interfaces=()), HOST: Unavailable("no bridge")}
+    changes = plan([HERE, new, plugged], current, "present")
+    assert [change.action for change in changes] == ["keep", "keep", "keep"]
+    assert [str(change.error) for change in changes] == ["None", "no bridge", "no bridge"]
+
+
+def test_another_host_may_have_the_name_free():
+    assert issubclass(NameTaken, Conflict)
+    assert not NameTaken.abort
+
+
+def test_a_fault_stops_the_domain_but_not_its_removal():
+    faulty = replace(HERE, fault=Conflict("bad image"))
+    assert str(plan([faulty], {"uuid": None}, "present")[0].error) == "bad image"
+    assert plan([faulty], {"uuid": HERE}, "absent")[0].action == "delete"

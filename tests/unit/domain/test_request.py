@@ -1,0 +1,118 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documents joined with the results of their parts."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Disk, Interface
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
+
+UUID = "11111111-0000-4000-8000-000000000001"
+PORT = "22222222-0000-4000-8000-000000000002"
+VOLUME = "33333333-0000-4000-8000-000000000003"
+
+
+def test_all_parts_are_joined(ask):
+    domain = parse(ask())[0]
+    assert domain.fault is None
+    assert (domain.vcpus, domain.ram, domain.labels.metadata) == (2, 512, (("role", "web"),))
+    assert domain.root == Disk(
+        "root", "vda", "/srv/state/instances/%s/root.qcow2" % UUID, "qcow2", "/srv/state/base/sha256-12.raw", "raw"
+    )
+    assert domain.volumes == (Disk(VOLUME, "vdb", "/srv/state/volumes/%s.raw" % VOLUME),)
+    assert domain.interfaces == (Interface(PORT, "fa:16:3e:00:00:01", "tap22222222-00"),)
+    assert domain.interfaces[0].mtu == 1442
+    assert domain.drive.path == "/srv/state/instances/%s/config.iso" % UUID
+
+
+@pytest.mark.parametrize(
+    ("noun", "abort", "message"),
+    [
+        ("ports", True, "port web-1-private: no such address"),
+        ("volumes", False, "volume data: no such address"),
+        ("images", True, "image demo: no such address"),
+    ],
+)
+def test_a_failed_part_fails_its_domain_with_the_same_judgement(ask, noun, abort, message):
+    params = ask()
+    params[noun][0].update(failed=True, msg="no such address", abort=abort)
+    fault = parse(params)[0].fault
+    assert (str(fault), fault.abort) == (message, abort)
+
+
+@pytest.mark.parametrize("noun", ["ports", "volumes", "images"])
+def test_a_missing_part_fails_its_domain(ask, noun):
+    params = ask()
+    params[noun] = []
+    assert "no result of %s" % noun[:-1] in str(parse(params)[0].fault)
+
+
+def test_in_check_mode_a_port_has_no_address_yet(ask):
+    params = ask()
+    params["ports"][0].update(mac_address=None, fixed_ip=None)
+    assert parse(params)[0].interfaces[0].mac_address is None
+
+
+def test_what_a_document_does_not_mention_is_left_alone(ask):
+    domain = parse(ask(ports=None, volumes=None, metadata=None))[0]
+    assert (domain.interfaces, domain.volumes, domain.labels.metadata) == (None, None, None)
+
+
+def test_absent_needs_only_the_identity(ask):
+    params = ask()
+    params.update(state="absent", domains=[{"uuid": UUID, "name": "web-1"}], images=[])
+    domain = parse(params)[0]
+    assert (domain.fault, domain.status) == (None, "DELETED")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"uuid": "web-1"}, "is not a UUID"),
+        ({"uuid": None}, "is not a UUID"),
+        ({"name": "a/b"}, "'a/b'"),
+        ({"name": "<name/>"}, "use 1 to 63 letters"),
+        ({"flavor": {"vcpus": 0, "ram": 512}}, "flavor.vcpus 0"),
+        ({"flavor": {"vcpus": 1}}, "flavor.ram None"),
+        ({"metadata": {"role": "\x00"}}, "control characters"),
+        ({"metadata": {"role": 5}}, "role 5"),
+        ({"image": {"properties": {"hw_disk_bus": "ide"}}}, "hw_disk_bus: only virtio"),
+        ({"image": {"properties": {"hw_firmware_type": "coreboot"}}}, "use one of bios, uefi"),
+    ],
+)
+def test_wrong_documents_are_refused(ask, changes, words):
+    with pytest.raises(InvalidRequest, match=words):
+        parse(ask(**changes))
+
+
+def test_all_wrong_documents_are_named_at_once(ask):
+    params = ask()
+    params["domains"] += [{"uuid": "x", "name": "one"}, {"uuid": "y", "name": "two"}]
+    with pytest.raises(InvalidRequest, match="one.*two"):
+        parse(params)
+
+
+def test_no_two_domains_are_the_same(ask):
+    params = ask()
+    params["domains"] *= 2
+    with pytest.raises(InvalidRequest, match="uuid %s is given twice; name web-1 is given twice" % UUID):
+        parse(params)
+
+
+@pytest.mark.parametrize("vendor_data", ["[", "[]", "5"])
+def test_vendor_data_is_a_json_object(ask, vendor_data):
+    with pytest.raises(InvalidRequest, match="vendor_data"):
+        parse({**ask(), "vendor_data": vendor_data})
+
+
+def test_user_data_shows_nowhere(ask):
+    domain = parse({**ask(), "user_data": {"web-1": "secret"}})[0]
+    assert domain.config_drive["openstack/latest/user_data"] == b"secret"
+    assert "secret" not in repr(domain) + str(domain.to_result()) + domain.as_text()
+
+
+def test_a_cdrom_where_the_image_asks_for_one(ask):
+    drive = parse(ask(image={"name": "demo", "properties": {"hw_cdrom_bus": "sata"}}))[0].drive
+    assert (drive.device, drive.bus, drive.target) == ("cdrom", "sata", "sda")

@@ -1,0 +1,65 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A host's facts from what its libvirt says."""
+
+from __future__ import annotations
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Disk, Domain
+from ansible_collections.kvmstack.launch.plugins.module_utils.host import libvirt
+
+CAPABILITIES = """
+<capabilities>
+  <host>
+    <cpu><arch>x86_64</arch><model>EPYC</model><vendor>AMD</vendor><feature name='ht'/><feature name='avx'/></cpu>
+    <topology>
+      <cells num='2'>
+        <cell id='0'>
+          <memory unit='KiB'>1048576</memory>
+          <pages unit='KiB' size='4'>100</pages><pages unit='KiB' size='2048'>3</pages>
+          <cpus num='2'><cpu id='0'/><cpu id='1'/></cpus>
+        </cell>
+        <cell id='1'>
+          <memory unit='KiB'>2097152</memory>
+          <pages unit='KiB' size='4'>100</pages><pages unit='KiB' size='2048'>4</pages>
+          <cpus num='1'><cpu id='2'/></cpus>
+        </cell>
+      </cells>
+    </topology>
+  </host>
+</capabilities>
+"""
+FOREIGN = "<domain><vcpu>3</vcpu><memory unit='KiB'>65536</memory></domain>"
+
+
+def test_capabilities():
+    assert libvirt.capabilities(CAPABILITIES) == {
+        "cpu_model": "EPYC",
+        "cpu_vendor": "AMD",
+        "cpu_features": ("avx", "ht"),
+        "numa_cells": (
+            {"id": 0, "cpus": [0, 1], "memory_mb": 1024, "pages": {"4": 100, "2048": 3}},
+            {"id": 1, "cpus": [2], "memory_mb": 2048, "pages": {"4": 100, "2048": 4}},
+        ),
+        "hugepages": ({"size_kb": 2048, "total": 7},),
+    }
+
+
+def test_a_host_without_topology_has_no_cells():
+    said = libvirt.capabilities("<capabilities><host><cpu><arch>aarch64</arch></cpu></host></capabilities>")
+    assert (said["cpu_model"], said["numa_cells"], said["hugepages"]) == (None, (), ())
+
+
+def test_usage_tells_ours_from_others():
+    ours = xml.text(xml.definition(Domain("u", "n", vcpus=2, ram=128, root=Disk("root", "vda", "/r"))))
+    assert libvirt.usage([ours, FOREIGN]) == {
+        "vcpus_used": 5,
+        "memory_mb_used": 192,
+        "foreign_vcpus": 3,
+        "foreign_memory_mb": 64,
+        "running_vms": 2,
+    }
+
+
+def test_the_disk_of_a_state_path_that_is_not_made_yet(tmp_path):
+    assert libvirt._disk(str(tmp_path / "a" / "b")) == libvirt._disk(str(tmp_path))

@@ -1,0 +1,219 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Bytes over a real connection: what is continued, what is started anew, what is given up."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
+    Exhausted,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
+from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch as module
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.fetch import fetch, version
+
+OLD, NEW = os.urandom(300_000), os.urandom(300_000)
+
+
+@pytest.fixture
+def part(tmp_path):
+    with open(tmp_path / "base.part", "w+b", buffering=0) as file:
+        yield file
+
+
+@pytest.fixture
+def pauses():
+    return []
+
+
+def content(part):
+    with open(part.name, "rb") as file:
+        return file.read()
+
+
+def ranges(site):
+    return [headers.get("Range") for _path, headers in site.requests]
+
+
+def test_whole(site, part, pauses):
+    site.content = OLD
+    assert fetch(site.address + "/image", part, pause=pauses.append) is False
+    assert content(part) == OLD
+    assert not pauses
+
+
+def test_goes_on_where_the_connection_broke(site, part, pauses):
+    site.content, site.hang_up_after = OLD, [100_000, 50_000]
+    assert fetch(site.address + "/image", part, pause=pauses.append) is True
+    assert content(part) == OLD
+    assert ranges(site) == [None, "bytes=100000-", "bytes=150000-"]
+
+
+def test_goes_on_where_an_earlier_run_stopped(site, part, pauses):
+    site.content, site.hang_up_after, site.statuses = OLD, [100_000], []
+    with pytest.raises(KeyboardInterrupt):
+        fetch(site.address + "/image", part, pause=interrupt)
+    assert fetch(site.address + "/image", part, pause=pauses.append) is True
+    assert content(part) == OLD
+    assert ranges(site) == [None, "bytes=100000-"]
+
+
+def interrupt(_seconds):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("etag", ['"1"', 'W/"1"', None])
+def test_versions_are_never_mixed(site, part, pauses, etag):
+    site.content, site.hang_up_after, site.etag = OLD, [100_000], etag
+
+    def change(_seconds):
+        site.content, site.etag = NEW, etag and etag.replace("1", "2")
+
+    assert fetch(site.address + "/image", part, pause=change) is False
+    assert content(part) == NEW
+
+
+def test_a_server_without_ranges(site, part, pauses):
+    site.content, site.hang_up_after, site.ranges = OLD, [100_000], False
+    assert fetch(site.address + "/image", part, pause=pauses.append) is False
+    assert content(part) == OLD
+
+
+def test_a_part_without_memory_is_not_trusted(site, part, pauses):
+    part.write(b"something else")
+    site.content = OLD
+    fetch(site.address + "/image", part, pause=pauses.append)
+    assert content(part) == OLD
+    assert ranges(site) == [None]
+
+
+def test_a_complete_part_is_not_fetched_again(site, part, pauses):
+    site.content = OLD
+    fetch(site.address + "/image", part)
+    assert fetch(site.address + "/image", part) is True
+    assert len(site.requests) == 1
+
+
+def test_a_part_that_is_too_long_is_started_anew(site, part, pauses):
+    site.content = OLD
+    fetch(site.address + "/image", part)
+    part.write(b"tail")
+    fetch(site.address + "/image", part, pause=pauses.append)
+    assert content(part) == OLD
+
+
+def test_busy_then_well(site, part, pauses):
+    site.content, site.statuses = OLD, [503, 500]
+    fetch(site.address + "/image", part, pause=pauses.append)
+    assert content(part) == OLD
+    assert pauses == [0.5, 1.0]
+
+
+def test_busy_for_ever(site, part, pauses):
+    site.statuses = [503] * 9
+    with pytest.raises(Unavailable, match="503.*4 attempts"):
+        fetch(site.address + "/image", part, pause=pauses.append)
+    assert pauses == [0.5, 1.0, 2.0]
+
+
+def test_nobody_listens(part, pauses):
+    with pytest.raises(Unavailable, match="refused"):
+        fetch("http://127.0.0.1:9/image", part, pause=pauses.append)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, NotFound), (410, NotFound), (403, InvalidRequest), (400, InvalidRequest)]
+)
+def test_refused(site, part, pauses, status, error):
+    site.statuses = [status]
+    with pytest.raises(error, match=str(status)) as raised:
+        fetch(site.address + "/image", part, pause=pauses.append)
+    assert raised.value.abort
+    assert len(site.requests) == 1
+
+
+def test_redirects_are_followed(site, part):
+    site.content = OLD
+    site.redirects = {"/a": "/b", "/b": site.address + "/c", "/c": "d", "/d": "/e", "/e": "/image"}
+    fetch(site.address + "/a", part)
+    assert content(part) == OLD
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("file:///etc/passwd", "scheme 'file'"),
+        ("ftp://127.0.0.1/x", "scheme 'ftp'"),
+        ("http://user:word@127.0.0.1/x", "password"),
+        ("/a", "more than 5"),
+    ],
+)
+def test_redirects_that_are_not(site, part, target, words):
+    site.redirects = {"/a": target}
+    with pytest.raises(InvalidRequest, match=words):
+        fetch(site.address + "/a", part)
+    assert content(part) == b""
+
+
+def test_never_back_from_https():
+    with pytest.raises(InvalidRequest, match="scheme 'http' is not one of https"):
+        module._redirected("https://x/a", "https://x/a", "http://x/b")
+
+
+def test_no_room(site, part, monkeypatch):
+    site.content = OLD
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result((1, 1, 1, 1, 1, 1, 1, 1, 1, 1)))
+    with pytest.raises(Exhausted, match="1 MiB needed .*free"):
+        fetch(site.address + "/image", part)
+    assert content(part) == b""
+
+
+def test_version_tells_changes(site):
+    site.content = OLD
+    first = version(site.address + "/image")
+    assert first == version(site.address + "/image")
+    site.etag = '"2"'
+    assert first != version(site.address + "/image")
+
+
+def test_a_source_that_changed_since_it_was_asked(site, part):
+    site.content = OLD
+    expected = version(site.address + "/image")
+    site.etag = '"2"'
+    with pytest.raises(Unavailable, match="changed"):
+        fetch(site.address + "/image", part, expected)
+
+
+def test_local_file(tmp_path, part):
+    (tmp_path / "a b").write_bytes(OLD)
+    part.write(b"x" * 400_000)
+    assert fetch("file://%s/a%%20b" % tmp_path, part) is False
+    assert content(part) == OLD
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_holes_stay_holes(tmp_path, part, monkeypatch, kernel):
+    with open(tmp_path / "sparse", "wb") as file:
+        file.seek(8 << 20)
+        file.write(OLD)
+        file.truncate(64 << 20)
+    if not kernel:
+        monkeypatch.setattr(os, "copy_file_range", refuse)
+    fetch("file://%s/sparse" % tmp_path, part)
+    assert content(part) == (tmp_path / "sparse").read_bytes()
+    assert os.stat(part.name).st_blocks * 512 < 2 << 20
+
+
+def refuse(*_arguments):
+    raise OSError(18, "Invalid cross-device link")
+
+
+@pytest.mark.parametrize(("name", "error"), [("missing", NotFound), ("", InvalidRequest), ("pipe", InvalidRequest)])
+def test_no_file(tmp_path, part, name, error):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(error):
+        fetch("file://%s/%s" % (tmp_path, name), part)

@@ -1,0 +1,381 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Bases and root disks on a real disk, by the real qemu-img, from a real server."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import pytest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
+    Conflict,
+    Exhausted,
+    InvalidRequest,
+    LaunchError,
+    NotFound,
+    Unavailable,
+)
+from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, url
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.model import parse
+
+MIB = 1024**2
+FIRST, SECOND = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+
+
+@pytest.fixture(scope="module")
+def bytes_of_image(tmp_path_factory):
+    path = tmp_path_factory.mktemp("image") / "image"
+    (path.parent / "raw").write_bytes(os.urandom(2 * MIB))
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", path.parent / "raw", path], check=True)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def served(site, bytes_of_image, monkeypatch):
+    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
+    site.content = bytes_of_image
+    return site
+
+
+@pytest.fixture
+def run(tmp_path, served):
+    """Read, plan and apply, as core does; gives (action, outcome or item) for each entry."""
+
+    def run(*entries, state="present", check=False, **common):
+        entries = [dict(entry_of(served), **dict(common, **entry)) for entry in entries]
+        params = {"images": entries, "state": state, "state_path": str(tmp_path / "state")}
+        wanted = parse(params)
+        backend = url.connect(params)
+        changes = plan(wanted, backend.read(wanted), state)
+        outcome = {} if check else backend.apply([change for change in changes if change.pending])
+        return [(change.action, outcome.get(change.key) or change.error or change.after) for change in changes]
+
+    return run
+
+
+def entry_of(site):
+    digest = hashlib.sha256(site.content).hexdigest()
+    return {"name": "demo", "url": site.address + "/image", "checksum": "sha256:" + digest, "disk_format": "qcow2"}
+
+
+def files(tmp_path):
+    found = (os.path.join(where, name) for where, _dirs, names in os.walk(tmp_path / "state") for name in names)
+    return sorted(os.path.relpath(path, tmp_path / "state") for path in found)
+
+
+def snapshot(tmp_path):
+    return {name: os.stat(tmp_path / "state" / name).st_mtime_ns for name in files(tmp_path)}
+
+
+def info(path):
+    shown = subprocess.run(["qemu-img", "info", "-f", "qcow2", "--output=json", path], check=True, capture_output=True)
+    return json.loads(shown.stdout)
+
+
+def test_one_base_for_many_root_disks(run, served, tmp_path):
+    (first, one), (second, two) = run({"instance_uuid": FIRST}, {"instance_uuid": SECOND, "size": 1})
+    assert first == second == "create"
+    assert len(served.requests) == 1
+    assert one.base == two.base
+    assert one.virtual_size == 2 * MIB
+    assert two.virtual_size == 1 << 30
+    found = info(two.path)
+    assert (found["full-backing-filename"], found["backing-filename-format"]) == (one.base, "qcow2")
+    assert oct(os.stat(one.base).st_mode & 0o777) == "0o644"
+    assert oct(os.stat(two.path).st_mode & 0o777) == "0o600"
+    assert oct(os.stat(os.path.dirname(two.path)).st_mode & 0o777) == "0o711"
+    subprocess.run(["qemu-img", "compare", "-f", "qcow2", "-F", "qcow2", one.base, one.path], check=True)
+    assert not [name for name in files(tmp_path) if ".part" in name]
+
+
+def test_again_changes_nothing_and_asks_nobody(run, served, tmp_path, monkeypatch):
+    run({"instance_uuid": FIRST}, {})
+    before, asked = snapshot(tmp_path), len(served.requests)
+    monkeypatch.setattr(url, "digest_of", None)
+    assert [action for action, _item in run({"instance_uuid": FIRST}, {})] == ["keep", "keep"]
+    assert (snapshot(tmp_path), len(served.requests)) == (before, asked)
+
+
+def test_check_mode_writes_nothing(run, served, tmp_path):
+    ((action, item),) = run({"instance_uuid": FIRST}, check=True)
+    assert action == "create"
+    assert item.path.endswith(FIRST + "/root.qcow2")
+    assert files(tmp_path) == []
+    assert served.requests == []
+
+
+def test_absent_removes_the_root_disk_alone(run, tmp_path):
+    run({"instance_uuid": FIRST}, {"instance_uuid": SECOND})
+    (tmp_path / "state/instances" / SECOND / "console.log").write_text("x")
+    absent = [{"instance_uuid": FIRST}, {"instance_uuid": SECOND}]
+    assert [action for action, _item in run(*absent, state="absent")] == ["delete", "delete"]
+    assert [name.split("/")[-1] for name in files(tmp_path)][1:] == ["console.log"]
+    assert os.listdir(tmp_path / "state/instances") == [SECOND]
+    assert [action for action, _item in run(*absent, state="absent")] == ["keep", "keep"]
+
+
+def test_half_a_root_disk_is_completed_or_removed(run, tmp_path):
+    run({"instance_uuid": FIRST})
+    path = tmp_path / "state/instances" / FIRST / "root.qcow2"
+    os.rename(path, str(path) + ".part")
+    ((action, item),) = run({"instance_uuid": FIRST})
+    assert action == "update"
+    assert info(item.path)["virtual-size"] == 2 * MIB
+    os.rename(path, str(path) + ".part")
+    assert run({"instance_uuid": FIRST}, state="absent")[0][0] == "delete"
+    assert not path.parent.exists()
+
+
+def test_a_base_that_is_gone_is_fetched_again(run, tmp_path):
+    ((_action, item),) = run({"instance_uuid": FIRST})
+    os.unlink(item.base)
+    before = os.stat(item.path).st_mtime_ns
+    assert run({"instance_uuid": FIRST})[0][0] == "update"
+    assert os.path.exists(item.base)
+    assert os.stat(item.path).st_mtime_ns == before
+
+
+def test_one_bad_image_does_not_stop_the_others(run, served, tmp_path):
+    wrong = {"instance_uuid": FIRST, "checksum": "sha256:" + "0" * 64}
+    results = run(wrong, dict(wrong, instance_uuid=str(uuid.UUID(int=3))), {"instance_uuid": SECOND})
+    errors = [item for _action, item in results[:2]]
+    assert all(isinstance(error, InvalidRequest) and "0000" in str(error) for error in errors)
+    assert os.path.exists(results[2][1].path)
+    assert len(served.requests) == 2, "a bad base is fetched once, too"
+    assert not [name for name in files(tmp_path) if ".part" in name]
+
+
+@pytest.mark.parametrize(
+    ("entry", "error", "words"),
+    [
+        pytest.param({"disk_format": "raw"}, InvalidRequest, "content is qcow2, its disk_format says raw", id="a lie"),
+        pytest.param({"url": "/none"}, NotFound, "404", id="missing"),
+        pytest.param({"size": 1, "min_disk": 2}, Conflict, "min_disk", id="below min_disk"),
+    ],
+)
+def test_errors(run, served, tmp_path, entry, error, words):
+    if entry.get("url"):
+        entry = {"url": served.address + entry["url"]}
+    ((_action, found),) = run({"instance_uuid": FIRST}, **entry)
+    assert isinstance(found, error)
+    assert found.abort
+    assert words in str(found)
+    assert files(tmp_path) == []
+
+
+def test_size_below_the_image(run, served, tmp_path):
+    large = tmp_path / "large"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", large, "3G"], check=True)
+    served.content = large.read_bytes()
+    ((_action, found),) = run({"instance_uuid": FIRST, "size": 2})
+    assert isinstance(found, Conflict)
+    assert "3 GiB, not 2" in str(found)
+
+
+def test_server_down(run, served, tmp_path):
+    served.statuses = [503] * 9
+    ((_action, found),) = run({"instance_uuid": FIRST})
+    assert isinstance(found, Unavailable)
+    assert not found.abort
+    assert files(tmp_path) == []
+
+
+def test_a_broken_download_is_continued_by_the_next_run(run, served, tmp_path, monkeypatch):
+    served.hang_up_after = [MIB]
+    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: served.statuses.append(503))
+    ((_action, found),) = run({})
+    assert isinstance(found, Unavailable)
+    assert any(name.endswith(".part") for name in files(tmp_path))
+    served.statuses = []
+    ((action, item),) = run({})
+    assert action == "create"
+    assert served.requests[-1][1]["Range"] == "bytes=%d-" % MIB
+    assert files(tmp_path) == [os.path.relpath(item.base, tmp_path / "state")]
+
+
+def test_a_continued_download_that_is_wrong_is_made_once_more(run, served, tmp_path):
+    base = tmp_path / "state/base"
+    run({})
+    (name,) = os.listdir(base)
+    os.unlink(base / name)
+    rotten = base / (name + ".part")
+    rotten.write_bytes(bytes(MIB))
+    memory = {"url": served.address + "/image", "validator": served.etag, "length": len(served.content)}
+    (base / (name + ".part.json")).write_text(json.dumps(memory))
+    ((action, item),) = run({})
+    assert action == "create"
+    assert os.path.exists(item.base)
+    assert os.listdir(base) == [name]
+
+
+def test_a_changed_base_is_not_used(run):
+    ((_action, item),) = run({})
+    with open(item.base, "r+b") as file:
+        file.write(b"KDMV")
+    ((_action, found),) = run({"instance_uuid": FIRST})
+    assert isinstance(found, Conflict)
+    assert "vmdk" in str(found)
+    assert "remove that file" in str(found)
+
+
+def test_waived_checksum_follows_the_source(run, served):
+    ((_action, first),) = run({"instance_uuid": FIRST}, checksum="none")
+    asked = len(served.requests)
+    assert run({"instance_uuid": FIRST}, checksum="none")[0][0] == "keep"
+    assert len(served.requests) == asked
+    served.etag = '"2"'
+    ((_action, second),) = run({"instance_uuid": SECOND}, checksum="none")
+    assert first.base != second.base
+    assert run({"instance_uuid": FIRST}, checksum="none")[0][0] == "keep"
+
+
+def test_local_file_may_vanish(run, served, tmp_path):
+    source = tmp_path / "source.raw"
+    source.write_bytes(os.urandom(MIB + 100))
+    checksum = "sha512:" + hashlib.sha512(source.read_bytes()).hexdigest()
+    common = {"url": "file://%s" % source, "checksum": checksum, "disk_format": "raw"}
+    ((_action, item),) = run({}, **common)
+    source.unlink()
+    ((_action, disk_of_it),) = run({"instance_uuid": FIRST}, **common)
+    assert item.base.endswith(".raw")
+    assert info(disk_of_it.path)["backing-filename-format"] == "raw"
+    assert disk_of_it.virtual_size == MIB + 512
+
+
+def test_a_foreign_root_disk_is_left(run, tmp_path):
+    path = tmp_path / "state/instances" / FIRST / "root.qcow2"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"mine")
+    ((_action, found),) = run({"instance_uuid": FIRST})
+    assert isinstance(found, Conflict)
+    assert path.read_bytes() == b"mine"
+
+
+def test_a_root_disk_in_use_is_not_removed(run):
+    ((_action, item),) = run({"instance_uuid": FIRST})
+    writer = subprocess.Popen(["qemu-io", "-f", "qcow2", item.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        writer.stdout.read(1)
+        ((_action, found),) = run({"instance_uuid": FIRST}, state="absent")
+        assert isinstance(found, Conflict)
+        assert os.path.exists(item.path)
+    finally:
+        writer.communicate()
+    assert run({"instance_uuid": FIRST}, state="absent")[0][0] == "delete"
+
+
+def test_two_tasks_share_one_download(run, served):
+    served.hang_up_after = []
+    threads, results = [], []
+    for owner in (FIRST, SECOND, str(uuid.UUID(int=4))):
+        threads.append(threading.Thread(target=lambda owner=owner: results.extend(run({"instance_uuid": owner}))))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not [item for _action, item in results if isinstance(item, LaunchError)]
+    assert len(served.requests) == 1
+
+
+def test_two_tasks_for_one_instance(run):
+    results = []
+    threads = [threading.Thread(target=lambda: results.extend(run({"instance_uuid": FIRST}))) for _each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert not [item for _action, item in results if isinstance(item, LaunchError)]
+
+
+def test_abandoned_downloads_are_removed_unless_locked(run, tmp_path):
+    base = tmp_path / "state/base"
+    base.mkdir(parents=True)
+    for name in ("old", "held", "new"):
+        (base / (name + ".part")).write_bytes(b"x")
+        (base / (name + ".part.json")).write_text("{}")
+        if name != "new":
+            os.utime(base / (name + ".part"), (0, time.time() - url.ABANDONED - 1))
+    with open(base / "held.part") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run({})
+    assert {name for name in os.listdir(base) if ".part" in name} == {
+        "held.part", "held.part.json", "new.part", "new.part.json"
+    }  # fmt: skip
+
+
+def test_full_disk(run, tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(url, "put_in_place", full)
+    ((_action, found),) = run({"instance_uuid": FIRST})
+    assert isinstance(found, Exhausted)
+    assert not found.abort
+    assert "MiB free in" in str(found)
+    assert files(tmp_path) == []
+
+
+def test_qemu_img_runs_under_its_limits(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(disk, "ADDRESS_SPACE", 8 * MIB)
+    ((_action, found),) = run({"instance_uuid": FIRST})
+    assert isinstance(found, Unavailable)
+    assert "qemu-img" in str(found)
+    assert os.listdir(tmp_path / "state/instances") == []
+
+
+KILLED = """
+import json, os, signal, sys
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, url
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.model import parse
+module, name, when = sys.argv[1:4]
+module = {"url": url, "fetch": fetch}[module]
+original = getattr(module, name)
+def dying(*arguments, **more):
+    if when == "after":
+        original(*arguments, **more)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(module, name, dying)
+params = json.loads(sys.argv[4])
+wanted = parse(params)
+backend = url.connect(params)
+backend.apply(plan(wanted, backend.read(wanted), "present"))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("url", "held"),
+        ("fetch", "write_record"),
+        ("fetch", "_pour"),
+        ("url", "digest_of"),
+        ("url", "put_in_place"),
+        ("url", "forget"),
+        ("url", "qemu_img"),
+        ("url", "make_root"),
+    ],
+)
+def test_killed_anywhere(run, served, tmp_path, module, name, when):
+    entries = [dict(entry_of(served), instance_uuid=FIRST)]
+    params = {"images": entries, "state": "present", "state_path": str(tmp_path / "state")}
+    done = subprocess.run([sys.executable, "-c", KILLED, module, name, when, json.dumps(params)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    ((_action, item),) = run({"instance_uuid": FIRST})
+    subprocess.run(["qemu-img", "compare", "-f", "qcow2", "-F", "qcow2", item.base, item.path], check=True)
+    assert run({"instance_uuid": FIRST})[0][0] == "keep"
+    assert [name for name in files(tmp_path) if ".part" in name] == []
