@@ -19,6 +19,9 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 DATABASE = ROOT / "build/hosts/launch.db"
+FILES = r"find /var/lib/kvmstack -not -name console.log -not -path '*.raw' -not -path '*.qcow2' -printf '%p %s %T@\n'; " \
+    r"find /var/lib/kvmstack -name '*.raw' -o -name '*.qcow2' | sort"
+NORTHBOUND = "Logical_Switch Logical_Switch_Port DHCP_Options Port_Group ACL"
 
 
 class Run:
@@ -108,8 +111,7 @@ class Site:
     def state(self) -> str:
         """A digest of everything a run could write: record, OVN, libvirt, files."""
         parts = [hashlib.sha256(DATABASE.read_bytes()).hexdigest() if DATABASE.exists() else ""]
-        parts.append(self.on("central", "ovsdb-client -f json dump unix:/run/ovn/ovnnb_db.sock OVN_Northbound Logical_Switch "
-                             "Logical_Switch_Port DHCP_Options Port_Group ACL"))  # fmt: skip
+        parts.append(self.on("central", "for table in %s; do ovn-nbctl list $table; done" % NORTHBOUND))
         for host in self.compute_hosts:
             parts.append(self.on(host, "virsh list --all; for d in $(virsh list --all --uuid); do virsh dumpxml $d; done; "
                                  "find /var/lib/kvmstack -not -name console.log -not -name '*.raw' -printf '%p %s %T@\\n' | sort"))  # fmt: skip

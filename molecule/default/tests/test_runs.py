@@ -68,7 +68,7 @@ def test_check_mode_shows_everything_and_writes_nothing(site):
     before = site.state()
     run = site.launch(request("checked"), "--check", "--diff")
     assert site.state() == before
-    for shown in ("checked-private", "fa:16:3e:", "10.20.0.", "compute-", "<domain type=", "checked-data"):
+    for shown in ("checked-private", "fa:16:3e:", "10.20.0.", "compute-", "<domain ", "checked-data"):
         assert shown in run.output
 
 
