@@ -49,6 +49,10 @@ options:
     description: Networks by name. Left empty, every network name is accepted.
     type: dict
     default: {}
+  security_groups:
+    description: Security groups by name, each a list of rules.
+    type: dict
+    default: {}
   user_data:
     description: User data by instance name. It is never recorded; a digest of it is.
     type: dict
@@ -107,6 +111,7 @@ def main() -> None:
             "flavors": {"type": "dict", "default": {}},
             "images": {"type": "dict", "default": {}},
             "networks": {"type": "dict", "default": {}},
+            "security_groups": {"type": "dict", "default": {}},
             "user_data": {"type": "dict", "default": {}, "no_log": True},
             "user_id": {"type": "str"},
         },

@@ -27,6 +27,7 @@ class Image:
     """An image and what a host has of it.
 
     size: of the root disk in GiB, 0 or None for the image's own. min_disk in GiB, min_ram in MiB.
+    launched: its instance ran from the root disk before, which is never made anew then.
     base: the cached file, None while only the source can tell (waived checksum); cached: whether it is there.
     path: the root disk, None without an instance or while there is none; virtual_size: its bytes.
     """
@@ -40,6 +41,7 @@ class Image:
     min_ram: int | None = None
     properties: dict | None = None
     size: int | None = None
+    launched: bool = False
     base: str | None = None
     cached: bool = True
     path: str | None = None
@@ -64,6 +66,8 @@ class Image:
         """A root disk, once made, stays: Conflict if another image or size is asked for."""
         if self.size and self.min_disk and self.size < self.min_disk:
             raise Conflict("size: %d GiB is less than min_disk %d: take a larger flavor" % (self.size, self.min_disk))
+        if before is None and self.launched:
+            raise Conflict("root disk %s: it is gone, and with it what the guest had written; destroy the instance" % self.path)
         if before is None or (self.instance_uuid and before.path is None):
             return self
         if self.instance_uuid is None:
@@ -161,7 +165,7 @@ def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
     if state == "absent":
         return image
     image = replace(image, checksum=image.checksum and image.checksum.lower())
-    _check(image)
+    check(image)
     return image if image.waived else replace(image, base=os.path.join(state_path, "base", base_name(image)))
 
 
@@ -172,7 +176,7 @@ def _uuid(text: str) -> str:
         raise InvalidRequest("instance_uuid %r is not a UUID" % text) from error
 
 
-def _check(image: Image) -> None:
+def check(image: Image) -> None:
     """InvalidRequest if a present image lacks something or a number is out of range."""
     check_url(image.url or "")
     if not image.checksum:

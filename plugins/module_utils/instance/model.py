@@ -52,7 +52,7 @@ class Instance:
     @property
     def status(self) -> str:
         """BUILD, ACTIVE, ERROR or DELETED, as the Compute API says it."""
-        return STATUS.get(self.vm_state or "building")
+        return STATUS[self.vm_state or "building"]
 
     def over(self, before: Instance | None) -> Instance:
         """The record's next state when this is requested of it."""
@@ -67,10 +67,13 @@ class Instance:
         del document["user_data_digest"], document["launched"]
         document["status"] = self.status
         if self.image:
-            document["image"] = {**self.image, "instance_uuid": self.uuid, "size": (self.flavor or {}).get("disk", 0)}
+            document["image"] = {**self.image, **self._root_disk()}
         document["ports"] = [{**port, "host": self.host} for port in self.ports or []]
         document["volumes"] = [{**volume, "host": volume.get("host") or self.host} for volume in self.volumes or []]
         return document
+
+    def _root_disk(self) -> dict[str, Any]:
+        return {"instance_uuid": self.uuid, "size": (self.flavor or {}).get("disk", 0), "launched": self.launched}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from collections import Counter
 from typing import Any, Callable
 
 from ..core.errors import InvalidRequest, LaunchError, NotFound
-from ..core.names import checked_name, volume_id
+from ..core.names import checked_name, port_id, volume_id
+from ..image.model import Image, check as check_image
+from ..port.request import parse as parse_ports
 from .model import Instance
 
 INSTANCE_KEYS = {
@@ -25,6 +27,7 @@ IMAGE_KEYS = {"url", "checksum", "disk_format", "min_disk", "min_ram", "properti
 NETWORK_KEYS = {"network", "fixed_ip", "security_groups", "port_security"}
 VOLUME_KEYS = {"name", "size", "format", "delete_on_termination"}
 MAX_COUNT = 1000
+ANY = "00000000-0000-0000-0000-000000000000"
 MAX_VOLUMES = 24  # vdb to vdy; vda is the root disk, vdz the config drive
 
 
@@ -42,9 +45,26 @@ def parse(params: dict[str, Any]) -> list[Instance]:
             wrong.append(str(error))
     counted = Counter(instance.name for instance in instances)
     wrong += ["two instances are named %s" % name for name, count in sorted(counted.items()) if count > 1]
+    if not wrong and params["state"] == "present":
+        wrong += _refused_by_the_network(instances, params)
     if wrong:
         raise InvalidRequest("; ".join(wrong))
     return instances
+
+
+def _refused_by_the_network(instances: list[Instance], params: dict[str, Any]) -> list[str]:
+    """What the stage port would refuse of the networks, security groups and addresses; better told before all else."""
+    ports = [
+        {**port, "id": port_id(ANY, instance.name, index), "instance_uuid": ANY, "name": instance.name}
+        for instance in instances
+        for index, port in enumerate(instance.ports or [])
+    ]
+    definitions = {"networks": params["networks"], "security_groups": params["security_groups"]}
+    try:
+        parse_ports({**definitions, "ports": ports, "state": "present"})
+    except InvalidRequest as error:
+        return [str(error)]
+    return []
 
 
 def names(entries: list[dict[str, Any]]) -> list[str]:
@@ -64,7 +84,7 @@ def _numbered(entry: dict[str, Any]) -> list[tuple[str, int]]:
 
 
 def _named(entry: dict[str, Any], params: dict[str, Any]) -> list[Instance]:
-    return [Instance(name, params["project_id"]) for name, _index in _numbered(entry)]
+    return [Instance(name, params["project_id"], vm_state="deleted") for name, _index in _numbered(entry)]
 
 
 def _expanded(entry: dict[str, Any], params: dict[str, Any]) -> list[Instance]:
@@ -144,8 +164,10 @@ def _image(name: str, image: Any, images: dict[str, Any]) -> dict[str, Any]:
     found = images[image]
     _is_mapping(found, what)
     _only_keys(found, IMAGE_KEYS, what)
-    if not found.get("url"):
-        raise InvalidRequest("%s: url is missing" % what)
+    try:
+        check_image(Image(None, image, **{key: found.get(key) for key in ("url", "checksum")}, disk_format=found.get("disk_format", "qcow2")))
+    except InvalidRequest as error:
+        raise InvalidRequest("%s: %s" % (what, error)) from None
     return {
         "name": image,
         "url": str(found["url"]),

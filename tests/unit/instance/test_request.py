@@ -16,7 +16,7 @@ WEB = {"name": "web", "flavor": "small", "image": "demo"}
 
 
 def request(*entries, state="present", **over):
-    params = {"flavors": FLAVORS, "images": IMAGES, "networks": NETWORKS, "user_data": {}, "project_id": "p"}
+    params = {"flavors": FLAVORS, "images": IMAGES, "networks": NETWORKS, "security_groups": {}, "user_data": {}, "project_id": "p"}
     return {**params, **over, "instances": list(entries), "state": state}
 
 
@@ -72,6 +72,7 @@ def test_an_unknown_reference_is_that_instances_fault(entry, fault):
         pytest.param({"volumes": [{"name": "d"}], "count": 2}, "cannot serve 2", id="one volume for two"),
         pytest.param({"networks": [{"network": "private", "fixed_ip": "10.20.0.500"}]}, "fixed_ip", id="no address"),
         pytest.param({"networks": [{"network": "private", "ip": "10.20.0.5"}]}, "unknown key ip", id="network key"),
+        pytest.param({"networks": [{"network": "private", "fixed_ip": "10.21.0.5"}]}, "10.21.0.5", id="foreign address"),
         pytest.param({"ssh_keys": ["not-a-key"]}, "not a public key", id="ssh key"),
         pytest.param({"ssh_keys": "ssh-ed25519 AAAA"}, "must be a list", id="ssh keys as a text"),
         pytest.param({"metadata": ["a"]}, "must be a mapping", id="metadata as a list"),
@@ -80,6 +81,22 @@ def test_an_unknown_reference_is_that_instances_fault(entry, fault):
 def test_a_wrong_shape_refuses_the_request(entry, reason):
     with pytest.raises(InvalidRequest) as refusal:
         parse(request({**WEB, **entry}))
+    assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("definitions", "reason"),
+    [
+        pytest.param({"networks": {"private": {"cidr": "10.20.0.0/99"}}}, "10.20.0.0/99", id="cidr"),
+        pytest.param({"security_groups": {"web": [{"protocol": "tcp", "prot": 80}]}}, "prot", id="rule"),
+        pytest.param({"images": {"demo": {"url": "https://x/y", "checksum": "sha256:1"}}}, "checksum", id="checksum"),
+        pytest.param({"images": {"demo": {"url": "ftp://x/y", "checksum": "none"}}}, "scheme 'ftp'", id="scheme"),
+        pytest.param({"flavors": {"small": {"vcpus": 1}}}, "ram", id="flavor"),
+    ],
+)
+def test_a_wrong_definition_refuses_the_request(definitions, reason):
+    with pytest.raises(InvalidRequest) as refusal:
+        parse(request({**WEB, "networks": ["private"]}, **definitions))
     assert reason in str(refusal.value)
 
 
