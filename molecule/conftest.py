@@ -57,6 +57,11 @@ class Site:
     def launch(self, request: dict, *options: str, status: int = 0) -> Run:
         return self.run("launch.yml", request, *options, status=status)
 
+    def unchanged(self, request: dict) -> None:
+        """Launch once more: nothing may change."""
+        run = self.launch(request, "--diff")
+        assert run.changed == 0, run.output
+
     def destroy(self, request: dict, *options: str, status: int = 0) -> Run:
         return self.run("destroy.yml", request, *options, status=status)
 

@@ -74,7 +74,7 @@ def test_check_mode_shows_everything_and_writes_nothing(site):
 
 def test_a_second_run_changes_nothing(site, one):
     before = site.state()
-    assert site.launch(one).changed == 0
+    site.unchanged(one)
     assert site.state() == before
 
 
@@ -82,7 +82,7 @@ def test_a_larger_volume_grows_under_the_guest(site, one):
     site.console("one", "GUEST-READY")
     grown = with_entry(one, volumes=[{"name": "data", "size": 2, "delete_on_termination": True}])
     site.launch(grown)
-    assert site.launch(grown).changed == 0
+    site.unchanged(grown)
     row = site.record("one")
     assert "2147483648" in site.on(row["host"], "virsh domblkinfo one vdb")
     one["launch_instances"] = grown["launch_instances"]
@@ -94,7 +94,7 @@ def test_metadata_and_security_groups_change_just_that(site, one):
     before = site.on(row["host"], identity)
     changed = with_entry(one, metadata={"tier": "gold"}, networks=[{"network": "private", "security_groups": ["web"]}])
     site.launch(changed)
-    assert site.launch(changed).changed == 0
+    site.unchanged(changed)
     assert "gold" in site.on(row["host"], "virsh dumpxml one")
     [port] = json.loads(row["ports"])
     groups = site.on("central", "ovn-nbctl --bare --columns=ports find Port_Group name=kvmstack_sg_web")
@@ -146,11 +146,13 @@ def test_a_domain_that_vanished_is_defined_again_on_its_disk(site, one):
 )
 def test_a_killed_run_is_finished_by_the_next(site, words):
     wanted = request("killed")
-    site.launch_killed_at(wanted, words)
-    site.launch(wanted)
-    assert parts_of(site, "killed") == WHOLE
-    assert site.launch(wanted).changed == 0
-    site.destroy(wanted)
+    try:
+        site.launch_killed_at(wanted, words)
+        site.launch(wanted)
+        assert parts_of(site, "killed") == WHOLE
+        site.unchanged(wanted)
+    finally:
+        site.destroy(wanted)
 
 
 def test_bad_instances_do_not_stop_the_good_one(site, one):
@@ -221,10 +223,10 @@ def test_a_host_that_is_away_sends_its_instances_to_alternates(site):
     try:
         site.launch(wanted)
         assert site.record("moved")["host"] == "compute-3"
-        assert parts_of(site, "moved")["ports"] == 1
     finally:
         for host in ("compute-1", "compute-2"):
             site.on(host, "systemctl start libvirtd.socket libvirtd")
+    assert parts_of(site, "moved") == WHOLE
     site.destroy(wanted)
 
 
