@@ -57,12 +57,17 @@ def query(module: AnsibleModule, noun: str, find: Callable) -> None:
 
 
 def _result(change: Change, outcome: Any) -> dict[str, Any]:
-    """What the user gets for one item: its fields, what was done, and how it failed if it did."""
+    """What the user gets for one item: its fields, what was done, and how it failed if it did.
+
+    It also failed, as it should, when the state it is in is that of a fault.
+    """
     error = outcome if isinstance(outcome, LaunchError) else change.error
     result = _final(change, outcome).to_result()
     result.update(action=change.action, changed=change.pending and error is None, failed=error is not None)
     if error is not None:
         result.update(msg=str(error), abort=error.abort)
+    elif result.get("fault"):
+        result.update(msg=result["fault"], failed=True, abort=True)
     return result
 
 

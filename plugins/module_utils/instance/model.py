@@ -90,7 +90,7 @@ def plan(wanted: list[Instance], current: Recorded, state: str) -> list[Change]:
     for item in wanted:
         before = current.instances.get(item.key)
         if state == "absent":
-            changes.append(Change(item, before, before and replace(before, task_state="deleting")))
+            changes.append(Change(item, before, before and replace(before, task_state="deleting", fault=None)))
             continue
         try:
             if item.fault and before is not None and before.launched:
@@ -103,7 +103,10 @@ def plan(wanted: list[Instance], current: Recorded, state: str) -> list[Change]:
 
 
 def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]) -> list[dict] | None:
-    """The wanted volumes, those that exist with their recorded size and host; Conflict if another instance has one."""
+    """The wanted volumes, those that exist with their recorded size; Conflict if another instance has one.
+
+    host is where an existing volume waits for its instance; None for a volume that is wherever its instance is.
+    """
     if wanted.volumes is None:
         return None
     located = []
@@ -113,7 +116,8 @@ def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]
             raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked["name"])
         if known and known["instance_uuid"] not in (None, before and before.uuid):
             raise Conflict("volume %s is attached to instance %s" % (asked["name"], known["instance_uuid"]))
-        located.append({**asked, "size": asked["size"] or known["size"], "host": known and known["host"]})
+        waiting = known is not None and known["instance_uuid"] is None
+        located.append({**asked, "size": asked["size"] or known["size"], "host": known["host"] if waiting else None})
     return located
 
 
