@@ -19,8 +19,11 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 DATABASE = ROOT / "build/hosts/launch.db"
-FILES = r"find /var/lib/kvmstack -not -name console.log -not -path '*.raw' -not -path '*.qcow2' -printf '%p %s %T@\n'; " \
-    r"find /var/lib/kvmstack -name '*.raw' -o -name '*.qcow2' | sort"
+# Every file with its size and time; of what guests write, only its name.
+FILES = (
+    r"cd /var/lib/kvmstack; find -not -name console.log -not -path '*.raw' -not -path '*.qcow2' -printf '%p %s %T@\n';"
+    r" find -name '*.raw' -o -name '*.qcow2' | sort"
+)
 NORTHBOUND = "Logical_Switch Logical_Switch_Port DHCP_Options Port_Group ACL"
 
 
@@ -50,7 +53,9 @@ class Site:
         return ["ansible-playbook", str(ROOT / "playbooks" / playbook), "--extra-vars", "@%s" % path, *options]
 
     def run(self, playbook: str, request: dict, *options: str, status: int = 0) -> Run:
-        done = subprocess.run(self.command(playbook, request, *options), cwd=ROOT, text=True, capture_output=True, timeout=300)
+        done = subprocess.run(
+            self.command(playbook, request, *options), cwd=ROOT, text=True, capture_output=True, timeout=300
+        )
         assert done.returncode == status, done.stdout + done.stderr
         return Run(done.returncode, done.stdout + done.stderr)
 
@@ -118,8 +123,8 @@ class Site:
         parts = [hashlib.sha256(DATABASE.read_bytes()).hexdigest() if DATABASE.exists() else ""]
         parts.append(self.on("central", "for table in %s; do ovn-nbctl list $table; done" % NORTHBOUND))
         for host in self.compute_hosts:
-            parts.append(self.on(host, "virsh list --all; for d in $(virsh list --all --uuid); do virsh dumpxml $d; done; "
-                                 "find /var/lib/kvmstack -not -name console.log -not -name '*.raw' -printf '%p %s %T@\\n' | sort"))  # fmt: skip
+            parts.append(self.on(host, "for domain in $(virsh list --all --uuid); do virsh dumpxml $domain; done"))
+            parts.append(self.on(host, FILES))
         return "\n".join(parts)
 
     @property

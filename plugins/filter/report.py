@@ -21,7 +21,7 @@ def report(documents: Iterable[dict[str, Any]], columns: list[str]) -> list[str]
 def failures(documents: Iterable[dict[str, Any]], status: str) -> list[str]:
     """One line for each instance that failed in this run or does not have the status it should have."""
     return [
-        "%s is %s: %s" % (document["name"], document["status"], _told(document, "fault") or "it is not finished; run again")
+        "%s is %s: %s" % (document["name"], document["status"], _told(document, "fault") or "not finished; run again")
         for document in documents
         if document.get("failed") or document["status"] != status
     ]

@@ -81,21 +81,13 @@ EXAMPLES = r"""
         url: https://images.example.org/debian-12.qcow2
         checksum: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         disk_format: qcow2
-        launched:
-        description: Whether the instance ran before. Its root disk is never made anew then; a missing one is an error.
-        type: bool
-        default: false
-      size: 10
+        size: 10
       - name: debian-12
         instance_uuid: 0d9c5a0e-0a51-4c0f-8f43-5d1b6f0d4b22
         url: https://images.example.org/debian-12.qcow2
         checksum: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         disk_format: qcow2
-        launched:
-        description: Whether the instance ran before. Its root disk is never made anew then; a missing one is an error.
-        type: bool
-        default: false
-      size: 20
+        size: 20
 
 - name: An image into the cache, ahead of time, from a trusted place
   kvmstack.launch.image:
@@ -175,8 +167,9 @@ NUMBERS = ("min_disk", "min_ram", "size")
 
 def main() -> None:
     options = {**{name: {"type": "str"} for name in TEXTS}, **{name: {"type": "int"} for name in NUMBERS}}
+    options.update(properties={"type": "dict"}, launched={"type": "bool", "default": False})
     module = AnsibleModule(
-        argument_spec={**STATE, **STATE_PATH, **listed("images", properties={"type": "dict"}, launched={"type": "bool", "default": False}, **options)},
+        argument_spec={**STATE, **STATE_PATH, **listed("images", **options)},
         supports_check_mode=True,
     )
     run(module, "images", parse, connect)

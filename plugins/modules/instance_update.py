@@ -85,7 +85,7 @@ def main() -> None:
         argument_spec={
             **DATABASE,
             **PROJECT,
-            **{stage: results for stage in outcome.STAGES},
+            **dict.fromkeys(outcome.STAGES, results),
             "instances": {"type": "list", "elements": "dict", "required": True},
             "lost_hosts": {"type": "dict", "default": {}},
             "max_attempts": {"type": "int", "default": 3},

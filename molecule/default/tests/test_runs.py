@@ -106,7 +106,11 @@ def test_metadata_and_security_groups_change_just_that(site, one):
 
 @pytest.mark.parametrize(
     ("entry", "field"),
-    [({"flavor": "small"}, "flavor"), ({"image": "wrong"}, "image"), ({"networks": ["private", "private"]}, "networks")],
+    [
+        ({"flavor": "small"}, "flavor"),
+        ({"image": "wrong"}, "image"),
+        ({"networks": ["private", "private"]}, "networks"),
+    ],
 )
 def test_what_cannot_change_is_told_and_nothing_is_touched(site, one, entry, field):
     before = site.state()
@@ -203,7 +207,7 @@ def test_two_equal_names_and_a_bad_network_are_refused(site):
 
 
 def test_a_foreign_domain_is_never_touched(site):
-    foreign = "<domain type=\"qemu\"><name>taken</name><memory>16384</memory><os><type>hvm</type></os></domain>"
+    foreign = '<domain type="qemu"><name>taken</name><memory>16384</memory><os><type>hvm</type></os></domain>'
     for host in site.compute_hosts:
         site.on(host, "echo '%s' > /tmp/taken.xml && virsh define /tmp/taken.xml" % foreign)
     before = {host: site.on(host, "virsh domuuid taken") for host in site.compute_hosts}
@@ -238,7 +242,9 @@ def test_destroy_takes_what_is_ours_and_again_takes_nothing(site):
     uuids = [site.record(name)["uuid"] for name in ("gone", "kept")]
     host = site.record("kept")["host"]
     site.destroy(wanted)
-    everywhere = "".join(site.on(host, "virsh list --all --uuid; ls /var/lib/kvmstack/instances") for host in site.compute_hosts)
+    everywhere = "".join(
+        site.on(host, "virsh list --all --uuid; ls /var/lib/kvmstack/instances") for host in site.compute_hosts
+    )
     assert not any(uuid in everywhere for uuid in uuids)
     assert not [port for port in site.ports() if any(uuid in str(port["external_ids"]) for uuid in uuids)]
     assert kept in site.on(host, "ls /var/lib/kvmstack/volumes")

@@ -9,7 +9,8 @@ from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from .change import Change, plan as plan_items
+from .change import Change
+from .change import plan as plan_items
 from .errors import LaunchError, MissingLibrary
 
 

@@ -67,7 +67,9 @@ class Image:
         if self.size and self.min_disk and self.size < self.min_disk:
             raise Conflict("size: %d GiB is less than min_disk %d: take a larger flavor" % (self.size, self.min_disk))
         if before is None and self.launched:
-            raise Conflict("root disk %s: it is gone, and with it what the guest had written; destroy the instance" % self.path)
+            raise Conflict(
+                "root disk %s: it is gone, and with it what the guest had written; destroy the instance" % self.path
+            )
         if before is None or (self.instance_uuid and before.path is None):
             return self
         if self.instance_uuid is None:

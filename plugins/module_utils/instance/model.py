@@ -174,11 +174,18 @@ def _refuse_changes(wanted: Instance, before: Instance) -> None:
         asked, have = (sorted(volume["name"] for volume in side) for side in (wanted.volumes, before.volumes))
         if asked != have:
             fixed.append(_differing("volumes", asked, have))
+        fixed += _shrunk(wanted.volumes, before.volumes)
     if fixed:
         raise Conflict(
             "%s cannot be changed while the instance exists: restore the old value, or destroy the instance first"
             % "; ".join(fixed)
         )
+
+
+def _shrunk(asked: list[dict[str, Any]], have: list[dict[str, Any]]) -> list[str]:
+    sizes = {volume["name"]: volume["size"] for volume in have}
+    less = [volume for volume in asked if volume["size"] and volume["size"] < sizes.get(volume["name"], 0)]
+    return [_differing("volumes", "%(name)s %(size)d GiB" % v, "%d GiB" % sizes[v["name"]]) for v in less]
 
 
 def _differing(field: str, asked: Any, have: Any) -> str:
