@@ -118,7 +118,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ports:
   description:
-    - One result for each port, in order. RV(ports[].up) says whether its chassis has wired it.
+    - One result for each port, in order. C(up) says whether its chassis has wired it.
     - A port whose network or security group changed with its definition is an C(update) too.
     - A failed one has C(msg), and C(abort) when no other host can help.
   type: list

@@ -157,9 +157,9 @@ def check(image: Image, part: BinaryIO) -> None:
         if digest != asked:
             raise InvalidRequest(
                 "image %s: its %s is %s, the request says %s: correct the checksum or the url"
-                % (str(image.url).split("?")[0], name, digest, asked)
+                % (str(image.url).partition("?")[0], name, digest, asked)
             )
-    inspect_file(part.fileno(), str(image.url).split("?")[0], str(image.disk_format))
+    inspect_file(part.fileno(), str(image.url).partition("?")[0], str(image.disk_format))
 
 
 def digest_of(file: BinaryIO, name: str) -> str:

@@ -9,9 +9,9 @@ told from one that never was. The disk's size is read from the disk; its format 
 from __future__ import annotations
 
 import os
-import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from typing import Any, Iterable
+from xml.etree import ElementTree
 
 from ..core.change import Change
 from ..core.disk import (

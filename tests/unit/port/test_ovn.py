@@ -561,7 +561,7 @@ def module(server, **options):
 
 
 def test_the_door_as_a_process(northbound):
-    code, result, errors, _ = module(northbound)
+    code, result, errors, _seconds = module(northbound)
     assert (code, result["changed"], errors) == (0, True, "")
     assert result["ports"][0]["fixed_ip"] == "10.20.0.2"
     assert '"fixed_ip": "10.20.0.2"' in result["diff"][0]["after"]
