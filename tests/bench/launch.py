@@ -25,7 +25,7 @@ for index in range(int(sys.argv[1])):
     root.find("name").text = "floor-%d" % index
     root.find("uuid").text = str(uuid.uuid4())
     devices = root.find("devices")
-    for device in devices.findall("interface") + devices.findall("disk") + devices.findall("serial"):
+    for device in [child for child in devices if child.tag in ("interface", "disk", "serial", "console")]:
         devices.remove(device)
     texts.append(tree.tostring(root, encoding="unicode"))
 start = time.monotonic()
@@ -59,8 +59,12 @@ def playbook(name: str, wanted: dict) -> float:
 
 def floor(count: int) -> float:
     """Seconds that libvirt alone takes to define and start as many domains on one host."""
-    shell = ["ssh", "-F", str(ROOT / "build/hosts/ssh_config"), "compute-1", "python3 - %d" % count]
-    return float(subprocess.run(shell, input=FLOOR, text=True, capture_output=True, check=True).stdout)
+    for host in ("compute-1", "compute-2", "compute-3"):
+        shell = ["ssh", "-F", str(ROOT / "build/hosts/ssh_config"), host, "python3 - %d" % count]
+        done = subprocess.run(shell, input=FLOOR, text=True, capture_output=True, check=False)
+        if done.returncode == 0:
+            return float(done.stdout)
+    sys.exit(done.stderr)
 
 
 def row(what: str, seconds: list[float]) -> None:
