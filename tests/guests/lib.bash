@@ -46,20 +46,27 @@ unpack_kernel() {
     dpkg -x "$scratch/$package"_*.deb "$scratch/kernel"
 }
 
-# initrd TREE FILE: pack a folder as an initial ramdisk.
+# initrd MODULE...: pack $scratch/tree, with busybox and these kernel modules in /modules, as $scratch/initrd.
 initrd() {
-    (cd "$1" && find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n >"$2"
+    local tree=$scratch/tree
+    mkdir -p "$tree"/{bin,dev,modules,proc,sys}
+    cp /bin/busybox "$tree/bin"
+    (cd "$tree/bin" && busybox --list | grep -vx busybox | xargs -n 1 ln -s busybox)
+    for module; do
+        find "$scratch/kernel/lib" -name "$module.ko" -exec cp -t "$tree/modules" {} +
+    done
+    (cd "$tree" && find . -mindepth 1 | sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n >"$scratch/initrd"
 }
 
-# boot_disk MIB COMMAND_LINE: make the raw disk $scratch/disk of which the first 32 MiB boot by themselves:
-# an MBR and a FAT16 partition with syslinux, the unpacked kernel and $scratch/initrd. No mount, no loop device.
+# boot_disk COMMAND_LINE: make the raw disk $scratch/disk, 32 MiB that boot by themselves: an MBR and a FAT16
+# partition with syslinux, the unpacked kernel and $scratch/initrd. No mount, no loop device.
 boot_disk() {
     local disk=$scratch/disk start=$((1 << 20))
-    truncate -s "$1M" "$disk"
-    sfdisk -q "$disk" <<<'start=1MiB, size=31MiB, type=6, bootable'
+    truncate -s 32M "$disk"
+    sfdisk -q "$disk" <<<'start=1MiB, type=6, bootable'
     dd if=/usr/lib/syslinux/mbr/mbr.bin of="$disk" conv=notrunc status=none
-    quietly mkfs.vfat -F 16 -s 4 --offset $((start / 512)) "$disk" $((31 << 10))
-    printf 'default linux\nlabel linux\nkernel linux\ninitrd initrd\nappend %s\n' "$2" >"$scratch/syslinux.cfg"
+    mkfs.vfat -F 16 -s 4 --offset $((start / 512)) "$disk" $((31 << 10)) >/dev/null
+    printf 'default linux\nlabel linux\nkernel linux\ninitrd initrd\nappend %s\n' "$1" >"$scratch/syslinux.cfg"
     mcopy -i "$disk@@$start" "$scratch"/kernel/boot/vmlinuz-* ::linux
     mcopy -i "$disk@@$start" "$scratch/initrd" "$scratch/syslinux.cfg" ::
     syslinux --install --offset "$start" "$disk"
