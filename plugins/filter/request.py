@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request import names
 

@@ -15,10 +15,7 @@ PLUGINS = ROOT / "plugins"
 STAGES = ["token", "instance", "host", "schedule", "image", "port", "volume", "domain"]
 WITH_QUERY = ["instance", "host", "port", "volume", "domain"]
 PURE = set(
-    """
-    __future__ abc ansible ast base64 bisect collections copy dataclasses datetime enum fnmatch functools getpass hashlib heapq
-    ipaddress itertools json math operator os random re string struct types typing urllib uuid xml
-    """.split()
+    ["__future__", "abc", "ansible", "ast", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "enum", "fnmatch", "functools", "getpass", "hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "os", "random", "re", "string", "struct", "types", "typing", "urllib", "uuid", "xml"]
 )
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def debian(site):
 
 def test_cloud_init_applies_it_all(site, debian):
     text = site.console("cloudy", "CLOUD-DONE", seconds=420)
-    [port] = json.loads(site.record("cloudy")["ports"])
+    [port] = site.record("cloudy")["ports"]
     assert "CLOUD-HOSTNAME cloudy" in text
     assert "CLOUD-ADDRESS %s/24" % port["fixed_ip"] in text
     assert "CLOUD-KEY %s" % KEY in text

@@ -34,7 +34,7 @@ def test_its_domain_runs(site, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_its_port_is_bound_to_its_host(site, name):
     row = site.record(name)
-    [port] = json.loads(row["ports"])
+    [port] = row["ports"]
     [bound] = [item for item in site.ports() if item["name"] == port["id"]]
     assert bound["up"] is True
     assert bound["addresses"] == bound["port_security"] == "%s %s" % (port["mac_address"], port["fixed_ip"])
@@ -46,7 +46,7 @@ def test_its_port_is_bound_to_its_host(site, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_guest_has_its_lease_name_and_volume(site, name):
     row = site.record(name)
-    [port], [volume] = json.loads(row["ports"]), json.loads(row["volumes"])
+    [port], [volume] = row["ports"], row["volumes"]
     text = site.console(name, "GUEST-READY")
     assert "ip=%s/24" % port["fixed_ip"] in text
     assert "GUEST-HOSTNAME %s\r" % name in text
@@ -63,7 +63,7 @@ def test_the_guest_has_its_keys_and_metadata(site):
 @pytest.mark.parametrize(("name", "form"), [("web-1", "raw"), ("web-2", "raw"), ("db", "qcow2")])
 def test_its_volume_is_a_sparse_file(site, name, form):
     row = site.record(name)
-    [volume] = json.loads(row["volumes"])
+    [volume] = row["volumes"]
     path = "/var/lib/kvmstack/volumes/%s.%s" % (volume["id"], form)
     info = json.loads(site.on(row["host"], "qemu-img info --force-share --output=json -f %s %s" % (form, path)))
     assert info["virtual-size"] == 1 << 30

@@ -4,55 +4,17 @@
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 
 import pytest
 
-
-def request(*names, **entry):
-    """A request for instances of the tiny flavor, each with a volume that goes with it."""
-    return {
-        "launch_images": {
-            "demo": {"url": "file:///srv/images/demo.qcow2", "checksum": "none"},
-            "wrong": {"url": "file:///srv/images/demo.qcow2", "checksum": "sha256:" + "0" * 64},
-        },
-        "launch_security_groups": {"web": [{"protocol": "tcp", "port": 80, "remote": "0.0.0.0/0"}]},
-        "launch_instances": [
-            {
-                "name": name,
-                "flavor": "tiny",
-                "image": "demo",
-                "networks": ["private"],
-                "volumes": [{"name": "data", "size": 1, "delete_on_termination": True}],
-                **entry,
-            }
-            for name in names
-        ],
-    }
+from ansible_collections.kvmstack.launch.molecule.shared.launching import WHOLE, request
 
 
 def with_entry(wanted, **entry):
     changed = deepcopy(wanted)
     changed["launch_instances"][0].update(entry)
     return changed
-
-
-def parts_of(site, name):
-    """How many domains, ports, claims and volume files an instance has, over all hosts."""
-    row = site.record(name)
-    identities = [port["id"] for port in json.loads(row["ports"])]
-    volumes = [volume["id"] for volume in json.loads(row["volumes"])]
-    found = "ls /var/lib/kvmstack/volumes | grep -c '^%s[.]raw$' || true"
-    return {
-        "domains": sum(site.domains(host).count(row["uuid"]) for host in site.compute_hosts),
-        "ports": len([port for port in site.ports() if port["name"] in identities]),
-        "claims": len(site.records("allocations", "instance_uuid = '%s'" % row["uuid"])),
-        "volumes": sum(int(site.on(host, found % volume)) for host in site.compute_hosts for volume in volumes),
-    }
-
-
-WHOLE = {"domains": 1, "ports": 1, "claims": 1, "volumes": 1}
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +58,7 @@ def test_metadata_and_security_groups_change_just_that(site, one):
     site.launch(changed)
     site.unchanged(changed)
     assert "gold" in site.on(row["host"], "virsh dumpxml one")
-    [port] = json.loads(row["ports"])
+    [port] = row["ports"]
     groups = site.on("central", "ovn-nbctl --bare --columns=ports find Port_Group name=kvmstack_sg_web")
     [found] = [item["_uuid"][1] for item in site.ports() if item["name"] == port["id"]]
     assert found in groups
@@ -131,7 +93,7 @@ def test_a_domain_that_vanished_is_defined_again_on_its_disk(site, one):
     row = site.record("one")
     site.on(row["host"], "virsh destroy one; virsh undefine one")
     site.launch(one)
-    assert parts_of(site, "one") == WHOLE
+    assert site.parts("one") == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -153,14 +115,14 @@ def test_a_killed_run_is_finished_by_the_next(site, words):
     try:
         site.launch_killed_at(wanted, words)
         site.launch(wanted)
-        assert parts_of(site, "killed") == WHOLE
+        assert site.parts("killed") == WHOLE
         site.unchanged(wanted)
     finally:
         site.destroy(wanted)
 
 
 def test_bad_instances_do_not_stop_the_good_one(site, one):
-    taken = json.loads(site.record("one")["ports"])[0]["fixed_ip"]
+    taken = site.record("one")["ports"][0]["fixed_ip"]
     wanted = request("good", "bad-sum", "bad-flavor", "bad-address", "too-large")
     _good, checksum, flavor, address, large = wanted["launch_instances"]
     checksum["image"] = "wrong"
@@ -231,7 +193,7 @@ def test_a_host_that_is_away_sends_its_instances_to_alternates(site):
         for host in ("compute-1", "compute-2"):
             site.on(host, "systemctl start libvirtd.socket libvirtd")
     # A volume made where libvirt then was away cannot be taken back safely; the audit finds it.
-    assert {**parts_of(site, "moved"), "volumes": 1} == WHOLE
+    assert {**site.parts("moved"), "volumes": 1} == WHOLE
     site.destroy(wanted)
 
 
@@ -239,7 +201,7 @@ def test_destroy_takes_what_is_ours_and_again_takes_nothing(site):
     wanted = request("gone", "kept")
     wanted["launch_instances"][1]["volumes"][0]["delete_on_termination"] = False
     site.launch(wanted)
-    kept = json.loads(site.record("kept")["volumes"])[0]["id"]
+    kept = site.record("kept")["volumes"][0]["id"]
     uuids = [site.record(name)["uuid"] for name in ("gone", "kept")]
     host = site.record("kept")["host"]
     site.destroy(wanted)
@@ -259,5 +221,5 @@ def test_a_kept_volume_comes_back_with_its_instance(site):
     site.launch(again)
     [volume] = site.records("volumes", "name = 'kept-data'")
     assert volume["host"] == site.record("kept")["host"]
-    assert parts_of(site, "kept") == WHOLE
+    assert site.parts("kept") == WHOLE
     site.destroy(again)

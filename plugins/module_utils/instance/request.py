@@ -15,7 +15,8 @@ from typing import Any, Callable
 
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, port_id, volume_id
-from ..image.model import Image, check as check_image
+from ..image.model import Image
+from ..image.model import check as check_image
 from ..port.request import parse as parse_ports
 from .model import Instance
 

@@ -15,8 +15,20 @@ from types import SimpleNamespace
 @lru_cache(maxsize=None)
 def schema() -> SimpleNamespace:
     """The tables by name, and their `metadata`. Built on first use: importing this file needs no library."""
-    from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text
-    from sqlalchemy import UniqueConstraint
+    from sqlalchemy import (
+        JSON,
+        Boolean,
+        Column,
+        DateTime,
+        Float,
+        Index,
+        Integer,
+        MetaData,
+        String,
+        Table,
+        Text,
+        UniqueConstraint,
+    )
 
     metadata = MetaData()
     instances = Table(

@@ -9,9 +9,9 @@ from typing import Any, Callable
 
 from ..core.change import Change
 from ..core.errors import LaunchError, Unavailable
-from ..record.database import Database, now
 from ..host.record import parse as parse_hosts
 from ..host.sql import UNUSED
+from ..record.database import Database, now
 from . import policy
 from .model import Cluster, Host, Request
 

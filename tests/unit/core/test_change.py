@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import Change, over, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict
 

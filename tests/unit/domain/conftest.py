@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Hypervisor
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 

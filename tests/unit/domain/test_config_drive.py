@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import config_drive
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 

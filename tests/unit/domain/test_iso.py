@@ -9,6 +9,7 @@ import shutil
 import stat
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import iso
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import libvirt as backend
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import lifecycle, xml

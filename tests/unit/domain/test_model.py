@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import (
     HOST,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Disk, Interface
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse

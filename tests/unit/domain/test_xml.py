@@ -8,10 +8,11 @@ from dataclasses import fields, replace
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Disk, Domain, Interface, Labels
 from hypothesis import given
 from hypothesis import strategies as some
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Disk, Domain, Interface, Labels
 
 text = some.text(
     some.characters(

@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import MissingLibrary, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import hypervisor
 

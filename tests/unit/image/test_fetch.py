@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
     Exhausted,
     InvalidRequest,

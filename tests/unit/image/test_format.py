@@ -11,10 +11,11 @@ import time
 from contextlib import suppress
 
 import pytest
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.image.format import detect, inspect, parse_qcow2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.format import detect, inspect, parse_qcow2
 
 
 def over(data):

@@ -16,6 +16,7 @@ import time
 import uuid
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (

@@ -8,6 +8,7 @@ import uuid
 from itertools import islice
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
 from ansible_collections.kvmstack.launch.plugins.module_utils.port import network, ovn_rows, request, security
 from ansible_collections.kvmstack.launch.plugins.module_utils.port.model import Current, plan

@@ -13,6 +13,7 @@ import time
 import uuid
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
     Conflict,
     InvalidRequest,

@@ -91,4 +91,4 @@ def test_a_database_that_cannot_be(url, error):
 
 
 def test_the_head_is_the_last_revision():
-    assert chain.HEAD == chain.REVISIONS[-1].revision
+    assert chain.REVISIONS[-1].revision == chain.HEAD

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import User, Volume, from_record, parse

@@ -1,0 +1,204 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the scenarios' tests run playbooks as a user does, and look at the world without the collection."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import sqlalchemy
+
+ROOT = Path(__file__).parents[2]
+DATABASE = ROOT / "build/hosts/launch.db"
+# Every file with its size and time; of what guests write, only its name.
+FILES = (
+    r"cd /var/lib/kvmstack; find -not -name console.log -not -path '*.raw' -not -path '*.qcow2' -printf '%p %s %T@\n';"
+    r" find -name '*.raw' -o -name '*.qcow2' | sort"
+)
+NORTHBOUND = "Logical_Switch Logical_Switch_Port DHCP_Options Port_Group ACL"
+
+
+# What one instance of request() has of everything.
+WHOLE = {"domains": 1, "ports": 1, "claims": 1, "volumes": 1}
+
+
+def request(*names: str, **entry) -> dict:
+    """A request for instances of the tiny flavor, each with a volume that goes with it."""
+    return {
+        "launch_images": {
+            "demo": {"url": "file:///srv/images/demo.qcow2", "checksum": "none"},
+            "wrong": {"url": "file:///srv/images/demo.qcow2", "checksum": "sha256:" + "0" * 64},
+        },
+        "launch_security_groups": {"web": [{"protocol": "tcp", "port": 80, "remote": "0.0.0.0/0"}]},
+        "launch_instances": [
+            {
+                "name": name,
+                "flavor": "tiny",
+                "image": "demo",
+                "networks": ["private"],
+                "volumes": [{"name": "data", "size": 1, "delete_on_termination": True}],
+                **entry,
+            }
+            for name in names
+        ],
+    }
+
+
+class Run:
+    """What a run of a playbook said: its exit status, its output, and its recap by host."""
+
+    def __init__(self, status: int, output: str):
+        self.status = status
+        self.output = output
+        self.recap = {
+            host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)}
+            for host, counts in re.findall(r"^(\S+)\s+: (ok=.*)$", output, re.MULTILINE)
+        }
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, on all hosts."""
+        return sum(counts["changed"] for counts in self.recap.values())
+
+
+class Site:
+    """The test hosts, and the playbooks run on them; the record is in one database."""
+
+    def __init__(self, database: str = "sqlite:///%s" % DATABASE):
+        self.database = database
+        self.engine = sqlalchemy.create_engine(database, poolclass=sqlalchemy.NullPool)
+
+    def command(self, playbook: str, request: dict, *options: str) -> list[str]:
+        wanted = json.dumps({**request, "launch_database": self.database})
+        path = ROOT / "build/results" / ("request-%s.json" % hashlib.sha256(wanted.encode()).hexdigest()[:8])
+        path.write_text(wanted)
+        return ["ansible-playbook", str(ROOT / "playbooks" / playbook), "--extra-vars", "@%s" % path, *options]
+
+    def run(self, playbook: str, request: dict, *options: str, status: int = 0) -> Run:
+        command = self.command(playbook, request, *options)
+        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=300, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        return Run(done.returncode, done.stdout + done.stderr)
+
+    def launch(self, request: dict, *options: str, status: int = 0) -> Run:
+        return self.run("launch.yml", request, *options, status=status)
+
+    def unchanged(self, request: dict) -> None:
+        """Launch once more: nothing may change."""
+        run = self.launch(request, "--diff")
+        assert run.changed == 0, run.output
+
+    def survey(self) -> list[dict]:
+        """The compute hosts as recorded, after a launch that has asked them."""
+        self.launch(request("surveyor"))
+        self.destroy(request("surveyor"))
+        return self.records("compute_nodes", "1 = 1")
+
+    def destroy(self, request: dict, *options: str, status: int = 0) -> Run:
+        return self.run("destroy.yml", request, *options, status=status)
+
+    def start(self, request: dict, *options: str) -> subprocess.Popen:
+        """A launch that goes on while the test does."""
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(
+            self.command("launch.yml", request, *options), cwd=ROOT, start_new_session=True, **streams
+        )
+
+    def until(self, process: subprocess.Popen, words: str) -> str:
+        """Follow a launch until it prints these words; its output up to there."""
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if words in line:
+                return "".join(seen)
+        raise AssertionError("it never said %r:\n%s" % (words, "".join(seen)))
+
+    def end(self, process: subprocess.Popen) -> Run:
+        """What a launch said from here to its end."""
+        output = process.stdout.read()
+        return Run(process.wait(timeout=300), output)
+
+    def launch_killed_at(self, request: dict, words: str) -> None:
+        """Launch, and kill -9 the whole run when its output has these words."""
+        process = self.start(request)
+        self.until(process, words)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+        assert process.wait() == -signal.SIGKILL
+
+    def on(self, host: str, command: str) -> str:
+        """What a command prints on a host; it must succeed."""
+        shell = ["ssh", "-F", str(ROOT / "build/hosts/ssh_config"), host, command]
+        return subprocess.run(shell, text=True, capture_output=True, check=True, timeout=60).stdout
+
+    def records(self, table: str = "instances", where: str = "deleted = 0") -> list[dict]:
+        """The rows of the record's database."""
+        statement = "select * from %s where %s" % (table, where)
+        with self.engine.connect() as connection:
+            rows = [row._asdict() for row in connection.execute(sqlalchemy.text(statement))]
+        return [{key: _read(value) for key, value in row.items()} for row in rows]
+
+    def record(self, name: str) -> dict:
+        [row] = [row for row in self.records() if row["name"] == name]
+        return row
+
+    def console(self, name: str, words: str, seconds: int = 90) -> str:
+        """An instance's console, when it has the words; fails with what it has when they do not come."""
+        row, end, text = self.record(name), time.monotonic() + seconds, ""
+        while time.monotonic() < end:
+            text = self.on(row["host"], "cat /var/lib/kvmstack/instances/%s/console.log" % row["uuid"])
+            if words in text:
+                return text
+            time.sleep(1)
+        raise AssertionError("%r is not on the console of %s:\n%s" % (words, name, text))
+
+    def ports(self) -> list[dict]:
+        """The logical switch ports in OVN's northbound database, by column."""
+        return _rows(self.on("central", "ovn-nbctl --format=json list Logical_Switch_Port"))
+
+    def parts(self, name: str) -> dict[str, int]:
+        """How many domains, ports, claims and volume files an instance has, over all hosts."""
+        row = self.record(name)
+        identities = [port["id"] for port in row["ports"]]
+        found = "ls /var/lib/kvmstack/volumes | grep -c '^%s[.]raw$' || true"
+        counts = [self.on(host, found % volume["id"]) for host in self.compute_hosts for volume in row["volumes"]]
+        return {
+            "domains": sum(self.domains(host).count(row["uuid"]) for host in self.compute_hosts),
+            "ports": len([port for port in self.ports() if port["name"] in identities]),
+            "claims": len(self.records("allocations", "instance_uuid = '%s'" % row["uuid"])),
+            "volumes": sum(map(int, counts)),
+        }
+
+    def domains(self, host: str) -> list[str]:
+        """The UUIDs of all domains of a host."""
+        return self.on(host, "virsh list --all --uuid").split()
+
+    def state(self) -> str:
+        """A digest of everything a run could write: record, OVN, libvirt, files."""
+        parts = [hashlib.sha256(DATABASE.read_bytes()).hexdigest() if DATABASE.exists() else ""]
+        parts.append(self.on("central", "for table in %s; do ovn-nbctl list $table; done" % NORTHBOUND))
+        for host in self.compute_hosts:
+            parts.append(self.on(host, "for domain in $(virsh list --all --uuid); do virsh dumpxml $domain; done"))
+            parts.append(self.on(host, FILES))
+        return "\n".join(parts)
+
+    @property
+    def compute_hosts(self) -> list[str]:
+        return ["compute-1", "compute-2", "compute-3"]
+
+
+def _read(value):
+    """A column's value; a database without a type for JSON gives its text."""
+    return json.loads(value) if isinstance(value, str) and value[:1] in ("[", "{") else value
+
+
+def _rows(text: str) -> list[dict]:
+    table = json.loads(text)
+    return [dict(zip(table["headings"], row)) for row in table["data"]]
