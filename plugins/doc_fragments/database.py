@@ -15,10 +15,12 @@ options:
       - SQLAlchemy URL of the database that holds the record.
       - An SQLite file (C(sqlite:////var/lib/launch.db)) serves one controller and is made when it is missing.
         PostgreSQL (C(postgresql+psycopg://...)) and MariaDB (C(mariadb+pymysql://...)) serve several.
-      - The schema is made and upgraded by the first run that writes.
+      - The database itself must be there; its tables are made and upgraded by the first run that writes.
     type: str
     required: true
 requirements:
   - SQLAlchemy >= 2.0 on the controller
   - alembic >= 1.13 on the controller
+  - psycopg >= 3.1 on the controller, for PostgreSQL
+  - PyMySQL >= 1.1 on the controller, for MariaDB
 """

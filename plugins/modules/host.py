@@ -11,7 +11,8 @@ short_description: Record compute hosts
 description:
   - Keeps what compute hosts say of themselves in the record, where the scheduler reads it. This is nova's
     resource tracker; what instances have claimed of a host is never touched.
-  - A host of O(hosts) that O(nodes) does not tell of is only looked up, and its C(age) says whether it should be asked.
+  - Of a host of O(hosts) that O(nodes) does not tell of only the O(settings) are written; its C(age) says whether it
+    should be asked.
 extends_documentation_fragment:
   - kvmstack.launch.database
   - kvmstack.launch.stage
@@ -29,8 +30,9 @@ options:
   settings:
     description:
       - The operator's settings by host, C(enabled), C(disabled_reason), C(vcpus_reserved),
-        C(memory_mb_reserved), C(disk_gb_reserved), C(cpu_allocation_ratio), C(ram_allocation_ratio)
-        and C(disk_allocation_ratio).
+        C(memory_mb_reserved), C(disk_gb_reserved), C(cpu_allocation_ratio), C(ram_allocation_ratio),
+        C(disk_allocation_ratio), C(availability_zone), C(aggregates) (mappings of C(name) and C(metadata)) and
+        C(units) (for C(vcpus), C(memory_mb) and C(disk_gb) the C(min_unit), C(max_unit) and C(step_size) of one claim).
     type: dict
     default: {}
 """

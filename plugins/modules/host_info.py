@@ -107,12 +107,14 @@ hosts:
       type: str
       returned: always
     cpu_features:
-      description: CPU features beyond those of the model.
+      description: The CPU's features.
       type: list
       elements: str
       returned: always
     numa_cells:
-      description: NUMA cells, each C(id), C(cpus), C(memory_mb) and C(pages), the number of pages by their size in KiB.
+      description:
+        - NUMA cells, each C(id), C(cpus), C(memory_mb), C(pages), the number of pages by their size in KiB, and
+          C(siblings), the CPUs of each core, where libvirt tells them.
       type: list
       elements: dict
       returned: always
@@ -120,6 +122,10 @@ hosts:
       description: Huge pages, each C(size_kb) and C(total).
       type: list
       elements: dict
+      returned: always
+    host_ip:
+      description: The address that the host speaks from to the rest of the world, null without a route there.
+      type: str
       returned: always
     pci_devices:
       description: PCI devices, each C(address), C(vendor_id), C(product_id) and C(numa_node), -1 if that is unknown.

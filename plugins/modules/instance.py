@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - kvmstack.launch.database
   - kvmstack.launch.project
+  - kvmstack.launch.lease
   - kvmstack.launch.stage
   - kvmstack.launch.state
 options:
@@ -30,7 +31,9 @@ options:
         (a name in O(flavors), or a mapping like theirs), C(image) (a name in O(images)), C(networks) (names in
         O(networks), or mappings of C(network), C(fixed_ip), C(security_groups), C(port_security)), C(volumes)
         (mappings of C(name), C(size) in GiB, C(format), C(delete_on_termination); without a size an existing volume
-        of exactly that name), C(ssh_keys) and C(metadata).
+        of exactly that name), C(ssh_keys), C(metadata), C(group) (a name in O(groups)), C(availability_zone) and
+        C(scheduler_hints) (nova's C(same_host), C(different_host), C(build_near_host_ip), C(cidr) and C(query), and
+        those of filters of your own, which have a dot in their names).
       - With O(state=absent) only C(name) and C(count) count.
     type: list
     elements: dict
@@ -53,6 +56,24 @@ options:
     description: Security groups by name, each a list of rules.
     type: dict
     default: {}
+  groups:
+    description:
+      - Server groups by name, each with C(policy) (C(affinity), C(anti-affinity), C(soft-affinity) or
+        C(soft-anti-affinity)) and, for C(anti-affinity), C(max_server_per_host). They are recorded with their first
+        instance; the rules of a group that has instances cannot change.
+    type: dict
+    default: {}
+  quotas:
+    description:
+      - How much the project may have of C(instances), C(cores), C(ram) in MiB, C(volumes) and C(gigabytes). What is
+        left out, or V(-1), has no limit.
+      - An instance beyond them is refused, and nothing of it is recorded.
+    type: dict
+    default: {}
+  take_over:
+    description: Whether to take over instances that another living run drives; that run then fails for them.
+    type: bool
+    default: false
   user_data:
     description: User data by instance name. It is never recorded; a digest of it is.
     type: dict
@@ -99,6 +120,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import DATABASE, PROJECT, STATE
 from ..module_utils.instance import model, request, sql
+from ..module_utils.record import lease
 
 
 def main() -> None:
@@ -107,11 +129,15 @@ def main() -> None:
             **STATE,
             **DATABASE,
             **PROJECT,
+            **lease.SPEC,
+            "take_over": {"type": "bool", "default": False},
+            "quotas": {"type": "dict", "default": {}},
             "instances": {"type": "list", "elements": "dict", "required": True},
             "flavors": {"type": "dict", "default": {}},
             "images": {"type": "dict", "default": {}},
             "networks": {"type": "dict", "default": {}},
             "security_groups": {"type": "dict", "default": {}},
+            "groups": {"type": "dict", "default": {}},
             "user_data": {"type": "dict", "default": {}, "no_log": True},
             "user_id": {"type": "str"},
         },

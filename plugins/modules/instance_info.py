@@ -23,6 +23,16 @@ options:
     description: Only instances on these hosts. Left out, on all hosts and on none.
     type: list
     elements: str
+  all_projects:
+    description: Whether to list the instances of all projects, for administrators.
+    type: bool
+    default: false
+  actions:
+    description:
+      - Whether to tell also what has happened, as C(actions) with their C(events), and C(faults). In these C(message)
+        is for users, C(details) for administrators.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -49,8 +59,16 @@ from ..module_utils.instance import sql
 
 def main() -> None:
     names = {"type": "list", "elements": "str"}
+    switch = {"type": "bool", "default": False}
     module = AnsibleModule(
-        argument_spec={**DATABASE, **PROJECT, "names": names, "hosts": names},
+        argument_spec={
+            **DATABASE,
+            **PROJECT,
+            "names": names,
+            "hosts": names,
+            "all_projects": switch,
+            "actions": switch,
+        },
         supports_check_mode=True,
     )
     query(module, "instances", sql.find)

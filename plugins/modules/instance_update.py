@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - kvmstack.launch.database
   - kvmstack.launch.project
+  - kvmstack.launch.lease
   - kvmstack.launch.stage
 options:
   instances:
@@ -45,7 +46,9 @@ options:
     elements: dict
     default: []
   lost_hosts:
-    description: Hosts that failed as a whole or could not be reached, each with the reason.
+    description:
+      - Hosts that failed as a whole or could not be reached, each with the reason, or with the result of the task that
+        failed, whose C(msg) is for users and whose C(exception) or C(module_stderr) is kept for administrators.
     type: dict
     default: {}
   max_attempts:
@@ -92,7 +95,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run(module, "instances", outcome.parse, sql.connect, outcome.plan)
+    run(module, "instances", outcome.parse, sql.conductor, outcome.plan)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 from typing import Any
 from xml.etree import ElementTree
 
+from ..core.names import numbers
 from ..domain import xml
 from .hypervisor import chosen_virt_type, libvirt_errors, load, open_connection
 from .model import ComputeNode
@@ -25,6 +27,8 @@ def find(params: dict[str, Any]) -> list[ComputeNode]:
         architecture, memory_mb, vcpus = connection.getInfo()[:3]
         running = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
         disk_gb, free_disk_gb = _disk(params["state_path"])
+        told = connection.getCapabilities()
+        abilities = {**capabilities(told), "cpu_features": _cpu_features(libvirt, connection, told)}
         node = ComputeNode(
             host=params["host"] or platform.node().partition(".")[0],
             hypervisor_type=connection.getType(),
@@ -36,7 +40,8 @@ def find(params: dict[str, Any]) -> list[ComputeNode]:
             disk_gb=disk_gb,
             free_disk_gb=free_disk_gb,
             pci_devices=_pci_devices(),
-            **capabilities(connection.getCapabilities()),
+            host_ip=_address(),
+            **abilities,
             **usage([domain.XMLDesc() for domain in running]),
         )
     return [node]
@@ -69,8 +74,31 @@ def usage(domains: list[str]) -> dict[str, int]:
     }
 
 
+def _cpu_features(libvirt: Any, connection: Any, text: str) -> tuple:
+    """All features of the host's CPU, those too that its model stands for; what libvirt tells if it cannot say more."""
+    cpu = ElementTree.fromstring(text).find("host/cpu")
+    try:
+        flags = libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES
+        full = ElementTree.fromstring(connection.baselineCPU([ElementTree.tostring(cpu, encoding="unicode")], flags))
+    except libvirt.libvirtError:  # not on every architecture
+        full = cpu
+    return tuple(sorted({each.get("name") for each in (*full.iterfind("feature"), *cpu.iterfind("feature"))}))
+
+
+def _address() -> str | None:
+    """The address that the host would speak from to the rest of the world; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return probe.getsockname()[0]
+        except OSError:
+            return None
+
+
 def _cell(cell: ElementTree.Element) -> dict[str, Any]:
+    cores = {tuple(numbers(each.get("siblings"))) for each in cell.iterfind("cpus/cpu") if each.get("siblings")}
     return {
+        **({"siblings": sorted(map(list, cores))} if cores else {}),
         "id": int(cell.get("id")),
         "cpus": [int(each.get("id")) for each in cell.iterfind("cpus/cpu")],
         "memory_mb": xml.mebibytes(cell.find("memory")) if cell.find("memory") is not None else 0,

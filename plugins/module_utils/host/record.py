@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import InvalidRequest
+from ..core.names import numbers
 
 ROOM = ("vcpus", "memory_mb", "disk_gb")
 
@@ -21,7 +22,14 @@ SETTINGS = {
     "cpu_allocation_ratio": 4.0,
     "ram_allocation_ratio": 1.0,
     "disk_allocation_ratio": 1.0,
+    "availability_zone": None,
+    "aggregates": [],
+    "units": {},
+    "traits": [],
+    "metrics": {},
+    "cpu_dedicated_set": None,
 }
+UNITS = ("min_unit", "max_unit", "step_size")
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,10 @@ class HostRecord:
         return self.host
 
     def over(self, before: HostRecord | None) -> HostRecord | None:
-        """The record with what the host has just said of itself; unchanged if it said nothing."""
+        """The record with what the host has just said of itself; of one that said nothing only its settings change."""
         if self.room is not None:
             return self
-        return before
+        return before and replace(before, settings={**before.settings, **(self.settings or {})})
 
     def to_result(self) -> dict[str, Any]:
         """The host's name, room, settings and facts; None where it was never asked."""
@@ -71,7 +79,37 @@ def _told(name: str, node: dict[str, Any] | None, settings: dict[str, Any]) -> H
     if unknown:
         known = ", ".join(SETTINGS)
         raise InvalidRequest("host %s: unknown setting %s (known: %s)" % (name, ", ".join(unknown), known))
+    _check_groupings(name, settings)
     if node is None:
-        return HostRecord(name)
+        return HostRecord(name, settings=settings)
     facts = {key: value for key, value in node.items() if key not in (*ROOM, "host", "name")}
     return HostRecord(name, {key: node[key] for key in ROOM}, {**SETTINGS, **settings}, facts, age=0)
+
+
+def _check_groupings(name: str, settings: dict[str, Any]) -> None:
+    """Aggregates are mappings with a name and perhaps metadata; units limit one claim of a kind of room."""
+    try:
+        numbers(settings.get("cpu_dedicated_set") or "")
+        traits = list(settings.get("traits") or [])
+        [float(value) for value in (settings.get("metrics") or {}).values()]
+        if not all(isinstance(trait, str) for trait in traits):
+            raise TypeError
+    except (AttributeError, TypeError, ValueError):
+        raise InvalidRequest(
+            "host %s: cpu_dedicated_set is a text such as 4-15,20, traits a list of names, metrics a mapping of numbers"
+            % name
+        ) from None
+    for aggregate in settings.get("aggregates") or []:
+        if not isinstance(aggregate, dict) or not aggregate.get("name") or set(aggregate) - {"name", "metadata"}:
+            raise InvalidRequest("host %s: aggregate %r, it must be a mapping of name and metadata" % (name, aggregate))
+        if not isinstance(aggregate.get("metadata", {}), dict):
+            raise InvalidRequest("host %s: aggregate %s: metadata must be a mapping" % (name, aggregate["name"]))
+    for kind, limits in (settings.get("units") or {}).items():
+        if kind not in ROOM or not isinstance(limits, dict) or set(limits) - set(UNITS):
+            raise InvalidRequest(
+                "host %s: units of %s: %r, it must be one of %s with %s"
+                % (name, kind, limits, ", ".join(ROOM), ", ".join(UNITS))
+            )
+        for unit, value in limits.items():
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InvalidRequest("host %s: units of %s: %s is %r, it must be 1 or more" % (name, kind, unit, value))

@@ -36,16 +36,30 @@ class ComputeNodes:
         """Write what the hosts have said."""
         if not changes:
             return {}
-        table = self.database.tables.compute_nodes
-        with self.database.writing() as connection:
-            for change in changes:
-                after = change.after
-                values = {**after.room, **after.settings, "facts": after.facts, "updated_at": now()}
-                if change.before is None:
+
+        def written(connection):
+            for change in sorted(changes, key=lambda change: change.key):
+                self._write(connection, change)
+            return {}
+
+        return self.database.write(written)
+
+    def _write(self, connection, change: Change) -> None:
+        """A host's row; another room or other settings count as a change to what claims are decided on."""
+        table, before, after = self.database.tables.compute_nodes, change.before, change.after
+        values: dict[str, Any] = dict(after.settings)
+        if change.wanted.room is not None:
+            values.update(after.room, facts=after.facts, updated_at=now())
+        if before is None:
+            try:
+                with connection.begin_nested():
                     connection.execute(table.insert().values(host=after.host, **UNUSED, **values))
-                else:
-                    connection.execute(table.update().where(table.c.host == after.host).values(**values))
-        return {}
+                return
+            except self.database.sql.exc.IntegrityError:  # another controller has just asked it, too
+                pass
+        if before is None or (before.room, before.settings) != (after.room, after.settings):
+            values["generation"] = table.c.generation + 1
+        connection.execute(table.update().where(table.c.host == after.host).values(**values))
 
 
 def _record_of(row, moment) -> HostRecord:
@@ -53,7 +67,7 @@ def _record_of(row, moment) -> HostRecord:
     return HostRecord(
         host=row.host,
         room={key: values[key] for key in ROOM},
-        settings={key: values[key] for key in SETTINGS},
+        settings={key: default if values[key] is None else values[key] for key, default in SETTINGS.items()},
         facts=row.facts,
         age=int((moment - row.updated_at).total_seconds()),
     )

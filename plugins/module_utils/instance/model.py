@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError, NotFound
 from ..core.names import port_id
+from . import quota
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
 STATUS = {"building": "BUILD", "active": "ACTIVE", "error": "ERROR", "deleted": "DELETED"}
+
+# What a guest that was launched keeps for life.
+FIXED = ("flavor", "image", "ssh_keys", "user_data_digest", "group", "availability_zone", "scheduler_hints")
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,10 @@ class Instance:
     """One instance: the launch request and what has become of it.
 
     flavor: {name, vcpus, ram (MiB), disk (GiB), extra_specs}. ports and volumes are the items that the
-    stages of these names take. attempted_hosts failed it in this launch. seconds passed from the request
-    to ACTIVE. fault is the message of what stopped it. user_data itself is never here, only its SHA-256.
+    stages of these names take. group: {name, policy, max_server_per_host}. attempted_hosts failed it in this
+    launch. seconds passed from the request to ACTIVE. fault is the message of what stopped it. user_data itself is
+    never here, only its SHA-256.
+    lease (record/lease.py) says who drives it, and is no part of what it is.
     """
 
     name: str
@@ -40,9 +46,13 @@ class Instance:
     metadata: dict | None = None
     ssh_keys: list | None = None
     user_data_digest: str | None = None
+    group: dict | None = None
+    availability_zone: str | None = None
+    scheduler_hints: dict | None = None
     launched: bool = False
     seconds: float | None = None
     fault: str | None = None
+    lease: Any = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -63,8 +73,8 @@ class Instance:
 
     def to_result(self) -> dict[str, Any]:
         """The document that flows through the stages; root disk, ports and volumes carry their instance and host."""
-        document = asdict(self)
-        del document["user_data_digest"], document["launched"]
+        document = asdict(replace(self, lease=None))
+        del document["user_data_digest"], document["launched"], document["lease"]
         document["status"] = self.status
         if self.image:
             document["image"] = {**self.image, **self._root_disk()}
@@ -78,28 +88,68 @@ class Instance:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the record has of a request: instances by name, and the volumes it names by their id."""
+    """What the record has of a request: instances by name, the volumes it names by id, its project's groups by name.
+
+    A group is {name, policy, max_server_per_host, members}, the last a number of living instances. limits are the
+    quotas that are set, used is what the project uses of each resource.
+    """
 
     instances: dict[str, Instance]
     volumes: dict[str, dict]
+    groups: dict[str, dict] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=lambda: quota.NOTHING)
+
+
+class Driven(Change):
+    """A change of an instance that this run drives; also where it stays as it is, who drives it is written."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is a record to write to."""
+        return self.before is not None or (self.error is None and self.after is not None)
 
 
 def plan(wanted: list[Instance], current: Recorded, state: str) -> list[Change]:
     """Pair requests with records; what is to go is marked as deleting, and goes when its parts have gone."""
-    changes = []
+    changes, used = [], current.used
     for item in wanted:
         before = current.instances.get(item.key)
-        if state == "absent":
-            changes.append(Change(item, before, before and replace(before, task_state="deleting", fault=None)))
-            continue
         try:
-            if item.fault and before is not None and before.launched:
-                raise Conflict(item.fault)
-            located = replace(item, volumes=_located(item, before, current.volumes))
-            changes.append(Change(item, before, located.over(before)))
+            check_lease(before)
+            if state == "absent":
+                changes.append(Driven(item, before, before and replace(before, task_state="deleting", fault=None)))
+                continue
+            after = _wanted(item, before, current)
+            used = quota.add(current.limits, used, quota.added(before, after, current.volumes))
+            changes.append(Driven(item, before, after))
         except LaunchError as error:
             changes.append(Change(item, before, before, error))
     return changes
+
+
+def _wanted(item: Instance, before: Instance | None, current: Recorded) -> Instance:
+    if item.fault and before is not None and before.launched:
+        raise Conflict(item.fault)
+    check_group(item, current.groups)
+    return replace(item, volumes=_located(item, before, current.volumes)).over(before)
+
+
+def check_lease(before: Instance | None) -> None:
+    """Conflict if another run drives the instance."""
+    if before is not None and before.lease is not None and before.lease.busy:
+        raise Conflict(before.lease.busy)
+
+
+def check_group(wanted: Instance, groups: dict[str, dict]) -> None:
+    """Conflict if the wanted instance's group has other rules by which instances have already been placed."""
+    group = wanted.group or {}
+    known = groups.get(group.get("name"))
+    if known and known["members"] and {**known, **group} != known:
+        raise Conflict(
+            "group %s has the policy %s (max_server_per_host: %s) and %d instances: restore it, or name another group"
+            % (known["name"], known["policy"], known["max_server_per_host"], known["members"])
+        )
 
 
 def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]) -> list[dict] | None:
@@ -116,7 +166,7 @@ def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]
             raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked["name"])
         if known and known["instance_uuid"] not in (None, before and before.uuid):
             raise Conflict("volume %s is attached to instance %s" % (asked["name"], known["instance_uuid"]))
-        waiting = known is not None and known["instance_uuid"] is None
+        waiting = known is not None and not (before and before.launched)
         located.append({**asked, "size": asked["size"] or known["size"], "host": known["host"] if waiting else None})
     return located
 
@@ -137,6 +187,7 @@ def _requested(wanted: Instance, before: Instance | None) -> Instance:
         volumes=_identified_volumes(wanted, identity),
         metadata=wanted.metadata or {},
         ssh_keys=wanted.ssh_keys or [],
+        scheduler_hints=wanted.scheduler_hints or {},
         fault=failed,
     )
     if before is not None and before.user_data_digest and not wanted.user_data_digest:
@@ -162,10 +213,10 @@ def _misfit(wanted: Instance) -> str | None:
 def _refuse_changes(wanted: Instance, before: Instance) -> None:
     """Conflict naming every field that differs and that a running guest cannot change."""
     fixed = []
-    for field in ("flavor", "image", "ssh_keys", "user_data_digest"):
-        asked, have = getattr(wanted, field), getattr(before, field)
+    for name in FIXED:
+        asked, have = getattr(wanted, name), getattr(before, name)
         if asked is not None and asked != have:
-            fixed.append(_differing(field, asked, have))
+            fixed.append(_differing(name, asked, have))
     if wanted.ports is not None:
         asked, have = _networks(wanted.ports, before.ports), _networks(before.ports, before.ports)
         if asked != have:
@@ -188,13 +239,13 @@ def _shrunk(asked: list[dict[str, Any]], have: list[dict[str, Any]]) -> list[str
     return [_differing("volumes", "%(name)s %(size)d GiB" % v, "%d GiB" % sizes[v["name"]]) for v in less]
 
 
-def _differing(field: str, asked: Any, have: Any) -> str:
-    if field == "user_data_digest":
+def _differing(name: str, asked: Any, have: Any) -> str:
+    if name == "user_data_digest":
         return "user_data"
     if isinstance(asked, dict) and isinstance(have, dict):
         keys = [key for key in asked if asked[key] != have.get(key)]
-        return "%s (%s)" % (field, ", ".join("%s: %s, now %s" % (key, asked[key], have.get(key)) for key in keys))
-    return "%s (%s, now %s)" % (field, asked, have)
+        return "%s (%s)" % (name, ", ".join("%s: %s, now %s" % (key, asked[key], have.get(key)) for key in keys))
+    return "%s (%s, now %s)" % (name, asked, have)
 
 
 def _networks(ports: list[dict[str, Any]], recorded: list[dict[str, Any]]) -> list[str]:
@@ -244,7 +295,7 @@ def _identified_volumes(wanted: Instance, identity: str) -> list[dict[str, Any]]
 
 def from_document(document: dict[str, Any]) -> Instance:
     """The instance that a document of an earlier stage tells of; a key that is not a field of ours is left out."""
-    known = {field.name for field in fields(Instance)}
+    known = {known.name for known in fields(Instance)}
     return Instance(**{key: value for key, value in document.items() if key in known})
 
 

@@ -8,32 +8,36 @@ This room's second shape: the wanted items are not requests but results, and the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Iterator
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError
-from .model import Instance, Recorded, from_document
+from .model import Driven, Instance, Recorded, check_lease, from_document
 
 STAGES = ("ports", "images", "volumes", "domains")
+# Where a stage's result may tell more than its message: our own, Ansible's traceback, what a module wrote when it died.
+DETAILS = ("details", "exception", "module_stderr")
 
 
 class StageFailed(LaunchError):
     """A stage's own error, carried here with its message and with whether another host could do better."""
 
-    def __init__(self, message: str, abort: bool):
+    def __init__(self, message: str, abort: bool, details: str | None = None):
         super().__init__(message)
         self.abort = abort
+        self.details = details
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One instance as it went into the stages, and what they said of it."""
+    """One instance as it went into the stages, and what they said of it; events as record/events.py has them."""
 
     instance: Instance
     error: StageFailed | None
     ports: dict[str, dict]
     domain: dict[str, Any] | None
     max_attempts: int
+    events: tuple[dict[str, Any], ...] = ()
 
     @property
     def key(self) -> str:
@@ -65,6 +69,7 @@ def parse(params: dict[str, Any]) -> list[Outcome]:
                 ports={port["id"]: port for port in mine["ports"]},
                 domain=mine["domains"][0] if mine["domains"] else None,
                 max_attempts=params["max_attempts"],
+                events=tuple(_events(document, mine, lost)),
             )
         )
     return outcomes
@@ -72,17 +77,22 @@ def parse(params: dict[str, Any]) -> list[Outcome]:
 
 def plan(wanted: list[Outcome], current: Recorded, state: str) -> list[Change]:
     """Settle every instance's next state; with nothing recorded (check mode) its document stands for the record."""
-    changes = []
+    changes: list[Change] = []
     for outcome in wanted:
         before = current.instances.get(outcome.key)
         try:
+            check_lease(before)
             if before is not None and before.uuid != outcome.instance.uuid:
                 raise Conflict("another run has put a new instance in its place: run again")
-            known = before or outcome.instance
-            after = settle(outcome, replace(known, task_state=outcome.instance.task_state or known.task_state))
-            changes.append(Change(outcome, before, after))
-        except LaunchError as error:
+        except Conflict as error:
             changes.append(Change(outcome, before, before, error))
+            continue
+        known = before or outcome.instance
+        try:
+            after = settle(outcome, replace(known, task_state=outcome.instance.task_state or known.task_state))
+            changes.append(Driven(outcome, before, after))
+        except LaunchError as error:
+            changes.append(Driven(outcome, before, before, error))
     return changes
 
 
@@ -144,9 +154,38 @@ def _first_error(mine: dict[str, list[dict[str, Any]]]) -> StageFailed | None:
         for result in mine[stage]:
             if result.get("failed"):
                 message = "%s %s: %s" % (stage[:-1], result.get("name"), result["msg"])
-                return StageFailed(message, bool(result.get("abort")))
+                return StageFailed(message, bool(result.get("abort")), _details(result))
     return None
 
 
-def _lost(host: str | None, lost: dict[str, str]) -> StageFailed | None:
-    return StageFailed("host %s: %s" % (host, lost[host]), False) if host in lost else None
+def _lost(host: str | None, lost: dict[str, Any]) -> StageFailed | None:
+    if host not in lost:
+        return None
+    told = _told(lost[host])
+    return StageFailed("host %s: %s" % (host, told["msg"]), False, _details(told))
+
+
+def _events(document: dict[str, Any], mine: dict[str, list], lost: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One event for each stage that has said something: schedule, port, image, volume, domain; host if it was lost."""
+    where = {"instance_uuid": document["uuid"], "host": document.get("host")}
+    if document.get("failed"):
+        yield {**where, "event": "schedule", "result": "Error", "message": document["msg"]}
+    for stage in STAGES:
+        failed = [result for result in mine[stage] if result.get("failed")]
+        if failed:
+            message = "; ".join("%s: %s" % (result.get("name"), result["msg"]) for result in failed)
+            yield {**where, "event": stage[:-1], "result": "Error", "message": message, "details": _details(failed[0])}
+        elif mine[stage]:
+            yield {**where, "event": stage[:-1], "result": "Success"}
+    if where["host"] in lost:
+        told = _told(lost[where["host"]])
+        yield {**where, "event": "host", "result": "Error", "message": told["msg"], "details": _details(told)}
+
+
+def _told(reason: Any) -> dict[str, Any]:
+    """Why a host was lost: a message, or a failed task's result."""
+    return {"msg": "it failed", **reason} if isinstance(reason, dict) else {"msg": str(reason)}
+
+
+def _details(result: dict[str, Any]) -> str | None:
+    return next((str(result[key]) for key in DETAILS if result.get(key)), None)

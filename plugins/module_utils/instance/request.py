@@ -18,10 +18,12 @@ from ..core.names import checked_name, port_id, volume_id
 from ..image.model import Image
 from ..image.model import check as check_image
 from ..port.request import parse as parse_ports
+from . import placement
 from .model import Instance
 
 INSTANCE_KEYS = {
-    "name", "count", "flavor", "image", "networks", "volumes", "ssh_keys", "metadata",
+    "name", "count", "flavor", "image", "networks", "volumes", "ssh_keys", "metadata", "group", "availability_zone",
+    "scheduler_hints",
 }  # fmt: skip
 FLAVOR_KEYS = {"vcpus", "ram", "disk", "extra_specs"}
 IMAGE_KEYS = {"url", "checksum", "disk_format", "min_disk", "min_ram", "properties"}
@@ -46,6 +48,8 @@ def parse(params: dict[str, Any]) -> list[Instance]:
             wrong.append(str(error))
     counted = Counter(instance.name for instance in instances)
     wrong += ["two instances are named %s" % name for name, count in sorted(counted.items()) if count > 1]
+    if params["state"] == "present":
+        wrong += placement.wrong_groups(params["groups"])
     if not wrong and params["state"] == "present":
         wrong += _refused_by_the_network(instances, params)
     if wrong:
@@ -99,9 +103,10 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
     faults: list[str] = []
     flavor = _looked_up(faults, lambda: _flavor(name, entry.get("flavor"), params["flavors"]))
     image = _looked_up(faults, lambda: _image(name, entry.get("image"), params["images"]))
+    group = _looked_up(faults, lambda: _group(name, entry.get("group"), params["groups"]))
     networks = entry.get("networks")
     volumes = entry.get("volumes")
-    wanted = Instance(
+    return Instance(
         name=name,
         project_id=params["project_id"],
         user_id=params.get("user_id"),
@@ -112,9 +117,11 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         metadata=_metadata(name, entry.get("metadata")),
         ssh_keys=_ssh_keys(name, entry.get("ssh_keys")),
         user_data_digest=_digest(params["user_data"].get(name)),
+        group=group,
+        availability_zone=placement.zone(name, entry.get("availability_zone")),
+        scheduler_hints=placement.hints(name, entry.get("scheduler_hints")),
         fault="; ".join(faults) or None,
     )
-    return wanted
 
 
 def _looked_up(faults: list[str], look_up: Callable) -> Any:
@@ -166,7 +173,14 @@ def _image(name: str, image: Any, images: dict[str, Any]) -> dict[str, Any]:
     _is_mapping(found, what)
     _only_keys(found, IMAGE_KEYS, what)
     try:
-        check_image(Image(None, image, **{key: found.get(key) for key in ("url", "checksum")}, disk_format=found.get("disk_format", "qcow2")))
+        check_image(
+            Image(
+                None,
+                image,
+                **{key: found.get(key) for key in ("url", "checksum")},
+                disk_format=found.get("disk_format", "qcow2"),
+            )
+        )
     except InvalidRequest as error:
         raise InvalidRequest("%s: %s" % (what, error)) from None
     return {
@@ -178,6 +192,16 @@ def _image(name: str, image: Any, images: dict[str, Any]) -> dict[str, Any]:
         "min_ram": int(found.get("min_ram") or 0),
         "properties": {str(key): str(value) for key, value in (found.get("properties") or {}).items()},
     }
+
+
+def _group(name: str, group: Any, groups: dict[str, Any]) -> dict[str, Any] | None:
+    if group is None:
+        return None
+    if not isinstance(group, str):
+        raise InvalidRequest("%s: group is %r, it must be the name of one in launch_server_groups" % (name, group))
+    if group not in groups:
+        raise NotFound(_unknown("group", group, groups, "launch_server_groups"))
+    return placement.group(group, groups[group])
 
 
 def _ports(name: str, index: int, entries: Any, networks: dict, faults: list[str]) -> list[dict[str, Any]]:
@@ -222,9 +246,13 @@ def _volumes(name: str, count: int, entries: Any, project_id: str) -> list[dict[
         _only_keys(entry, VOLUME_KEYS, "%s: volume %s" % (name, label))
         size, form = entry.get("size"), entry.get("format", "raw")
         if size is not None and not _is_whole(size, 1):
-            raise InvalidRequest("%s: volume %s: size is %r, it must be a whole number of GiB, at least 1" % (name, label, size))
+            raise InvalidRequest(
+                "%s: volume %s: size is %r, it must be a whole number of GiB, at least 1" % (name, label, size)
+            )
         if size is None and count > 1:
-            raise InvalidRequest("%s: volume %s is an existing one (no size) and cannot serve %d instances" % (name, label, count))
+            raise InvalidRequest(
+                "%s: volume %s is an existing one (no size) and cannot serve %d instances" % (name, label, count)
+            )
         if form not in ("raw", "qcow2"):
             raise InvalidRequest("%s: volume %s: format is %r, it must be raw or qcow2" % (name, label, form))
         full_name = label if size is None else "%s-%s" % (name, label)
@@ -258,7 +286,9 @@ def _ssh_keys(name: str, keys: Any) -> list[str] | None:
     _is_list(keys, "%s: ssh_keys" % name)
     for key in keys:
         if not isinstance(key, str) or "\n" in key.strip() or len(key.split()) < 2:
-            raise InvalidRequest("%s: ssh_keys: %.40r is not a public key such as 'ssh-ed25519 AAAA... me@here'" % (name, key))
+            raise InvalidRequest(
+                "%s: ssh_keys: %.40r is not a public key such as 'ssh-ed25519 AAAA... me@here'" % (name, key)
+            )
     return [key.strip() for key in keys]
 
 

@@ -5,170 +5,288 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any, Iterable
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError
+from ..record import events, groups, lease, projects, volumes
 from ..record.database import Database, now
-from .model import Instance, Recorded
+from . import quota
+from .model import Instance, Recorded, check_group
 
 # Fields of an Instance that are columns of the same name; metadata is not, SQLAlchemy keeps that word.
 COLUMNS = (
     "uuid", "name", "project_id", "user_id", "vm_state", "task_state", "host", "attempted_hosts",
     "flavor", "image", "ports", "volumes", "ssh_keys", "user_data_digest", "fault",
+    "availability_zone", "scheduler_hints",
 )  # fmt: skip
-VOLUME_COLUMNS = ("id", "name", "size", "format", "delete_on_termination")
+ROOM = {"vcpus": "vcpus_used", "memory_mb": "memory_mb_used", "disk_gb": "disk_gb_used"}
 
 
 def connect(params: dict[str, Any]) -> Record:
-    """The record behind params["database"], for one project."""
-    return Record(Database(params["database"]), params["project_id"])
+    """The record behind params["database"] for one project, as this run begins to drive its instances."""
+    limits = quota.limits(params.get("quotas") or {})
+    return Record(Database(params["database"]), params["project_id"], lease.driver(params), limits)
+
+
+def conductor(params: dict[str, Any]) -> Record:
+    """The same, as this run writes what became of them, and lets go of those that are settled."""
+    return Record(Database(params["database"]), params["project_id"], lease.driver(params), {}, concludes=True)
 
 
 class Record:
     """The rows of a project's instances; one call is one transaction."""
 
-    def __init__(self, database: Database, project_id: str):
+    def __init__(
+        self, database: Database, project_id: str, driver: lease.Driver, limits: dict, concludes: bool = False
+    ):
         self.database = database
         self.project_id = project_id
+        self.driver = driver
+        self.limits = limits
+        self.concludes = concludes
 
     def read(self, wanted: Iterable[Any]) -> Recorded:
-        """The living instances of the wanted names, and the volumes of the wanted ids."""
+        """The living instances of the wanted names, the volumes of the wanted ids, groups and quotas of the project."""
         wanted = list(wanted)
-        volume_ids = [volume["id"] for item in wanted for volume in getattr(item, "volumes", None) or []]
+        identities = [volume["id"] for item in wanted for volume in getattr(item, "volumes", None) or []]
         with self.database.reading() as connection:
+            moment = now()
             rows = self._living(connection, [item.key for item in wanted])
-            return Recorded({row.name: instance_of(row) for row in rows}, self._volumes(connection, volume_ids))
+            known = groups.read(self.database, connection, self.project_id)
+            return Recorded(
+                instances={row.name: instance_of(row, known, self.driver.lease(row, moment)) for row in rows},
+                volumes=volumes.read(self.database, connection, identities),
+                groups=known,
+                limits=self.limits,
+                used=projects.used(self.database, connection, self.project_id) if self.limits else quota.NOTHING,
+            )
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Write the changes; each applies to the state it was planned from, or is a Conflict."""
-        request_id = "req-%s" % uuid.uuid4()
-        outcome: dict[str, Any] = {}
         if not changes:
-            return outcome
-        with self.database.writing() as connection:
-            for change in changes:
-                try:
-                    outcome[change.key] = self._write(connection, change, request_id)
-                except LaunchError as error:
-                    outcome[change.key] = error
-        return outcome
-
-    def _write(self, connection, change: Change, request_id: str) -> Instance:
-        before, after = change.before, change.after
-        if before is None:
-            self._insert(connection, after, request_id)
-        else:
-            self._update(connection, before, after)
-        if after.vm_state == "deleted" or (before and before.host and after.host is None):
-            self._release(connection, after)
-        if after.launched or after.vm_state == "deleted":
-            self._keep_volumes(connection, after)
-        self._note(connection, before, after, request_id)
-        table = self.database.tables.instances
-        return instance_of(connection.execute(table.select().where(table.c.uuid == after.uuid)).one())
-
-    def _insert(self, connection, after: Instance, request_id: str) -> None:
-        table, moment = self.database.tables.instances, now()
-        taken = self._living(connection, [after.name])
-        if taken:
-            raise Conflict("another run has begun to launch it (%s): run again" % taken[0].uuid)
-        times = {"created_at": moment, "requested_at": moment, "updated_at": moment}
-        connection.execute(table.insert().values({**_values(after), **times, "request_id": request_id, "deleted": 0}))
-
-    def _update(self, connection, before: Instance, after: Instance) -> None:
-        """Compare and set: only the state that the plan has seen is changed (nova's expected_task_state)."""
-        table, moment = self.database.tables.instances, now()
-        values = {**_values(after), "updated_at": moment}
-        if after.launched and not before.launched:
-            values["launched_at"] = moment
-        if before.vm_state == "error" and after.vm_state == "building":
-            values["requested_at"] = moment
-        if after.vm_state == "deleted":
-            values.update(deleted_at=moment, deleted=table.c.id)
-        statement = table.update().where(
-            table.c.uuid == before.uuid, table.c.vm_state == before.vm_state, table.c.task_state == before.task_state
-        )
-        if connection.execute(statement.values(values)).rowcount != 1:
-            raise Conflict("another run has changed it since it was read: run again")
-
-    def _release(self, connection, instance: Instance) -> None:
-        """Give back the claim, and its host the room."""
-        tables = self.database.tables
-        claims, hosts = tables.allocations, tables.compute_nodes
-        mine = claims.c.instance_uuid == instance.uuid
-        claim = connection.execute(claims.select().where(mine)).first()
-        if claim is None:
-            return
-        connection.execute(claims.delete().where(mine))
-        room = {
-            "vcpus_used": hosts.c.vcpus_used - claim.vcpus,
-            "memory_mb_used": hosts.c.memory_mb_used - claim.memory_mb,
-            "disk_gb_used": hosts.c.disk_gb_used - claim.disk_gb,
-            "generation": hosts.c.generation + 1,
-        }
-        connection.execute(hosts.update().where(hosts.c.host == claim.host).values(room))
-
-    def _keep_volumes(self, connection, instance: Instance) -> None:
-        """Record where an instance's volumes are; when it is gone, only those it does not take along."""
-        table = self.database.tables.volumes
-        for volume in instance.volumes:
-            connection.execute(table.delete().where(table.c.id == volume["id"]))
-            gone = instance.vm_state == "deleted"
-            if gone and (volume["delete_on_termination"] or not instance.host):
-                continue
-            row = {column: volume[column] for column in VOLUME_COLUMNS}
-            row.update(project_id=self.project_id, host=volume.get("host") or instance.host)
-            row.update(instance_uuid=None if gone else instance.uuid)
-            connection.execute(table.insert().values(row))
-
-    def _note(self, connection, before: Instance | None, after: Instance, request_id: str) -> None:
-        """Keep the instance's actions: create and delete, when each began, how it ended."""
-        table, moment = self.database.tables.instance_actions, now()
-        action = "delete" if "deleting" in (after.task_state, before and before.task_state) else "create"
-        unfinished = (table.c.instance_uuid == after.uuid, table.c.action == action, table.c.finish_time.is_(None))
-        open_action = connection.execute(table.select().where(*unfinished)).first()
-        if open_action is None and (before is None or after.task_state in ("scheduling", "deleting")):
-            row = {"instance_uuid": after.uuid, "request_id": request_id, "action": action, "start_time": moment}
-            connection.execute(table.insert().values(**row, user_id=after.user_id))
-        if after.task_state is None:
-            ended = {"finish_time": moment, "result": "Error" if after.fault else "Success", "message": after.fault}
-            connection.execute(table.update().where(*unfinished).values(**ended, host=after.host))
+            return {}
+        request_id = "req-%s" % uuid.uuid4()
+        return self.database.write(lambda connection: Writing(self, connection, request_id).all(changes))
 
     def _living(self, connection, names: list[str]) -> list:
         table = self.database.tables.instances
         living = (table.c.project_id == self.project_id, table.c.name.in_(names), table.c.deleted == 0)
         return list(connection.execute(table.select().where(*living)))
 
-    def _volumes(self, connection, identities: list[str]) -> dict[str, dict]:
-        if not identities:
+
+class Writing:
+    """One transaction on a record. An item that fails is undone alone; hosts are written last, in the order of
+    their names, as every transaction does that writes several, so that no two wait for each other."""
+
+    def __init__(self, record: Record, connection, request_id: str):
+        self.record = record
+        self.database = record.database
+        self.tables = record.database.tables
+        self.connection = connection
+        self.request_id = request_id
+        self.moment = now()
+        self.groups = groups.read(self.database, connection, record.project_id)
+        self.used = quota.NOTHING
+        self.hosts: dict[str, Counter] = {}
+
+    def all(self, changes: list[Change]) -> dict[str, Any]:
+        """The outcome of each change by its key."""
+        if self.record.limits:
+            projects.lock(self.database, self.connection, self.record.project_id)
+            self.used = projects.used(self.database, self.connection, self.record.project_id)
+        noted = [event for change in changes for event in getattr(change.wanted, "events", ())]
+        actions = events.opened(self.database, self.connection, noted)
+        outcome: dict[str, Any] = {}
+        for change in sorted(changes, key=lambda change: change.key):
+            try:
+                with self.connection.begin_nested():
+                    outcome[change.key], admitted, counted = self._one(change)
+            except LaunchError as error:
+                outcome[change.key] = error
+                continue
+            except self.database.sql.exc.IntegrityError:
+                outcome[change.key] = Conflict("another run has begun to launch it: run again")
+                continue
+            self.used, groups_joined = admitted
+            self.groups.update(groups_joined)
+            for host, numbers in counted.items():
+                self.hosts.setdefault(host, Counter()).update(numbers)
+            events.note(self.database, self.connection, getattr(change.wanted, "events", ()), actions)
+        for host in sorted(self.hosts):
+            self._count(host, self.hosts[host])
+        return outcome
+
+    def _one(self, change: Change) -> tuple[Any, tuple, dict[str, dict]]:
+        """Write one change: the instance as it now is, what it was admitted with, what hosts are to count."""
+        before, after = change.before, change.after
+        if not change.changed:
+            self._set(before, self._lease(before, after))
+            return change.error or before, (self.used, {}), {}
+        asked = not self.record.concludes and after.task_state != "deleting"
+        admitted = self._admitted(before, after) if asked else (self.used, {})
+        if before is None:
+            self._insert(after)
+        else:
+            self._update(before, after)
+        deleted = after.vm_state == "deleted"
+        (volumes.detach if deleted else volumes.attach)(self.database, self.connection, after)
+        self._tell(change)
+        counted = self._builds(before, after)
+        if deleted or (before and before.host and after.host is None):
+            for host, room in self._release(after).items():
+                counted.setdefault(host, {}).update(room)
+        row = self.connection.execute(self._row(after)).one()
+        groups_known = {**self.groups, **admitted[1]}
+        return instance_of(row, groups_known, self.record.driver.lease(row, self.moment)), admitted, counted
+
+    def _admitted(self, before: Instance | None, after: Instance) -> tuple[dict[str, int], dict[str, dict]]:
+        """What the project uses with this, and the group that it joins with its members; else OverQuota or Conflict."""
+        used = self.used
+        if self.record.limits:
+            known = volumes.read(self.database, self.connection, [volume["id"] for volume in after.volumes or []])
+            used = quota.add(self.record.limits, used, quota.added(before, after, known))
+        group = after.group
+        if not group or group == (before and before.group):
+            return used, {}
+        check_group(after, self.groups)
+        known = self.groups.get(group["name"]) or {"members": 0}
+        if {**known, **group} != known:
+            groups.keep(self.database, self.connection, self.record.project_id, group)
+        return used, {group["name"]: {**group, "members": known["members"] + 1}}
+
+    def _insert(self, after: Instance) -> None:
+        times = dict.fromkeys(("created_at", "requested_at", "updated_at"), self.moment)
+        values = {**_values(after), **times, **self._lease(None, after), "request_id": self.request_id, "deleted": 0}
+        self.connection.execute(self.tables.instances.insert().values(values))
+
+    def _update(self, before: Instance, after: Instance) -> None:
+        values = {**_values(after), **self._lease(before, after), "updated_at": self.moment}
+        if after.launched and not before.launched:
+            values["launched_at"] = self.moment
+        if before.vm_state == "error" and after.vm_state == "building":
+            values["requested_at"] = self.moment
+        if after.vm_state == "deleted":
+            values.update(deleted_at=self.moment, deleted=self.tables.instances.c.id)
+        self._set(before, values)
+
+    def _set(self, before: Instance, values: dict[str, Any]) -> None:
+        """Compare and set: only what was read is changed (nova's expected_task_state, and more)."""
+        table = self.tables.instances
+        same = (table.c.uuid == before.uuid, table.c.deleted == 0, table.c.generation == before.lease.generation)
+        written = table.update().where(*same).values({**values, "generation": before.lease.generation + 1})
+        if self.connection.execute(written).rowcount != 1:
+            raise Conflict("another run has changed it since it was read: run again")
+
+    def _lease(self, before: Instance | None, after: Instance) -> dict[str, Any]:
+        """The lease is taken when a run begins, renewed while it goes on, given back when the instance is settled."""
+        if self.record.concludes:
+            goes_on = after.task_state == "scheduling"
+        else:
+            goes_on = after.task_state == "deleting" or after.vm_state != "error"
+        return self.record.driver.values(before and before.lease, self.moment) if goes_on else lease.NOBODY
+
+    def _release(self, instance: Instance) -> dict[str, dict]:
+        """Give back the claim; its host gets the room back."""
+        claims = self.tables.allocations
+        mine = claims.c.instance_uuid == instance.uuid
+        claim = self.connection.execute(claims.select().where(mine)).first()
+        if claim is None:
             return {}
-        table = self.database.tables.volumes
-        return {row.id: row._asdict() for row in connection.execute(table.select().where(table.c.id.in_(identities)))}
+        self.connection.execute(claims.delete().where(mine))
+        room = {column: getattr(claim, kind) for kind, column in ROOM.items()}
+        return {claim.host: {**room, "num_instances": 1}}
+
+    def _count(self, host: str, counted: Counter) -> None:
+        """Write to a host the room that it gets back, and whether builds on it fail (nova's stats:failed_builds)."""
+        table = self.tables.compute_nodes
+        values: dict[str, Any] = {}
+        if counted["num_instances"]:
+            values = {column: table.c[column] - counted[column] for column in (*ROOM.values(), "num_instances")}
+            values["generation"] = table.c.generation + 1
+        if counted["built"]:
+            values["failed_builds"] = counted["failed"]
+        elif counted["failed"]:
+            values["failed_builds"] = table.c.failed_builds + counted["failed"]
+        self.connection.execute(table.update().where(table.c.host == host).values(values))
+
+    def _tell(self, change: Change) -> None:
+        """Keep the instance's actions, create and delete: when each began, how it ended; and its faults."""
+        before, after = change.before, change.after
+        action = "delete" if "deleting" in (after.task_state, before and before.task_state) else "create"
+        if before is None or after.task_state in ("scheduling", "deleting"):
+            events.begin(self.database, self.connection, after, action, self.request_id)
+        if after.task_state is None:
+            events.end(self.database, self.connection, after, action)
+        error = getattr(change.wanted, "error", None)
+        message = str(error) if error else after.fault
+        if message and (error or not before or before.fault != after.fault):
+            details, code = getattr(error, "details", None), 500 if self.record.concludes else 400
+            host = change.wanted.instance.host if error else None
+            events.blame(self.database, self.connection, after.uuid, code, message, details, host)
+
+    def _builds(self, before: Instance | None, after: Instance) -> dict[str, dict[str, int]]:
+        """The host that has built the instance, or has failed to when another may do better."""
+        if before is not None and len(after.attempted_hosts or []) > len(before.attempted_hosts or []):
+            return {after.attempted_hosts[-1]: {"failed": 1}}
+        if after.launched and not (before and before.launched) and after.host:
+            return {after.host: {"built": 1}}
+        return {}
+
+    def _row(self, instance: Instance):
+        table = self.tables.instances
+        return table.select().where(table.c.uuid == instance.uuid)
 
 
-def instance_of(row) -> Instance:
-    """The instance in a row of the table."""
+def instance_of(row, known: dict[str, dict], held: lease.Lease | None = None) -> Instance:
+    """The instance in a row of the table, with the rules of its group of those known."""
     values = {column: getattr(row, column) for column in COLUMNS}
+    values["scheduler_hints"] = row.scheduler_hints or {}
+    group = known.get(row.group_name)
+    values["group"] = group and {rule: group[rule] for rule in groups.RULES}
     launched = row.launched_at is not None
     seconds = round((row.launched_at - row.requested_at).total_seconds(), 1) if launched else None
-    return Instance(**values, metadata=row.instance_metadata, launched=launched, seconds=seconds)
+    return Instance(**values, metadata=row.instance_metadata, launched=launched, seconds=seconds, lease=held)
 
 
 def _values(instance: Instance) -> dict[str, Any]:
     values = {column: getattr(instance, column) for column in COLUMNS}
-    return {**values, "instance_metadata": instance.metadata}
+    flavor = instance.flavor or {}
+    return {
+        **values,
+        "instance_metadata": instance.metadata,
+        "group_name": instance.group and instance.group["name"],
+        "vcpus": flavor.get("vcpus"),
+        "memory_mb": flavor.get("ram"),
+    }
 
 
-def find(params: dict[str, Any]) -> list[Instance]:
-    """The living instances of params["project_id"], those of the given names and hosts if any are given."""
-    record = connect(params)
-    table = record.database.tables.instances
-    wanted = [table.c.project_id == record.project_id, table.c.deleted == 0]
-    if params["names"] is not None:
-        wanted.append(table.c.name.in_(params["names"]))
-    if params["hosts"] is not None:
-        wanted.append(table.c.host.in_(params["hosts"]))
-    with record.database.reading() as connection:
-        rows = connection.execute(table.select().where(*wanted).order_by(table.c.name))
-        return [instance_of(row) for row in rows]
+@dataclass(frozen=True)
+class Told:
+    """An instance and what has happened to it."""
+
+    instance: Instance
+    history: dict[str, list]
+
+    def to_result(self) -> dict[str, Any]:
+        """The instance's document, with its actions and faults if they were asked for."""
+        return {**self.instance.to_result(), **self.history}
+
+
+def find(params: dict[str, Any]) -> list[Told]:
+    """The living instances of params["project_id"], or of all; those of the given names and hosts if any are given."""
+    database = Database(params["database"])
+    table = database.tables.instances
+    wanted = [table.c.deleted == 0]
+    if not params["all_projects"]:
+        wanted.append(table.c.project_id == params["project_id"])
+    for column, values in ((table.c.name, params["names"]), (table.c.host, params["hosts"])):
+        if values is not None:
+            wanted.append(column.in_(values))
+    with database.reading() as connection:
+        rows = connection.execute(table.select().where(*wanted).order_by(table.c.name, table.c.project_id)).all()
+        known = {project: groups.read(database, connection, project) for project in {row.project_id for row in rows}}
+        told = events.history(database, connection, [row.uuid for row in rows]) if params["actions"] else {}
+    return [Told(instance_of(row, known[row.project_id]), told.get(row.uuid, {})) for row in rows]

@@ -3,21 +3,30 @@
 """The record's database: one SQLAlchemy URL, opened for reading or for writing.
 
 Reading changes nothing, not even an empty or older database: what is missing is seen as the
-upgrade would make it, in memory. Writing upgrades first and is one transaction that excludes
-other writers of the same rows (SQLite: of the whole file).
+upgrade would make it, in memory. Writing upgrades first and is one transaction; another one's
+transaction on the same rows is waited for (SQLite: on the whole file), and `write` begins again
+where the database has had to break a deadlock.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from typing import Any, Callable
 
 from ..core.errors import Conflict, InvalidRequest, MissingLibrary, Unavailable
+from . import complaint
+from .imagined import imagined
 from .migrations import chain
 from .schema import schema
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for another one's transaction
+CONNECT_TIMEOUT = 10  # seconds
+RETRIES = 8  # of a transaction that met a deadlock; nova's db_retry does 5
+LIBRARIES = {"psycopg": "psycopg[binary]", "pymysql": "PyMySQL"}
 
 
 def now() -> datetime:
@@ -39,17 +48,26 @@ class Database:
             self.url = sqlalchemy.make_url(url)
             self.engine = sqlalchemy.create_engine(self.url, **self._options())
         except sqlalchemy.exc.ArgumentError:
-            raise InvalidRequest("database: this is not a SQLAlchemy URL such as sqlite:////var/lib/launch.db") from None
+            raise InvalidRequest(
+                "database: this is not a SQLAlchemy URL such as sqlite:////var/lib/launch.db"
+            ) from None
         except ImportError as error:
-            raise MissingLibrary(error.name or str(error)) from None
+            name = error.name or str(error)
+            raise MissingLibrary(LIBRARIES.get(name.lower(), name)) from None
         if self._is_sqlite:
             _take_transactions_in_hand(sqlalchemy, self.engine)
+
+    @property
+    def backend(self) -> str:
+        """One of sqlite, postgresql, mariadb."""
+        name = self.url.get_backend_name()
+        return "mariadb" if name == "mysql" else name
 
     @contextmanager
     def reading(self):
         """A connection that sees the record at this collection's revision and writes nothing."""
         if self._is_sqlite and not os.path.exists(self.url.database):
-            with self._imagined().connect() as connection:
+            with imagined(self.sql).connect() as connection:
                 yield connection
             return
         with self._connected() as connection:
@@ -57,8 +75,8 @@ class Database:
             if revision == chain.HEAD:
                 yield connection
                 return
-            with self._imagined(connection if revision else None).connect() as imagined:
-                yield imagined
+            with imagined(self.sql, revision and connection, revision).connect() as copy:
+                yield copy
 
     @contextmanager
     def writing(self):
@@ -69,28 +87,47 @@ class Database:
             connection.execution_options(launch_writes=True)
             with connection.begin():
                 if self._revision(connection) != chain.HEAD:
-                    chain.upgrade(connection)
+                    self._upgrade(connection)
                 yield connection
+
+    def write(self, function: Callable[[Any], Any]) -> Any:
+        """What function(connection) returns, done in one transaction; begun anew, with nothing done, after a deadlock.
+
+        The function must therefore change nothing but the database.
+        """
+        for attempt in range(RETRIES):
+            try:
+                with self.writing() as connection:
+                    return function(connection)
+            except complaint.Contended:
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))
+        with self.writing() as connection:
+            return function(connection)
 
     @property
     def _is_sqlite(self) -> bool:
-        return self.url.get_backend_name() == "sqlite"
+        return self.backend == "sqlite"
 
     def _options(self) -> dict:
-        return {"connect_args": {"timeout": BUSY_TIMEOUT}} if self._is_sqlite else {}
+        if self.backend == "sqlite":
+            if self.url.database in (None, "", ":memory:"):
+                raise InvalidRequest("database: the record needs a file, such as sqlite:////var/lib/launch.db")
+            return {"connect_args": {"timeout": BUSY_TIMEOUT}}
+        if self.backend not in ("postgresql", "mariadb"):
+            raise InvalidRequest("database: %s is not one of sqlite, postgresql and mariadb" % self.backend)
+        options: dict[str, Any] = {"isolation_level": "READ COMMITTED", "pool_pre_ping": True}
+        if self.url.get_driver_name().startswith(("psycopg", "pymysql")) and "connect_timeout" not in self.url.query:
+            options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT}
+        return options
 
     @contextmanager
     def _connected(self):
+        """A connection; what the database complains of in its course becomes an error of ours."""
         try:
-            connection = self.engine.connect()
-        except self.sql.exc.DBAPIError as error:
-            shown = self.url.render_as_string(hide_password=True)
-            raise Unavailable("database %s: %s; is it running, and may we read and write there?" % (shown, error.orig))
-        with connection:
-            try:
+            with self.engine.connect() as connection:
                 yield connection
-            except self.sql.exc.OperationalError as error:
-                raise Unavailable("database %r: %s" % (self.url, error.orig)) from None
+        except self.sql.exc.DBAPIError as error:
+            raise complaint.error_of(error, self.url) from None
 
     def _revision(self, connection) -> str | None:
         """The database's revision; None if it has no tables of ours yet. Conflict if it is newer than we are."""
@@ -99,23 +136,34 @@ class Database:
         revision = connection.exec_driver_sql("select version_num from alembic_version").scalar()
         if revision is not None and revision > chain.HEAD:
             raise Conflict(
-                "database %r is at revision %s, this collection knows only %s: use the newer collection"
-                % (self.url, revision, chain.HEAD)
+                "database %s is at revision %s, this collection knows only %s: use the newer collection"
+                % (complaint.place(self.url), revision, chain.HEAD)
             )
         return revision
 
-    def _imagined(self, source=None):
-        """An engine on a database in memory: empty, or a copy of an older SQLite source; at our revision."""
-        imagined = self.sql.create_engine("sqlite://", poolclass=self.sql.pool.StaticPool)
-        if source is not None and not self._is_sqlite:
-            raise Conflict("database %r is of an older revision: the next run without --check upgrades it" % self.url)
-        with imagined.begin() as connection:
-            if source is not None:
-                source.connection.driver_connection.backup(connection.connection.driver_connection)
+    def _upgrade(self, connection) -> None:
+        """Upgrade, one controller at a time; who had to wait finds it done."""
+        with self._alone(connection):
+            if self._revision(connection) != chain.HEAD:
                 chain.upgrade(connection)
-            else:
-                self.tables.metadata.create_all(connection)
-        return imagined
+
+    @contextmanager
+    def _alone(self, connection):
+        """Keep other controllers out until the end of the transaction (SQLite's has done so from its beginning)."""
+        if self.backend == "postgresql":
+            connection.exec_driver_sql("select pg_advisory_xact_lock(hashtext('kvmstack.launch'))")
+        if self.backend != "mariadb":
+            yield
+            return
+        # MariaDB ends a transaction at every change of the schema, so the lock is the session's, and the server's.
+        name = "concat('kvmstack.launch/', left(sha1(database()), 16))"
+        if not connection.exec_driver_sql("select get_lock(%s, %d)" % (name, BUSY_TIMEOUT)).scalar():
+            raise Unavailable("database %s: another run is upgrading it: run again" % complaint.place(self.url))
+        try:
+            yield
+            connection.exec_driver_sql("commit")
+        finally:
+            connection.exec_driver_sql("select release_lock(%s)" % name)
 
 
 def _create_private(path: str) -> None:
@@ -124,7 +172,9 @@ def _create_private(path: str) -> None:
         os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise Unavailable("database %s: %s: choose another place or mend its permissions" % (path, error.strerror)) from None
+        raise Unavailable(
+            "database %s: %s: choose another place or mend its permissions" % (path, error.strerror)
+        ) from None
 
 
 def _take_transactions_in_hand(sqlalchemy, engine) -> None:

@@ -29,8 +29,10 @@ def schema() -> SimpleNamespace:
         Text,
         UniqueConstraint,
     )
+    from sqlalchemy.dialects import mysql
 
     metadata = MetaData()
+    when = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     instances = Table(
         "instances",
         metadata,
@@ -52,14 +54,25 @@ def schema() -> SimpleNamespace:
         Column("ssh_keys", JSON),
         Column("user_data_digest", String(64)),
         Column("fault", Text),
-        Column("created_at", DateTime, nullable=False),
-        Column("requested_at", DateTime, nullable=False),
-        Column("updated_at", DateTime, nullable=False),
-        Column("launched_at", DateTime),
-        Column("deleted_at", DateTime),
+        Column("vcpus", Integer),
+        Column("memory_mb", Integer),
+        Column("group_name", String(255)),
+        Column("availability_zone", String(255)),
+        Column("scheduler_hints", JSON),
+        Column("generation", Integer, nullable=False, server_default="0"),
+        Column("lease_owner", String(255)),
+        Column("leased_at", when),
+        Column("lease_expires", when),
+        Column("created_at", when, nullable=False),
+        Column("requested_at", when, nullable=False),
+        Column("updated_at", when, nullable=False),
+        Column("launched_at", when),
+        Column("deleted_at", when),
         Column("deleted", Integer, nullable=False),
         UniqueConstraint("project_id", "name", "deleted", name="uniq_instances_project_name"),
         Index("ix_instances_host", "host", "deleted"),
+        Index("ix_instances_group", "project_id", "group_name", "deleted"),
+        Index("ix_instances_state", "vm_state", "host"),
     )
     instance_actions = Table(
         "instance_actions",
@@ -70,10 +83,51 @@ def schema() -> SimpleNamespace:
         Column("action", String(32), nullable=False),
         Column("user_id", String(255)),
         Column("host", String(255)),
-        Column("start_time", DateTime, nullable=False),
-        Column("finish_time", DateTime),
+        Column("start_time", when, nullable=False),
+        Column("finish_time", when),
         Column("result", String(16)),
         Column("message", Text),
+    )
+    instance_action_events = Table(
+        "instance_action_events",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("action_id", Integer, nullable=False, index=True),
+        Column("event", String(32), nullable=False),
+        Column("start_time", when, nullable=False),
+        Column("finish_time", when),
+        Column("result", String(16)),
+        Column("host", String(255)),
+        Column("message", Text),
+        Column("details", Text),
+    )
+    instance_faults = Table(
+        "instance_faults",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("instance_uuid", String(36), nullable=False, index=True),
+        Column("code", Integer, nullable=False),
+        Column("message", Text, nullable=False),
+        Column("details", Text),
+        Column("host", String(255)),
+        Column("created_at", when, nullable=False),
+    )
+    instance_groups = Table(
+        "instance_groups",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("project_id", String(255), nullable=False),
+        Column("name", String(255), nullable=False),
+        Column("policy", String(32), nullable=False),
+        Column("max_server_per_host", Integer),
+        Column("generation", Integer, nullable=False, server_default="0"),
+        UniqueConstraint("project_id", "name", name="uniq_instance_groups_project_name"),
+    )
+    projects = Table(
+        "projects",
+        metadata,
+        Column("id", String(255), primary_key=True),
+        Column("generation", Integer, nullable=False),
     )
     volumes = Table(
         "volumes",
@@ -108,7 +162,15 @@ def schema() -> SimpleNamespace:
         Column("memory_mb_used", Integer, nullable=False),
         Column("disk_gb_used", Integer, nullable=False),
         Column("facts", JSON, nullable=False),
-        Column("updated_at", DateTime, nullable=False),
+        Column("availability_zone", String(255)),
+        Column("aggregates", JSON),
+        Column("units", JSON),
+        Column("traits", JSON),
+        Column("metrics", JSON),
+        Column("cpu_dedicated_set", String(255)),
+        Column("failed_builds", Integer, nullable=False, server_default="0"),
+        Column("num_instances", Integer, nullable=False, server_default="0"),
+        Column("updated_at", when, nullable=False),
     )
     allocations = Table(
         "allocations",
@@ -118,12 +180,17 @@ def schema() -> SimpleNamespace:
         Column("vcpus", Integer, nullable=False),
         Column("memory_mb", Integer, nullable=False),
         Column("disk_gb", Integer, nullable=False),
-        Column("created_at", DateTime, nullable=False),
+        Column("resources", JSON),
+        Column("created_at", when, nullable=False),
     )
     return SimpleNamespace(
         metadata=metadata,
         instances=instances,
         instance_actions=instance_actions,
+        instance_action_events=instance_action_events,
+        instance_faults=instance_faults,
+        instance_groups=instance_groups,
+        projects=projects,
         volumes=volumes,
         compute_nodes=compute_nodes,
         allocations=allocations,

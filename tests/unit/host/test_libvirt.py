@@ -63,3 +63,32 @@ def test_usage_tells_ours_from_others():
 
 def test_the_disk_of_a_state_path_that_is_not_made_yet(tmp_path):
     assert libvirt._disk(str(tmp_path / "a" / "b")) == libvirt._disk(str(tmp_path))
+
+
+def test_the_cpus_of_a_core_are_told_together():
+    text = CAPABILITIES.replace(
+        "<cpu id='0'/><cpu id='1'/>", "<cpu id='0' siblings='0-1'/><cpu id='1' siblings='0-1'/>"
+    )
+    first, second = libvirt.capabilities(text)["numa_cells"]
+    assert first["siblings"] == [[0, 1]]
+    assert "siblings" not in second
+
+
+def test_a_models_features_are_told_too():
+    class Libvirt:
+        VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES = 1
+
+        class libvirtError(Exception):  # noqa: N801
+            pass
+
+        def baselineCPU(self, cpus, flags):  # noqa: N802
+            assert "<model>EPYC</model>" in cpus[0]
+            if self.old:
+                raise self.libvirtError
+            return "<cpu><model>EPYC</model><feature name='sse2' policy='require'/></cpu>"
+
+    known = Libvirt()
+    known.old = False
+    assert libvirt._cpu_features(known, known, CAPABILITIES) == ("avx", "ht", "sse2")
+    known.old = True
+    assert libvirt._cpu_features(known, known, CAPABILITIES) == ("avx", "ht")

@@ -11,10 +11,20 @@ import pytest
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance, Recorded, plan
 
 FLAVOR = {"name": "small", "vcpus": 1, "ram": 512, "disk": 1, "extra_specs": {}}
-IMAGE = {"name": "demo", "url": "u", "checksum": "none", "disk_format": "qcow2", "min_disk": 0, "min_ram": 0, "properties": {}}
+IMAGE = {
+    "name": "demo",
+    "url": "u",
+    "checksum": "none",
+    "disk_format": "qcow2",
+    "min_disk": 0,
+    "min_ram": 0,
+    "properties": {},
+}
 PORT = {"network": "private", "fixed_ip": None, "security_groups": None, "port_security": None}
 VOLUME = {"id": "v1", "name": "web-data", "size": 1, "format": "raw", "delete_on_termination": True}
-WEB = Instance("web", "p", flavor=FLAVOR, image=IMAGE, ports=[PORT], volumes=[VOLUME], metadata={"a": "1"}, ssh_keys=["k"])
+WEB = Instance(
+    "web", "p", flavor=FLAVOR, image=IMAGE, ports=[PORT], volumes=[VOLUME], metadata={"a": "1"}, ssh_keys=["k"]
+)
 NOTHING = Recorded({}, {})
 
 
@@ -46,7 +56,12 @@ def test_a_launch_that_was_killed_goes_on_with_the_same_identity():
 def test_a_failed_launch_begins_again_when_asked_again():
     failed = replace(change(WEB).after, vm_state="error", task_state=None, fault="checksum", attempted_hosts=["c1"])
     again = change(WEB, failed)
-    assert (again.action, again.after.status, again.after.fault, again.after.attempted_hosts) == ("update", "BUILD", None, [])
+    assert (again.action, again.after.status, again.after.fault, again.after.attempted_hosts) == (
+        "update",
+        "BUILD",
+        None,
+        [],
+    )
     assert again.after.uuid == failed.uuid
 
 

@@ -20,7 +20,14 @@ ACTIVE = replace(BUILDING, vm_state="active", task_state=None, launched=True)
 RUNS = {"uuid": "u1", "name": "web", "status": "ACTIVE", "failed": False}
 BROKEN = {"uuid": "u1", "name": "web", "status": "SHUTOFF", "failed": True, "msg": "no room", "abort": False}
 HOPELESS = {**BROKEN, "msg": "bad image", "abort": True}
-MADE = {"id": "p1", "instance_uuid": "u1", "name": "web-private", "mac_address": "m", "fixed_ip": "10.20.0.9", "failed": False}
+MADE = {
+    "id": "p1",
+    "instance_uuid": "u1",
+    "name": "web-private",
+    "mac_address": "m",
+    "fixed_ip": "10.20.0.9",
+    "failed": False,
+}
 
 
 def settle(before, max_attempts=3, **results):

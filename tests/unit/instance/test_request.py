@@ -16,7 +16,15 @@ WEB = {"name": "web", "flavor": "small", "image": "demo"}
 
 
 def request(*entries, state="present", **over):
-    params = {"flavors": FLAVORS, "images": IMAGES, "networks": NETWORKS, "security_groups": {}, "user_data": {}, "project_id": "p"}
+    params = {
+        "flavors": FLAVORS,
+        "images": IMAGES,
+        "networks": NETWORKS,
+        "security_groups": {},
+        "groups": {},
+        "user_data": {},
+        "project_id": "p",
+    }
     return {**params, **over, "instances": list(entries), "state": state}
 
 
@@ -41,7 +49,10 @@ def test_absent_needs_only_names():
     [
         pytest.param({"flavor": "huge"}, "flavor huge is not defined in launch_flavors (small)", id="flavor"),
         pytest.param({"image": "none"}, "image none is not defined in launch_images (demo)", id="image"),
-        pytest.param({"networks": ["public"]}, "network public is not defined in launch_networks (private)", id="network"),
+        pytest.param({"group": "g"}, "group g is not defined in launch_server_groups (it has none)", id="group"),
+        pytest.param(
+            {"networks": ["public"]}, "network public is not defined in launch_networks (private)", id="network"
+        ),
     ],
 )
 def test_an_unknown_reference_is_that_instances_fault(entry, fault):
@@ -72,7 +83,9 @@ def test_an_unknown_reference_is_that_instances_fault(entry, fault):
         pytest.param({"volumes": [{"name": "d"}], "count": 2}, "cannot serve 2", id="one volume for two"),
         pytest.param({"networks": [{"network": "private", "fixed_ip": "10.20.0.500"}]}, "fixed_ip", id="no address"),
         pytest.param({"networks": [{"network": "private", "ip": "10.20.0.5"}]}, "unknown key ip", id="network key"),
-        pytest.param({"networks": [{"network": "private", "fixed_ip": "10.21.0.5"}]}, "10.21.0.5", id="foreign address"),
+        pytest.param(
+            {"networks": [{"network": "private", "fixed_ip": "10.21.0.5"}]}, "10.21.0.5", id="foreign address"
+        ),
         pytest.param({"ssh_keys": ["not-a-key"]}, "not a public key", id="ssh key"),
         pytest.param({"ssh_keys": "ssh-ed25519 AAAA"}, "must be a list", id="ssh keys as a text"),
         pytest.param({"metadata": ["a"]}, "must be a mapping", id="metadata as a list"),
@@ -92,6 +105,7 @@ def test_a_wrong_shape_refuses_the_request(entry, reason):
         pytest.param({"images": {"demo": {"url": "https://x/y", "checksum": "sha256:1"}}}, "checksum", id="checksum"),
         pytest.param({"images": {"demo": {"url": "ftp://x/y", "checksum": "none"}}}, "scheme 'ftp'", id="scheme"),
         pytest.param({"flavors": {"small": {"vcpus": 1}}}, "ram", id="flavor"),
+        pytest.param({"groups": {"unused": {"policy": "close"}}}, "group unused: policy", id="group"),
     ],
 )
 def test_a_wrong_definition_refuses_the_request(definitions, reason):

@@ -8,25 +8,54 @@ by name here and handed to Alembic as Scripts instead of being found on disk.
 
 from __future__ import annotations
 
-from . import revision_0001
+import re
+import threading
+from contextlib import contextmanager
 
-REVISIONS = [revision_0001]
+from ...core.errors import MissingLibrary
+from . import revision_0001, revision_0002
+
+REVISIONS = [revision_0001, revision_0002]
 HEAD = REVISIONS[-1].revision
 
+ALONE = threading.Lock()  # Alembic's operations know one connection at a time
+MAKING = re.compile(r"^\s*(CREATE TABLE|CREATE (?:UNIQUE )?INDEX|ALTER TABLE \S+ ADD COLUMN) ")
 
-def upgrade(connection) -> None:
-    """Run the revisions that the database behind this SQLAlchemy connection has not had yet, each once."""
-    from alembic.operations import Operations
-    from alembic.runtime.migration import MigrationContext, RevisionStep
-    from alembic.script.base import Script
-    from alembic.script.revision import RevisionMap
 
+def upgrade(connection, target: str = HEAD) -> None:
+    """Run the revisions up to the target that the database behind this connection has not had yet, each once."""
+    try:
+        from alembic.operations import Operations
+        from alembic.runtime.migration import MigrationContext, RevisionStep
+        from alembic.script.base import Script
+        from alembic.script.revision import RevisionMap
+    except ImportError:
+        raise MissingLibrary("alembic") from None
     known = RevisionMap(lambda: [Script(module, module.revision, module.__name__) for module in REVISIONS])
 
     def steps(heads, context):
-        missing = list(known.iterate_revisions("heads", heads or "base"))
+        missing = list(known.iterate_revisions(target, heads or "base"))
         return [RevisionStep(known, revision, is_upgrade=True) for revision in reversed(missing)]
 
     context = MigrationContext.configure(connection, opts={"fn": steps})
-    with Operations.context(context):
+    with ALONE, Operations.context(context), _repeatable(connection):
         context.run_migrations()
+
+
+@contextmanager
+def _repeatable(connection):
+    """MariaDB cannot undo a change of the schema: an upgrade that was killed is repeated, over what it had made."""
+    if connection.dialect.name not in ("mysql", "mariadb"):
+        yield
+        return
+    from sqlalchemy import event
+
+    event.listen(connection, "before_cursor_execute", _unless_it_exists, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", _unless_it_exists)
+
+
+def _unless_it_exists(_connection, _cursor, statement, parameters, _context, _executemany):
+    return MAKING.sub(r"\1 IF NOT EXISTS ", statement), parameters

@@ -1,0 +1,51 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Volumes in the record: an instance's are its own from the request on, so that no other can be given them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import Conflict
+
+COLUMNS = ("id", "name", "size", "format", "delete_on_termination")
+
+
+def read(database, connection, identities: list[str]) -> dict[str, dict[str, Any]]:
+    """The rows of these volumes, by id."""
+    if not identities:
+        return {}
+    table = database.tables.volumes
+    return {row.id: row._asdict() for row in connection.execute(table.select().where(table.c.id.in_(identities)))}
+
+
+def attach(database, connection, instance) -> None:
+    """Record an instance's volumes as its own, and no others; Conflict if another instance has got one of them."""
+    table = database.tables.volumes
+    known = read(database, connection, [volume["id"] for volume in instance.volumes or []])
+    _let_go(database, connection, instance, table.c.id.not_in(known))
+    for volume in instance.volumes or []:
+        row = {column: volume[column] for column in COLUMNS}
+        row.update(project_id=instance.project_id, instance_uuid=instance.uuid)
+        row["host"] = volume.get("host") or (instance.host if instance.launched else None)
+        if volume["id"] not in known:
+            connection.execute(table.insert().values(row))
+            continue
+        free = table.c.instance_uuid.is_(None) | (table.c.instance_uuid == instance.uuid)
+        if not connection.execute(table.update().where(table.c.id == volume["id"], free).values(row)).rowcount:
+            raise Conflict("volume %s has been attached to another instance: run again" % volume["name"])
+
+
+def detach(database, connection, instance) -> None:
+    """Let go of the volumes of an instance that is deleted; those that go with it, or were never made, are gone."""
+    _let_go(database, connection, instance)
+
+
+def _let_go(database, connection, instance, *which) -> None:
+    table = database.tables.volumes
+    for row in connection.execute(table.select().where(table.c.instance_uuid == instance.uuid, *which)).all():
+        place = row.host or instance.host
+        if row.delete_on_termination or not place:
+            connection.execute(table.delete().where(table.c.id == row.id))
+        else:
+            connection.execute(table.update().where(table.c.id == row.id).values(instance_uuid=None, host=place))

@@ -1,0 +1,327 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The record of instances, from request to deletion, by several runs, on every kind of database."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations import chain
+
+ENTRY = {"name": "web", "flavor": "small", "image": "demo", "networks": ["private"]}
+DATA = {"name": "data", "size": 2, "delete_on_termination": True}
+
+
+def launched(run, put, **entry):
+    """The document of an instance that is ACTIVE on c1."""
+    run().ask(entry)
+    put(web="c1")
+    return run().built(*run().find().values())["web"]
+
+
+def test_a_launch_and_its_end(run, put, node):
+    asked = run().ask({"volumes": [DATA]})["web"]
+    assert (asked["status"], asked["changed"], asked["volumes"][0]["name"]) == ("BUILD", True, "web-data")
+    put(web="c1")
+    assert (node("c1").vcpus_used, node("c1").memory_mb_used) == (2, 512)
+    built = run().built(*run().find().values())["web"]
+    assert (built["status"], built["host"], built["msg"]) == ("ACTIVE", "c1", None)
+    assert built["seconds"] is not None
+    again = run().ask({"volumes": [DATA]})["web"]
+    assert (again["status"], again["changed"]) == ("ACTIVE", False)
+    going = run().ask(state="absent")["web"]
+    assert going["task_state"] == "deleting"
+    assert run().conclude(going)["web"]["status"] == "DELETED"
+    assert run().find() == {}
+    assert (node("c1").vcpus_used, node("c1").memory_mb_used, node("c1").num_instances) == (0, 0, 0)
+    assert run().ask()["web"]["uuid"] != asked["uuid"]
+
+
+def test_check_mode_writes_nothing(run, database_url):
+    assert run().ask(check_mode=True)["web"]["changed"]
+    assert run().find() == {}
+
+
+def test_one_bad_item_is_undone_alone(run):
+    run().ask({"volumes": [DATA]})
+    run().ask({"name": "db", "volumes": [{"name": "web-data"}]}, {"name": "ok"})
+    results = run().ask({"name": "db", "volumes": [{"name": "web-data"}]}, {"name": "ok"})
+    assert "is attached to" in results["db"]["msg"]
+    assert set(run().find()) == {"web", "ok"}
+
+
+# Leases
+
+
+def test_a_second_run_is_refused_what_another_drives(run):
+    run().ask()
+    refused = run(run_id="second").ask({}, {"name": "other"})
+    assert "another run drives it (first, since 20" in refused["web"]["msg"]
+    assert refused["other"]["msg"] is None
+    assert "another run" in run(run_id="second").ask(state="absent")["web"]["msg"]
+    assert run().ask()["web"]["msg"] is None
+
+
+def test_a_run_that_is_told_to_takes_over_and_the_other_one_loses(run):
+    first = run().ask()["web"]
+    taken = run(run_id="second", take_over=True).ask()["web"]
+    assert (taken["uuid"], taken["changed"], taken["msg"]) == (first["uuid"], False, None)
+    assert "another run drives it (second" in run().built(first)["web"]["msg"]
+    assert run(run_id="second").built(taken)["web"]["status"] == "ACTIVE"
+
+
+def test_a_lease_that_has_expired_is_taken_over(run):
+    run(lease=0).ask()
+    assert run(run_id="second").ask()["web"]["msg"] is None
+    assert "another run drives it" in run(lease=0).ask()["web"]["msg"]
+
+
+def test_what_is_settled_is_free(run, put):
+    launched(run, put)
+    assert run(run_id="second").ask()["web"]["msg"] is None
+
+
+def test_a_run_that_looks_at_a_running_instance_drives_it(run, put):
+    launched(run, put)
+    [document] = run().ask().values()
+    assert "another run drives it" in run(run_id="second").ask(state="absent")["web"]["msg"]
+    assert run().built(document)["web"]["changed"] is False
+    assert run(run_id="second").ask(state="absent")["web"]["msg"] is None
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_run_that_failed_at_a_running_instance_lets_it_go(run, put, state):
+    launched(run, put)
+    [document] = run().ask(state=state).values()
+    broken = {"uuid": document["uuid"], "name": "web", "status": "ACTIVE", "failed": True, "msg": "no", "abort": False}
+    assert "no" in run().conclude(document, domains=[broken])["web"]["msg"]
+    assert run(run_id="second").ask(state=state)["web"]["msg"] is None
+
+
+def test_two_that_plan_at_once(run):
+    """Compare and set: both have read that it is free, one of them takes it."""
+    run(lease=0).ask()
+    outcomes = []
+    records = []
+    for name in ("second", "third"):
+        params = {**run(run_id=name).params, "instances": [ENTRY]}
+        record, wanted = sql.connect(params), request.parse(params)
+        records.append((record, model.plan(wanted, record.read(wanted), "present")))
+    for record, changes in records:
+        outcomes += record.apply(changes).values()
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Instance", "Conflict"]
+
+
+# Quotas
+
+
+@pytest.mark.parametrize(
+    ("quotas", "told"),
+    [
+        pytest.param({"instances": 2}, "quota: instances: 2 of 2 used, 1 asked", id="instances"),
+        pytest.param(
+            {"cores": 5, "ram": 1024}, "quota: cores: 4 of 5 used, 2 asked; ram: 1024 of 1024 used", id="cores and ram"
+        ),
+        pytest.param({"volumes": 2}, "quota: volumes: 2 of 2 used, 1 asked", id="volumes"),
+        pytest.param({"gigabytes": 5}, "quota: gigabytes: 4 of 5 used, 2 asked", id="gigabytes"),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_quota_refuses_those_beyond_it(run, quotas, told, check_mode):
+    limited = run(quotas=quotas)
+    results = limited.ask({"count": 3, "volumes": [DATA]}, check_mode=check_mode)
+    assert [result["msg"] is None for result in results.values()] == [True, True, False]
+    assert told in results["web-3"]["msg"]
+    if not check_mode:
+        assert set(run().find()) == {"web-1", "web-2"}
+        again = limited.ask({"count": 3, "volumes": [DATA]})
+        assert [result["msg"] is None for result in again.values()] == [True, True, False]
+
+
+def test_a_quota_counts_what_grows_and_what_goes(run, put):
+    launched(run, put, volumes=[DATA])
+    larger = {"volumes": [{**DATA, "size": 4}]}
+    assert "gigabytes: 2 of 3 used, 2 asked" in run(quotas={"gigabytes": 3}).ask(larger)["web"]["msg"]
+    assert run(quotas={"gigabytes": 4, "cores": 0}).ask(larger)["web"]["msg"] is None
+    run().conclude(run().ask(state="absent")["web"])
+    assert run(quotas={"gigabytes": 2, "instances": 1}).ask({"volumes": [DATA]})["web"]["msg"] is None
+
+
+def test_quotas_are_of_a_project(run):
+    run(project_id="q").ask({"count": 2})
+    assert run(quotas={"instances": 1}).ask()["web"]["msg"] is None
+    assert len(run().find()) == 1
+    assert len(run().find(all_projects=True)) == 3
+
+
+# Groups
+
+
+def test_a_group_is_recorded_and_keeps_its_rules(run):
+    rules = {"policy": "anti-affinity", "max_server_per_host": 2}
+    asked = run(groups={"g": rules}).ask({"count": 2, "group": "g"})["web-1"]
+    assert asked["group"] == {"name": "g", **rules}
+    other = run(groups={"g": {"policy": "affinity"}}).ask({"name": "third", "group": "g"})["third"]
+    assert "group g has the policy anti-affinity (max_server_per_host: 2) and 2 instances" in other["msg"]
+    assert run().find()["web-2"]["group"] == {"name": "g", **rules}
+
+
+def test_a_group_without_instances_may_change(run, put):
+    run(groups={"g": {"policy": "affinity"}}).ask({"group": "g"})
+    run().conclude(run().ask(state="absent")["web"])
+    asked = run(groups={"g": {"policy": "soft-affinity"}}).ask({"group": "g", "availability_zone": "z"})["web"]
+    assert (asked["group"]["policy"], asked["availability_zone"], asked["scheduler_hints"]) == (
+        "soft-affinity",
+        "z",
+        {},
+    )
+
+
+# Hosts
+
+
+def test_a_host_that_fails_is_remembered_and_a_success_forgives(run, put, node):
+    document = run().ask()["web"]
+    put(web="c1")
+    document = run().conclude(run().find()["web"], lost_hosts={"c1": "unreachable"})["web"]
+    assert (document["host"], document["attempted_hosts"], document["status"]) == (None, ["c1"], "BUILD")
+    assert (node("c1").failed_builds, node("c1").vcpus_used, node("c1").generation) == (1, 0, 1)
+    put(web="c1")
+    run().built(run().find()["web"])
+    assert (node("c1").failed_builds, node("c1").vcpus_used) == (0, 2)
+
+
+def test_a_bad_request_is_not_the_hosts_fault(run, put, node):
+    run().ask()
+    put(web="c1")
+    document = run().find()["web"]
+    image = {"instance_uuid": document["uuid"], "name": "demo", "failed": True, "abort": True, "msg": "checksum"}
+    assert run().conclude(document, images=[image])["web"]["status"] == "ERROR"
+    assert node("c1").failed_builds == 0
+
+
+# Volumes
+
+
+def test_an_existing_volume_waits_for_its_instance_where_it_is(run, put):
+    launched(run, put, volumes=[{**DATA, "delete_on_termination": False}])
+    run().conclude(run().ask(state="absent")["web"])
+    taken = run().ask({"name": "db", "volumes": [{"name": "web-data"}]})["db"]
+    assert (taken["volumes"][0]["host"], taken["volumes"][0]["size"]) == ("c1", 2)
+    assert "is attached to" in run().ask({"name": "x", "volumes": [{"name": "web-data"}]})["x"]["msg"]
+    again = run().ask({"name": "db", "volumes": [{"name": "web-data"}]})["db"]
+    assert (again["volumes"][0]["host"], again["changed"]) == ("c1", False)
+    run().conclude(run().ask({"name": "db"}, state="absent")["db"])
+    assert run().ask({"name": "x", "volumes": [{"name": "web-data"}]})["x"]["volumes"][0]["host"] == "c1"
+
+
+# Events
+
+
+def test_what_happened_is_told(run, put):
+    run().ask()
+    put(web="c1")
+    document = run().find()["web"]
+    broken = {
+        "uuid": document["uuid"], "name": "web", "status": "SHUTOFF", "failed": True, "msg": "no room", "abort": False,
+        "exception": "Traceback",
+    }  # fmt: skip
+    port = {
+        "id": document["ports"][0]["id"],
+        "instance_uuid": document["uuid"],
+        "mac_address": "m",
+        "fixed_ip": "10.20.0.9",
+    }
+    run().conclude(document, domains=[broken], ports=[port])
+    put(web="c2")
+    run().built(run().find()["web"])
+    told = run().find(actions=True)["web"]
+    [action] = told["actions"]
+    assert (action["action"], action["result"], action["host"], action["user_id"]) == ("create", "Success", "c2", "me")
+    assert action["start_time"] < action["finish_time"]
+    assert [(event["event"], event["host"], event["result"]) for event in action["events"]] == [
+        ("port", "c1", "Success"), ("domain", "c1", "Error"), ("domain", "c2", "Success"),
+    ]  # fmt: skip
+    assert action["events"][1]["message"] == "web: no room"
+    assert action["events"][1]["details"] == "Traceback"
+    [fault] = told["faults"]
+    assert (fault["code"], fault["host"], fault["details"]) == (500, "c1", "Traceback")
+    assert "no room" in fault["message"]
+    run().built(run().ask()["web"])
+    assert run().find(actions=True)["web"]["actions"] == told["actions"]
+
+
+def test_a_bad_reference_is_a_fault_of_the_request(run):
+    asked = run().ask({"flavor": "huge"})["web"]
+    assert asked["status"] == "ERROR"
+    told = run().find(actions=True)["web"]
+    assert (told["faults"][0]["code"], told["actions"][0]["result"]) == (400, "Error")
+
+
+def test_a_host_that_was_lost_tells_the_administrator_more(run, put):
+    run().ask()
+    put(web="c1")
+    run().conclude(run().find()["web"], lost_hosts={"c1": {"msg": "MODULE FAILURE", "module_stderr": "Killed"}})
+    [fault] = run().find(actions=True)["web"]["faults"]
+    assert (fault["message"], fault["details"]) == ("host c1: MODULE FAILURE", "Killed")
+
+
+# Upgrades
+
+
+def test_a_launch_that_an_older_collection_began_goes_on(run, database_url, put, node):
+    """The record of issue 2, a launch half done on c1 in it: the upgrade keeps it, and the launch ends."""
+    database = sql.Database(database_url)
+    if database.backend == "sqlite":
+        os.makedirs(os.path.dirname(database.url.database))
+    moment = "2026-01-02 03:04:05"
+    asked = request.parse({**run().params, "instances": [{**ENTRY, "volumes": [DATA]}]})
+    [change] = model.plan(asked, model.Recorded({}, {}), "present")
+    begun = change.after
+    old = {
+        "instances": {
+            "uuid": begun.uuid, "name": "web", "project_id": "p", "vm_state": "building", "task_state": "scheduling",
+            "host": "c1", "attempted_hosts": [], "flavor": begun.flavor, "image": begun.image, "ports": begun.ports,
+            "volumes": begun.volumes, "instance_metadata": {}, "ssh_keys": [], "created_at": moment,
+            "requested_at": moment, "updated_at": moment, "deleted": 0,
+        },
+        "compute_nodes": {
+            "host": "c1", "generation": 1, "enabled": True, "vcpus": 4, "memory_mb": 8192, "disk_gb": 100,
+            "vcpus_reserved": 0, "memory_mb_reserved": 512, "disk_gb_reserved": 0, "cpu_allocation_ratio": 4.0,
+            "ram_allocation_ratio": 1.0, "disk_allocation_ratio": 1.0, "vcpus_used": 2, "memory_mb_used": 512,
+            "disk_gb_used": 3, "facts": {}, "updated_at": moment,
+        },
+        "allocations": {
+            "instance_uuid": begun.uuid, "host": "c1", "vcpus": 2, "memory_mb": 512, "disk_gb": 3, "created_at": moment,
+        },
+        "instance_actions": {
+            "instance_uuid": begun.uuid, "request_id": "req-1", "action": "create", "start_time": moment,
+        },
+    }  # fmt: skip
+    with database.engine.begin() as connection:
+        chain.upgrade(connection, "0001")
+        for name, values in old.items():
+            told = {
+                key: json.dumps(value) if isinstance(value, (list, dict)) else value for key, value in values.items()
+            }
+            marks = ", ".join(
+                "cast(:%s as json)" % key if old_json(database, values, key) else ":" + key for key in told
+            )
+            statement = "insert into %s (%s) values (%s)" % (name, ", ".join(told), marks)
+            connection.execute(database.sql.text(statement), told)
+    assert run().ask({"volumes": [DATA]}, check_mode=True)["web"]["uuid"] == begun.uuid
+    again = run(quotas={"cores": 2, "gigabytes": 2}).ask({"volumes": [DATA]})["web"]
+    assert (again["uuid"], again["host"], again["msg"], again["group"]) == (begun.uuid, "c1", None, None)
+    assert "cores: 2 of 2 used" in run(quotas={"cores": 2}).ask({"name": "db"})["db"]["msg"]
+    assert run().built(again)["web"]["status"] == "ACTIVE"
+    run().conclude(run().ask(state="absent")["web"])
+    assert (node("c1").vcpus_used, node("c1").disk_gb_used, node("c1").failed_builds) == (0, 0, 0)
+    assert node("c1").num_instances == 0
+
+
+def old_json(database, values, key):
+    return database.backend == "postgresql" and isinstance(values[key], (list, dict))
