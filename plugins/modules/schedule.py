@@ -33,19 +33,88 @@ options:
     type: list
     elements: dict
     default: []
+  host_settings:
+    description: The O(kvmstack.launch.host#module:settings) of the hosts of O(nodes), by host.
+    type: dict
+    default: {}
   filters:
-    description: The filters to apply, in order.
+    description:
+      - The filters to apply, in order, by nova's names. C(ServerGroupAntiAffinityFilter), C(ServerGroupAffinityFilter),
+        C(CoreFilter), C(RamFilter), C(DiskFilter), C(NUMATopologyFilter) and C(PciPassthroughFilter) are what a
+        claim rests on, and come last when they are not named here.
+      - There are as well C(AllHostsFilter), C(MetricsFilter), C(AggregateInstanceExtraSpecsFilter),
+        C(AggregateImagePropertiesIsolation), C(AggregateMultiTenancyIsolation), C(AggregateTypeAffinityFilter),
+        C(IsolatedHostsFilter), C(IoOpsFilter), C(AggregateIoOpsFilter), C(NumInstancesFilter) and
+        C(AggregateNumInstancesFilter).
+      - A filter of another collection is called by its full name. C(acme.cloud.rack) is the function C(rack) in
+        C(plugins/module_utils/filters.py) of the collection C(acme.cloud), C(acme.cloud.placement.racks.rack) the
+        one in C(plugins/module_utils/placement/racks.py). It takes a host and a request, and returns None if the
+        host will do, and otherwise why not.
     type: list
     elements: str
-    default: [ComputeFilter, RetryFilter, VolumeFilter, CoreFilter, RamFilter, DiskFilter]
+    default:
+      - ComputeFilter
+      - RetryFilter
+      - AvailabilityZoneFilter
+      - ComputeCapabilitiesFilter
+      - ImagePropertiesFilter
+      - TraitsFilter
+      - SameHostFilter
+      - DifferentHostFilter
+      - SimpleCIDRAffinityFilter
+      - JsonFilter
+      - VolumeFilter
+      - ServerGroupAntiAffinityFilter
+      - ServerGroupAffinityFilter
+      - CoreFilter
+      - RamFilter
+      - DiskFilter
+      - NUMATopologyFilter
+      - PciPassthroughFilter
   weighers:
-    description: The weighers to apply, each with its multiplier; a negative one turns it round.
+    description:
+      - The weighers to apply, by nova's names, each with its multiplier; a negative one turns it round. The metadata
+        of a host's aggregates overrides it, as with nova (C(cpu_weight_multiplier) and so on).
+      - A weigher of another collection is called by its full name, as a filter is, in C(weighers.py).
     type: dict
-    default: {RAMWeigher: 1.0, CPUWeigher: 1.0}
+    default:
+      RAMWeigher: 1.0
+      CPUWeigher: 1.0
+      DiskWeigher: 1.0
+      IoOpsWeigher: -1.0
+      NumInstancesWeigher: 0.0
+      BuildFailureWeigher: 1000000.0
+      HypervisorVersionWeigher: 1.0
+      PCIWeigher: 1.0
+      ServerGroupSoftAffinityWeigher: 1.0
+      ServerGroupSoftAntiAffinityWeigher: 1.0
+      ImagePropertiesWeigher: 0.0
+      MetricsWeigher: 1.0
+  settings:
+    description:
+      - What filters and weighers go by, under nova's names, C(max_io_ops_per_host), C(max_instances_per_host),
+        C(isolated_hosts), C(isolated_images), C(restrict_isolated_hosts_to_isolated_images),
+        C(aggregate_image_properties_isolation_namespace), C(aggregate_image_properties_isolation_separator),
+        C(image_properties_default_architecture), C(image_props_weight_setting), C(metrics_weight_setting),
+        C(metrics_required) and C(metrics_weight_of_unavailable).
+      - C(pci_aliases) names PCI devices for the extra spec C(pci_passthrough:alias). Each is a mapping of
+        C(vendor_id), C(product_id), C(address) and C(numa_policy).
+      - C(extra) is for filters and weighers of other collections.
+    type: dict
+    default: {}
+  host_subset_size:
+    description: Choose among so many of the best hosts, by the instance's UUID, so that controllers meet less often.
+    type: int
+    default: 1
   max_attempts:
     description: How many hosts a launch may try; one less is the number of alternates.
     type: int
     default: 3
+  collections_paths:
+    description: Where collections with filters or weighers of their own are installed, Ansible's C(COLLECTIONS_PATHS).
+    type: list
+    elements: path
+    default: []
 """
 
 EXAMPLES = r"""
@@ -59,7 +128,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: The documents with C(host), C(alternates) and the C(weights) of these.
+  description:
+    - The documents with C(host), C(alternates), the C(weights) of these, and C(resources), the CPUs, pages and PCI
+      devices given, null where any will do.
+    - C(refused) tells, for each filter, the C(count) of hosts it removed, how many for which of the C(reasons), and
+      C(examples), a few of these hosts with their own numbers.
   type: list
   elements: dict
   returned: always
@@ -69,7 +142,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import DATABASE
-from ..module_utils.schedule import model, policy, sql
+from ..module_utils.schedule import policy, request, sql
 
 
 def main() -> None:
@@ -80,10 +153,11 @@ def main() -> None:
             "instances": {"type": "list", "elements": "dict", "required": True},
             "candidates": {"type": "list", "elements": "str"},
             "nodes": {"type": "list", "elements": "dict", "default": []},
+            "host_settings": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
-    run(module, "instances", model.parse, sql.connect, policy.plan(module.params))
+    run(module, "instances", request.parse, sql.connect, policy.plan(module.params))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How long launch.yml takes as a whole process on the test hosts, beside what libvirt alone takes for the same domains."""
+"""How long launch.yml takes as a whole process on the test hosts, beside libvirt alone for the same domains."""
 
 from __future__ import annotations
 

@@ -38,9 +38,14 @@ class Change:
         return "delete" if self.after is None else "update"
 
     @property
+    def changed(self) -> bool:
+        """Whether the item becomes another one."""
+        return self.error is None and self.action != "keep"
+
+    @property
     def pending(self) -> bool:
         """Whether there is something to apply."""
-        return self.error is None and self.action != "keep"
+        return self.changed
 
 
 def over(wanted: Any, before: Any) -> Any:

@@ -44,3 +44,14 @@ def tap_name(port: str) -> str:
 def instance_path(state_path: str, instance_uuid: str, *parts: str) -> str:
     """Where a compute host keeps an instance's files: root disk, config drive, console log."""
     return os.path.join(state_path, "instances", instance_uuid, *parts)
+
+
+def numbers(text: str) -> list[int]:
+    """The numbers in a list such as 0-3,8,^2; ValueError if it is none."""
+    chosen: set[int] = set()
+    dropped: set[int] = set()
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        into = dropped if part.startswith("^") else chosen
+        first, _dash, last = part.lstrip("^").partition("-")
+        into.update(range(int(first), int(last or first) + 1))
+    return sorted(chosen - dropped)

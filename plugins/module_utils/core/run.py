@@ -40,7 +40,7 @@ def report(module: AnsibleModule, noun: str, changes: list[Change], outcome: dic
     failures = ["%s: %s" % (result["name"], result["msg"]) for result in results if result["failed"]]
     answer = {noun: results, "changed": any(result["changed"] for result in results)}
     if module._diff:
-        answer["diff"] = [_difference(noun, change, outcome.get(change.key)) for change in changes if change.pending]
+        answer["diff"] = [_difference(noun, change, outcome.get(change.key)) for change in changes if change.changed]
     if failures:
         module.fail_json(msg="; ".join(failures), **answer)
     module.exit_json(**answer)
@@ -64,7 +64,7 @@ def _result(change: Change, outcome: Any) -> dict[str, Any]:
     """
     error = outcome if isinstance(outcome, LaunchError) else change.error
     result = _final(change, outcome).to_result()
-    result.update(action=change.action, changed=change.pending and error is None, failed=error is not None)
+    result.update(action=change.action, changed=change.changed and error is None, failed=error is not None)
     if error is not None:
         result.update(msg=str(error), abort=error.abort)
     elif result.get("fault"):

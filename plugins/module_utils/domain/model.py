@@ -89,6 +89,7 @@ class Domain:
     """One instance's virtual machine on this host. ram is in MiB; status is the Compute API's word.
 
     Fields that are not compared are made with the domain and stay until it is made anew.
+    resources are the CPUs, pages and PCI devices that the scheduler gave it (schedule/fit.py), None for any.
     config_drive maps the paths in the config drive to their bytes.
     """
 
@@ -109,6 +110,7 @@ class Domain:
     architecture: str = field(default="x86_64", compare=False)
     cpu_model: str | None = field(default=None, compare=False)
     vnc: bool = field(default=False, compare=False)
+    resources: Mapping | None = field(default=None, compare=False)
     config_drive: Mapping | None = field(default=None, compare=False, repr=False)
     fault: LaunchError | None = field(default=None, compare=False)
 

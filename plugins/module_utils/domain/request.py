@@ -114,6 +114,7 @@ def _furnished(
         volumes=None if volumes is None else tuple(map(_volume, volumes)),
         interfaces=None if ports is None else tuple(_interface(port, params) for port in ports),
         drive=_drive(domain, properties, params),
+        resources=document.get("resources") or None,
         config_drive=files(document, ports or [], user_data, vendor_data),
     )
 

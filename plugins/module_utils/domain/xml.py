@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from ..core.names import NAMESPACE
+from . import resources
 from .model import Disk, Domain, Interface, Labels
 
 PREFIX = "kvmstack"
@@ -32,12 +34,14 @@ def definition(domain: Domain) -> Element:
     _add(root, "memory", domain.ram, unit="MiB")
     _add(root, "vcpu", domain.vcpus)
     _add_machine(root, domain)
+    resources.write(root, domain.resources or {})
     _add(root, "clock", offset="utc")
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         _add(root, "on_" + event, action)
     devices = _add(root, "devices")
     devices.extend(disk(each) for each in (domain.root, *(domain.volumes or ()), domain.drive) if each)
     devices.extend(interface(each) for each in domain.interfaces or ())
+    devices.extend(resources.host_device(address) for address in (domain.resources or {}).get("pci") or ())
     _add_fixtures(devices, domain)
     return root
 
@@ -55,6 +59,8 @@ def mark(domain: Domain) -> Element:
         _add(block, _ours("property"), name=key, value=value)
     for key, value in domain.labels.metadata or ():
         _add(block, _ours("meta"), name=key, value=value)
+    if domain.resources:
+        _add(block, _ours("resources"), json.dumps(domain.resources, sort_keys=True))
     return block
 
 
@@ -143,6 +149,7 @@ def parse(text: str, status: str) -> Domain | None:
         virt_type=root.get("type"),
         architecture=root.find("os/type").get("arch", "x86_64"),
         vnc=root.find("devices/graphics[@type='vnc']") is not None,
+        resources=json.loads(block.findtext(_ours("resources")) or "null"),
     )
 
 

@@ -7,40 +7,71 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ..core.errors import InvalidRequest
-from .filters import FILTERS
-from .model import Policy, planner
-from .weighers import WEIGHERS
+from .choice import Policy, planner
+from .external import imported
+from .filters.registry import CLAIM, DEFAULT, FILTERS
+from .shapes import Shapes
+from .weighers import WEIGHERS, Weigher
 
 SPEC = {
-    "filters": {"type": "list", "elements": "str", "default": list(FILTERS)},
-    "weighers": {"type": "dict", "default": {name: multiplier for name, (_weigh, multiplier) in WEIGHERS.items()}},
+    "filters": {"type": "list", "elements": "str", "default": list(DEFAULT)},
+    "weighers": {"type": "dict", "default": {name: weigher.multiplier for name, weigher in WEIGHERS.items()}},
+    "settings": {"type": "dict", "default": {}},
+    "host_subset_size": {"type": "int", "default": 1},
     "max_attempts": {"type": "int", "default": 3},
+    "collections_paths": {"type": "list", "elements": "path", "default": []},
 }
 
 
 def policy_of(params: dict[str, Any]) -> Policy:
-    """The policy in the module's parameters; InvalidRequest names a filter or weigher that does not exist."""
-    filters = {name: _named("filter", name, FILTERS) for name in params["filters"]}
-    weighers = {
-        name: (_named("weigher", name, WEIGHERS)[0], _multiplier(name, multiplier))
-        for name, multiplier in params["weighers"].items()
-    }
-    return Policy(filters, weighers, alternates=max(params["max_attempts"] - 1, 0))
+    """The policy in the module's parameters; InvalidRequest names a filter or weigher that does not exist.
+
+    The filters that a claim rests on come last where the user does not name them.
+    """
+    paths = params.get("collections_paths") or []
+    names = [*params["filters"], *(name for name in CLAIM if name not in params["filters"])]
+    return Policy(
+        {name: _named("filter", name, FILTERS, paths) for name in names},
+        {
+            name: (_weigher(_named("weigher", name, WEIGHERS, paths)), _multiplier(name, multiplier))
+            for name, multiplier in params["weighers"].items()
+        },
+        alternates=max(params["max_attempts"] - 1, 0),
+        host_subset_size=max(params.get("host_subset_size") or 1, 1),
+    )
 
 
 def plan(params: dict[str, Any]) -> Callable:
     """The plan of the stage under this policy; the policy is read when it is first needed, so that errors are told."""
+    made: list[Callable] = []
 
     def planned(wanted, cluster, state):
-        return planner(policy_of(params))(wanted, cluster, state)
+        if not made:
+            made.append(planner(policy_of(params), Shapes))
+        return made[0](wanted, cluster, state)
 
     return planned
 
 
-def _named(what: str, name: str, known: dict[str, Any]) -> Any:
-    if name not in known:
-        raise InvalidRequest("there is no %s %s (known: %s)" % (what, name, ", ".join(sorted(known))))
-    return known[name]
+def claim_rules() -> dict[str, Callable]:
+    """The filters that a claim rests on."""
+    return {name: FILTERS[name] for name in CLAIM}
+
+
+def _named(what: str, name: str, known: dict[str, Any], paths: list[str]) -> Any:
+    if name in known:
+        return known[name]
+    if name.count(".") >= 2:
+        return imported(what, name, paths)
+    raise InvalidRequest(
+        "there is no %s %s (known: %s; one of another collection is called by its full name, namespace.collection.NAME)"
+        % (what, name, ", ".join(sorted(known)))
+    )
+
+
+def _weigher(found: Any) -> Weigher:
+    """A weigher of another collection may be a bare function."""
+    return found if hasattr(found, "multiplied") else Weigher(found)
 
 
 def _multiplier(name: str, value: Any) -> float:

@@ -1,19 +1,24 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The scheduler's view of the record: hosts and claims are read, claims are written against the generation seen."""
+"""The scheduler's view of the record: a choice is made on what is read, and claimed against what is there then."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, Callable
+from dataclasses import fields, replace
+from typing import Any
 
 from ..core.change import Change
-from ..core.errors import LaunchError, Unavailable
+from ..core.errors import Conflict, LaunchError, Unavailable
 from ..host.record import parse as parse_hosts
 from ..host.sql import UNUSED
-from ..record.database import Database, now
-from . import policy
-from .model import Cluster, Host, Request
+from ..record.database import Database
+from . import claims
+from .choice import Policy, concerned, group_key, located, planner, refusal
+from .fit import fit
+from .model import Cluster, Host, Placement, Request
+from .policy import policy_of
+from .shapes import Shapes
+from .view import view
 
 TRIES = 10  # nova's placement: allocation_conflict_retry_count
 
@@ -21,39 +26,47 @@ TRIES = 10  # nova's placement: allocation_conflict_retry_count
 def connect(params: dict[str, Any]) -> Claims:
     """The claims behind params["database"]; params["nodes"] are hosts that the record may not know yet."""
     names = [node["host"] for node in params["nodes"]]
-    told = parse_hosts({"hosts": names, "nodes": params["nodes"], "settings": {}})
-    unrecorded = [Host(host=item.host, **UNUSED, **item.room, **item.settings, facts=item.facts) for item in told]
-    return Claims(Database(params["database"]), params["candidates"], unrecorded, policy.plan(params))
+    told = parse_hosts({"hosts": names, "nodes": params["nodes"], "settings": params.get("host_settings") or {}})
+    known = {field.name for field in fields(Host)}
+    unrecorded = [
+        Host(
+            host=item.host,
+            **UNUSED,
+            **item.room,
+            facts=item.facts,
+            **{key: item.settings[key] for key in known & set(item.settings)},
+        )
+        for item in told
+    ]
+    return Claims(Database(params["database"]), params["candidates"], unrecorded, policy_of(params))
 
 
 class Claims:
     """Claims on the compute nodes of one database, among the candidates that this run can reach."""
 
-    def __init__(self, database: Database, candidates: list[str] | None, unrecorded: list[Host], plan: Callable):
+    def __init__(self, database: Database, candidates: list[str] | None, unrecorded: list[Host], policy: Policy):
         self.database = database
-        self.candidates = candidates
+        self.candidates = None if candidates is None else set(candidates)
         self.unrecorded = unrecorded
-        self.plan = plan
+        self.policy = policy
 
     def read(self, wanted: list[Request]) -> Cluster:
         """The candidates as the record has them; hosts not recorded yet (in check mode) as they say they are."""
-        with self.database.reading() as connection:
-            cluster = self._cluster(connection, wanted)
+        cluster = view(self.database, self._fetch, wanted, self.candidates)
         known = {host.host: host for host in self.unrecorded}
-        return Cluster({**known, **cluster.hosts}, cluster.claims)
+        return replace(cluster, hosts={**known, **cluster.hosts})
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Claim; where another controller was quicker on a host, decide anew for the instances that lost it."""
         outcome: dict[str, Any] = {}
-        pending = changes
+        pending, plan = changes, planner(self.policy, Shapes)
         for _try in range(TRIES):
             if not pending:
                 return outcome
-            with self.database.writing() as connection:
-                hosts = self._cluster(connection, []).hosts
-                lost = self._claim(connection, pending, hosts, outcome)
+            settled, lost = self.database.write(lambda connection, now=pending: self._claim(connection, now))
+            outcome.update(settled)
             pending = []
-            for change in self.plan(lost, self.read(lost), "present") if lost else []:
+            for change in plan(lost, self.read(lost), "present") if lost else []:
                 if change.error:
                     outcome[change.key] = change.error
                 elif change.action == "keep":
@@ -61,63 +74,65 @@ class Claims:
                 else:
                     pending.append(change)
         for change in pending:
-            outcome[change.key] = Unavailable("other controllers kept claiming the same hosts: run again")
+            outcome[change.key] = Unavailable(
+                "other controllers kept claiming the room on the hosts chosen (%d times): run again" % TRIES
+            )
         return outcome
 
-    def _claim(self, connection, changes: list[Change], current: dict[str, Host], outcome: dict[str, Any]) -> list[Request]:
-        """Write the claims of every host whose room still suffices; the requests of the others are returned."""
-        lost, claimed = [], dict(current)
-        by_host: dict[str, list[Change]] = {}
+    def _fetch(self, statement) -> list:
+        with self.database.reading() as connection:
+            return connection.execute(statement).all()
+
+    def _claim(self, connection, changes: list[Change]) -> tuple[dict[str, Any], list[Request]]:
+        """Write the claims that still can be; what became of them, and the requests whose host cannot take them now."""
+        requests = [change.wanted for change in changes]
+        living = claims.lock_instances(connection, self.database, requests)
+        claims.lock_groups(connection, self.database, requests)
+        chosen = [change.after.host for change in changes]
+        current = view(
+            self.database, lambda statement: connection.execute(statement).all(), requests, chosen, lock=True
+        )
+        settled, lost, written = {}, [], []
+        table = _Table(current, self.policy)
         for change in changes:
-            request, host = change.wanted, claimed.get(change.after.host)
-            try:
-                fits = host is not None and not self.plan([request], Cluster({host.host: host}, {}), "present")[0].error
-            except LaunchError:
-                fits = False
-            if not fits:
-                lost.append(request)
-                continue
-            claimed[host.host] = host.claimed(request)
-            by_host.setdefault(host.host, []).append(change)
-        for name, taken in by_host.items():
-            requests = [change.wanted for change in taken]
-            if self._take(connection, current[name], claimed[name]):
-                self._write(connection, name, requests)
-                outcome.update({change.key: change.after for change in taken})
+            request, standing = change.wanted, current.claims.get(change.key)
+            if request.key not in living:
+                settled[change.key] = Conflict("it has been destroyed by another run")
+            elif standing:
+                settled[change.key] = Placement(request, standing.host, resources=standing.resources)
             else:
-                lost += requests
-        return lost
+                placement = table.claim(change.after)
+                if placement is None:
+                    lost.append(request)
+                else:
+                    settled[change.key] = placement
+                    written.append(placement)
+        claims.write(connection, self.database, current.hosts, table.hosts, written)
+        return settled, lost
 
-    def _take(self, connection, before: Host, after: Host) -> bool:
-        """Compare and set: the host's room goes down only if nobody has claimed there since."""
-        table = self.database.tables.compute_nodes
-        same = (table.c.host == before.host, table.c.generation == before.generation)
-        room = {name: getattr(after, name) for name in ("vcpus_used", "memory_mb_used", "disk_gb_used")}
-        statement = table.update().where(*same).values(**room, generation=before.generation + 1)
-        return connection.execute(statement).rowcount == 1
 
-    def _write(self, connection, host: str, requests: list[Request]) -> None:
-        tables, moment = self.database.tables, now()
-        rows = [
-            {
-                "instance_uuid": request.key,
-                "host": host,
-                "vcpus": request.vcpus,
-                "memory_mb": request.memory_mb,
-                "disk_gb": request.disk_gb,
-                "created_at": moment,
-            }
-            for request in requests
-        ]
-        connection.execute(tables.allocations.insert(), rows)
-        mine = tables.instances.c.uuid.in_([request.key for request in requests])
-        connection.execute(tables.instances.update().where(mine).values(host=host, updated_at=moment))
+class _Table:
+    """The hosts that were chosen, as they are in the transaction: what each can still take."""
 
-    def _cluster(self, connection, wanted: list[Request]) -> Cluster:
-        tables = self.database.tables
-        columns = [tables.compute_nodes.c[field.name] for field in fields(Host)]
-        rows = connection.execute(self.database.sql.select(*columns)).all()
-        hosts = {row.host: Host(*row) for row in rows if self.candidates is None or row.host in self.candidates}
-        claims = tables.allocations
-        mine = claims.select().where(claims.c.instance_uuid.in_([request.key for request in wanted]))
-        return Cluster(hosts, {row.instance_uuid: row.host for row in connection.execute(mine)})
+    def __init__(self, cluster: Cluster, policy: Policy):
+        self.policy = policy
+        self.hosts = dict(cluster.hosts)
+        self.groups = dict(cluster.groups)
+        self.places = dict(cluster.places)
+
+    def claim(self, placement: Placement) -> Placement | None:
+        """The placement with the pieces it is given now; None if its host cannot take it any more."""
+        request, host = located(placement.request, self.groups, self.places), self.hosts.get(placement.host)
+        try:
+            if host is None or refusal(host, request, concerned(request, self.policy)):
+                return None
+        except LaunchError:
+            return None
+        resources = fit(host, request).resources
+        if resources is None:
+            return None
+        self.hosts[host.host] = host.claimed(request, resources)
+        self.places.update({request.key: host.host, request.name: host.host})
+        if request.group:
+            self.groups[group_key(request)] = request.group.joined(host.host)
+        return replace(placement, request=request, resources=resources or None)

@@ -1,0 +1,79 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters of host aggregates: what their metadata asks of flavors, images and projects; and isolated hosts."""
+
+from __future__ import annotations
+
+from ..model import Host, Request
+from .extra_specs import matches
+from .rule import rule
+
+SCOPE = "aggregate_instance_extra_specs"
+
+
+def _metadata(host: Host, request: Request) -> str:
+    return "has %s" % {key: sorted(values) for key, values in sorted(host.metadata().items())}
+
+
+def _unscoped(request: Request) -> dict[str, str]:
+    """The extra specs without a scope, or with this filter's."""
+    parted = {key: key.partition(":") for key in request.extra_specs}
+    return {
+        (rest or first): request.extra_specs[key]
+        for key, (first, colon, rest) in parted.items()
+        if not colon or first == SCOPE
+    }
+
+
+@rule(applies=_unscoped, shows=_metadata)
+def aggregate_instance_extra_specs(host: Host, request: Request) -> str | None:
+    """Every extra spec without a scope (or with aggregate_instance_extra_specs:) is met by the aggregates' metadata."""
+    metadata = host.metadata()
+    for key, asked in _unscoped(request).items():
+        if not any(matches(value, asked) for value in metadata.get(key, ())):
+            return "are in no aggregate with %s %s" % (key, asked)
+    return None
+
+
+@rule(applies=lambda request: request.image_properties, shows=_metadata)
+def aggregate_image_properties_isolation(host: Host, request: Request) -> str | None:
+    """An image property that the host's aggregates speak of has a value that they name."""
+    settings = request.settings
+    namespace = settings.aggregate_image_properties_isolation_namespace
+    prefix = namespace + settings.aggregate_image_properties_isolation_separator if namespace else ""
+    for key, allowed in sorted(host.metadata().items()):
+        have = request.image_properties.get(key)
+        if key.startswith(prefix) and have and str(have) not in allowed:
+            return "are for images with another %s than %s" % (key, have)
+    return None
+
+
+@rule(shows=_metadata)
+def aggregate_multi_tenancy_isolation(host: Host, request: Request) -> str | None:
+    """Aggregates whose metadata has filter_tenant_id (with any suffix) are for these projects only."""
+    projects: set[str] = set()
+    for key, values in host.metadata().items():
+        if key.startswith("filter_tenant_id"):
+            projects |= values
+    return None if not projects or request.instance.project_id in projects else "are kept for other projects"
+
+
+@rule(shows=_metadata)
+def aggregate_type_affinity(host: Host, request: Request) -> str | None:
+    """Aggregates whose metadata has instance_type are for these flavors only."""
+    kept = host.values("instance_type")
+    names = {name.strip() for value in kept for name in value.split(",")}
+    flavor = (request.instance.flavor or {}).get("name")
+    return None if not kept or flavor in names else "are kept for other flavors than %s" % flavor
+
+
+def isolated_hosts(host: Host, request: Request) -> str | None:
+    """Isolated images go to isolated hosts only; and unless the restriction is off, nothing else goes there."""
+    settings = request.settings
+    image = (request.instance.image or {}).get("name")
+    isolated_host, isolated_image = host.host in settings.isolated_hosts, image in settings.isolated_images
+    if isolated_image and not isolated_host:
+        return "are not among the isolated hosts, which image %s needs" % image
+    if isolated_host and not isolated_image and settings.restrict_isolated_hosts_to_isolated_images:
+        return "are isolated, and image %s is not" % image
+    return None

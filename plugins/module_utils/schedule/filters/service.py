@@ -1,0 +1,43 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters of what a host is and has been: in service, in a zone, not tried yet, with the volumes."""
+
+from __future__ import annotations
+
+from ..model import Host, Request
+from .rule import rule
+
+
+@rule(applies=lambda request: False)
+def all_hosts(host: Host, request: Request) -> str | None:
+    """Every host will do."""
+    return None
+
+
+def compute(host: Host, request: Request) -> str | None:
+    """Hosts that an operator has disabled take nothing new."""
+    if host.enabled:
+        return None
+    return "are disabled" + (" (%s)" % host.disabled_reason if host.disabled_reason else "")
+
+
+@rule(applies=lambda request: request.attempted)
+def retry(host: Host, request: Request) -> str | None:
+    """A host that failed this instance in this launch is not tried again."""
+    return "have failed it already" if host.host in request.attempted else None
+
+
+@rule(applies=lambda request: request.pinned, shows=lambda host, request: None)
+def volume(host: Host, request: Request) -> str | None:
+    """An instance goes where its existing local volumes are."""
+    if all(place == host.host for place in request.pinned):
+        return None
+    return "are not where its volumes are (%s)" % ", ".join(request.pinned)
+
+
+@rule(applies=lambda request: request.availability_zone, shows=lambda host, request: "is in %s" % host.zone)
+def availability_zone(host: Host, request: Request) -> str | None:
+    """An instance that asks for a zone goes there; a host without one is in nova's default zone, `nova`."""
+    if request.availability_zone == (host.availability_zone or host.zone):
+        return None
+    return "are not in zone %s" % request.availability_zone

@@ -1,0 +1,191 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether a host has exactly what a request asks for piece by piece, and which pieces it would be given.
+
+Resources are {"numa": [{cell, vcpus, cpus, dedicated, blocked, memory_mb, page_size (KiB or None)}],
+"pci": [addresses], "shared_cpus": [...]}; a key that says nothing is left out. They are recorded with the claim,
+so that no CPU, page or device is given twice, and written into the domain. The same host gives the same pieces.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any, Iterable, Mapping, NamedTuple
+
+from .model import Host, Request
+from .topology import Cell, Topology, Wish
+
+MOST_TRIES = 5000  # ways to lay the guest's cells on the host's that are looked at
+
+
+class Fit(NamedTuple):
+    """What would be given, or why nothing can be. Resources are empty for a request that any pieces will do."""
+
+    resources: dict[str, Any] | None
+    reason: str | None = None
+
+
+class Need(NamedTuple):
+    """One of the guest's cells, and how its CPUs and pages are to be."""
+
+    cell: Cell
+    topology: Topology
+
+
+def fit(host: Host, request: Request) -> Fit:
+    """The pieces of this host that the request would be given."""
+    resources: dict[str, Any] = {}
+    if request.topology is None and not request.devices:
+        if host.cpu_dedicated_set:
+            resources["shared_cpus"] = sorted(set(range(host.vcpus)) - host.dedicated_set)
+        return Fit(resources)
+    reason = "has none of the PCI devices"
+    for cells, why in _layouts(host, request.topology):
+        if cells is None:
+            reason = why
+            continue
+        devices = _devices(host, request.devices, {cell["cell"] for cell in cells})
+        if devices is not None:
+            said = {"numa": cells, "pci": devices}
+            if request.topology is None and host.cpu_dedicated_set:
+                said["shared_cpus"] = sorted(set(range(host.vcpus)) - host.dedicated_set)
+            return Fit({key: value for key, value in said.items() if value})
+        reason = "lacks free PCI devices near enough"
+    return Fit(None, reason)
+
+
+def free_devices(host: Host, wish: Wish) -> list[Mapping]:
+    """The host's devices that match a wish and are nobody's, by address."""
+    taken = {address for given in host.given for address in given.get("pci") or ()}
+    return [
+        each
+        for each in host.facts.get("pci_devices") or ()
+        if each["address"] not in taken and all(str(each.get(key)).lower() == value for key, value in wish.match)
+    ]
+
+
+def _devices(host: Host, wishes: Iterable[Wish], cells: set[int]) -> list[str] | None:
+    """Addresses for all wishes, those on the guest's cells first; None if they cannot all be met.
+
+    The wish that the fewest devices can meet chooses first.
+    """
+    chosen: list[str] = []
+    for wish in sorted(wishes, key=lambda wish: len(free_devices(host, wish)) - wish.count):
+        free = [each for each in free_devices(host, wish) if each["address"] not in chosen]
+        nodes = {each["address"]: each.get("numa_node", -1) for each in free}
+        near = [address for address, node in nodes.items() if node in cells]
+        unknown = [address for address, node in nodes.items() if node < 0]
+        if not cells or wish.affinity == "preferred":
+            offered = [*near, *(address for address in nodes if address not in near)]
+        else:
+            offered = near if wish.affinity == "required" else near + unknown
+        if len(offered) < wish.count:
+            return None
+        chosen += offered[: wish.count]
+    return chosen
+
+
+def _layouts(host: Host, topology: Topology | None) -> Iterable[tuple[list[dict] | None, str | None]]:
+    """The ways to lay the guest's cells on the host's, the emptiest cells first; or why one is none."""
+    if topology is None:
+        yield [], None
+        return
+    cells = [_Free(host, cell) for cell in host.facts.get("numa_cells") or ()]
+    if len(cells) < len(topology.cells):
+        yield None, "has %d NUMA cells" % len(cells)
+        return
+    cells.sort(key=lambda cell: (-len(cell.cpus) if topology.dedicated else cell.floating, -cell.memory_mb, cell.id))
+    for _try, chosen in zip(range(MOST_TRIES), permutations(cells, len(topology.cells))):
+        laid, why = [], None
+        for free, cell in zip(chosen, topology.cells):
+            given, why = free.give(Need(cell, topology))
+            if given is None:
+                break
+            laid.append(given)
+        yield (laid, None) if why is None else (None, why)
+
+
+class _Free:
+    """What is free of one host cell, after all claims that stand."""
+
+    def __init__(self, host: Host, cell: Mapping):
+        self.id = cell["id"]
+        given = [each for resources in host.given for each in resources.get("numa") or () if each["cell"] == self.id]
+        taken = {cpu for each in given if each["dedicated"] for cpu in (*each["cpus"], *(each.get("blocked") or ()))}
+        own = set(cell["cpus"])
+        self.shared = sorted(own - host.dedicated_set)
+        self.cpus = (own & host.dedicated_set if host.cpu_dedicated_set else own) - taken
+        self.cores = [sorted(core) for core in cell.get("siblings") or [[cpu] for cpu in sorted(own)]]
+        self.floating = sum(len(each["vcpus"]) for each in given if not each["dedicated"])
+        self.cpu_ratio, self.ram_ratio = host.room_vcpus.ratio, host.room_memory_mb.ratio
+        self.ordinary_mb = sum(each["memory_mb"] for each in given if not each.get("page_size"))
+        self.memory_mb = cell["memory_mb"] - self.ordinary_mb
+        self.total_mb = cell["memory_mb"]
+        self.pages = {int(size): total for size, total in (cell.get("pages") or {}).items()}
+        for each in given:
+            if each.get("page_size"):
+                self.pages[each["page_size"]] -= each["memory_mb"] * 1024 // each["page_size"]
+
+    def give(self, need: Need) -> tuple[dict[str, Any] | None, str | None]:
+        """What a guest's cell would be given here, or why nothing can be."""
+        page_size, why = self._page_size(need)
+        if why:
+            return None, why
+        given = {"cell": self.id, "vcpus": list(need.cell.vcpus), "dedicated": need.topology.dedicated, "blocked": []}
+        given.update(memory_mb=need.cell.memory_mb, page_size=page_size)
+        count = len(need.cell.vcpus)
+        if not need.topology.dedicated:
+            if count > len(self.shared) or count + self.floating > len(self.shared) * self.cpu_ratio:
+                return None, "has %d of %d CPUs shared by %d vCPUs in cell %d" % (
+                    len(self.shared), len(self.shared), self.floating, self.id,
+                )  # fmt: skip
+            return {**given, "cpus": self.shared}, None
+        picked = pick(self.cpus, self.cores, count, need.topology.threads)
+        if picked is None:
+            return None, "has %d free CPUs to dedicate in cell %d" % (len(self.cpus), self.id)
+        return {**given, "cpus": picked[0], "blocked": picked[1]}, None
+
+    def _page_size(self, need: Need) -> tuple[int | None, str | None]:
+        """The pages to use, in KiB, None for the host's ordinary ones; or why there are none."""
+        asked, kib = need.topology.page_size, need.cell.memory_mb * 1024
+        sizes = sorted(self.pages)
+        if asked in (None, "small"):
+            if need.cell.memory_mb + self.ordinary_mb <= self.total_mb * self.ram_ratio:
+                return None, None
+            return None, "has %d MiB left in cell %d" % (self.memory_mb, self.id)
+        if asked == "large":
+            offered = sizes[:0:-1]
+        elif asked == "any":
+            offered = sizes[::-1]
+        else:
+            offered = [size for size in sizes if size == asked]
+        for size in offered:
+            if kib % size == 0 and self.pages[size] >= kib // size:
+                ordinary = size == sizes[0]
+                if ordinary and need.cell.memory_mb + self.ordinary_mb > self.total_mb * self.ram_ratio:
+                    continue
+                return None if ordinary else size, None
+        left = {size: self.pages[size] for size in offered}
+        return None, "has pages (KiB: left) %s in cell %d" % (left, self.id)
+
+
+def pick(free: set[int], cores: list[list[int]], count: int, threads: str) -> tuple[list[int], list[int]] | None:
+    """So many free CPUs, and those that must stay idle beside them; None if the thread policy cannot be kept.
+
+    prefer fills whole cores first; require takes nothing but threads of the same cores; isolate one thread of
+    each of as many cores that are free, whose other threads stay idle.
+    """
+    whole = [core for core in cores if set(core) <= free]
+    if threads == "isolate":
+        if len(whole) < count:
+            return None
+        return [core[0] for core in whole[:count]], sorted(cpu for core in whole[:count] for cpu in core[1:])
+    if threads == "require":
+        width = max(map(len, cores), default=1)
+        whole = [core for core in whole if len(core) > 1]
+        if width < 2 or count % width or len(whole) * width < count:
+            return None
+        return [cpu for core in whole for cpu in core][:count], []
+    parts = sorted((sorted(set(core) & free) for core in cores), key=lambda part: (-len(part), part))
+    picked = [cpu for part in parts for cpu in part][:count]
+    return (picked, []) if len(picked) == count else None

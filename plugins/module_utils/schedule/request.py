@@ -1,0 +1,84 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From the documents of the stage instance to the scheduler's requests; pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from ..core.errors import InvalidRequest, LaunchError
+from ..instance.model import Instance, from_document
+from .filters.abilities import query_of
+from .model import Group, Request
+from .settings import Settings, settings_of
+from .topology import topology_of, wishes_of
+
+POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
+HINTS = ("same_host", "different_host", "build_near_host_ip", "cidr", "query")
+
+
+def parse(params: dict[str, Any]) -> list[Request]:
+    """The scheduler's requests. A flavor or a hint that cannot be is its instance's fault, and stops nobody else."""
+    settings = settings_of(params.get("settings") or {})
+    return [_request(document, settings) for document in params["instances"]]
+
+
+def _request(document: dict[str, Any], settings: Settings) -> Request:
+    instance = from_document(document)
+    flavor, volumes = instance.flavor or {}, instance.volumes or []
+    image = instance.image or {}
+    asked: dict[str, Any] = {
+        "instance": instance,
+        "vcpus": flavor.get("vcpus", 0),
+        "memory_mb": flavor.get("ram", 0),
+        "disk_gb": (flavor.get("disk") or image.get("min_disk") or 0)
+        + sum(volume["size"] for volume in volumes if not volume.get("host")),
+        "attempted": tuple(instance.attempted_hosts or ()),
+        "pinned": tuple(sorted({volume["host"] for volume in volumes if volume.get("host")})),
+        "settings": settings,
+        "extra_specs": flavor.get("extra_specs") or {},
+        "image_properties": image.get("properties") or {},
+        "availability_zone": document.get("availability_zone"),
+        "hints": {key: value for key, value in (document.get("scheduler_hints") or {}).items() if value},
+    }
+    try:
+        return Request(**asked, **_particulars(instance, document, asked))
+    except LaunchError as error:
+        return Request(**asked, fault=error)
+
+
+def _particulars(instance: Instance, document: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """What needs understanding before it can be asked of a host."""
+    _check_hints(asked)
+    extra_specs, properties = asked["extra_specs"], asked["image_properties"]
+    return {
+        "group": _group(document.get("group")),
+        "topology": topology_of(asked["vcpus"], asked["memory_mb"], extra_specs, properties),
+        "devices": wishes_of(extra_specs, properties, asked["settings"].pci_aliases),
+    }
+
+
+def _group(said: dict[str, Any] | None) -> Group | None:
+    if said is None:
+        return None
+    if said.get("policy") not in POLICIES:
+        raise InvalidRequest(
+            "server group %s: policy is %r, it must be one of %s"
+            % (said.get("name"), said.get("policy"), ", ".join(POLICIES))
+        )
+    return Group(said["name"], said["policy"], said.get("max_server_per_host"))
+
+
+def _check_hints(asked: dict[str, Any]) -> None:
+    hints = asked["hints"]
+    unknown = sorted(set(hints) - set(HINTS))
+    if unknown:
+        raise InvalidRequest("scheduler hint %s is unknown (known: %s)" % (", ".join(unknown), ", ".join(HINTS)))
+    try:
+        if "build_near_host_ip" in hints:
+            length = str(hints.get("cidr") or "/24").lstrip("/")
+            ipaddress.ip_network("%s/%s" % (hints["build_near_host_ip"], length), strict=False)
+        query_of(Request(None, 0, 0, 0, hints=hints))
+    except ValueError as error:
+        raise InvalidRequest("scheduler hints: %s" % error) from None

@@ -1,0 +1,152 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a flavor and an image ask for piece by piece: NUMA cells, dedicated CPUs, pages, PCI devices.
+
+The words are nova's (nova/virt/hardware.py, numa_get_constraints); what contradicts itself is an InvalidRequest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from ..core.errors import InvalidRequest
+from ..core.names import numbers
+
+UNITS = {"KB": 1, "MB": 1024, "GB": 1024 * 1024, "KIB": 1, "MIB": 1024, "GIB": 1024 * 1024}
+POLICIES = {
+    "hw:cpu_policy": ("shared", "dedicated"),
+    "hw:cpu_thread_policy": ("prefer", "isolate", "require"),
+    "hw:pci_numa_affinity_policy": ("legacy", "preferred", "required"),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One of the guest's NUMA cells: its vCPUs by number, its memory in MiB."""
+
+    vcpus: tuple[int, ...]
+    memory_mb: int
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The guest's cells, each on a host cell of its own. page_size: None, small, large, any, or KiB."""
+
+    cells: tuple[Cell, ...]
+    dedicated: bool = False
+    threads: str = "prefer"
+    page_size: str | int | None = None
+
+    def __str__(self) -> str:
+        parts = ["%d cells" % len(self.cells) if len(self.cells) > 1 else "1 cell"]
+        parts += (
+            ["dedicated CPUs" + ("" if self.threads == "prefer" else ", " + self.threads)] if self.dedicated else []
+        )
+        parts += ["pages %s" % self.page_size] if self.page_size else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """So many PCI devices of an alias. affinity: must they be on the guest's cells (legacy: where that is known)?"""
+
+    alias: str
+    count: int
+    match: tuple[tuple[str, str], ...]
+    affinity: str = "legacy"
+
+
+def topology_of(vcpus: int, memory_mb: int, extra_specs: Mapping, properties: Mapping) -> Topology | None:
+    """The topology asked for; None if any CPUs will do."""
+    said = {
+        key: _said(key, extra_specs, properties)
+        for key in ("hw:cpu_policy", "hw:cpu_thread_policy", "hw:mem_page_size")
+    }
+    dedicated, page_size = said["hw:cpu_policy"] == "dedicated", _page_size(said["hw:mem_page_size"])
+    if said["hw:cpu_thread_policy"] and not dedicated:
+        raise InvalidRequest("hw:cpu_thread_policy is only for hw:cpu_policy dedicated")
+    count = _said("hw:numa_nodes", extra_specs, properties)
+    if count is None and not dedicated and page_size is None:
+        return None
+    count = _whole("hw:numa_nodes", 1 if count is None else count)
+    cells = _cells(count, vcpus, memory_mb, extra_specs, properties)
+    return Topology(cells, dedicated, said["hw:cpu_thread_policy"] or "prefer", page_size)
+
+
+def wishes_of(extra_specs: Mapping, properties: Mapping, aliases: Mapping[str, Mapping]) -> tuple[Wish, ...]:
+    """The devices of pci_passthrough:alias, such as gpu:2,nic:1, by the table of aliases."""
+    affinity = _said("hw:pci_numa_affinity_policy", extra_specs, properties)
+    wishes = []
+    for part in filter(None, str(extra_specs.get("pci_passthrough:alias") or "").replace(" ", "").split(",")):
+        name, _colon, count = part.partition(":")
+        if name not in aliases:
+            raise InvalidRequest(
+                "PCI alias %s is not defined in pci_aliases (%s)" % (name, ", ".join(aliases) or "none are")
+            )
+        entry = aliases[name]
+        match = tuple(
+            (key, str(entry[key]).lower()) for key in ("vendor_id", "product_id", "address") if entry.get(key)
+        )
+        wishes.append(
+            Wish(name, _whole("PCI alias " + name, count or 1), match, affinity or entry.get("numa_policy") or "legacy")
+        )
+    return tuple(wishes)
+
+
+def _said(key: str, extra_specs: Mapping, properties: Mapping) -> str | None:
+    """The flavor's word, or the image's where the flavor has none; they may not contradict each other."""
+    flavor, image = extra_specs.get(key), properties.get(key.replace(":", "_"))
+    freely = key == "hw:mem_page_size" and flavor in ("any", "large")
+    if flavor and image and str(flavor) != str(image) and not freely:
+        raise InvalidRequest("the image's %s %s is not the flavor's %s" % (key.replace(":", "_"), image, flavor))
+    word = image if image and (freely or not flavor) else flavor
+    if word is not None and word not in POLICIES.get(key, (word,)):
+        raise InvalidRequest("%s is %r, it must be one of %s" % (key, word, ", ".join(POLICIES[key])))
+    return word
+
+
+def _page_size(word: Any) -> str | int | None:
+    """small, large, any, or a size: KiB without a unit, else 2MB, 1GB."""
+    if word is None or word in ("small", "large", "any"):
+        return word
+    text = str(word).upper()
+    unit = next((unit for unit in UNITS if text.endswith(unit)), "")
+    return _whole("hw:mem_page_size", text[: len(text) - len(unit)]) * UNITS.get(unit, 1)
+
+
+def _whole(what: str, value: Any) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise InvalidRequest("%s is %r, it must be a whole number above 0" % (what, value))
+    return number
+
+
+def _cells(count: int, vcpus: int, memory_mb: int, extra_specs: Mapping, properties: Mapping) -> tuple[Cell, ...]:
+    """The guest's cells: as hw:numa_cpus.N and hw:numa_mem.N part it, else evenly."""
+    names = [("hw:numa_cpus.%d" % index, "hw:numa_mem.%d" % index) for index in range(count)]
+    told = [(_said(cpus, extra_specs, properties), _said(memory, extra_specs, properties)) for cpus, memory in names]
+    if all(each == (None, None) for each in told):
+        if vcpus % count or memory_mb % count:
+            raise InvalidRequest(
+                "%d vCPUs and %d MiB cannot be parted evenly among %d NUMA nodes: say hw:numa_cpus.N and hw:numa_mem.N"
+                % (vcpus, memory_mb, count)
+            )
+        share = vcpus // count
+        return tuple(
+            Cell(tuple(range(index * share, index * share + share)), memory_mb // count) for index in range(count)
+        )
+    if any(None in each for each in told):
+        raise InvalidRequest("hw:numa_cpus.N and hw:numa_mem.N must be said for each of the %d NUMA nodes" % count)
+    try:
+        cells = tuple(Cell(tuple(numbers(str(cpus))), int(memory)) for cpus, memory in told)
+    except ValueError:
+        raise InvalidRequest("hw:numa_cpus.N is a list such as 0-3,5, hw:numa_mem.N a number of MiB") from None
+    if sorted(cpu for cell in cells for cpu in cell.vcpus) != list(range(vcpus)):
+        raise InvalidRequest("hw:numa_cpus.N must have each of the %d vCPUs once" % vcpus)
+    if sum(cell.memory_mb for cell in cells) != memory_mb or min(cell.memory_mb for cell in cells) < 1:
+        raise InvalidRequest("hw:numa_mem.N must add up to the flavor's %d MiB" % memory_mb)
+    return cells

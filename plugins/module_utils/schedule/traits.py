@@ -1,0 +1,40 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Traits: what a host's CPU and its operator say it has, and what flavors and images ask for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterable, Mapping
+
+# libvirt's names of CPU features that traits call otherwise (nova/virt/libvirt/utils.py, CPU_TRAITS_MAPPING).
+X86_NAMES = {
+    "aes": "AESNI", "pni": "SSE3", "sse4.1": "SSE41", "sse4.2": "SSE42", "sse4-1": "SSE41", "sse4-2": "SSE42",
+    "lahf_lm": "LAHF_LM", "cmp_legacy": "CMP_LEGACY", "pclmuldq": "CLMUL", "pclmulqdq": "CLMUL", "rdrand": "RDRAND",
+    "sha-ni": "SHA", "fma": "FMA3", "fma4": "FMA4", "bmi1": "BMI", "3dnow": "3DNOW",
+}  # fmt: skip
+
+
+def traits_of(facts: Mapping, custom: Iterable[str] | None) -> frozenset:
+    """A host's traits: its CPU's features as HW_CPU_X86_AVX2, its virtualisation, and what the operator adds."""
+    architecture = str(facts.get("architecture") or "")
+    family = "X86" if architecture in ("x86_64", "i686") else architecture.upper()
+    names = {
+        "HW_CPU_%s_%s" % (family, X86_NAMES.get(each) or re.sub("[^A-Z0-9]", "_", each.upper()))
+        for each in facts.get("cpu_features") or ()
+    }
+    if architecture:
+        names.add("HW_ARCH_%s" % architecture.upper())
+    return frozenset(names | set(custom or ()))
+
+
+def asked_traits(extra_specs: Mapping[str, Any], image_properties: Mapping[str, Any]) -> tuple[frozenset, frozenset]:
+    """The traits required and the traits forbidden, by the flavor or the image."""
+    asked = [
+        (key[6:], value)
+        for said in (extra_specs, image_properties)
+        for key, value in said.items()
+        if key.startswith("trait:")
+    ]
+    required = frozenset(name for name, value in asked if value == "required")
+    return required, frozenset(name for name, value in asked if value == "forbidden")

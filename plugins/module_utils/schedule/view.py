@@ -1,0 +1,205 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The cluster as the record has it: what every choice needs is read at once, the rest when a filter asks for it.
+
+A host's facts can be many (CPU features, PCI devices), and most choices need none or one of them. So a fact is
+read from all hosts' facts when it is first looked at, by its name; so are the pieces given with claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Callable, Iterable, Iterator
+
+from .choice import hinted
+from .model import Claim, Cluster, Group, Host, Request
+
+LAZY = ("facts", "given", "images", "placed", "num_io_ops")
+COLUMNS = tuple(field.name for field in fields(Host) if field.name not in LAZY)
+
+
+class Later:
+    """What is read of all these hosts, or of all hosts there are, when it is first asked for."""
+
+    def __init__(self, database, fetch: Callable, names: list[str] | None):
+        self.database = database
+        self.fetch = fetch
+        self.names = names
+        self.known: dict[str, dict[str, Any]] = {}
+
+    def fact(self, name: str) -> dict[str, Any]:
+        """One fact, by host."""
+        if name not in self.known:
+            table = self.database.tables.compute_nodes
+            self.known[name] = dict(self._rows(table, table.c.facts[name]))
+        return self.known[name]
+
+    def given(self) -> dict[str, list]:
+        """The pieces given with claims, by host."""
+        if "*given" not in self.known:
+            table = self.database.tables.allocations
+            self.known["*given"] = _gathered(self._rows(table, table.c.resources))
+        return self.known["*given"]
+
+    def images(self) -> dict[str, list]:
+        """The properties of the images of the instances, by host."""
+        if "*images" not in self.known:
+            table = self.database.tables.instances
+            living = (table.c.host.is_not(None), table.c.deleted == 0)
+            self.known["*images"] = _gathered(self._rows(table, table.c.image["properties"], *living))
+        return self.known["*images"]
+
+    def _rows(self, table, column, *conditions) -> Iterable[tuple[str, Any]]:
+        """Hosts with what a column holds, where it holds anything."""
+        statement = self.database.sql.select(table.c.host, column).where(column.is_not(None), *conditions)
+        if self.names is not None:
+            statement = statement.where(table.c.host.in_(self.names))
+        return (row for row in map(tuple, self.fetch(statement)) if row[1] is not None)
+
+
+def _gathered(rows: Iterable[tuple[str, Any]]) -> dict[str, list]:
+    told: dict[str, list] = {}
+    for host, said in rows:
+        told.setdefault(host, []).append(said)
+    return told
+
+
+class Facts(Mapping):
+    """A host's facts, each read with those of the other hosts."""
+
+    __slots__ = ("later", "host")
+
+    def __init__(self, later: Later, host: str):
+        self.later = later
+        self.host = host
+
+    def __getitem__(self, name: str) -> Any:
+        return self.later.fact(name)[self.host]
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        return self.later.fact(name).get(self.host, otherwise)
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("facts are asked for by their names")
+
+    def __len__(self) -> int:
+        raise TypeError("facts are asked for by their names")
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class Listed(Sequence):
+    """What later.given() or later.images() has of a host."""
+
+    __slots__ = ("read", "host")
+
+    def __init__(self, read: Callable, host: str):
+        self.read = read
+        self.host = host
+
+    def __getitem__(self, index):
+        return self.read().get(self.host, [])[index]
+
+    def __len__(self) -> int:
+        return len(self.read().get(self.host, ()))
+
+    def __iter__(self) -> Iterator:
+        return iter(self.read().get(self.host, ()))
+
+
+def view(database, fetch: Callable, wanted: list[Request], names: Iterable[str] | None, lock: bool = False) -> Cluster:
+    """The hosts of these names (None: all), the claims that stand of the wanted requests, their groups and hints.
+
+    fetch(statement) gives rows. With lock the hosts' rows are kept from other transactions until this one ends.
+    """
+    tables, select = database.tables, database.sql.select
+    nodes, chosen = tables.compute_nodes, None if names is None else sorted(set(names))
+    statement = select(*(nodes.c[name] for name in COLUMNS))
+    busy = _building(database)
+    if lock:
+        statement = statement.where(nodes.c.host.in_(chosen)).order_by(nodes.c.host).with_for_update()
+        busy = busy.where(tables.instances.c.host.in_(chosen))
+    rows = fetch(statement)
+    later, kept = Later(database, fetch, chosen if lock else None), chosen and set(chosen)
+    io_ops = dict(map(tuple, fetch(busy)))
+    hosts = {}
+    for row in map(tuple, rows):
+        name = row[0]
+        if kept is None or name in kept:
+            hosts[name] = _host(row, io_ops.get(name, 0), later)
+    return Cluster(hosts, _claims(database, fetch, wanted), *_neighbours(database, fetch, wanted))
+
+
+def _host(row: tuple, num_io_ops: int, later: Later) -> Host:
+    name, values = row[0], dict(zip(COLUMNS, row))
+    return Host(
+        **values,
+        num_io_ops=num_io_ops,
+        facts=Facts(later, name),
+        given=Listed(later.given, name),
+        images=Listed(later.images, name),
+    )
+
+
+def _building(database):
+    """How many instances each host is building."""
+    table, count = database.tables.instances, database.sql.func.count()
+    living = (table.c.vm_state == "building", table.c.host.is_not(None), table.c.deleted == 0)
+    return database.sql.select(table.c.host, count).where(*living).group_by(table.c.host)
+
+
+def _claims(database, fetch: Callable, wanted: list[Request]) -> dict[str, Claim]:
+    if not wanted:
+        return {}
+    table = database.tables.allocations
+    mine = table.c.instance_uuid.in_([request.key for request in wanted])
+    rows = fetch(database.sql.select(table.c.instance_uuid, table.c.host, table.c.resources).where(mine))
+    return {identity: Claim(host, resources) for identity, host, resources in map(tuple, rows)}
+
+
+def _neighbours(database, fetch: Callable, wanted: list[Request]) -> tuple[dict, dict]:
+    """The groups of the wanted requests with their hosts, and the hosts of the instances that hints name."""
+    groups: dict[tuple[str, str], Group] = {}
+    places: dict[str, str] = {}
+    for project in sorted({request.instance.project_id for request in wanted}):
+        mine = [request for request in wanted if request.instance.project_id == project]
+        known = {request.group.name: request.group for request in mine if request.group}
+        if known:
+            members = _members(database, fetch, project, sorted(known))
+            groups.update(
+                {
+                    (project, name): Group(group.name, group.policy, group.max_server_per_host, members.get(name, {}))
+                    for name, group in known.items()
+                }
+            )
+        named = sorted(
+            {name for request in mine for hint in ("same_host", "different_host") for name in hinted(request, hint)}
+        )
+        if named:
+            places.update(_places(database, fetch, project, named))
+    return groups, places
+
+
+def _members(database, fetch: Callable, project: str, names: list[str]) -> dict[str, dict[str, int]]:
+    """How many members of each group each host has; a member counts from its claim on."""
+    instances, claims = database.tables.instances, database.tables.allocations
+    statement = (
+        database.sql.select(instances.c.group_name, claims.c.host, database.sql.func.count())
+        .join(claims, claims.c.instance_uuid == instances.c.uuid)
+        .where(instances.c.project_id == project, instances.c.group_name.in_(names))
+        .group_by(instances.c.group_name, claims.c.host)
+    )
+    members: dict[str, dict[str, int]] = {}
+    for name, host, count in map(tuple, fetch(statement)):
+        members.setdefault(name, {})[host] = count
+    return members
+
+
+def _places(database, fetch: Callable, project: str, named: list[str]) -> dict[str, str]:
+    table = database.tables.instances
+    living = (table.c.project_id == project, table.c.deleted == 0, table.c.host.is_not(None))
+    called = database.sql.or_(table.c.uuid.in_(named), table.c.name.in_(named))
+    rows = fetch(database.sql.select(table.c.uuid, table.c.name, table.c.host).where(*living, called))
+    return {word: host for identity, name, host in map(tuple, rows) for word in (identity, name)}

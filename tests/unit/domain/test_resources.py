@@ -1,0 +1,106 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The pieces that the scheduler gave, in the domain's XML, and that a second run keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import resources, xml
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
+
+GIVEN = {
+    "numa": [
+        {
+            "cell": 1,
+            "vcpus": [0, 1],
+            "cpus": [6, 2],
+            "dedicated": True,
+            "blocked": [],
+            "memory_mb": 256,
+            "page_size": 2048,
+        },
+        {
+            "cell": 0,
+            "vcpus": [2, 3],
+            "cpus": [0, 1],
+            "dedicated": False,
+            "blocked": [],
+            "memory_mb": 256,
+            "page_size": None,
+        },
+    ],
+    "pci": ["0000:0a:1f.7"],
+}
+EXPECTED = """
+<domain>
+  <vcpu/>
+  <cputune>
+    <vcpupin vcpu="0" cpuset="6"/><vcpupin vcpu="1" cpuset="2"/>
+    <vcpupin vcpu="2" cpuset="0,1"/><vcpupin vcpu="3" cpuset="0,1"/>
+    <emulatorpin cpuset="0,1,2,6"/>
+  </cputune>
+  <numatune>
+    <memory mode="strict" nodeset="0,1"/>
+    <memnode cellid="0" mode="strict" nodeset="1"/><memnode cellid="1" mode="strict" nodeset="0"/>
+  </numatune>
+  <memoryBacking><hugepages><page size="2048" unit="KiB" nodeset="0"/></hugepages></memoryBacking>
+  <cpu><numa>
+    <cell id="0" cpus="0,1" memory="256" unit="MiB"/><cell id="1" cpus="2,3" memory="256" unit="MiB"/>
+  </numa></cpu>
+</domain>
+"""
+
+
+def canonical(text):
+    return ElementTree.canonicalize(text, strip_text=True)
+
+
+def test_what_was_given_is_written():
+    root = ElementTree.fromstring("<domain><vcpu/></domain>")
+    resources.write(root, GIVEN)
+    assert canonical(ElementTree.tostring(root, encoding="unicode")) == canonical(EXPECTED)
+
+
+def test_without_anything_given_nothing_is_written():
+    root = ElementTree.fromstring("<domain><vcpu/></domain>")
+    resources.write(root, {})
+    assert ElementTree.tostring(root) == b"<domain><vcpu /></domain>"
+
+
+def test_shared_cpus_are_all_that_the_others_run_on():
+    root = ElementTree.fromstring("<domain><vcpu/></domain>")
+    resources.write(root, {"shared_cpus": [0, 1, 4]})
+    assert root.find("vcpu").get("cpuset") == "0,1,4"
+
+
+def test_a_device():
+    device = resources.host_device("0000:0A:1f.7")
+    assert (device.get("managed"), device.find("source/address").attrib) == (
+        "yes", {"domain": "0x0000", "bus": "0x0a", "slot": "0x1f", "function": "0x7"},
+    )  # fmt: skip
+    with pytest.raises(InvalidRequest, match="an address such as"):
+        resources.host_device("0000:0a:1f.7'/>")
+
+
+def test_the_documents_resources_are_the_domains(ask):
+    [wanted] = parse(ask(resources=GIVEN))
+    root = xml.definition(replace(wanted, virt_type="kvm", cpu_model="Nehalem"))
+    assert len(root.findall("cpu")) == 1
+    assert root.find("cpu/numa/cell") is not None
+    assert root.find("devices/hostdev") is not None
+    assert xml.parse(xml.text(root), "ACTIVE").resources == GIVEN
+
+
+def test_a_second_run_keeps(ask):
+    [wanted] = parse(ask(resources=GIVEN))
+    there = xml.parse(xml.text(xml.definition(replace(wanted, virt_type="qemu"))), "ACTIVE")
+    for again in (ask(resources=GIVEN), ask(resources=None), ask()):
+        [change] = plan(parse(again), {wanted.uuid: there}, "present")
+        assert change.action == "keep"
+        assert change.after.resources == GIVEN

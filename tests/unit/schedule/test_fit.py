@@ -1,0 +1,178 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What flavors ask for piece by piece, and which pieces a host gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import numbers
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.fit import fit, pick
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import settings_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.topology import (
+    Cell,
+    Topology,
+    topology_of,
+    wishes_of,
+)
+from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import GPU, ask, host
+
+CORES = [[0, 4], [1, 5], [2, 6], [3, 7]]
+
+
+@pytest.mark.parametrize(
+    ("said", "topology"),
+    [
+        ({}, None),
+        ({"hw:cpu_policy": "shared"}, None),
+        ({"hw:cpu_policy": "dedicated"}, Topology((Cell((0, 1, 2, 3), 1024),), True)),
+        ({"hw:numa_nodes": "2"}, Topology((Cell((0, 1), 512), Cell((2, 3), 512)))),
+        (
+            {
+                "hw:numa_nodes": "2",
+                "hw:numa_cpus.0": "0",
+                "hw:numa_cpus.1": "1-3",
+                "hw:numa_mem.0": "256",
+                "hw:numa_mem.1": "768",
+            },
+            Topology((Cell((0,), 256), Cell((1, 2, 3), 768))),
+        ),
+        ({"hw:mem_page_size": "2MB"}, Topology((Cell((0, 1, 2, 3), 1024),), page_size=2048)),
+        ({"hw:mem_page_size": "large"}, Topology((Cell((0, 1, 2, 3), 1024),), page_size="large")),
+        (
+            {"hw:cpu_policy": "dedicated", "hw:cpu_thread_policy": "isolate"},
+            Topology((Cell((0, 1, 2, 3), 1024),), True, "isolate"),
+        ),
+    ],
+)
+def test_topology(said, topology):
+    assert topology_of(4, 1024, said, {}) == topology
+
+
+def test_an_image_may_say_what_the_flavor_does_not():
+    assert topology_of(2, 512, {}, {"hw_cpu_policy": "dedicated"}).dedicated
+    assert topology_of(2, 512, {"hw:mem_page_size": "any"}, {"hw_mem_page_size": "2048"}).page_size == 2048
+
+
+@pytest.mark.parametrize(
+    ("said", "properties", "words"),
+    [
+        ({"hw:cpu_policy": "mixed"}, {}, "must be one of shared, dedicated"),
+        ({"hw:cpu_policy": "shared"}, {"hw_cpu_policy": "dedicated"}, "is not the flavor's"),
+        ({"hw:cpu_thread_policy": "require"}, {}, "only for hw:cpu_policy dedicated"),
+        ({"hw:numa_nodes": "3"}, {}, "cannot be parted evenly"),
+        ({"hw:numa_nodes": "no"}, {}, "a whole number above 0"),
+        ({"hw:numa_nodes": "2", "hw:numa_cpus.0": "0-3"}, {}, "for each of the 2"),
+        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-9", "hw:numa_mem.0": "1024"}, {}, "each of the 4 vCPUs once"),
+        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-3", "hw:numa_mem.0": "7"}, {}, "add up to"),
+        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "x", "hw:numa_mem.0": "7"}, {}, "a list such as"),
+        ({"hw:mem_page_size": "huge"}, {}, "a whole number above 0"),
+    ],
+)
+def test_an_impossible_flavor_is_told(said, properties, words):
+    with pytest.raises(InvalidRequest, match=words):
+        topology_of(4, 1024, said, properties)
+
+
+def test_an_impossible_flavor_is_its_instances_own_fault():
+    document = {"name": "web", "project_id": "p", "flavor": {"name": "f", "vcpus": 3, "ram": 512, "disk": 1}}
+    bad = {**document, "flavor": {**document["flavor"], "extra_specs": {"hw:numa_nodes": "2"}}}
+    good, wrong = parse({"instances": [document, bad]})
+    assert good.fault is None
+    assert "parted evenly" in str(wrong.fault)
+
+
+def test_an_alias_that_is_not_defined_is_told():
+    with pytest.raises(InvalidRequest, match="PCI alias fpga is not defined in pci_aliases \\(gpu\\)"):
+        wishes_of({"pci_passthrough:alias": "fpga:1"}, {}, {"gpu": GPU})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"nonsense": 1},
+        {"max_io_ops_per_host": "many"},
+        {"isolated_hosts": "c1"},
+        {"pci_aliases": {"gpu": {"speed": 1}}},
+    ],
+)
+def test_wrong_settings_are_told(said):
+    with pytest.raises(InvalidRequest):
+        settings_of(said)
+
+
+@pytest.mark.parametrize(
+    ("free", "count", "threads", "picked"),
+    [
+        (range(8), 2, "prefer", ([0, 4], [])),
+        ({0, 1, 5}, 2, "prefer", ([1, 5], [])),
+        ({0, 1}, 3, "prefer", None),
+        (range(8), 4, "require", ([0, 4, 1, 5], [])),
+        (range(8), 3, "require", None),
+        ({0, 1, 2, 3}, 2, "require", None),
+        (range(8), 3, "isolate", ([0, 1, 2], [4, 5, 6])),
+        ({0, 1, 2, 3}, 1, "isolate", None),
+    ],
+)
+def test_pick(free, count, threads, picked):
+    assert pick(set(free), CORES, count, threads) == picked
+
+
+def test_cores_without_threads_cannot_be_required():
+    assert pick({0, 1}, [[0], [1]], 2, "require") is None
+    assert pick({0, 1}, [[0], [1]], 2, "isolate") == ([0, 1], [])
+
+
+def test_each_cell_of_the_guest_gets_one_of_the_hosts():
+    resources = fit(
+        host(), ask(vcpus=4, memory_mb=1024, extra_specs={"hw:numa_nodes": "2", "hw:cpu_policy": "dedicated"})
+    ).resources
+    assert [(cell["cell"], cell["vcpus"], cell["cpus"]) for cell in resources["numa"]] == [
+        (0, [0, 1], [0, 4]),
+        (1, [2, 3], [2, 6]),
+    ]
+
+
+def test_devices_decide_the_cell():
+    asked = {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "slot", "hw:pci_numa_affinity_policy": "required"}
+    resources = fit(host(), ask(extra_specs=asked)).resources
+    assert (resources["numa"][0]["cell"], resources["pci"]) == (1, ["0000:02:00.0"])
+
+
+def test_large_pages_are_counted():
+    request = ask(memory_mb=1024, extra_specs={"hw:mem_page_size": "large"})
+    there = host()
+    cells = []
+    while fit(there, request).resources is not None:
+        resources = fit(there, request).resources
+        assert resources["numa"][0]["page_size"] == 2048
+        cells.append(resources["numa"][0]["cell"])
+        there = there.claimed(request, resources)
+    assert sorted(cells) == [0, 1, 1]
+
+
+def test_any_page_falls_back_to_the_ordinary_ones():
+    there = host(facts={"numa_cells": [{"id": 0, "cpus": [0], "memory_mb": 4096, "pages": {"4": 1048576}}]})
+    assert fit(there, ask(extra_specs={"hw:mem_page_size": "any"})).resources["numa"][0]["page_size"] is None
+    assert fit(there, ask(extra_specs={"hw:mem_page_size": "large"})).resources is None
+
+
+def test_cpus_set_apart_are_for_dedicated_ones_alone():
+    there = host(cpu_dedicated_set="4-7")
+    dedicated = ask(vcpus=2, extra_specs={"hw:cpu_policy": "dedicated"})
+    assert set(fit(there, dedicated).resources["numa"][0]["cpus"]) <= {4, 5, 6, 7}
+    assert fit(there, ask()).resources == {"shared_cpus": [0, 1, 2, 3]}
+    assert (there.charge(dedicated), there.charge(ask()), replace(there, cpu_dedicated_set=None).charge(dedicated)) == (
+        0,
+        1,
+        2,
+    )
+
+
+@pytest.mark.parametrize(("text", "cpus"), [("", []), ("0-2,5", [0, 1, 2, 5]), ("0-7,^3", [0, 1, 2, 4, 5, 6, 7])])
+def test_numbers(text, cpus):
+    assert numbers(text) == cpus

@@ -1,0 +1,363 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Claims on each kind of database: whole or not at all, never too many, however many claim at once."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import time
+import uuid
+from collections import Counter
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database, now
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule import claims, policy, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import NoValidHost
+from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import FACTS, GPU
+
+ROW = {
+    "generation": 0,
+    "enabled": True,
+    "vcpus": 8,
+    "memory_mb": 4608,
+    "disk_gb": 100,
+    "vcpus_reserved": 0,
+    "memory_mb_reserved": 512,
+    "disk_gb_reserved": 0,
+    "cpu_allocation_ratio": 2.0,
+    "ram_allocation_ratio": 1.0,
+    "disk_allocation_ratio": 1.0,
+    "vcpus_used": 0,
+    "memory_mb_used": 0,
+    "disk_gb_used": 0,
+    "facts": FACTS,
+}
+APART = {"name": "apart", "policy": "anti-affinity", "max_server_per_host": None}
+PAIRS = {"name": "pairs", "policy": "anti-affinity", "max_server_per_host": 2}
+TOGETHER = {"name": "together", "policy": "affinity", "max_server_per_host": None}
+
+
+def params(url, documents, **more):
+    defaults = {name: option["default"] for name, option in policy.SPEC.items()}
+    return {**defaults, "database": url, "nodes": [], "candidates": None, "instances": documents, **more}
+
+
+def document(name, ram=1024, vcpus=1, group=None, extra_specs=None, **more):
+    identity = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+    flavor = {"name": "f", "vcpus": vcpus, "ram": ram, "disk": 1, "extra_specs": extra_specs or {}}
+    image = {"name": "demo", "min_disk": 0, "properties": {}}
+    return {
+        "name": name,
+        "uuid": identity,
+        "project_id": "p",
+        "vm_state": "building",
+        "flavor": flavor,
+        "image": image,
+        "ports": [],
+        "volumes": [],
+        "group": group,
+        **more,
+    }
+
+
+def record(url, hosts, documents=()):
+    """A database with these hosts, and these instances that have none yet."""
+    database = Database(url)
+    with database.writing() as connection:
+        rows = [{**ROW, "host": name, "updated_at": now(), **more} for name, more in hosts.items()]
+        for row in rows:
+            connection.execute(database.tables.compute_nodes.insert().values(row))
+        for each in documents:
+            row = {key: each[key] for key in ("uuid", "name", "project_id", "vm_state", "flavor", "image")}
+            row.update(
+                dict.fromkeys(("created_at", "requested_at", "updated_at"), now()), instance_metadata={}, deleted=0
+            )
+            row.update(attempted_hosts=[], ports=[], volumes=[], group_name=each["group"] and each["group"]["name"])
+            connection.execute(database.tables.instances.insert().values(row))
+    return database
+
+
+def claim(url, documents, **more):
+    """What the module does, as a mapping from name to the host, or to the error."""
+    said = params(url, documents, **more)
+    wanted, backend = request.parse(said), sql.connect(said)
+    changes = policy.plan(said)(wanted, backend.read(wanted), "present")
+    outcome = backend.apply([change for change in changes if change.pending])
+    told = {}
+    for change in changes:
+        result = outcome.get(change.key, change.error or change.after)
+        told[change.wanted.name] = result if isinstance(result, LaunchError) else result.host
+    backend.database.engine.dispose()
+    return told
+
+
+def giving_back(database, documents):
+    for each in documents:
+        database.write(lambda connection, each=each: claims.release(connection, database.tables, each["uuid"]))
+
+
+def check(database):
+    """No host has more claims than room, what is used is what is claimed, no piece is given twice, groups hold."""
+    tables, select = database.tables, database.sql.select
+    with database.reading() as connection:
+        hosts = {row.host: row for row in connection.execute(tables.compute_nodes.select())}
+        rows = connection.execute(
+            select(tables.allocations, tables.instances.c.group_name).join(
+                tables.instances, tables.instances.c.uuid == tables.allocations.c.instance_uuid
+            )
+        ).all()
+    for name, host in hosts.items():
+        mine = [row for row in rows if row.host == name]
+        used = (sum(row.vcpus for row in mine), sum(row.memory_mb for row in mine), sum(row.disk_gb for row in mine))
+        assert used == (host.vcpus_used, host.memory_mb_used, host.disk_gb_used)
+        assert len(mine) == host.num_instances
+        assert used[0] <= (host.vcpus - host.vcpus_reserved) * host.cpu_allocation_ratio
+        assert used[1] <= (host.memory_mb - host.memory_mb_reserved) * host.ram_allocation_ratio
+        assert used[2] <= (host.disk_gb - host.disk_gb_reserved) * host.disk_allocation_ratio
+        given_ = [row.resources for row in mine if row.resources]
+        pieces = [
+            cpu
+            for each in given_
+            for cell in each.get("numa", ())
+            if cell["dedicated"]
+            for cpu in (*cell["cpus"], *cell["blocked"])
+        ]
+        pieces += [address for each in given_ for address in each.get("pci", ())]
+        assert len(set(pieces)) == len(pieces)
+    members = Counter((row.group_name, row.host) for row in rows if row.group_name)
+    assert all(count == 1 for (group, _host), count in members.items() if group == "apart")
+    assert all(count <= 2 for (group, _host), count in members.items() if group == "pairs")
+    assert len([group for group, _host in members if group == "together"]) <= 1
+    return members
+
+
+def test_a_claim_is_written_whole_and_given_back(database_url):
+    documents = [document("a", group=APART), document("b", group=APART, extra_specs={"hw:cpu_policy": "dedicated"})]
+    database = record(database_url, {"c1": {}, "c2": {}}, documents)
+    assert claim(database_url, documents) == {"a": "c1", "b": "c2"}
+    check(database)
+    assert claim(database_url, documents) == {"a": "c1", "b": "c2"}
+    with database.reading() as connection:
+        rows = connection.execute(database.tables.instances.select().order_by("name")).all()
+        nodes = connection.execute(database.tables.compute_nodes.select().order_by("host")).all()
+        [group] = connection.execute(database.tables.instance_groups.select()).all()
+    assert [row.host for row in rows] == ["c1", "c2"]
+    assert [(row.generation, row.num_instances, row.memory_mb_used) for row in nodes] == [(1, 1, 1024), (1, 1, 1024)]
+    assert (group.name, group.policy, group.generation) == ("apart", "anti-affinity", 1)
+    giving_back(database, documents)
+    giving_back(database, documents)
+    check(database)
+    with database.reading() as connection:
+        nodes = connection.execute(database.tables.compute_nodes.select()).all()
+        assert connection.execute(database.tables.allocations.select()).all() == []
+    assert {
+        (row.generation, row.num_instances, row.vcpus_used, row.memory_mb_used, row.disk_gb_used) for row in nodes
+    } == {(2, 0, 0, 0, 0)}
+
+
+def test_the_pieces_of_earlier_claims_are_seen(database_url):
+    dedicated = {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "gpu:1"}
+    documents = [document("web-%d" % number, vcpus=2, ram=512, extra_specs=dedicated) for number in range(5)]
+    database = record(database_url, {"c1": {}}, documents)
+    aliases = {"settings": {"pci_aliases": {"gpu": GPU}}}
+    for each in documents[:3]:
+        assert claim(database_url, [each], **aliases) == {each["name"]: "c1"}
+    told = claim(database_url, documents[3:], **aliases)
+    assert "c1 has 0 free" in str(told["web-3"]) or "PCI" in str(told["web-3"])
+    check(database)
+
+
+def test_facts_and_hints_are_read_when_they_are_asked_for(database_url):
+    documents = [
+        document("old"),
+        document("near", scheduler_hints={"same_host": ["old"]}),
+        document("new", image={"name": "demo", "properties": {"hw_architecture": "aarch64"}}),
+        document("zoned", availability_zone="az9"),
+    ]
+    database = record(
+        database_url,
+        {"c1": {}, "c2": {}, "c3": {"facts": {"architecture": "aarch64"}, "availability_zone": "az9"}},
+        documents,
+    )
+    assert claim(database_url, documents[:1], candidates=["c2"]) == {"old": "c2"}
+    assert claim(database_url, documents[1:]) == {"near": "c2", "new": "c3", "zoned": "c3"}
+    check(database)
+
+
+def test_an_instance_that_has_gone_is_not_claimed_for(database_url):
+    there = document("there")
+    database = record(database_url, {"c1": {}}, [there])
+    told = claim(database_url, [there, document("gone")])
+    assert told["there"] == "c1"
+    assert isinstance(told["gone"], Conflict)
+    check(database)
+
+
+def test_reading_leaves_no_trace(tmp_path):
+    url = "sqlite:///%s" % (tmp_path / "launch.db")
+    said = params(
+        url, [document("a")], nodes=[{"host": "c1", **{key: ROW[key] for key in ("vcpus", "memory_mb", "disk_gb")}}]
+    )
+    backend = sql.connect(said)
+    wanted = request.parse(said)
+    [change] = policy.plan(said)(wanted, backend.read(wanted), "present")
+    assert change.after.host == "c1"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_comes_second_takes_another_host_or_a_clear_refusal(database_url):
+    """Both have planned before either claims: the last room goes to one of them."""
+    documents = [document("a", ram=4096), document("b", ram=4096), document("c", ram=4096)]
+    database = record(database_url, {"c1": {}, "c2": {}}, documents)
+    backends, planned = [], []
+    for each in documents:
+        said = params(database_url, [each])
+        backend, wanted = sql.connect(said), request.parse(said)
+        backends.append(backend)
+        planned.append(policy.plan(said)(wanted, backend.read(wanted), "present"))
+    assert [changes[0].after.host for changes in planned] == ["c1", "c1", "c1"]
+    told = [backend.apply(changes)[changes[0].key] for backend, changes in zip(backends, planned)]
+    assert [each.host for each in told[:2]] == ["c1", "c2"]
+    assert isinstance(told[2], NoValidHost)
+    assert "RamFilter: 2 of 2 lack 4096 MiB (c1 has 0 of 4608 MiB left" in str(told[2])
+    check(database)
+
+
+def test_after_the_last_try_the_refusal_is_clear(database_url, monkeypatch):
+    each = document("a")
+    record(database_url, {"c1": {}}, [each])
+    said = params(database_url, [each])
+    backend, wanted = sql.connect(said), request.parse(said)
+    changes = policy.plan(said)(wanted, backend.read(wanted), "present")
+    monkeypatch.setattr(backend, "_claim", lambda connection, changes: ({}, [change.wanted for change in changes]))
+    error = backend.apply(changes)[changes[0].key]
+    assert isinstance(error, Unavailable)
+    assert not error.abort
+    assert "10 times" in str(error)
+
+
+# --- Many at once: processes, for real ---
+
+
+def at_once(jobs):
+    """Run these in processes of their own, all at once; the number of those that broke."""
+    children = []
+    for index, job in enumerate(jobs):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                random.seed(index)
+                job()
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    return sum(os.waitpid(child, 0)[1] != 0 for child in children)
+
+
+def controller(url, steps, documents):
+    """A controller that claims and gives back by turns, each time for a few of its instances."""
+
+    def work():
+        database, held = Database(url), []
+        for count, back in steps:
+            mine = [document for document in documents if document not in held][:count]
+            if mine:
+                told = claim(url, mine)
+                held += [each for each in mine if isinstance(told[each["name"]], str)]
+            gone, held[:] = held[:back], held[back:]
+            giving_back(database, gone)
+
+    return work
+
+
+def test_eight_controllers_share_one_cluster(database_url):
+    groups = [None, APART, PAIRS, TOGETHER]
+    mine = [
+        [
+            document(
+                "c%d-%d" % (number, index),
+                ram=random.choice([512, 1024, 1536]),
+                vcpus=1 + index % 2,
+                group=groups[index % 4],
+                extra_specs={"hw:cpu_policy": "dedicated"} if index % 5 == 0 else None,
+            )
+            for index in range(8)
+        ]
+        for number in range(8)
+    ]
+    database = record(
+        database_url, {"h%d" % number: {} for number in range(5)}, [each for some_ in mine for each in some_]
+    )
+    database.engine.dispose()
+    steps = [(3, 1), (4, 2), (4, 0), (8, 0)]
+    assert at_once([controller(database_url, steps, documents) for documents in mine]) == 0
+    members = check(database)
+    assert members
+
+
+def test_an_affinity_group_gets_one_host_though_everybody_has_another_in_mind(database_url):
+    """No two of them claim on the same host, so nothing but the group itself can hold them back."""
+    documents = [document("web-%d" % number, group=TOGETHER) for number in range(8)]
+    database = record(database_url, {"h%d" % number: {} for number in range(8)}, documents)
+    plans, start = [], time.time() + 1
+    for number, each in enumerate(documents):
+        said = params(database_url, [each], candidates=["h%d" % number])
+        backend, wanted = sql.connect(said), request.parse(said)
+        plans.append((said, policy.plan(said)(wanted, backend.read(wanted), "present")))
+        backend.database.engine.dispose()
+    database.engine.dispose()
+
+    def apply(said, changes):
+        backend = sql.connect(said)
+        with backend.database.reading():
+            time.sleep(max(0.0, start - time.time()))
+        [told] = backend.apply(changes).values()
+        assert not isinstance(told, LaunchError) or "ServerGroupAffinityFilter" in str(told)
+
+    assert at_once([lambda said=said, changes=changes: apply(said, changes) for said, changes in plans]) == 0
+    assert len(check(database)) == 1
+
+
+def test_two_at_once_fill_the_cluster_exactly(database_url):
+    mine = [[document("c%d-%d" % (number, index)) for index in range(8)] for number in range(2)]
+    database = record(database_url, {"h%d" % number: {} for number in range(4)}, mine[0] + mine[1])
+    database.engine.dispose()
+    assert at_once([controller(database_url, [(8, 0)], documents) for documents in mine]) == 0
+    check(database)
+    with database.reading() as connection:
+        assert len(connection.execute(database.tables.allocations.select()).all()) == 16
+
+
+steps = some.lists(some.tuples(some.integers(1, 4), some.integers(0, 3)), min_size=1, max_size=4)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    some.lists(steps, min_size=2, max_size=8),
+    some.lists(
+        some.sampled_from([(512, None), (1024, APART), (1024, PAIRS), (2048, TOGETHER), (512, TOGETHER)]),
+        min_size=4,
+        max_size=4,
+    ),
+    some.integers(1, 4),
+)
+def test_no_interleaving_breaks_a_rule(work, kinds, host_count):
+    with tempfile.TemporaryDirectory() as folder:
+        url = "sqlite:///%s/launch.db" % folder
+        mine = [
+            [document("c%d-%d" % (number, index), ram=ram, group=group) for index, (ram, group) in enumerate(kinds)]
+            for number in range(len(work))
+        ]
+        database = record(
+            url, {"h%d" % number: {} for number in range(host_count)}, [each for some_ in mine for each in some_]
+        )
+        database.engine.dispose()
+        assert at_once([controller(url, each, documents) for each, documents in zip(work, mine)]) == 0
+        check(database)
