@@ -14,8 +14,40 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 STAGES = ["token", "instance", "host", "schedule", "image", "port", "volume", "domain"]
 WITH_QUERY = ["instance", "host", "port", "volume", "domain"]
-PURE = set(
-    ["__future__", "abc", "ansible", "ast", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "enum", "fnmatch", "functools", "getpass", "hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "os", "random", "re", "string", "struct", "types", "typing", "urllib", "uuid", "xml"]
+PURE = frozenset(
+    [
+        "__future__",
+        "abc",
+        "ansible",
+        "ast",
+        "base64",
+        "bisect",
+        "collections",
+        "copy",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "fnmatch",
+        "functools",
+        "getpass",
+        "hashlib",
+        "heapq",
+        "ipaddress",
+        "itertools",
+        "json",
+        "math",
+        "operator",
+        "os",
+        "random",
+        "re",
+        "string",
+        "struct",
+        "types",
+        "typing",
+        "urllib",
+        "uuid",
+        "xml",
+    ]
 )
 
 
