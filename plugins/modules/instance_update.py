@@ -80,6 +80,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import DATABASE, PROJECT
 from ..module_utils.instance import outcome, sql
+from ..module_utils.record import lease
 
 
 def main() -> None:
@@ -88,6 +89,7 @@ def main() -> None:
         argument_spec={
             **DATABASE,
             **PROJECT,
+            **lease.SPEC,
             **dict.fromkeys(outcome.STAGES, results),
             "instances": {"type": "list", "elements": "dict", "required": True},
             "lost_hosts": {"type": "dict", "default": {}},
