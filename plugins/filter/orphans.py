@@ -15,12 +15,14 @@ ITEMS = {
 
 
 def orphans(found: Iterable[dict[str, Any]], kind: str, host: str | None = None) -> list[dict[str, Any]]:
-    """The orphans of a kind, on one host if it is named, in the form of that stage's list."""
-    return [
-        ITEMS[kind](each)
-        for each in found
-        if each["problem"] == "orphan" and each["kind"] == kind and host in (None, each["host"])
-    ]
+    """The orphans of a kind, on one host if it is named, in the form of that stage's list.
+
+    A disk without a domain goes the domain's way too: what lies beside the disk is the domain's.
+    """
+    kinds = ("domain", "disk") if kind == "domain" else (kind,)
+    orphaned = [each for each in found if each["problem"] == "orphan" and host in (None, each["host"])]
+    chosen = {each["id"]: each for wanted in reversed(kinds) for each in orphaned if each["kind"] == wanted}
+    return [ITEMS[kind](each) for each in chosen.values()]
 
 
 class FilterModule:

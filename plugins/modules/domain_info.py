@@ -15,6 +15,7 @@ requirements:
   - python3-libvirt
 extends_documentation_fragment:
   - kvmstack.launch.stage.query
+  - kvmstack.launch.state_path
 options:
   all:
     description: Whether to list the machines of others as well, with C(name), C(uuid) and C(status).
@@ -48,12 +49,13 @@ domains:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import query
+from ..module_utils.core.specs import STATE_PATH
 from ..module_utils.domain.libvirt import find
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"all": {"type": "bool", "default": False}},
+        argument_spec={**STATE_PATH, "all": {"type": "bool", "default": False}},
         supports_check_mode=True,
     )
     query(module, "domains", find)
