@@ -8,7 +8,7 @@ from copy import deepcopy
 
 import pytest
 
-from ansible_collections.kvmstack.launch.molecule.shared.launching import WHOLE, request
+from ansible_collections.kvmstack.launch.molecule.shared.launching import DATABASE, WHOLE, request
 
 
 def with_entry(wanted, **entry):
@@ -27,9 +27,10 @@ def one(site):
 
 
 def test_check_mode_shows_everything_and_writes_nothing(site):
-    before = site.state()
+    before, file = site.state(), DATABASE.read_bytes()
     run = site.launch(request("checked"), "--check", "--diff")
     assert site.state() == before
+    assert DATABASE.read_bytes() == file
     for shown in ("checked-private", "fa:16:3e:", "10.20.0.", "compute-", "<domain ", "checked-data"):
         assert shown in run.output
 
