@@ -43,37 +43,56 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
         pytest.param(
             {"instances": (), "volumes": ()},
             [
-                ("orphan", "allocation", UUID, "c1"), ("orphan", "disk", UUID, "c1"), ("orphan", "domain", UUID, "c1"),
-                ("orphan", "port", "p1", "c1"), ("orphan", "volume", "v1", "c1"),
+                ("orphan", "allocation", UUID, "c1"),
+                ("orphan", "disk", UUID, "c1"),
+                ("orphan", "domain", UUID, "c1"),
+                ("orphan", "port", "p1", "c1"),
+                ("orphan", "volume", "v1", "c1"),
             ],
             id="no record at all",
         ),
         pytest.param(
             {"c1": EMPTY, "ports": []},
             [
-                ("missing", "disk", UUID, "c1"), ("missing", "domain", UUID, "c1"), ("missing", "port", "p1", "c1"),
+                ("missing", "disk", UUID, "c1"),
+                ("missing", "domain", UUID, "c1"),
+                ("missing", "port", "p1", "c1"),
                 ("missing", "volume", "v1", "c1"),
             ],
             id="nothing on its host, nothing in the network",
         ),
-        pytest.param({"c1": FULL, "ports": [{**PORT, "id": "p2"}]},
-            [("orphan", "port", "p2", "c1"), ("missing", "port", "p1", "c1")], id="another port"),
-        pytest.param({"c1": FULL, "c2": {**EMPTY, "domains": [DOMAIN], "disks": [UUID]}},
-            [("orphan", "disk", UUID, "c2"), ("orphan", "domain", UUID, "c2")], id="left on another host"),
-        pytest.param({"c1": FULL, "c2": {**EMPTY, "volumes": [VOLUME]}}, [("orphan", "volume", "v1", "c2")],
-            id="a volume left on another host"),
+        pytest.param(
+            {"c1": FULL, "ports": [{**PORT, "id": "p2"}]},
+            [("orphan", "port", "p2", "c1"), ("missing", "port", "p1", "c1")],
+            id="another port",
+        ),
+        pytest.param(
+            {"c1": FULL, "c2": {**EMPTY, "domains": [DOMAIN], "disks": [UUID]}},
+            [("orphan", "disk", UUID, "c2"), ("orphan", "domain", UUID, "c2")],
+            id="left on another host",
+        ),
+        pytest.param(
+            {"c1": FULL, "c2": {**EMPTY, "volumes": [VOLUME]}},
+            [("orphan", "volume", "v1", "c2")],
+            id="a volume left on another host",
+        ),
         pytest.param({"c2": EMPTY}, [], id="its host was not looked at"),
         pytest.param({"claims": {}}, [("missing", "allocation", UUID, "c1")], id="no claim"),
         pytest.param({"instances": [BUILDING], "c1": EMPTY, "c2": {**FULL, "volumes": []}}, [], id="being built"),
         pytest.param({"instances": [replace(WEB, task_state="deleting")], "c1": EMPTY}, [], id="being deleted"),
-        pytest.param({"instances": [FAILED], "volumes": [], "claims": {},
-                      "c1": {**EMPTY, "domains": [DOMAIN]}, "ports": [PORT]},
-            [("orphan", "domain", UUID, "c1")], id="failed"),
+        pytest.param(
+            {"instances": [FAILED], "volumes": [], "claims": {}, "c1": {**EMPTY, "domains": [DOMAIN]}, "ports": [PORT]},
+            [("orphan", "domain", UUID, "c1")],
+            id="failed",
+        ),
         pytest.param({"c1": {**FULL, "disks": [UUID, "lost+found"]}}, [], id="a folder that is none of ours"),
-        pytest.param({"c1": FULL, "volumes": [VOLUME, {**VOLUME, "id": "v2", "instance_uuid": None}]},
-            [("missing", "volume", "v2", "c1")], id="a waiting volume is gone"),
+        pytest.param(
+            {"c1": FULL, "volumes": [VOLUME, {**VOLUME, "id": "v2", "instance_uuid": None}]},
+            [("missing", "volume", "v2", "c1")],
+            id="a waiting volume is gone",
+        ),
     ],
-)  # fmt: skip
+)
 def test_compare(state, expected):
     assert told(**state) == expected
 
