@@ -7,6 +7,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.molecule.shared.launching import Site
+from ansible_collections.kvmstack.launch.tests.unit.conftest import postgresql
+
+__all__ = ["postgresql", "site"]
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
 from ansible_collections.kvmstack.launch.molecule.shared.launching import WHOLE, Site, request
-
-# Fixtures: the record's real servers.
-from ansible_collections.kvmstack.launch.tests.unit.conftest import fresh, postgresql  # noqa: F401
+from ansible_collections.kvmstack.launch.tests.unit.conftest import fresh
 
 HOSTS = ("compute-1", "compute-2", "compute-3")
 
@@ -21,9 +20,8 @@ HOSTS = ("compute-1", "compute-2", "compute-3")
 @pytest.fixture(scope="module")
 def site(request, tmp_path_factory):
     """The test hosts, with the record in a PostgreSQL database."""
-    databases = fresh(request, tmp_path_factory.mktemp("record"), "postgresql")
-    yield Site(next(databases))
-    next(databases, None)
+    with contextmanager(fresh)(request, tmp_path_factory.mktemp("record"), "postgresql") as database:
+        yield Site(database)
 
 
 def container(*command):

@@ -77,8 +77,8 @@ class Facts(Mapping):
     def __getitem__(self, name: str) -> Any:
         return self.later.fact(name)[self.host]
 
-    def get(self, name: str, otherwise: Any = None) -> Any:
-        return self.later.fact(name).get(self.host, otherwise)
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.later.fact(key).get(self.host, default)
 
     def __iter__(self) -> Iterator[str]:
         raise TypeError("facts are asked for by their names")

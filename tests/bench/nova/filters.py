@@ -5,15 +5,16 @@
 Run by ../schedule.py with Debian's Python, where python3-nova is installed: filters.py HOSTS [INSTANCES]
 """
 
+import importlib
 import random
 import sys
 import time
 
 from nova import conf, objects
 from nova.scheduler import filters, host_manager, weights
-from nova.virt import hardware  # noqa: F401, registers what the filters need
 from oslo_utils import timeutils, uuidutils
 
+importlib.import_module("nova.virt.hardware")  # registers options that the filters read
 CONF = conf.CONF
 SERVICE = {"disabled": False, "forced_down": False, "host": "", "binary": "nova-compute", "topic": "compute"}
 
