@@ -230,7 +230,10 @@ def told(request: Request, hosts: Mapping[str, Host], refusals: Refusals, policy
 def no_valid_host(request: Request, hosts: Mapping[str, Host], refusals: Refusals, policy: Policy) -> NoValidHost:
     """The refusal of a request, with for each filter how many of the hosts it saw it removed, and why."""
     if not hosts:
-        return NoValidHost("no valid host: no compute host is known; add one to the inventory's group of compute hosts")
+        return NoValidHost(
+            "no valid host: no compute host is known; mend what the hosts said when they were asked,"
+            " or add one to the inventory's group of compute hosts"
+        )
     refused, seen, parts = told(request, hosts, refusals, policy), len(hosts), []
     for name, each in refused.items():
         reasons = ", ".join("%d of %d %s" % (count, seen, reason) for reason, count in each["reasons"].items())
