@@ -67,6 +67,16 @@ def floor(count: int) -> float:
     sys.exit(done.stderr)
 
 
+def ansible_alone(tasks: int) -> float:
+    """Seconds that Ansible takes for a play of that many tasks that do nothing, on the controller."""
+    path = ROOT / "build/results/bench-floor.json"
+    ping = {"name": "Nothing", "ansible.builtin.ping": {}}
+    path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [ping] * tasks}]))
+    start = time.monotonic()
+    subprocess.run(["ansible-playbook", str(path)], cwd=ROOT, capture_output=True, check=True)
+    return time.monotonic() - start
+
+
 def row(what: str, seconds: list[float]) -> None:
     figures = (min(seconds), statistics.median(seconds), max(seconds))
     print("%-52s %6.2f %6.2f %6.2f" % (what, *figures), flush=True)
@@ -76,6 +86,8 @@ def main() -> None:
     print("%-52s %6s %6s %6s" % ("seconds, of %d runs" % RUNS, "least", "median", "most"))
     playbook("launch.yml", request(3))
     playbook("destroy.yml", request(3))
+    row("Ansible alone, an empty play", [ansible_alone(0) for _run in range(RUNS)])
+    row("Ansible alone, nine tasks that do nothing", [ansible_alone(9) for _run in range(RUNS)])
     for count in (1, 10):
         launched, again, alone, gone = [], [], [], []
         for _run in range(RUNS):
