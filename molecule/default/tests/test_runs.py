@@ -224,3 +224,15 @@ def test_a_kept_volume_comes_back_with_its_instance(site):
     assert volume["host"] == site.record("kept")["host"]
     assert site.parts("kept") == WHOLE
     site.destroy(again)
+
+
+def test_dedicated_processors_are_claimed_and_pinned(site):
+    flavor = {"vcpus": 1, "ram": 128, "extra_specs": {"hw:cpu_policy": "dedicated", "hw:numa_nodes": "1"}}
+    wanted = request("pinned", flavor=flavor)
+    site.launch(wanted)
+    row = site.record("pinned")
+    [claim] = site.records("allocations", "instance_uuid = '%s'" % row["uuid"])
+    [cpu] = claim["resources"]["numa"][0]["cpus"]
+    assert "<vcpupin vcpu='0' cpuset='%d'/>" % cpu in site.on(row["host"], "virsh dumpxml pinned")
+    site.unchanged(wanted)
+    site.destroy(wanted)
