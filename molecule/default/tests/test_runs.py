@@ -136,7 +136,7 @@ def test_bad_instances_do_not_stop_the_good_one(site, one):
     assert "sha256" in faults["bad-sum"]
     assert "flavor colossal is not defined" in faults["bad-flavor"]
     assert taken in faults["bad-address"]
-    assert "RamFilter: 3 of 3 lack 10000000 MiB" in faults["too-large"]
+    assert "RamFilter: 3 of 3 give one instance fewer than 10000000 MiB" in faults["too-large"]
     assert all("%s is ERROR" % name in run.output for name in faults)
     site.destroy(wanted)
     assert not [row for row in site.records() if row["name"] in ("good", *faults)]
