@@ -53,11 +53,6 @@ def plan(params: dict[str, Any]) -> Callable:
     return planned
 
 
-def claim_rules() -> dict[str, Callable]:
-    """The filters that a claim rests on."""
-    return {name: FILTERS[name] for name in CLAIM}
-
-
 def _named(what: str, name: str, known: dict[str, Any], paths: list[str]) -> Any:
     if name in known:
         return known[name]
