@@ -53,17 +53,16 @@ from ..module_utils.core.run import query
 from ..module_utils.core.specs import DATABASE
 from ..module_utils.instance import audit_sql
 
+SPEC = {**DATABASE, "hosts": {"type": "dict", "default": {}}, "ports": {"type": "list", "elements": "dict"}}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    query(module, "found", audit_sql.find)
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **DATABASE,
-            "hosts": {"type": "dict", "default": {}},
-            "ports": {"type": "list", "elements": "dict"},
-        },
-        supports_check_mode=True,
-    )
-    query(module, "found", audit_sql.find)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

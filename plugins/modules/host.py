@@ -60,18 +60,21 @@ from ..module_utils.core.run import run
 from ..module_utils.core.specs import DATABASE
 from ..module_utils.host import record, sql
 
+SPEC = {
+    **DATABASE,
+    "hosts": {"type": "list", "elements": "str", "required": True},
+    "nodes": {"type": "list", "elements": "dict", "default": []},
+    "settings": {"type": "dict", "default": {}},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, "hosts", record.parse, sql.connect)
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **DATABASE,
-            "hosts": {"type": "list", "elements": "str", "required": True},
-            "nodes": {"type": "list", "elements": "dict", "default": []},
-            "settings": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    run(module, "hosts", record.parse, sql.connect)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -122,28 +122,31 @@ from ..module_utils.core.specs import DATABASE, PROJECT, STATE
 from ..module_utils.instance import model, request, sql
 from ..module_utils.record import lease
 
+SPEC = {
+    **STATE,
+    **DATABASE,
+    **PROJECT,
+    **lease.SPEC,
+    "take_over": {"type": "bool", "default": False},
+    "quotas": {"type": "dict", "default": {}},
+    "instances": {"type": "list", "elements": "dict", "required": True},
+    "flavors": {"type": "dict", "default": {}},
+    "images": {"type": "dict", "default": {}},
+    "networks": {"type": "dict", "default": {}},
+    "security_groups": {"type": "dict", "default": {}},
+    "groups": {"type": "dict", "default": {}},
+    "user_data": {"type": "dict", "default": {}, "no_log": True},
+    "user_id": {"type": "str"},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, "instances", request.parse, sql.connect, model.plan)
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **STATE,
-            **DATABASE,
-            **PROJECT,
-            **lease.SPEC,
-            "take_over": {"type": "bool", "default": False},
-            "quotas": {"type": "dict", "default": {}},
-            "instances": {"type": "list", "elements": "dict", "required": True},
-            "flavors": {"type": "dict", "default": {}},
-            "images": {"type": "dict", "default": {}},
-            "networks": {"type": "dict", "default": {}},
-            "security_groups": {"type": "dict", "default": {}},
-            "groups": {"type": "dict", "default": {}},
-            "user_data": {"type": "dict", "default": {}, "no_log": True},
-            "user_id": {"type": "str"},
-        },
-        supports_check_mode=True,
-    )
-    run(module, "instances", request.parse, sql.connect, model.plan)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -56,22 +56,18 @@ from ..module_utils.core.run import query
 from ..module_utils.core.specs import DATABASE, PROJECT
 from ..module_utils.instance import sql
 
+NAMES = {"type": "list", "elements": "str"}
+SWITCH = {"type": "bool", "default": False}
+SPEC = {**DATABASE, **PROJECT, "names": NAMES, "hosts": NAMES, "all_projects": SWITCH, "actions": SWITCH}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    query(module, "instances", sql.find)
+
 
 def main() -> None:
-    names = {"type": "list", "elements": "str"}
-    switch = {"type": "bool", "default": False}
-    module = AnsibleModule(
-        argument_spec={
-            **DATABASE,
-            **PROJECT,
-            "names": names,
-            "hosts": names,
-            "all_projects": switch,
-            "actions": switch,
-        },
-        supports_check_mode=True,
-    )
-    query(module, "instances", sql.find)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

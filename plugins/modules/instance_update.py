@@ -82,22 +82,24 @@ from ..module_utils.core.specs import DATABASE, PROJECT
 from ..module_utils.instance import outcome, sql
 from ..module_utils.record import lease
 
+SPEC = {
+    **DATABASE,
+    **PROJECT,
+    **lease.SPEC,
+    **dict.fromkeys(outcome.STAGES, {"type": "list", "elements": "dict", "default": []}),
+    "instances": {"type": "list", "elements": "dict", "required": True},
+    "lost_hosts": {"type": "dict", "default": {}},
+    "max_attempts": {"type": "int", "default": 3},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, "instances", outcome.parse, sql.conductor, outcome.plan)
+
 
 def main() -> None:
-    results = {"type": "list", "elements": "dict", "default": []}
-    module = AnsibleModule(
-        argument_spec={
-            **DATABASE,
-            **PROJECT,
-            **lease.SPEC,
-            **dict.fromkeys(outcome.STAGES, results),
-            "instances": {"type": "list", "elements": "dict", "required": True},
-            "lost_hosts": {"type": "dict", "default": {}},
-            "max_attempts": {"type": "int", "default": 3},
-        },
-        supports_check_mode=True,
-    )
-    run(module, "instances", outcome.parse, sql.conductor, outcome.plan)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -144,20 +144,23 @@ from ..module_utils.core.run import run
 from ..module_utils.core.specs import DATABASE
 from ..module_utils.schedule import policy, request, sql
 
+SPEC = {
+    **DATABASE,
+    **policy.SPEC,
+    "instances": {"type": "list", "elements": "dict", "required": True},
+    "candidates": {"type": "list", "elements": "str"},
+    "nodes": {"type": "list", "elements": "dict", "default": []},
+    "host_settings": {"type": "dict", "default": {}},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, "instances", request.parse, sql.connect, policy.plan(module.params))
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **DATABASE,
-            **policy.SPEC,
-            "instances": {"type": "list", "elements": "dict", "required": True},
-            "candidates": {"type": "list", "elements": "str"},
-            "nodes": {"type": "list", "elements": "dict", "default": []},
-            "host_settings": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    run(module, "instances", request.parse, sql.connect, policy.plan(module.params))
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -75,7 +75,13 @@ def test_a_model_reaches_nothing(path):
 
 def test_check_mode_is_read_in_one_line():
     lines = [line for path in PLUGINS.rglob("*.py") for line in path.read_text().splitlines() if "check_mode" in line]
-    assert len([line for line in lines if ".check_mode" in line]) == 1
+    assert len([line for line in lines if "module.check_mode" in line]) == 1
+
+
+@pytest.mark.parametrize("path", sorted(PLUGINS.glob("action/*.py")), ids=lambda path: path.stem)
+def test_an_action_is_of_its_module(path):
+    assert "from ..modules import %s as door" % path.stem in path.read_text()
+    assert (PLUGINS / "modules" / path.name).is_file()
 
 
 def test_the_shipped_folders_need_no_other():

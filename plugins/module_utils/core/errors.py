@@ -37,6 +37,16 @@ class Conflict(LaunchError):
     abort = True
 
 
+class Refused(LaunchError):
+    """A service does not let this user do it: wrong password, expired token, missing role."""
+
+    abort = True
+
+
+class QuotaExceeded(Conflict):
+    """The project has no more of something."""
+
+
 class Exhausted(LaunchError):
     """A host, a disk or a network has no room left; another one may have."""
 

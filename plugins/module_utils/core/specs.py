@@ -22,6 +22,22 @@ NORTHBOUND = {
     "ca_certificate": {"type": "path"},
 }
 
+SECRET = {"type": "str", "no_log": True}
+AUTH = {
+    **dict.fromkeys(("auth_url", "username", "user_id", "user_domain_name", "user_domain_id"), {"type": "str"}),
+    **dict.fromkeys(("project_name", "project_id", "project_domain_name", "project_domain_id"), {"type": "str"}),
+    **dict.fromkeys(("domain_name", "domain_id", "system_scope"), {"type": "str"}),
+    **dict.fromkeys(("application_credential_id", "application_credential_name"), {"type": "str"}),
+    **dict.fromkeys(("password", "application_credential_secret", "token"), SECRET),
+}
+CLOUD = {
+    **dict.fromkeys(("cloud", "auth_type", "region_name", "service_cloud"), {"type": "str"}),
+    "auth": {"type": "dict", "options": AUTH},
+    "interface": {"type": "str", "choices": ["public", "internal", "admin"], "default": "public"},
+    "ca_cert": {"type": "path"},
+    "private_path": {"type": "path", "default": "~/.kvmstack/private"},
+}
+
 STATE_PATH = {"state_path": {"type": "path", "default": "/var/lib/kvmstack"}}
 
 

@@ -1,0 +1,81 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Control's stages inside Ansible's own worker: no module to pack, no process to start, libraries imported once.
+
+A stage's door is the same either way. Where it is to run elsewhere (another host or Python, as another user, with
+another environment, asynchronously), it runs as the module that it also is.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, NoReturn
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+
+
+def preload(*libraries: str) -> None:
+    """Import libraries before the workers are forked; whether one is missing is for the stage to say."""
+    for library in libraries:
+        with suppress(ImportError):
+            import_module(library)
+
+
+class Exit(Exception):
+    """The door has its result."""
+
+    def __init__(self, result: dict[str, Any]):
+        super().__init__(result.get("msg", ""))
+        self.result = result
+
+
+class Module:
+    """What a door uses of AnsibleModule."""
+
+    def __init__(self, spec: dict[str, Any], arguments: dict[str, Any], check_mode: bool, diff: bool):
+        checked = ArgumentSpecValidator(spec).validate(arguments)
+        if checked.error_messages:
+            raise AnsibleActionFail("; ".join(checked.error_messages))
+        self.params = checked.validated_parameters
+        self.check_mode = check_mode
+        self._diff = diff
+        self._secrets = checked._no_log_values
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        """Leave with a result."""
+        raise Exit(remove_values(result, self._secrets))
+
+    def fail_json(self, **result: Any) -> NoReturn:
+        """Leave with a failure."""
+        self.exit_json(**{**result, "failed": True})
+
+
+class Control(ActionBase):
+    """The action of the module whose door is `door`."""
+
+    door: Any = None
+    _supports_async = True
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        """Run the stage here if that is where it would run as a module too."""
+        result = super().run(tmp, task_vars)
+        if not self._is_here(task_vars or {}):
+            return {**result, **self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)}
+        # As a module would get them: plain data, without Ansible's tags.
+        arguments = json.loads(json.dumps(self._task.args, default=str))
+        try:
+            self.door.stage(Module(self.door.SPEC, arguments, self._task.check_mode, self._task.diff))
+        except Exit as done:
+            return {**result, **done.result}
+        raise AnsibleActionFail("module %s ended without a result" % self._task.action)
+
+    def _is_here(self, task_vars: dict[str, Any]) -> bool:
+        elsewhere = any(self._task.environment or ()) or self._task.async_val or self._connection.become is not None
+        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter"))
+        return self._connection.transport == "local" and interpreter == sys.executable and not elsewhere
