@@ -96,6 +96,9 @@ options:
     description: Where tokens and other secrets are kept, in files that only the account that runs this can read.
     type: path
     default: ~/.kvmstack/private
+  request_id:
+    description: What this run is called in the record and in the services' logs, as C(req-) and a UUID.
+    type: str
 requirements:
   - openstacksdk >= 4.0 on the controller
 """

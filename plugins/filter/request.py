@@ -26,9 +26,16 @@ def user_data(entries: list[dict[str, Any]]) -> dict[str, str]:
         raise AnsibleFilterError(str(error)) from error
 
 
+def images_asked(entries: list[dict[str, Any]]) -> list[str]:
+    """The images that instances and their volumes are to be made from, each once."""
+    volumes = [volume for entry in entries for volume in entry.get("volumes") or [] if isinstance(volume, dict)]
+    asked = [thing.get("image") for thing in [*entries, *volumes]]
+    return list(dict.fromkeys(name for name in asked if isinstance(name, str)))
+
+
 class FilterModule:
     """The filters by name."""
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        return {"public_request": public_request, "user_data": user_data}
+        return {"public_request": public_request, "user_data": user_data, "images_asked": images_asked}

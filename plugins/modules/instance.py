@@ -11,8 +11,8 @@ short_description: Record launch requests
 description:
   - Checks a request for instances and keeps each in the persistent record, with its UUID and launch
     parameters, before anything outside exists. This is what nova's API does at a launch.
-  - An instance that was launched before is compared with its record. Metadata, volume sizes and security groups may
-    change; a change of what a running guest cannot change (flavor, image, networks, keys, user data)
+  - An instance that was launched before is compared with its record. Metadata, volumes, networks and security groups
+    may change; a change of what a running guest cannot change (flavor, image, keys, user data)
     is that instance's error, and nothing of it is touched.
   - An invalid request (an unknown key, a name with a slash, two equal names, a size of 0) is refused as a whole.
     A flavor, image or network that is not defined is the fault of that one instance, whose status becomes ERROR.
@@ -29,9 +29,10 @@ options:
     description:
       - What to launch. An entry has C(name), C(count) (C(web) with a count of 2 is C(web-1) and C(web-2)), C(flavor)
         (a name in O(flavors), or a mapping like theirs), C(image) (a name in O(images)), C(networks) (names in
-        O(networks), or mappings of C(network), C(fixed_ip), C(security_groups), C(port_security)), C(volumes)
-        (mappings of C(name), C(size) in GiB, C(format), C(delete_on_termination); without a size an existing volume
-        of exactly that name), C(ssh_keys), C(metadata), C(group) (a name in O(groups)), C(availability_zone) and
+        O(networks), or mappings of C(network) or C(port), C(fixed_ip), C(security_groups), C(port_security),
+        C(allowed_address_pairs) and C(floating_ip)), C(volumes) (mappings of C(name), C(size) in GiB, C(format), C(type),
+        C(image), C(snapshot), C(boot) and C(delete_on_termination); without a size an existing volume of exactly that
+        name), C(ssh_keys), C(metadata), C(group) (a name in O(groups)), C(availability_zone) and
         C(scheduler_hints) (nova's C(same_host), C(different_host), C(build_near_host_ip), C(cidr) and C(query), and
         those of filters of your own, which have a dot in their names).
       - With O(state=absent) only C(name) and C(count) count.
@@ -81,6 +82,24 @@ options:
   user_id:
     description: The user who asks.
     type: str
+  request_id:
+    description: What this request is called in the record. Left out, it gets an id of its own.
+    type: str
+  image_service:
+    description: Where images are. With V(glance), O(images) is what M(kvmstack.launch.image_info) told of them.
+    type: str
+    choices: [url, glance]
+    default: url
+  network_service:
+    description: Who makes the ports. V(ovn) is held to O(networks) and O(security_groups); V(neutron) knows its own.
+    type: str
+    choices: [ovn, neutron]
+    default: ovn
+  volume_service:
+    description: Who makes the volumes. Those of V(file) are on a compute host, and their instance with them.
+    type: str
+    choices: [file, cinder, rbd]
+    default: file
 """
 
 EXAMPLES = r"""
@@ -137,6 +156,10 @@ SPEC = {
     "groups": {"type": "dict", "default": {}},
     "user_data": {"type": "dict", "default": {}, "no_log": True},
     "user_id": {"type": "str"},
+    "request_id": {"type": "str"},
+    "image_service": {"type": "str", "choices": ["url", "glance"], "default": "url"},
+    "network_service": {"type": "str", "choices": ["ovn", "neutron"], "default": "ovn"},
+    "volume_service": {"type": "str", "choices": ["file", "cinder", "rbd"], "default": "file"},
 }
 
 

@@ -104,9 +104,9 @@ def test_a_roles_defaults_and_its_argument_specs_agree(role):
 
 
 def test_a_requests_keys_are_the_same_everywhere():
-    from ansible_collections.kvmstack.launch.plugins.module_utils.instance import request
+    from ansible_collections.kvmstack.launch.plugins.module_utils.instance import parts, request
 
     specs = yaml.safe_load((ROOT / "roles/launch/meta/argument_specs.yml").read_text())["argument_specs"]
     entry = specs["accept"]["options"]["launch_instances"]["options"]
     assert set(entry) - {"user_data"} == request.INSTANCE_KEYS
-    assert set(entry["volumes"]["options"]) == request.VOLUME_KEYS
+    assert set(entry["volumes"]["options"]) == parts.VOLUME_KEYS

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -22,15 +23,11 @@ def run(module: AnsibleModule, noun: str, parse: Callable, connect: Callable, pl
     pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
     plan(wanted, current, state) pairs the two and is pure.
     """
-    try:
+    with _failing(module):
         wanted = parse(module.params)
         backend = connect(module.params)
         changes = plan(wanted, backend.read(wanted), module.params.get("state", "present"))
         outcome = {} if module.check_mode else backend.apply([change for change in changes if change.pending])
-    except MissingLibrary as error:
-        module.fail_json(msg=missing_required_lib(error.library))
-    except LaunchError as error:
-        module.fail_json(msg=str(error))
     report(module, noun, changes, outcome)
 
 
@@ -48,13 +45,27 @@ def report(module: AnsibleModule, noun: str, changes: list[Change], outcome: dic
 
 def query(module: AnsibleModule, noun: str, find: Callable) -> None:
     """Exit with what find(params) lists: the shape of every `_info` module."""
-    try:
+    with _failing(module):
         found = find(module.params)
+    module.exit_json(changed=False, **{noun: [item.to_result() for item in found]})
+
+
+def tell(module: AnsibleModule, find: Callable) -> None:
+    """Exit with the fields of the one thing that find(params) gives: the shape of a stage that has no list."""
+    with _failing(module):
+        found = find(module.params)
+    module.exit_json(changed=False, **found.to_result())
+
+
+@contextmanager
+def _failing(module: AnsibleModule) -> Iterator[None]:
+    """Turn an error of ours into the module's failure."""
+    try:
+        yield
     except MissingLibrary as error:
         module.fail_json(msg=missing_required_lib(error.library))
     except LaunchError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **{noun: [item.to_result() for item in found]})
 
 
 def _result(change: Change, outcome: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ AUTH = {
     **dict.fromkeys(("password", "application_credential_secret", "token"), SECRET),
 }
 CLOUD = {
-    **dict.fromkeys(("cloud", "auth_type", "region_name", "service_cloud"), {"type": "str"}),
+    **dict.fromkeys(("cloud", "auth_type", "region_name", "service_cloud", "request_id"), {"type": "str"}),
     "auth": {"type": "dict", "options": AUTH},
     "interface": {"type": "str", "choices": ["public", "internal", "admin"], "default": "public"},
     "ca_cert": {"type": "path"},

@@ -10,8 +10,7 @@ from typing import Any
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError, NotFound
-from ..core.names import port_id
-from . import quota
+from . import attachments, quota
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
 STATUS = {"building": "BUILD", "active": "ACTIVE", "error": "ERROR", "deleted": "DELETED"}
@@ -78,8 +77,14 @@ class Instance:
         document["status"] = self.status
         if self.image:
             document["image"] = {**self.image, **self._root_disk()}
-        document["ports"] = [{**port, "host": self.host} for port in self.ports or []]
-        document["volumes"] = [{**volume, "host": volume.get("host") or self.host} for volume in self.volumes or []]
+        here = {
+            "ports": [{**port, "host": self.host} for port in self.ports or []],
+            "volumes": [
+                {"service": "file", **volume, "host": volume.get("host") or self.host} for volume in self.volumes or []
+            ],
+        }
+        for kind, items in here.items():
+            document[kind], document["leaving_" + kind] = attachments.parted(items, self.task_state == "deleting")
         return document
 
     def _root_disk(self) -> dict[str, Any]:
@@ -161,12 +166,20 @@ def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]
         return None
     located = []
     for asked in wanted.volumes:
+        if not attachments.local([asked]):
+            located.append(asked)  # its service knows it, wherever the instance is
+            continue
         known = volumes.get(asked["id"])
         if known is None and asked["size"] is None:
             raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked["name"])
         if known and known["instance_uuid"] not in (None, before and before.uuid):
             raise Conflict("volume %s is attached to instance %s" % (asked["name"], known["instance_uuid"]))
-        waiting = known is not None and not (before and before.launched)
+        launched = before is not None and before.launched
+        if known and launched and known["host"] not in (None, before.host):
+            raise Conflict(
+                "volume %s is on host %s and the instance runs on %s" % (asked["name"], known["host"], before.host)
+            )
+        waiting = known is not None and not launched
         located.append({**asked, "size": asked["size"] or known["size"], "host": known["host"] if waiting else None})
     return located
 
@@ -183,8 +196,8 @@ def _requested(wanted: Instance, before: Instance | None) -> Instance:
         task_state=before.task_state if going_on else None if failed else "scheduling",
         host=before.host if before else None,
         attempted_hosts=before.attempted_hosts if going_on else [],
-        ports=_identified_ports(wanted, identity, before.ports if before else None),
-        volumes=_identified_volumes(wanted, identity),
+        ports=attachments.ports(wanted, identity, before.ports if before else None),
+        volumes=attachments.volumes(wanted, identity, before.volumes if before else None),
         metadata=wanted.metadata or {},
         ssh_keys=wanted.ssh_keys or [],
         scheduler_hints=wanted.scheduler_hints or {},
@@ -203,7 +216,12 @@ def _misfit(wanted: Instance) -> str | None:
         return "flavor %s has %d MiB of RAM, image %s needs %d: take a larger flavor" % (
             wanted.flavor["name"], wanted.flavor["ram"], wanted.image["name"], wanted.image["min_ram"],
         )  # fmt: skip
-    if 0 < wanted.flavor["disk"] < wanted.image["min_disk"]:
+    boot = attachments.boots(wanted.volumes)
+    if boot is not None and 0 < (boot["size"] or 0) < wanted.image["min_disk"]:
+        return "volume %s has %d GiB, image %s needs %d: make it larger" % (
+            boot["name"], boot["size"], wanted.image["name"], wanted.image["min_disk"],
+        )  # fmt: skip
+    if boot is None and 0 < wanted.flavor["disk"] < wanted.image["min_disk"]:
         return "flavor %s has a disk of %d GiB, image %s needs %d: take a larger flavor" % (
             wanted.flavor["name"], wanted.flavor["disk"], wanted.image["name"], wanted.image["min_disk"],
         )  # fmt: skip
@@ -215,28 +233,16 @@ def _refuse_changes(wanted: Instance, before: Instance) -> None:
     fixed = []
     for name in FIXED:
         asked, have = getattr(wanted, name), getattr(before, name)
+        if name == "image" and asked and asked.get("id") and asked["id"] == (have or {}).get("id"):
+            continue  # what its service says of it today does not matter
         if asked is not None and asked != have:
             fixed.append(_differing(name, asked, have))
-    if wanted.ports is not None:
-        asked, have = _networks(wanted.ports, before.ports), _networks(before.ports, before.ports)
-        if asked != have:
-            fixed.append(_differing("networks", asked, have))
-    if wanted.volumes is not None:
-        asked, have = (sorted(volume["name"] for volume in side) for side in (wanted.volumes, before.volumes))
-        if asked != have:
-            fixed.append(_differing("volumes", asked, have))
-        fixed += _shrunk(wanted.volumes, before.volumes)
+    fixed += attachments.fixed(wanted, before)
     if fixed:
         raise Conflict(
             "%s cannot be changed while the instance exists: restore the old value, or destroy the instance first"
             % "; ".join(fixed)
         )
-
-
-def _shrunk(asked: list[dict[str, Any]], have: list[dict[str, Any]]) -> list[str]:
-    sizes = {volume["name"]: volume["size"] for volume in have}
-    less = [volume for volume in asked if volume["size"] and volume["size"] < sizes.get(volume["name"], 0)]
-    return [_differing("volumes", "%(name)s %(size)d GiB" % v, "%d GiB" % sizes[v["name"]]) for v in less]
 
 
 def _differing(name: str, asked: Any, have: Any) -> str:
@@ -248,56 +254,18 @@ def _differing(name: str, asked: Any, have: Any) -> str:
     return "%s (%s, now %s)" % (name, asked, have)
 
 
-def _networks(ports: list[dict[str, Any]], recorded: list[dict[str, Any]]) -> list[str]:
-    """Ports as a person tells them apart, `private 10.0.0.5`; an address left out is the recorded one."""
-    known = [port["fixed_ip"] for port in recorded] + [None] * len(ports)
-    return ["%s %s" % (port["network"], port["fixed_ip"] or address) for port, address in zip(ports, known)]
-
-
 def _updated(wanted: Instance, before: Instance) -> Instance:
-    """A running instance with the changes it can take: metadata, volume sizes, security groups, fixed addresses."""
-    ports = before.ports
+    """A running instance with the changes it can take: metadata, and what is attached to it."""
+    ports, volumes = before.ports, before.volumes
     if wanted.ports is not None:
-        ports = _identified_ports(wanted, before.uuid, before.ports)
-    volumes = before.volumes
+        ports = attachments.exchanged(attachments.ports(wanted, before.uuid, before.ports), before.ports)
     if wanted.volumes is not None:
-        asked = {volume["id"]: volume for volume in wanted.volumes}
-        volumes = [_merged(volume, asked[volume["id"]]) for volume in before.volumes]
+        volumes = attachments.exchanged(attachments.volumes(wanted, before.uuid, before.volumes), before.volumes)
     metadata = before.metadata if wanted.metadata is None else wanted.metadata
     return replace(before, ports=ports, volumes=volumes, metadata=metadata)
-
-
-def _identified_ports(wanted: Instance, identity: str, before: list | None) -> list[dict[str, Any]]:
-    """The wanted ports with their ids and names, laid over those of the record, whose MAC and address stay."""
-    known = {port["id"]: port for port in before or []}
-    ports, seen = [], {}
-    for asked in wanted.ports or []:
-        network = asked["network"]
-        index = seen[network] = seen.get(network, -1) + 1
-        port = {
-            "id": port_id(identity, network, index),
-            "name": "%s-%s%s" % (wanted.name, network, "-%d" % index if index else ""),
-            "instance_uuid": identity,
-            "mac_address": None,
-            **asked,
-        }
-        ports.append(_merged(known[port["id"]], port) if port["id"] in known else port)
-    return ports
-
-
-def _identified_volumes(wanted: Instance, identity: str) -> list[dict[str, Any]]:
-    """The wanted volumes as disks of this instance: vdb, vdc and so on after the root disk vda."""
-    return [
-        {**volume, "instance_uuid": identity, "device": "vd" + chr(ord("b") + index)}
-        for index, volume in enumerate(wanted.volumes or [])
-    ]
 
 
 def from_document(document: dict[str, Any]) -> Instance:
     """The instance that a document of an earlier stage tells of; a key that is not a field of ours is left out."""
     known = {known.name for known in fields(Instance)}
     return Instance(**{key: value for key, value in document.items() if key in known})
-
-
-def _merged(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    return {**before, **{key: value for key, value in asked.items() if value is not None}}

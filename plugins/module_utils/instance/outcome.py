@@ -12,10 +12,14 @@ from typing import Any, Iterator
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError
+from . import attachments
 from .model import Driven, Instance, Recorded, check_lease, from_document
 
 STAGES = ("ports", "images", "volumes", "domains")
 # Where a stage's result may tell more than its message: our own, Ansible's traceback, what a module wrote when it died.
+OF_PORT = ("mac_address", "fixed_ip")
+NETWORK_INFO = ("port_id", "floating_ip_address", "cidr", "gateway", "dns", "mtu", "dhcp", "domain")
+OF_VOLUME = ("size", "volume_id", "attachment_id")
 DETAILS = ("details", "exception", "module_stderr")
 
 
@@ -34,7 +38,7 @@ class Outcome:
 
     instance: Instance
     error: StageFailed | None
-    ports: dict[str, dict]
+    parts: dict[str, dict]
     domain: dict[str, Any] | None
     max_attempts: int
     events: tuple[dict[str, Any], ...] = ()
@@ -66,7 +70,7 @@ def parse(params: dict[str, Any]) -> list[Outcome]:
             Outcome(
                 instance=from_document(document),
                 error=_own_error(document) or _first_error(mine) or _lost(document.get("host"), lost),
-                ports={port["id"]: port for port in mine["ports"]},
+                parts={part["id"]: part for part in [*mine["ports"], *mine["volumes"]]},
                 domain=mine["domains"][0] if mine["domains"] else None,
                 max_attempts=params["max_attempts"],
                 events=tuple(_events(document, mine, lost)),
@@ -105,18 +109,28 @@ def settle(outcome: Outcome, known: Instance) -> Instance | None:
         if outcome.error:
             raise outcome.error
         return replace(known, vm_state="deleted", task_state=None)
-    known = replace(known, ports=[_port(port, outcome.ports.get(port["id"])) for port in known.ports or []])
+    known = replace(
+        known,
+        ports=[_port(port, outcome.parts.get(port["id"])) for port in known.ports or []],
+        volumes=[
+            attachments.learned(volume, outcome.parts.get(volume["id"]), OF_VOLUME) for volume in known.volumes or []
+        ],
+    )
     if outcome.error is None:
-        return _built(known, outcome.domain)
+        return _built(known, outcome)
     if known.launched:
         raise outcome.error
     return _failed(known, outcome.error, outcome.max_attempts)
 
 
-def _built(known: Instance, domain: dict[str, Any] | None) -> Instance:
-    if domain is None or domain["status"] != "ACTIVE":
+def _built(known: Instance, outcome: Outcome) -> Instance:
+    """Running, and without what it was to lose."""
+    if outcome.domain is None or outcome.domain["status"] != "ACTIVE":
         return known
-    return replace(known, vm_state="active", task_state=None, launched=True, fault=None)
+    ports = attachments.remaining(known.ports, outcome.parts)
+    volumes = attachments.remaining(known.volumes, outcome.parts)
+    fields = {"vm_state": "active", "task_state": None, "launched": True, "fault": None}
+    return replace(known, ports=ports, volumes=volumes, **fields)
 
 
 def _failed(known: Instance, error: StageFailed, max_attempts: int) -> Instance:
@@ -131,10 +145,11 @@ def _failed(known: Instance, error: StageFailed, max_attempts: int) -> Instance:
 
 
 def _port(port: dict[str, Any], made: dict[str, Any] | None) -> dict[str, Any]:
-    """The port with the MAC and the address that the network gave it."""
+    """The port with its MAC and address, and what else the network said of it (the seed's step 13)."""
     if not made or made.get("failed"):
         return port
-    return {**port, "mac_address": made["mac_address"], "fixed_ip": made["fixed_ip"]}
+    told = {key: made[key] for key in NETWORK_INFO if made.get(key) is not None}
+    return {**attachments.learned(port, made, OF_PORT), "network_info": told}
 
 
 def _by_instance(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Conflict, InvalidRequest
+from .attachments import local
 
 RESOURCES = ("instances", "cores", "ram", "volumes", "gigabytes")
 UNLIMITED = -1
@@ -42,8 +43,8 @@ def added(before: Any, after: Any, volumes: dict[str, dict]) -> dict[str, int]:
         "instances": int(before is None),
         "cores": asked.get("vcpus", 0) - have.get("vcpus", 0),
         "ram": asked.get("ram", 0) - have.get("ram", 0),
-        "volumes": sum(volume["id"] not in sizes for volume in after.volumes or []),
-        "gigabytes": sum(volume["size"] - sizes.get(volume["id"], 0) for volume in after.volumes or []),
+        "volumes": sum(volume["id"] not in sizes for volume in local(after.volumes)),
+        "gigabytes": sum(volume["size"] - sizes.get(volume["id"], 0) for volume in local(after.volumes)),
     }
 
 

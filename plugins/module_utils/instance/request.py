@@ -9,16 +9,16 @@ that leads nowhere (a flavor or image that is not defined) is that one instance'
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections import Counter
 from typing import Any, Callable
 
 from ..core.errors import InvalidRequest, LaunchError, NotFound
-from ..core.names import checked_name, port_id, volume_id
+from ..core.names import checked_name, port_id
 from ..image.model import Image
 from ..image.model import check as check_image
 from ..port.request import parse as parse_ports
-from . import placement
+from . import attachments, parts, placement
+from .checks import is_list, is_mapping, is_whole, only_keys
 from .model import Instance
 
 INSTANCE_KEYS = {
@@ -27,11 +27,8 @@ INSTANCE_KEYS = {
 }  # fmt: skip
 FLAVOR_KEYS = {"vcpus", "ram", "disk", "extra_specs"}
 IMAGE_KEYS = {"url", "checksum", "disk_format", "min_disk", "min_ram", "properties"}
-NETWORK_KEYS = {"network", "fixed_ip", "security_groups", "port_security"}
-VOLUME_KEYS = {"name", "size", "format", "delete_on_termination"}
 MAX_COUNT = 1000
 ANY = "00000000-0000-0000-0000-000000000000"
-MAX_VOLUMES = 24  # vdb to vdy; vda is the root disk, vdz the config drive
 
 
 def parse(params: dict[str, Any]) -> list[Instance]:
@@ -58,7 +55,12 @@ def parse(params: dict[str, Any]) -> list[Instance]:
 
 
 def _refused_by_the_network(instances: list[Instance], params: dict[str, Any]) -> list[str]:
-    """What the stage port would refuse of the networks, security groups and addresses; better told before all else."""
+    """What the stage port would refuse of the networks, security groups and addresses; better told before all else.
+
+    A network service judges that by itself.
+    """
+    if params["network_service"] != "ovn":
+        return []
     ports = [
         {**port, "id": port_id(ANY, instance.name, index), "instance_uuid": ANY, "name": instance.name}
         for instance in instances
@@ -83,7 +85,7 @@ def _numbered(entry: dict[str, Any]) -> list[tuple[str, int]]:
     name, count = entry["name"], entry.get("count")
     if count is None:
         return [(checked_name(name, "instance"), 0)]
-    if not _is_whole(count, 1) or count > MAX_COUNT:
+    if not is_whole(count, 1) or count > MAX_COUNT:
         raise InvalidRequest("%s: count is %r, it must be a whole number from 1 to %d" % (name, count, MAX_COUNT))
     return [(checked_name("%s-%d" % (name, index + 1), "instance"), index) for index in range(count)]
 
@@ -95,32 +97,32 @@ def _named(entry: dict[str, Any], params: dict[str, Any]) -> list[Instance]:
 def _expanded(entry: dict[str, Any], params: dict[str, Any]) -> list[Instance]:
     entry = {key: value for key, value in entry.items() if value is not None}
     numbered = _numbered(entry)
-    _only_keys(entry, INSTANCE_KEYS, entry["name"])
+    only_keys(entry, INSTANCE_KEYS, entry["name"])
     return [_instance(name, index, len(numbered), entry, params) for name, index in numbered]
 
 
 def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: dict[str, Any]) -> Instance:
     faults: list[str] = []
     flavor = _looked_up(faults, lambda: _flavor(name, entry.get("flavor"), params["flavors"]))
-    image = _looked_up(faults, lambda: _image(name, entry.get("image"), params["images"]))
     group = _looked_up(faults, lambda: _group(name, entry.get("group"), params["groups"]))
-    networks = entry.get("networks")
-    volumes = entry.get("volumes")
+    ports = _ports(name, index, entry.get("networks"), params, faults)
+    volumes = _volumes(name, count, entry.get("volumes"), params, faults)
+    image = _looked_up(faults, lambda: _root(name, entry, entry.get("volumes"), params))
     return Instance(
         name=name,
         project_id=params["project_id"],
         user_id=params.get("user_id"),
         flavor=flavor,
         image=image,
-        ports=None if networks is None else _ports(name, index, networks, params["networks"], faults),
-        volumes=None if volumes is None else _volumes(name, count, volumes, params["project_id"]),
+        ports=ports,
+        volumes=volumes,
         metadata=_metadata(name, entry.get("metadata")),
         ssh_keys=_ssh_keys(name, entry.get("ssh_keys")),
         user_data_digest=_digest(params["user_data"].get(name)),
         group=group,
         availability_zone=placement.zone(name, entry.get("availability_zone")),
         scheduler_hints=placement.hints(name, entry.get("scheduler_hints")),
-        fault="; ".join(faults) or None,
+        fault="; ".join(dict.fromkeys(faults)) or None,
     )
 
 
@@ -144,10 +146,10 @@ def _flavor(name: str, flavor: Any, flavors: dict[str, Any]) -> dict[str, Any]:
     else:
         label = "custom"
     what = "%s: flavor %s" % (name, label)
-    _is_mapping(flavor, what)
-    _only_keys(flavor, FLAVOR_KEYS, what)
+    is_mapping(flavor, what)
+    only_keys(flavor, FLAVOR_KEYS, what)
     for key, least in (("vcpus", 1), ("ram", 1), ("disk", 0)):
-        if not _is_whole(flavor.get(key, 0 if key == "disk" else None), least):
+        if not is_whole(flavor.get(key, 0 if key == "disk" else None), least):
             unit = {"vcpus": "", "ram": " of MiB", "disk": " of GiB (0: the image's own size)"}[key]
             raise InvalidRequest(
                 "%s: %s is %r, it must be a whole number%s, at least %d" % (what, key, flavor.get(key), unit, least)
@@ -161,37 +163,73 @@ def _flavor(name: str, flavor: Any, flavors: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _image(name: str, image: Any, images: dict[str, Any]) -> dict[str, Any]:
-    if image is None:
-        raise InvalidRequest("%s: image is missing" % name)
+def _image(name: str, image: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """The image's definition as documents have it; a NotFound is the fault of its instance."""
     if not isinstance(image, str):
-        raise InvalidRequest("%s: image is %r, it must be the name of one in launch_images" % (name, image))
-    if image not in images:
-        raise NotFound(_unknown("image", image, images, "launch_images"))
-    what = "image %s" % image
-    found = images[image]
-    _is_mapping(found, what)
-    _only_keys(found, IMAGE_KEYS, what)
-    try:
-        check_image(
-            Image(
-                None,
-                image,
-                **{key: found.get(key) for key in ("url", "checksum")},
-                disk_format=found.get("disk_format", "qcow2"),
-            )
-        )
-    except InvalidRequest as error:
-        raise InvalidRequest("%s: %s" % (what, error)) from None
+        raise InvalidRequest("%s: image is %r, it must be the name of one" % (name, image))
+    if image not in params["images"]:
+        raise NotFound(_unknown("image", image, params["images"], "launch_images"))
+    found = params["images"][image]
+    if found.get("fault"):
+        raise NotFound(found["fault"])
+    served = {key: found[key] for key in ("id", "direct_url") if found.get(key)}
+    if not served:
+        _check_defined("image %s" % image, found)
     return {
-        "name": image,
+        "name": found.get("name") or image,
         "url": str(found["url"]),
         "checksum": found.get("checksum"),
         "disk_format": found.get("disk_format", "qcow2"),
         "min_disk": int(found.get("min_disk") or 0),
         "min_ram": int(found.get("min_ram") or 0),
         "properties": {str(key): str(value) for key, value in (found.get("properties") or {}).items()},
+        **served,
     }
+
+
+def _check_defined(what: str, found: Any) -> None:
+    """InvalidRequest if what launch_images says of an image is wrong; what an image service says is not checked."""
+    is_mapping(found, what)
+    only_keys(found, IMAGE_KEYS, what)
+    said = {key: found.get(key) for key in ("url", "checksum")}
+    try:
+        check_image(Image(None, what, disk_format=found.get("disk_format", "qcow2"), **said))
+    except InvalidRequest as error:
+        raise InvalidRequest("%s: %s" % (what, error)) from None
+
+
+def _root(name: str, entry: dict[str, Any], volumes: list | None, params: dict[str, Any]) -> dict[str, Any] | None:
+    """The image that the instance's root disk is made from, or that of the volume it boots from, which has no url."""
+    boot = attachments.boots(volumes)
+    if boot is None:
+        if entry.get("image") is None:
+            raise InvalidRequest("%s: image is missing, and no volume has boot: true" % name)
+        return _image(name, entry["image"], params)
+    if entry.get("image") is not None:
+        raise InvalidRequest("%s: boots from volume %s, leave image out" % (name, boot["name"]))
+    return {**_image(name, boot["image"], params), "url": None} if boot.get("image") else None
+
+
+def _ports(name: str, index: int, entries: Any, params: dict[str, Any], faults: list[str]) -> list[dict] | None:
+    """The ports; a network that the embedded service does not know is the instance's fault."""
+    if entries is None:
+        return None
+    made = parts.ports(name, index, entries, params["network_service"])
+    known = params["networks"] if params["network_service"] == "ovn" else {}
+    unknown = [port["network"] for port in made if known and port["network"] not in known]
+    faults += [_unknown("network", network, known, "launch_networks") for network in unknown]
+    return made
+
+
+def _volumes(name: str, count: int, entries: Any, params: dict[str, Any], faults: list[str]) -> list[dict] | None:
+    """The volumes, those made from an image with its id."""
+    if entries is None:
+        return None
+    made = []
+    for item in parts.volumes(name, count, entries, params["project_id"], params["volume_service"]):
+        image = item.get("image") and _looked_up(faults, lambda asked=item["image"]: _image(name, asked, params))
+        made.append({**item, "image": image.get("id"), "direct_url": image.get("direct_url")} if image else item)
+    return made
 
 
 def _group(name: str, group: Any, groups: dict[str, Any]) -> dict[str, Any] | None:
@@ -204,86 +242,17 @@ def _group(name: str, group: Any, groups: dict[str, Any]) -> dict[str, Any] | No
     return placement.group(group, groups[group])
 
 
-def _ports(name: str, index: int, entries: Any, networks: dict, faults: list[str]) -> list[dict[str, Any]]:
-    _is_list(entries, "%s: networks" % name)
-    ports = []
-    for entry in entries:
-        entry = {"network": entry} if isinstance(entry, str) else entry
-        _is_mapping(entry, "%s: a network" % name)
-        _only_keys(entry, NETWORK_KEYS, "%s: network %s" % (name, entry.get("network")))
-        network = entry.get("network")
-        if not network:
-            raise InvalidRequest("%s: a network without a name" % name)
-        if networks and network not in networks:
-            faults.append(_unknown("network", network, networks, "launch_networks"))
-        ports.append(
-            {
-                "network": network,
-                "fixed_ip": _address(name, entry.get("fixed_ip"), index),
-                "security_groups": entry.get("security_groups"),
-                "port_security": entry.get("port_security"),
-            }
-        )
-    return ports
-
-
-def _address(name: str, address: Any, index: int) -> str | None:
-    """The fixed_ip of the index-th of a count: the first has the address given, the others those that follow."""
-    if address is None:
-        return None
-    try:
-        return str(ipaddress.ip_address(address) + index)
-    except ValueError as error:
-        raise InvalidRequest("%s: fixed_ip: %s" % (name, error)) from None
-
-
-def _volumes(name: str, count: int, entries: Any, project_id: str) -> list[dict[str, Any]]:
-    _is_list(entries, "%s: volumes" % name)
-    volumes = []
-    for entry in entries:
-        _is_mapping(entry, "%s: a volume" % name)
-        label = checked_name(entry.get("name"), "%s: volume" % name)
-        _only_keys(entry, VOLUME_KEYS, "%s: volume %s" % (name, label))
-        size, form = entry.get("size"), entry.get("format", "raw")
-        if size is not None and not _is_whole(size, 1):
-            raise InvalidRequest(
-                "%s: volume %s: size is %r, it must be a whole number of GiB, at least 1" % (name, label, size)
-            )
-        if size is None and count > 1:
-            raise InvalidRequest(
-                "%s: volume %s is an existing one (no size) and cannot serve %d instances" % (name, label, count)
-            )
-        if form not in ("raw", "qcow2"):
-            raise InvalidRequest("%s: volume %s: format is %r, it must be raw or qcow2" % (name, label, form))
-        full_name = label if size is None else "%s-%s" % (name, label)
-        volumes.append(
-            {
-                "id": volume_id(project_id, full_name),
-                "name": full_name,
-                "size": None if size is None else int(size),
-                "format": form,
-                "delete_on_termination": bool(entry.get("delete_on_termination", False)) and size is not None,
-            }
-        )
-    if len(volumes) > MAX_VOLUMES:
-        raise InvalidRequest("%s: %d volumes, there is room for %d" % (name, len(volumes), MAX_VOLUMES))
-    labels = [volume["name"] for volume in volumes]
-    if len(set(labels)) < len(labels):
-        raise InvalidRequest("%s: two volumes have the same name" % name)
-    return volumes
-
-
 def _metadata(name: str, metadata: Any) -> dict[str, str] | None:
     if metadata is None:
         return None
-    _is_mapping(metadata, "%s: metadata" % name)
+    is_mapping(metadata, "%s: metadata" % name)
     return {str(key): str(value) for key, value in metadata.items()}
 
 
 def _ssh_keys(name: str, keys: Any) -> list[str] | None:
     if keys is None:
         return None
-    _is_list(keys, "%s: ssh_keys" % name)
+    is_list(keys, "%s: ssh_keys" % name)
     for key in keys:
         if not isinstance(key, str) or "\n" in key.strip() or len(key.split()) < 2:
             raise InvalidRequest(
@@ -300,26 +269,3 @@ def _digest(user_data: str | None) -> str | None:
 def _unknown(what: str, name: str, known: dict[str, Any], variable: str) -> str:
     have = ", ".join(sorted(known)) or "it has none"
     return "%s %s is not defined in %s (%s)" % (what, name, variable, have)
-
-
-def _only_keys(entry: dict[str, Any], keys: set[str], what: str) -> None:
-    unknown = sorted(str(key) for key in set(entry) - keys)
-    if unknown:
-        raise InvalidRequest("%s: unknown key %s (known: %s)" % (what, ", ".join(unknown), ", ".join(sorted(keys))))
-
-
-def _is_mapping(value: Any, what: str) -> None:
-    if not isinstance(value, dict):
-        raise InvalidRequest("%s must be a mapping, it is %r" % (what, value))
-
-
-def _is_list(value: Any, what: str) -> None:
-    if not isinstance(value, list):
-        raise InvalidRequest("%s must be a list, it is %r" % (what, value))
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    """Whether value is a whole number of at least `least`; a text of digits, as templates make it, counts."""
-    if isinstance(value, str) and value.isdigit():
-        value = int(value)
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

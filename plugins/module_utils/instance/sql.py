@@ -28,7 +28,9 @@ ROOM = {"vcpus": "vcpus_used", "memory_mb": "memory_mb_used", "disk_gb": "disk_g
 def connect(params: dict[str, Any]) -> Record:
     """The record behind params["database"] for one project, as this run begins to drive its instances."""
     limits = quota.limits(params.get("quotas") or {})
-    return Record(Database(params["database"]), params["project_id"], lease.driver(params), limits)
+    record = Record(Database(params["database"]), params["project_id"], lease.driver(params), limits)
+    record.request_id = params.get("request_id") or record.request_id
+    return record
 
 
 def conductor(params: dict[str, Any]) -> Record:
@@ -47,6 +49,7 @@ class Record:
         self.driver = driver
         self.limits = limits
         self.concludes = concludes
+        self.request_id = "req-%s" % uuid.uuid4()
 
     def read(self, wanted: Iterable[Any]) -> Recorded:
         """The living instances of the wanted names, the volumes of the wanted ids, groups and quotas of the project."""
@@ -68,8 +71,7 @@ class Record:
         """Write the changes; each applies to the state it was planned from, or is a Conflict."""
         if not changes:
             return {}
-        request_id = "req-%s" % uuid.uuid4()
-        return self.database.write(lambda connection: Writing(self, connection, request_id).all(changes))
+        return self.database.write(lambda connection: Writing(self, connection).all(changes))
 
     def _living(self, connection, names: list[str]) -> list:
         table = self.database.tables.instances
@@ -81,12 +83,12 @@ class Writing:
     """One transaction on a record. An item that fails is undone alone; hosts are written last, in the order of
     their names, as every transaction does that writes several, so that no two wait for each other."""
 
-    def __init__(self, record: Record, connection, request_id: str):
+    def __init__(self, record: Record, connection):
         self.record = record
         self.database = record.database
         self.tables = record.database.tables
         self.connection = connection
-        self.request_id = request_id
+        self.request_id = record.request_id
         self.moment = now()
         self.groups = groups.read(self.database, connection, record.project_id)
         self.used = quota.NOTHING

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Conflict
+from ..instance.attachments import local
 
 COLUMNS = ("id", "name", "size", "format", "delete_on_termination")
 
@@ -22,9 +23,9 @@ def read(database, connection, identities: list[str]) -> dict[str, dict[str, Any
 def attach(database, connection, instance) -> None:
     """Record an instance's volumes as its own, and no others; Conflict if another instance has got one of them."""
     table = database.tables.volumes
-    known = read(database, connection, [volume["id"] for volume in instance.volumes or []])
+    known = read(database, connection, [volume["id"] for volume in local(instance.volumes)])
     _let_go(database, connection, instance, table.c.id.not_in(known))
-    for volume in instance.volumes or []:
+    for volume in local(instance.volumes):
         row = {column: volume[column] for column in COLUMNS}
         row.update(project_id=instance.project_id, instance_uuid=instance.uuid)
         row["host"] = volume.get("host") or (instance.host if instance.launched else None)

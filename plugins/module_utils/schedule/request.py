@@ -8,6 +8,7 @@ import ipaddress
 from typing import Any
 
 from ..core.errors import InvalidRequest, LaunchError
+from ..instance.attachments import boots, local
 from ..instance.model import Instance, from_document
 from .filters.abilities import query_of
 from .model import Group, Request
@@ -26,13 +27,13 @@ def parse(params: dict[str, Any]) -> list[Request]:
 
 def _request(document: dict[str, Any], settings: Settings) -> Request:
     instance = from_document(document)
-    flavor, volumes = instance.flavor or {}, instance.volumes or []
+    flavor, volumes = instance.flavor or {}, local(instance.volumes)
     image = instance.image or {}
     asked: dict[str, Any] = {
         "instance": instance,
         "vcpus": flavor.get("vcpus", 0),
         "memory_mb": flavor.get("ram", 0),
-        "disk_gb": (flavor.get("disk") or image.get("min_disk") or 0)
+        "disk_gb": (0 if boots(instance.volumes) else flavor.get("disk") or image.get("min_disk") or 0)
         + sum(volume["size"] for volume in volumes if not volume.get("host")),
         "attempted": tuple(instance.attempted_hosts or ()),
         "pinned": tuple(sorted({volume["host"] for volume in volumes if volume.get("host")})),

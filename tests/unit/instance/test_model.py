@@ -89,10 +89,8 @@ def test_a_running_instance_takes(wanted, action):
         pytest.param(replace(WEB, image={**IMAGE, "url": "w"}), "image (url: w, now u)", id="image"),
         pytest.param(replace(WEB, ssh_keys=["other"]), "ssh_keys", id="keys"),
         pytest.param(replace(WEB, user_data_digest="d"), "user_data", id="user data"),
-        pytest.param(replace(WEB, ports=[PORT, PORT]), "networks", id="one more network"),
         pytest.param(replace(WEB, ports=[{**PORT, "fixed_ip": "10.20.0.10"}]), "networks", id="another address"),
         pytest.param(replace(WEB, volumes=[{**VOLUME, "size": 0.5}]), "volumes", id="a smaller volume"),
-        pytest.param(replace(WEB, volumes=[]), "volumes", id="one volume less"),
         pytest.param(replace(WEB, flavor=None, fault="flavor huge is not defined"), "huge", id="an unknown flavor"),
     ],
 )

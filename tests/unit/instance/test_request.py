@@ -23,6 +23,9 @@ def request(*entries, state="present", **over):
         "security_groups": {},
         "groups": {},
         "user_data": {},
+        "image_service": "url",
+        "network_service": "ovn",
+        "volume_service": "file",
         "project_id": "p",
     }
     return {**params, **over, "instances": list(entries), "state": state}

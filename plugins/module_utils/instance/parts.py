@@ -1,0 +1,116 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An instance's networks and volumes as a person asks for them, made the items that their stages take."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from ..core.errors import InvalidRequest
+from ..core.names import checked_name, volume_id
+from .checks import is_list, is_mapping, is_whole, only_keys
+
+NETWORK_KEYS = {
+    "network", "port", "fixed_ip", "security_groups", "port_security", "allowed_address_pairs", "floating_ip",
+}  # fmt: skip
+VOLUME_KEYS = {"name", "size", "format", "type", "image", "snapshot", "boot", "delete_on_termination"}
+# What the embedded services do not have.
+BEYOND = {"ovn": {"port", "allowed_address_pairs", "floating_ip"}, "file": {"type", "image", "snapshot", "boot"}}
+MAX_VOLUMES = 24  # vdb to vdy; vda is the root disk, vdz the config drive
+
+
+def ports(name: str, index: int, entries: Any, service: str) -> list[dict[str, Any]]:
+    """The ports that an entry's networks stand for; each is on a network, or is one that the user has."""
+    is_list(entries, "%s: networks" % name)
+    return [_port(name, index, {"network": entry} if isinstance(entry, str) else entry, service) for entry in entries]
+
+
+def _port(name: str, index: int, entry: Any, service: str) -> dict[str, Any]:
+    is_mapping(entry, "%s: a network" % name)
+    what = "%s: network %s" % (name, entry.get("network") or entry.get("port"))
+    _check_keys(entry, NETWORK_KEYS, service, what)
+    if bool(entry.get("network")) == bool(entry.get("port")):
+        raise InvalidRequest("%s: a network needs a name, or a port of yours, and not both" % name)
+    if entry.get("port") and set(entry) - {"port", "floating_ip"}:
+        raise InvalidRequest("%s: a port of yours is taken as it is; only floating_ip goes with it" % what)
+    port = {
+        "network": entry.get("network"),
+        "fixed_ip": _address(name, entry.get("fixed_ip"), index),
+        "security_groups": entry.get("security_groups"),
+        "port_security": entry.get("port_security"),
+    }
+    more = {key: entry[key] for key in BEYOND["ovn"] if entry.get(key)}
+    if "allowed_address_pairs" in more:
+        more["allowed_address_pairs"] = [_pair(pair, what) for pair in more["allowed_address_pairs"]]
+    return {**port, **more}
+
+
+def _pair(pair: Any, what: str) -> dict[str, str]:
+    pair = {"ip_address": pair} if isinstance(pair, str) else pair
+    is_mapping(pair, "%s: an allowed address pair" % what)
+    only_keys(pair, {"ip_address", "mac_address"}, "%s: an allowed address pair" % what)
+    try:
+        ipaddress.ip_network(str(pair.get("ip_address")), strict=False)
+    except ValueError as error:
+        raise InvalidRequest("%s: allowed_address_pairs: %s" % (what, error)) from None
+    return pair
+
+
+def _address(name: str, address: Any, index: int) -> str | None:
+    """The fixed_ip of the index-th of a count: the first has the address given, the others those that follow."""
+    if address is None:
+        return None
+    try:
+        return str(ipaddress.ip_address(address) + index)
+    except ValueError as error:
+        raise InvalidRequest("%s: fixed_ip: %s" % (name, error)) from None
+
+
+def volumes(name: str, count: int, entries: Any, project_id: str, service: str) -> list[dict[str, Any]]:
+    """The volumes that an entry's volumes stand for: new ones have a size, existing ones a name or an id alone."""
+    is_list(entries, "%s: volumes" % name)
+    items = [_volume(name, count, entry, project_id, service) for entry in entries]
+    if len(items) > MAX_VOLUMES:
+        raise InvalidRequest("%s: %d volumes, there is room for %d" % (name, len(items), MAX_VOLUMES))
+    labels = [item["name"] for item in items]
+    if len(set(labels)) < len(labels):
+        raise InvalidRequest("%s: two volumes have the same name" % name)
+    if len([item for item in items if item.get("boot")]) > 1:
+        raise InvalidRequest("%s: two volumes to boot from, there can be one" % name)
+    return items
+
+
+def _volume(name: str, count: int, entry: Any, project_id: str, service: str) -> dict[str, Any]:
+    is_mapping(entry, "%s: a volume" % name)
+    label = checked_name(entry.get("name"), "%s: volume" % name)
+    what = "%s: volume %s" % (name, label)
+    _check_keys(entry, VOLUME_KEYS, service, what)
+    size, form = entry.get("size"), entry.get("format", "raw")
+    if size is not None and not is_whole(size, 1):
+        raise InvalidRequest("%s: size is %r, it must be a whole number of GiB, at least 1" % (what, size))
+    if size is None and count > 1:
+        raise InvalidRequest("%s is an existing one (no size) and cannot serve %d instances" % (what, count))
+    if form not in ("raw", "qcow2"):
+        raise InvalidRequest("%s: format is %r, it must be raw or qcow2" % (what, form))
+    if size is None and set(entry) & {"type", "image", "snapshot"}:
+        raise InvalidRequest("%s is an existing one (no size): leave out type, image and snapshot" % what)
+    if entry.get("image") and entry.get("snapshot"):
+        raise InvalidRequest("%s: made from an image or from a snapshot, not from both" % what)
+    full_name = label if size is None else "%s-%s" % (name, label)
+    return {
+        "id": volume_id(project_id, full_name),
+        "name": full_name,
+        "size": None if size is None else int(size),
+        "format": form,
+        "delete_on_termination": bool(entry.get("delete_on_termination", False)) and size is not None,
+        "service": service,
+        **{key: entry[key] for key in ("type", "image", "snapshot", "boot") if entry.get(key)},
+    }
+
+
+def _check_keys(entry: dict[str, Any], keys: set[str], service: str, what: str) -> None:
+    only_keys(entry, keys, what)
+    beyond = sorted(key for key in BEYOND.get(service, ()) if entry.get(key))
+    if beyond:
+        raise InvalidRequest("%s: %s: the embedded service %s has no such thing" % (what, ", ".join(beyond), service))
