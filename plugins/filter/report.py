@@ -29,9 +29,13 @@ def failures(documents: Iterable[dict[str, Any]], status: str) -> list[str]:
 
 def _told(document: dict[str, Any], column: str) -> Any:
     if column == "address":
-        return [port["fixed_ip"] for port in document["ports"] if port.get("fixed_ip")]
+        told = [
+            (port.get("fixed_ip"), (port.get("network_info") or {}).get("floating_ip_address"))
+            for port in document["ports"]
+        ]
+        return [address for addresses in told for address in addresses if address]
     if column == "volumes":
-        return ["%s %s GiB" % (volume["name"], volume["size"]) for volume in document["volumes"]]
+        return ["%s %s GiB" % (volume["name"], volume["size"] or "?") for volume in document["volumes"]]
     if column == "fault":
         return document.get("msg") or document.get("fault")
     return document.get(column)
