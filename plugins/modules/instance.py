@@ -82,6 +82,12 @@ options:
   user_id:
     description: The user who asks.
     type: str
+  user_name:
+    description: That user's name, for people.
+    type: str
+  project_name:
+    description: The project's name, for people.
+    type: str
   request_id:
     description: What this request is called in the record. Left out, it gets an id of its own.
     type: str
@@ -155,8 +161,7 @@ SPEC = {
     "security_groups": {"type": "dict", "default": {}},
     "groups": {"type": "dict", "default": {}},
     "user_data": {"type": "dict", "default": {}, "no_log": True},
-    "user_id": {"type": "str"},
-    "request_id": {"type": "str"},
+    **dict.fromkeys(("user_id", "user_name", "project_name", "request_id"), {"type": "str"}),
     "image_service": {"type": "str", "choices": ["url", "glance"], "default": "url"},
     "network_service": {"type": "str", "choices": ["ovn", "neutron"], "default": "ovn"},
     "volume_service": {"type": "str", "choices": ["file", "cinder", "rbd"], "default": "file"},

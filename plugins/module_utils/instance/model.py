@@ -33,6 +33,8 @@ class Instance:
     name: str
     project_id: str
     user_id: str | None = None
+    user_name: str | None = None
+    project_name: str | None = None
     uuid: str | None = None
     vm_state: str | None = None
     task_state: str | None = None

@@ -40,7 +40,7 @@ def _port(name: str, index: int, entry: Any, service: str) -> dict[str, Any]:
         "security_groups": entry.get("security_groups"),
         "port_security": entry.get("port_security"),
     }
-    more = {key: entry[key] for key in BEYOND["ovn"] if entry.get(key)}
+    more = {key: entry[key] for key in BEYOND["ovn"] if entry.get(key) is not None}
     if "allowed_address_pairs" in more:
         more["allowed_address_pairs"] = [_pair(pair, what) for pair in more["allowed_address_pairs"]]
     return {**port, **more}
@@ -91,6 +91,8 @@ def _volume(name: str, count: int, entry: Any, project_id: str, service: str) ->
         raise InvalidRequest("%s: size is %r, it must be a whole number of GiB, at least 1" % (what, size))
     if size is None and count > 1:
         raise InvalidRequest("%s is an existing one (no size) and cannot serve %d instances" % (what, count))
+    if service != "file" and entry.get("format"):
+        raise InvalidRequest("%s: format: a volume of the service %s has none" % (what, service))
     if form not in ("raw", "qcow2"):
         raise InvalidRequest("%s: format is %r, it must be raw or qcow2" % (what, form))
     if size is None and set(entry) & {"type", "image", "snapshot"}:
@@ -102,9 +104,9 @@ def _volume(name: str, count: int, entry: Any, project_id: str, service: str) ->
         "id": volume_id(project_id, full_name),
         "name": full_name,
         "size": None if size is None else int(size),
-        "format": form,
         "delete_on_termination": bool(entry.get("delete_on_termination", False)) and size is not None,
         "service": service,
+        **({"format": form} if service == "file" else {}),
         **{key: entry[key] for key in ("type", "image", "snapshot", "boot") if entry.get(key)},
     }
 

@@ -111,7 +111,9 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
     return Instance(
         name=name,
         project_id=params["project_id"],
+        project_name=params.get("project_name"),
         user_id=params.get("user_id"),
+        user_name=params.get("user_name"),
         flavor=flavor,
         image=image,
         ports=ports,
@@ -225,10 +227,12 @@ def _volumes(name: str, count: int, entries: Any, params: dict[str, Any], faults
     """The volumes, those made from an image with its id."""
     if entries is None:
         return None
+    # Ceph itself knows an image by where it is, not by its id.
+    source = "direct_url" if params["volume_service"] == "rbd" else "id"
     made = []
     for item in parts.volumes(name, count, entries, params["project_id"], params["volume_service"]):
         image = item.get("image") and _looked_up(faults, lambda asked=item["image"]: _image(name, asked, params))
-        made.append({**item, "image": image.get("id"), "direct_url": image.get("direct_url")} if image else item)
+        made.append({**item, "image": image.get(source)} if image else item)
     return made
 
 

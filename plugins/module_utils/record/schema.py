@@ -41,6 +41,8 @@ def schema() -> SimpleNamespace:
         Column("name", String(63), nullable=False),
         Column("project_id", String(255), nullable=False),
         Column("user_id", String(255)),
+        Column("user_name", String(255)),
+        Column("project_name", String(255)),
         Column("request_id", String(64)),
         Column("vm_state", String(16), nullable=False),
         Column("task_state", String(16)),

@@ -13,9 +13,9 @@ import threading
 from contextlib import contextmanager
 
 from ...core.errors import MissingLibrary
-from . import revision_0001, revision_0002
+from . import revision_0001, revision_0002, revision_0003
 
-REVISIONS = [revision_0001, revision_0002]
+REVISIONS = [revision_0001, revision_0002, revision_0003]
 HEAD = REVISIONS[-1].revision
 
 ALONE = threading.Lock()  # Alembic's operations know one connection at a time
