@@ -76,6 +76,9 @@ def _result(change: Change, outcome: Any) -> dict[str, Any]:
     error = outcome if isinstance(outcome, LaunchError) else change.error
     result = _final(change, outcome).to_result()
     result.update(action=change.action, changed=change.changed and error is None, failed=error is not None)
+    if getattr(change.wanted, "instance_uuid", None):
+        # By this it is joined to its instance, also where it is no longer that instance's.
+        result["instance_uuid"] = change.wanted.instance_uuid
     if error is not None:
         result.update(msg=str(error), abort=error.abort)
     elif result.get("fault"):
