@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Door of the stage token."""
+"""Door of the stage token. It has no list: one who asks, or nobody."""
 
 from __future__ import annotations
 
@@ -13,18 +13,47 @@ description:
     OpenStack's instance launch.
   - With O(identity=none), the embedded default, there is no identity service and nobody is asked; the
     result says so, and whoever can run the playbook launches for O(project_id).
+  - With O(identity=keystone) Keystone is asked at every run whether the token is good and which roles it has, and the
+    policy whether these are enough for O(action).
+  - The token itself is in a file below O(private_path), and nowhere else. It is made anew when it soon expires, or is
+    no longer taken, also in the middle of a run; not with O(auth_type=v3token), where there is nothing to make it of.
 extends_documentation_fragment:
   - kvmstack.launch.project
+  - kvmstack.launch.cloud
   - kvmstack.launch.stage.query
+requirements:
+  - oslo.policy on the controller
 options:
   identity:
     description: The identity service.
     type: str
-    choices: [none]
+    choices: [none, keystone]
     default: none
+  project_id:
+    description:
+      - With O(identity=none), the project that the instances are for.
+      - With O(identity=keystone) the token tells. Another project than V(default), by id or name, has to be the
+        token's, else it is an error.
   user_id:
-    description: The user recorded with the instances. Left out, the account that runs the module.
+    description:
+      - The user recorded with the instances, with O(identity=none). Left out, the account that runs the module.
     type: str
+  action:
+    description:
+      - What the user is about to do. V(create) launches, V(delete) removes, V(detail) lists the project's instances and
+        V(detail_all) those of all projects.
+      - Only V(detail_all) can be done with a token for a domain or the system.
+    type: str
+    choices: [create, delete, detail, detail_all]
+    default: create
+  policy_file:
+    description:
+      - YAML file with rules of oslo.policy in place of nova's defaults, under nova's names. Rules of other names are
+        ignored, so that nova's own file can be used.
+      - By default C(os_compute_api:servers:create) and C(os_compute_api:servers:delete) are
+        C(rule:project_member_or_admin), C(os_compute_api:servers:detail) is C(rule:project_reader_or_admin), and
+        C(os_compute_api:servers:detail:get_all_tenants) is C(rule:context_is_admin).
+    type: path
 """
 
 EXAMPLES = r"""
@@ -33,44 +62,107 @@ EXAMPLES = r"""
     identity: none
     project_id: default
   register: launch_token
+
+- name: Ask Keystone, as a cloud of clouds.yaml
+  kvmstack.launch.token:
+    identity: keystone
+    cloud: demo
+
+- name: Ask Keystone whether an application credential may delete
+  kvmstack.launch.token:
+    identity: keystone
+    auth_type: v3applicationcredential
+    auth:
+      auth_url: https://keystone.example.org:5000/v3
+      application_credential_id: 6cb5fa6a13184e6fab65ba2108adf50c
+      application_credential_secret: "{{ vault_secret }}"
+    action: delete
+
+- name: Only managers launch in this cloud; policy.yaml says "os_compute_api:servers:create" is "role:manager"
+  kvmstack.launch.token:
+    identity: keystone
+    cloud: demo
+    policy_file: policy.yaml
 """
 
 RETURN = r"""
 identity:
   description: The identity service that vouches for the rest; V(none) vouches for nothing.
   type: str
-  returned: always
+  returned: success
 project_id:
-  description: The project that instances are launched for.
+  description: The project that instances are launched for; null when the token is for a domain or the system.
   type: str
-  returned: always
+  returned: success
+project_name:
+  description: The project's name.
+  type: str
+  returned: success
+project_domain:
+  description: The name of the project's domain, with O(identity=keystone).
+  type: str
+  returned: success
 user_id:
   description: The user that launches.
   type: str
-  returned: always
+  returned: success
+user_name:
+  description: The user's name.
+  type: str
+  returned: success
+user_domain:
+  description: The name of the user's domain, with O(identity=keystone).
+  type: str
+  returned: success
 roles:
-  description: What the user may do in the project.
+  description: What the user may do in the project, as Keystone says at this moment.
   type: list
   elements: str
-  returned: always
+  returned: success
+scope:
+  description: What the token is for, V(project), V(domain) or V(system).
+  type: str
+  returned: success
+domain_id:
+  description: The domain that the token is for, when it is for one.
+  type: str
+  returned: success
+issued_at:
+  description: When the token was made, in UTC, with O(identity=keystone).
+  type: str
+  returned: success
+  sample: "2026-11-22T18:17:05.000000Z"
+expires_at:
+  description: When the token ends, in UTC, with O(identity=keystone). A new one is made before.
+  type: str
+  returned: success
+  sample: "2026-11-22T19:17:05.000000Z"
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.specs import PROJECT
-from ..module_utils.token import model
+from ..module_utils.core.run import tell
+from ..module_utils.core.specs import CLOUD, PROJECT
+from ..module_utils.token.keystone import establish
+from ..module_utils.token.model import ACTIONS
+
+SPEC = {
+    **PROJECT,
+    **CLOUD,
+    "identity": {"type": "str", "choices": ["none", "keystone"], "default": "none"},
+    "user_id": {"type": "str"},
+    "action": {"type": "str", "choices": list(ACTIONS), "default": "create"},
+    "policy_file": {"type": "path"},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    tell(module, establish)
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **PROJECT,
-            "identity": {"type": "str", "choices": ["none"], "default": "none"},
-            "user_id": {"type": "str"},
-        },
-        supports_check_mode=True,
-    )
-    module.exit_json(changed=False, **model.embedded(module.params).to_result())
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
 
@@ -40,8 +41,9 @@ class Module:
 
     def __init__(self, spec: dict[str, Any], arguments: dict[str, Any], check_mode: bool, diff: bool):
         checked = ArgumentSpecValidator(spec).validate(arguments)
-        if checked.error_messages:
-            raise AnsibleActionFail("; ".join(checked.error_messages))
+        for error in checked.errors:
+            what = "unsupported parameters: " if isinstance(error, UnsupportedError) else ""
+            raise AnsibleActionFail(what + error.msg)
         self.params = checked.validated_parameters
         self.check_mode = check_mode
         self._diff = diff

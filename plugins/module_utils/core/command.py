@@ -8,6 +8,7 @@ import errno
 import os
 import resource
 import subprocess
+from typing import Mapping
 
 from .errors import Exhausted, LaunchError, Unavailable
 
@@ -15,14 +16,20 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
 def command(
-    *arguments: str, package: str = "", timeout: float = 60, cpu: int | None = None, memory: int | None = None
+    *arguments: str,
+    package: str = "",
+    timeout: float = 60,
+    cpu: int | None = None,
+    memory: int | None = None,
+    meanings: Mapping[int, type[LaunchError]] | None = None,
 ) -> str:
     """Run a command and return what it printed.
 
-    timeout in seconds, cpu in seconds of processor time, memory in bytes of address space.
-    Unavailable if it is not installed (package provides it), too slow or fails; Exhausted if a disk is full.
+    timeout in seconds, cpu in seconds of processor time, memory in bytes of address space. meanings: the errors that
+    certain exit codes stand for; else Unavailable, also if it is not installed (package provides it) or too slow, and
+    Exhausted if a disk is full.
     """
-    limits = {resource.RLIMIT_CPU: cpu, resource.RLIMIT_AS: memory}
+    limits = {name: limit for name, limit in ((resource.RLIMIT_CPU, cpu), (resource.RLIMIT_AS, memory)) if limit}
     try:
         done = subprocess.run(
             arguments,
@@ -31,7 +38,8 @@ def command(
             env=ENVIRONMENT,
             timeout=timeout,
             check=False,
-            preexec_fn=lambda: _limit(limits),
+            # Python code between fork and exec is not safe beside other threads: only for those who need it.
+            preexec_fn=(lambda: _limit(limits)) if limits else None,
         )
     except FileNotFoundError as error:
         raise Unavailable("%s is not on this host: install %s" % (arguments[0], package or arguments[0])) from error
@@ -39,20 +47,24 @@ def command(
         raise Unavailable("%s did not end in %d s" % (" ".join(arguments[:2]), timeout)) from error
     if done.returncode == 0:
         return done.stdout.decode(errors="replace")
-    raise _failure(arguments, done)
+    raise _failure(arguments, done, meanings or {})
 
 
-def _limit(limits: dict[int, int | None]) -> None:
+def _limit(limits: dict[int, int]) -> None:
     """Lower the limits of this process; a limit that is lower already stays."""
     for name, wanted in limits.items():
         hard = resource.getrlimit(name)[1]
-        if wanted is not None and (hard == resource.RLIM_INFINITY or wanted < hard):
+        if hard == resource.RLIM_INFINITY or wanted < hard:
             resource.setrlimit(name, (wanted, wanted))
 
 
-def _failure(arguments: tuple[str, ...], done: subprocess.CompletedProcess) -> LaunchError:
+def _failure(
+    arguments: tuple[str, ...], done: subprocess.CompletedProcess, meanings: Mapping[int, type[LaunchError]]
+) -> LaunchError:
     """What a command's failure means, with its own last words."""
     said = done.stderr.decode(errors="replace").strip() or "no message"
     text = "%s failed (%d): %s" % (" ".join(arguments[:2]), done.returncode, said[-500:])
+    if done.returncode in meanings:
+        return meanings[done.returncode](text)
     full = os.strerror(errno.ENOSPC) in said
     return Exhausted(text) if full else Unavailable(text)

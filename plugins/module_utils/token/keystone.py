@@ -1,0 +1,45 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The token is shown to Keystone at every run, and its roles to the policy, as nova's API does with every request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import NotFound
+from . import policy
+from .model import Identity, check_project, embedded, identity_of
+from .session import Cloud, connect
+
+# The version of access rules that model.py knows; without it Keystone does not vouch for tokens that have some.
+ACCESS_RULES = "1.0"
+
+
+def establish(params: dict[str, Any]) -> Identity:
+    """Who launches. Refused, with Keystone's own words or the policy's, before anything is recorded."""
+    if params["identity"] == "none":
+        return embedded(params)
+    identity = validated(connect(params))
+    check_project(identity, params["project_id"])
+    policy.check(identity, params["action"], params["policy_file"])
+    return identity
+
+
+def validated(cloud: Cloud) -> Identity:
+    """Who the user is and what roles it has now, by Keystone's own word; Refused if the token is good for nothing.
+
+    A token that was revoked while it lay in its file is replaced once.
+    """
+    access = cloud.user.access()
+    try:
+        return identity_of(_shown(cloud))
+    except NotFound:
+        cloud.user.renewed(access)
+    return identity_of(_shown(cloud))
+
+
+def _shown(cloud: Cloud) -> dict[str, Any]:
+    """Keystone's document of the user's token; the launcher's own account asks, if there is one."""
+    identity = cloud.api("identity", as_service=True)
+    headers = {"X-Subject-Token": cloud.token, "OpenStack-Identity-Access-Rules": ACCESS_RULES}
+    return identity.get("auth/tokens", "the token of %s" % cloud.user.name, headers=headers, nocatalog="")["token"]
