@@ -7,57 +7,120 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: volume
-short_description: Volumes as files of a compute host
+short_description: Volumes for instances, as files of a compute host, in Cinder or in Ceph
 description:
-  - Makes a volume, or locates the one that exists, by its id. A volume outlives the instance it was made for.
+  - Makes a volume, or locates the one that exists, and gives it to an instance. A volume outlives the instance it was
+    made for, unless O(volumes[].delete_on_termination) says that it goes with it.
   - It grows when a larger size is asked for, also while a guest uses it, and never shrinks.
-  - What cannot be changed in place (format, a smaller size, the instance while another one has it) is an error.
+  - What cannot be changed in place (format, type, a smaller size, the instance while another one has it) is an error.
+  - With O(service=file) volumes are files of the compute host that this runs on.
+  - With O(service=cinder), on the controller, they are Cinder's. Our id is in the metadata of those made here
+    (C(kvmstack:id)), and the instance's UUID in their attachments, so that an interrupted run is gone on with and
+    nothing is made twice. When the instance comes to another host there is a new attachment for that, and the old
+    one goes.
+  - With O(service=rbd), on the controller, they are images of a Ceph cluster, without Cinder, by the command line
+    tools C(rbd) and C(ceph). Nobody is given an image that somebody has open.
 extends_documentation_fragment:
   - kvmstack.launch.stage
   - kvmstack.launch.state
   - kvmstack.launch.state_path
+  - kvmstack.launch.cloud
+  - kvmstack.launch.ceph
 requirements:
-  - qemu-img on the host (Debian's qemu-utils)
-  - libvirt-python on the host (Debian's python3-libvirt)
+  - qemu-img on the host (Debian's qemu-utils), for O(service=file)
+  - libvirt-python on the host (Debian's python3-libvirt), for O(service=file)
 options:
+  service:
+    description: Where the volumes are.
+    type: str
+    choices: [file, cinder, rbd]
+    default: file
+  timeout:
+    description: Seconds that a volume of another service than V(file) may take until it is made, grown or gone.
+    type: int
+    default: 600
+  host_addresses:
+    description:
+      - The IP addresses of compute hosts by their names, for those of Cinder's drivers that let in hosts by address.
+    type: dict
+    default: {}
   volumes:
     description:
-      - The volumes, all in one task. With O(state=absent) exactly these are removed, none while a running
-        domain uses it or when it belongs to another instance than the item says.
+      - The volumes, all in one task.
+      - With O(service=file) and O(state=absent) exactly these are removed, none while a running domain uses it or when
+        it belongs to another instance than the item says.
+      - With another service O(state=absent) takes a volume from the instance, and removes it only if
+        O(volumes[].delete_on_termination) is true, it was made here, and no other instance has it.
     type: list
     elements: dict
     required: true
     suboptions:
       id:
-        description: The volume's UUID.
+        description: Our id of the volume, a UUID.
         type: str
         required: true
       name:
-        description: The volume's name. Left out, it stays as it is.
+        description:
+          - The volume's name. Left out, it stays as it is.
+          - With O(service=cinder) a volume that we did not make is located by this name, or by its id given here; with
+            O(service=rbd) by the image's name.
         type: str
       instance_uuid:
         description:
           - The instance it belongs to. Left out, it stays as it is.
-          - It may change when no other domain has the volume among its disks.
+          - With O(service=file) it may change when no other domain has the volume among its disks; with another
+            service when no other instance has it, unless it is for several.
+        type: str
+      host:
+        description:
+          - The compute host that the instance is on. With O(service=file) passed through.
+          - With another service the volume is only made or located as long as there is no host.
         type: str
       size:
         description:
-          - Size in GiB. Left out, the volume is only located, and must exist.
+          - Size in GiB. Left out, the volume is only located, and must exist, unless it is made from a snapshot.
         type: int
-      format:
-        description:
-          - V(raw) (sparse) or V(qcow2). A new volume is V(raw) when it is left out.
+      type:
+        description: Cinder's volume type, by name. Left out, a new volume has the default type.
         type: str
-        choices: [raw, qcow2]
-      host:
-        description: Passed through.
+      image:
+        description:
+          - What a new volume has on it. For Cinder the id of an image in Glance; for Ceph the C(direct_url) of a raw
+            one in the same cluster, C(rbd://FSID/POOL/IMAGE/SNAPSHOT), of which it becomes a copy-on-write clone.
+        type: str
+      snapshot:
+        description:
+          - The snapshot that a new volume is made from. For Cinder its name or id, for Ceph C(IMAGE@SNAPSHOT) or
+            C(POOL/IMAGE@SNAPSHOT).
         type: str
       device:
-        description: Passed through.
+        description: The disk that it is in the guest, such as V(vdb).
         type: str
-      delete_on_termination:
-        description: Passed through.
+      boot:
+        description: Whether the instance boots from it. A volume that Cinder does not call bootable is refused then.
         type: bool
+      delete_on_termination:
+        description: Whether it goes with the instance. With O(service=file) passed through.
+        type: bool
+      multiattach:
+        description:
+          - Whether several instances may have it at a time. With Cinder the volume's type must allow it; with Ceph no
+            watch is kept over who has it open.
+        type: bool
+      format:
+        description:
+          - V(raw) (sparse) or V(qcow2). A new volume is V(raw) when it is left out. For O(service=file).
+        type: str
+        choices: [raw, qcow2]
+      service:
+        description: Passed over. O(service) tells for all of them.
+        type: str
+      volume_id:
+        description: The service's id of the volume, when it is known from an earlier run.
+        type: str
+      attachment_id:
+        description: Passed through; attachments are found by the instance.
+        type: str
 """
 
 EXAMPLES = r"""
@@ -79,6 +142,42 @@ EXAMPLES = r"""
     volumes:
       - id: 2f1c1a8e-7a50-5d0b-9a55-4f6f0c8b9d01
     state: absent
+
+- name: A root disk and a volume of Cinder, attached
+  kvmstack.launch.volume:
+    service: cinder
+    cloud: member
+    service_cloud: launch
+    volumes:
+      - id: 5d0b2f1c-7a50-5a8e-9a55-4f6f0c8b9d02
+        name: web-1-root
+        instance_uuid: 7b0f0f3e-5f0c-4d4e-9a53-0f2a3c1c7d11
+        host: compute-1
+        size: 20
+        image: 9b2d2f7e-5d43-4c55-8c39-3d2c0e5f7a10
+        boot: true
+        device: vda
+        delete_on_termination: true
+      - id: 2f1c1a8e-7a50-5d0b-9a55-4f6f0c8b9d01
+        name: db-data
+        instance_uuid: 7b0f0f3e-5f0c-4d4e-9a53-0f2a3c1c7d11
+        host: compute-1
+        device: vdb
+  delegate_to: localhost
+
+- name: An image of Ceph
+  kvmstack.launch.volume:
+    service: rbd
+    ceph_user: cinder
+    ceph_keyring: /etc/ceph/ceph.client.cinder.keyring
+    ceph_secret_uuid: 3f0c6a3e-6a53-4f5b-9a10-3c0e4a7f0001
+    volumes:
+      - id: 2f1c1a8e-7a50-5d0b-9a55-4f6f0c8b9d01
+        name: web-1-data
+        instance_uuid: 7b0f0f3e-5f0c-4d4e-9a53-0f2a3c1c7d11
+        host: compute-1
+        size: 10
+  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -104,27 +203,76 @@ volumes:
       description: Its size in GiB.
       type: int
       returned: always
+    status:
+      description:
+        - V(available), or V(creating) for one that an interrupted run left half made.
+        - With another service than V(file) the service's own word; V(in-use) when the instance has it.
+      type: str
+      returned: always
     format:
       description: V(raw) or V(qcow2).
       type: str
-      returned: always
+      returned: for O(service=file)
     path:
       description: Its disk.
       type: str
-      returned: always
-    status:
-      description: V(available), or V(creating) for one that an interrupted run left half made.
-      type: str
-      returned: always
+      returned: for O(service=file)
     allocated:
       description: Bytes that it takes on the host's disk.
       type: int
-      returned: always
+      returned: for O(service=file)
     attached_to:
       description: The domains that had it among their disks at the beginning, each with uuid, name and active.
       type: list
       elements: dict
+      returned: for O(service=file)
+    host:
+      description: The compute host that its instance is on.
+      type: str
       returned: always
+    volume_id:
+      description: The service's id of the volume.
+      type: str
+      returned: for O(service=cinder) and O(service=rbd)
+    attachment_id:
+      description: The id of Cinder's attachment.
+      type: str
+      returned: for O(service=cinder)
+    type:
+      description: Its volume type.
+      type: str
+      returned: for O(service=cinder)
+    bootable:
+      description: Whether there is something to boot from on it.
+      type: bool
+      returned: for O(service=cinder)
+    multiattach:
+      description: Whether several instances may have it at a time.
+      type: bool
+      returned: for O(service=cinder) and O(service=rbd)
+    adopted:
+      description: Whether it was not made here; then it is never removed.
+      type: bool
+      returned: for O(service=cinder) and O(service=rbd)
+    connection:
+      description:
+        - How QEMU on the host reaches it; null when the instance does not have it. There is no secret in it. A CHAP
+          password is in a file of its own below O(private_path), see P(kvmstack.launch.volume_secrets#lookup).
+        - C(protocol) is C(rbd), C(nfs) or C(iscsi); C(read_only) and C(format) are always there.
+        - For C(rbd) C(name) (pool and image), C(hosts) (all monitors of the cluster map), C(auth_username),
+          C(secret_uuid) and C(discard); for C(nfs) C(export), C(name) and C(options); for C(iscsi) C(name) (target and
+          LUN), C(hosts), C(auth_username), C(initiator) and C(discard).
+      type: dict
+      returned: for O(service=cinder) and O(service=rbd)
+      sample:
+        protocol: rbd
+        name: volumes/volume-f337ffdb-5d43-4c55-8c39-3d2c0e5f7a10
+        hosts: [{name: 192.0.2.10, port: "6789"}]
+        auth_username: cinder
+        secret_uuid: 3f0c6a3e-6a53-4f5b-9a10-3c0e4a7f0001
+        format: raw
+        discard: true
+        read_only: false
     action:
       description: One of keep, create, update, delete.
       type: str
@@ -149,28 +297,45 @@ volumes:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core.change import plan
 from ..module_utils.core.run import run
-from ..module_utils.core.specs import REQUIRED, STATE, STATE_PATH, listed
-from ..module_utils.volume.file import connect
-from ..module_utils.volume.model import FORMATS, parse
+from ..module_utils.core.specs import CLOUD, REQUIRED, STATE, STATE_PATH, listed
+from ..module_utils.volume import ceph, cinder, file, model, rbd, rbd_view, service
 
+TEXTS = ("name", "instance_uuid", "host", "type", "image", "snapshot", "device", "volume_id", "attachment_id")
 OPTIONS = {
     "id": REQUIRED,
-    "name": {"type": "str"},
-    "instance_uuid": {"type": "str"},
+    **dict.fromkeys(TEXTS, {"type": "str"}),
+    **dict.fromkeys(("boot", "delete_on_termination", "multiattach"), {"type": "bool"}),
     "size": {"type": "int"},
-    "format": {"type": "str", "choices": list(FORMATS)},
-    "host": {"type": "str"},
-    "device": {"type": "str"},
-    "delete_on_termination": {"type": "bool"},
+    "service": {"type": "str"},
+    "format": {"type": "str", "choices": list(model.FORMATS)},
+}
+SPEC = {
+    **STATE,
+    **STATE_PATH,
+    **CLOUD,
+    **ceph.SPEC,
+    "service": {"type": "str", "choices": list(model.FOREIGN), "default": "file"},
+    "timeout": {"type": "int", "default": 600},
+    "host_addresses": {"type": "dict", "default": {}},
+    **listed("volumes", **OPTIONS),
+}
+# How each service's volumes are read from the parameters, reached, and planned.
+SERVICES = {
+    "file": (model.parse, file.connect, plan),
+    "cinder": (service.parse, cinder.connect, service.plan),
+    "rbd": (rbd_view.parse, rbd.connect, service.plan),
 }
 
 
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, "volumes", *SERVICES[module.params["service"]])
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**STATE, **STATE_PATH, **listed("volumes", **OPTIONS)}, supports_check_mode=True
-    )
-    run(module, "volumes", parse, connect)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -7,25 +7,42 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: volume_info
-short_description: The volumes of a compute host
+short_description: The volumes of a compute host, of Cinder or of Ceph
 description:
-  - Lists the volumes that M(kvmstack.launch.volume) keeps on this host, with the room they take and who uses them.
+  - Lists the volumes that M(kvmstack.launch.volume) made and who has them; with O(service=file) those on this host, and
+    the room they take.
+  - Only volumes with our mark are listed, of Cinder's those of the account's project.
 extends_documentation_fragment:
   - kvmstack.launch.stage.query
   - kvmstack.launch.state_path
+  - kvmstack.launch.cloud
+  - kvmstack.launch.ceph
 requirements:
-  - libvirt-python on the host (Debian's python3-libvirt)
+  - libvirt-python on the host (Debian's python3-libvirt), for O(service=file)
+options:
+  service:
+    description: Where the volumes are.
+    type: str
+    choices: [file, cinder, rbd]
+    default: file
 """
 
 EXAMPLES = r"""
 - name: What volumes are here?
   kvmstack.launch.volume_info:
   register: here
+
+- name: What volumes of ours are in Cinder?
+  kvmstack.launch.volume_info:
+    service: cinder
+    cloud: member
+  delegate_to: localhost
+  register: ours
 """
 
 RETURN = r"""
 volumes:
-  description: The volumes, by id.
+  description: The volumes, with the fields that M(kvmstack.launch.volume) returns.
   returned: always
   type: list
   elements: dict
@@ -44,12 +61,25 @@ volumes:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import query
-from ..module_utils.core.specs import STATE_PATH
-from ..module_utils.volume.file import find
+from ..module_utils.core.specs import CLOUD, STATE_PATH
+from ..module_utils.volume import ceph, cinder, file, rbd
+
+SERVICES = {"file": file.find, "cinder": cinder.find, "rbd": rbd.find}
+SPEC = {
+    **STATE_PATH,
+    **CLOUD,
+    **ceph.SPEC,
+    "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The query, for whoever runs it."""
+    query(module, "volumes", SERVICES[module.params["service"]])
 
 
 def main() -> None:
-    query(AnsibleModule(argument_spec=STATE_PATH, supports_check_mode=True), "volumes", find)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

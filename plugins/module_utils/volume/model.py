@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import uuid
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Callable
 
 from ..core.change import over
 from ..core.errors import Conflict, InvalidRequest, NotFound
@@ -16,6 +16,13 @@ from ..core.names import checked_name
 GIB = 1024**3
 FORMATS = ("raw", "qcow2")
 RECORDED = ("id", "name", "instance_uuid", "size", "format", "status")
+ASKED = ("id", "name", "instance_uuid", "size", "format", "host", "device", "delete_on_termination")
+# What a volume of each service cannot have.
+FOREIGN = {
+    "file": ("type", "image", "snapshot", "boot", "multiattach"),
+    "cinder": ("format",),
+    "rbd": ("format", "type"),
+}
 
 
 @dataclass(frozen=True)
@@ -125,10 +132,15 @@ def disk_path(state_path: str, volume_id: str, disk_format: str) -> str:
 
 def parse(params: dict[str, Any]) -> list[Volume]:
     """The volumes that the module's parameters ask for; InvalidRequest naming every bad one."""
+    return checked(params, _volume)
+
+
+def checked(params: dict[str, Any], make: Callable[[dict[str, Any], dict[str, Any]], Any]) -> list[Any]:
+    """make(entry, params) for every volume asked for, whatever the service; InvalidRequest naming every bad one."""
     volumes, wrong, seen = [], [], set()
     for entry in params["volumes"]:
         try:
-            volume = _volume(entry, params["state_path"])
+            volume = make(_checked(entry, params.get("service") or "file"), params)
             if volume.key in seen:
                 raise InvalidRequest("is listed twice")
             seen.add(volume.key)
@@ -140,19 +152,26 @@ def parse(params: dict[str, Any]) -> list[Volume]:
     return volumes
 
 
-def _volume(entry: dict[str, Any], state_path: str) -> Volume:
-    if not os.path.isabs(state_path):
-        raise InvalidRequest("state_path %s: is not absolute" % state_path)
-    if entry.get("name") is not None:
-        checked_name(entry["name"], "volume")
+def _checked(entry: dict[str, Any], service: str) -> dict[str, Any]:
+    """The entry with its ids as UUIDs are written; InvalidRequest for what no such volume can have."""
     if entry.get("size") is not None and entry["size"] <= 0:
         raise InvalidRequest("size: %d GiB is not above 0" % entry["size"])
+    for option in FOREIGN[service]:
+        if entry.get(option):
+            raise InvalidRequest("%s: a volume of the service %s has none" % (option, service))
+    owner = entry.get("instance_uuid") and _uuid("instance_uuid", entry["instance_uuid"])
+    return dict(entry, id=_uuid("id", entry["id"]), instance_uuid=owner or None)
+
+
+def _volume(entry: dict[str, Any], params: dict[str, Any]) -> Volume:
+    if not os.path.isabs(params["state_path"]):
+        raise InvalidRequest("state_path %s: is not absolute" % params["state_path"])
+    if entry.get("name") is not None:
+        checked_name(entry["name"], "volume")
     if entry.get("format") not in (None, *FORMATS):
         raise InvalidRequest("format: %s is not one of %s" % (entry["format"], ", ".join(FORMATS)))
-    identity = _uuid("id", entry["id"])
-    owner = entry.get("instance_uuid") and _uuid("instance_uuid", entry["instance_uuid"])
-    path = disk_path(state_path, identity, entry.get("format") or "raw")
-    return Volume(**dict(entry, id=identity, instance_uuid=owner or None), path=path, status="available")
+    path = disk_path(params["state_path"], entry["id"], entry.get("format") or "raw")
+    return Volume(**{name: entry.get(name) for name in ASKED}, path=path, status="available")
 
 
 def _uuid(what: str, text: str) -> str:

@@ -1,0 +1,54 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The CHAP passwords of volumes, for the module domain."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: volume_secrets
+short_description: The CHAP passwords of iSCSI volumes
+description:
+  - Reads what M(kvmstack.launch.volume) wrote below C(private_path) when it attached volumes that need a password.
+  - The result is meant for a parameter that is not logged. Do not put it into a variable.
+options:
+  _terms:
+    description: The volumes, by the service's id (C(volume_id)), as many arguments or as lists of them.
+    required: true
+    type: list
+    elements: raw
+  private_path:
+    description: Where M(kvmstack.launch.volume) keeps secrets.
+    type: path
+    default: ~/.kvmstack/private
+author:
+  - kvmstack contributors (@kvmstack)
+"""
+
+EXAMPLES = r"""
+- name: Give the passwords to the domains
+  kvmstack.launch.domain:
+    domains: "{{ instances }}"
+    volumes: "{{ stored.volumes }}"
+    volume_secrets: "{{ lookup('kvmstack.launch.volume_secrets', stored.volumes | map(attribute='volume_id') | list) }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One dictionary of passwords by volume; those that need none are not in it.
+  type: list
+  elements: dict
+"""
+
+from ansible.plugins.lookup import LookupBase
+
+from ..module_utils.volume.chap import load
+
+
+class LookupModule(LookupBase):
+    """One dictionary for all volumes asked for."""
+
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        volumes = [one for term in terms for one in (term if isinstance(term, (list, tuple)) else [term]) if one]
+        passwords = {str(one): load(self.get_option("private_path"), str(one)) for one in volumes}
+        return [{one: password for one, password in passwords.items() if password is not None}]

@@ -1,0 +1,171 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Volumes as images of a Ceph cluster, without Cinder: made or located, grown, and given to one instance at a time.
+
+Ceph itself lets two guests write to one image: so nobody gets one that somebody has open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Iterable
+
+from ..core.change import Change
+from ..core.errors import Conflict, LaunchError
+from .ceph import Pool, monitors
+from .connection import rbd as rbd_connection
+from .rbd_view import facts, image_of, instances, listed, locate, marked, parent, seen
+from .service import ServiceVolume
+from .together import grouped, side_by_side
+
+
+def connect(params: dict[str, Any]) -> Images:
+    """The images of a pool. Nothing is asked of the cluster yet."""
+    return Images(Pool(params), params)
+
+
+def find(params: dict[str, Any]) -> list[ServiceVolume]:
+    """Every image of the pool with our mark."""
+    pool = Pool(params)
+    names = [name for name in pool.images() if not name.startswith(".")]
+    found = zip(names, side_by_side(pool.info, names))
+    return [listed(name, info) for name, info in found if not isinstance(info, LaunchError) and info["mark"]]
+
+
+class Images:
+    """Reads and changes the volumes in a pool."""
+
+    def __init__(self, pool: Any, params: dict[str, Any]) -> None:
+        self.pool = pool
+        self.state = params["state"]
+        secret = params.get("ceph_secret_uuid")
+        self.login = (params["ceph_user"], secret) if secret else (None, None)
+        self.map: dict[str, Any] = {}
+
+    def read(self, wanted: Iterable[ServiceVolume]) -> dict[str, ServiceVolume | LaunchError]:
+        """The volumes that exist, as the items' instances have them; an error for one that cannot be used."""
+        wanted = list(wanted)
+        if not wanted:
+            return {}
+        asked = [self.pool.images, self.pool.cluster_map] if self.state == "present" else [self.pool.images]
+        answers = side_by_side(lambda question: question(), asked)
+        for answer in answers:
+            if isinstance(answer, LaunchError):
+                raise answer
+        images = frozenset(answers[0])
+        self.map = answers[1] if len(answers) > 1 else {}
+        found = side_by_side(lambda item: self._seen(item, images, wanted), wanted)
+        return {item.key: volume for item, volume in zip(wanted, found) if volume is not None}
+
+    def _seen(self, item: ServiceVolume, images: frozenset[str], wanted: list[ServiceVolume]) -> ServiceVolume | None:
+        image = locate(item, images, self.state)
+        if image is None:
+            return None
+        info = self.pool.info(image)
+        if self.state == "absent":
+            leaving = [other.instance_uuid for other in wanted if locate(other, images, self.state) == image]
+            return seen(item, image, info, self.state, leaving)
+        volume = seen(item, image, info, self.state)
+        if volume.instance_uuid:
+            return self._connected(volume)
+        if item.attaches and not item.multiattach and item.instance_uuid not in instances(info):
+            clients = ["a client at %s" % address for address in self.pool.watchers(image)]
+            return replace(volume, holders=volume.holders or tuple(clients))
+        return volume
+
+    def _connected(self, volume: ServiceVolume) -> ServiceVolume:
+        """The volume with what QEMU needs to reach it."""
+        name = self.pool.spec(image_of(volume))
+        return replace(
+            volume,
+            connection={"protocol": "rbd", **rbd_connection(name, monitors(self.map), *self.login), "read_only": False},
+        )
+
+    def apply(self, changes: Iterable[Change]) -> dict[str, ServiceVolume | LaunchError]:
+        """Make true what each change says; changes of one image one after the other, the rest side by side."""
+        groups = grouped(changes, lambda change: (change.before and change.before.volume_id) or change.wanted.id)
+        done = side_by_side(self._furnish_group if self.state == "present" else self._give_up, groups)
+        return {key: result for outcome in done for key, result in outcome.items()}
+
+    def _furnish_group(self, changes: list[Change]) -> dict[str, ServiceVolume | LaunchError]:
+        """One image for the instances that are to have it."""
+        outcome: dict[str, ServiceVolume | LaunchError] = {}
+        made: list[str] = []
+        for change in changes:
+            try:
+                outcome[change.key] = self._furnish(change, made)
+            except LaunchError as error:
+                outcome[change.key] = error
+        return outcome
+
+    def _furnish(self, change: Change, made: list[str]) -> ServiceVolume:
+        """Make the image unless it is there, let it grow, and give it to the instance."""
+        wanted = change.wanted
+        image = image_of(change.before or wanted)
+        if change.before is None and image not in made:
+            self._create(wanted, image)
+            made.append(image)
+        info = self.pool.info(image)
+        volume = facts(wanted, image, info)
+        if change.before is None and wanted.size and wanted.size < (volume.size or 0):
+            self.pool.remove(image)
+            raise Conflict(
+                "%s: size %d GiB is less than what it is made from, %d" % (wanted.what, wanted.size, volume.size)
+            )
+        if (change.after.size or 0) > (volume.size or 0):
+            self.pool.resize(image, change.after.size)
+            volume = replace(volume, size=change.after.size)
+        held = instances(info)
+        if wanted.attaches:
+            self._check_unused(volume, image, held)
+            held[wanted.instance_uuid] = wanted.host
+        mark = marked(volume, held)
+        if mark != info["mark"]:
+            self.pool.mark(image, mark)
+        volume = replace(volume, status="in-use" if held else "available")
+        return self._connected(volume) if wanted.attaches else volume
+
+    def _create(self, wanted: ServiceVolume, image: str) -> None:
+        """Make the image, as a copy-on-write clone if it has contents to begin with."""
+        origin = parent(wanted, self.map["fsid"], self.pool.name)
+        if origin is None:
+            self.pool.create(image, wanted.size or 0)
+        else:
+            self.pool.clone(origin, image)
+
+    def _check_unused(self, volume: ServiceVolume, image: str, held: dict[str, str]) -> None:
+        """Conflict if somebody has the image open. The guest on a former host of the instance may just be ending."""
+        volume.check_attachable()
+        if volume.multiattach or held.get(str(volume.instance_uuid)) == volume.host:
+            return
+        moves = volume.instance_uuid in held
+        self._check_closed(volume, self.pool.watchers_left(image) if moves else self.pool.watchers(image))
+
+    def _give_up(self, changes: list[Change]) -> dict[str, ServiceVolume | LaunchError]:
+        """Take an image from its instances, or remove it if nothing of it is to stay."""
+        try:
+            if any(change.after is None for change in changes):
+                self._remove(changes[0].before)
+            else:
+                self._take(changes)
+        except LaunchError as error:
+            return {change.key: error for change in changes}
+        return {change.key: change.after or change.before for change in changes}
+
+    def _take(self, changes: list[Change]) -> None:
+        volume = changes[0].before
+        image = image_of(volume)
+        held = instances(self.pool.info(image))
+        for change in changes:
+            held.pop(change.before.instance_uuid, None)
+        self.pool.mark(image, marked(volume, held))
+
+    def _remove(self, volume: ServiceVolume) -> None:
+        image = image_of(volume)
+        self._check_closed(volume, self.pool.watchers_left(image))
+        self.pool.remove(image)
+
+    def _check_closed(self, volume: ServiceVolume, clients: list[str]) -> None:
+        """Conflict if somebody has the image open."""
+        if clients:
+            raise Conflict("%s: a client at %s has it open: end it there first" % (volume.what, ", ".join(clients)))

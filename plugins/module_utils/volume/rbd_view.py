@@ -1,0 +1,125 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What an image of Ceph says of a volume of ours; pure.
+
+A volume's image is called volume-ID. Our mark in its metadata says whose it is:
+{"id", "name", "instances": {UUID: host}}.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, Collection, Mapping
+from urllib.parse import unquote
+
+from ..core.errors import Conflict, InvalidRequest, NotFound
+from .model import GIB
+from .service import ServiceVolume
+from .service import parse as parse_volumes
+
+_NAME = r"[A-Za-z0-9_.][^/@\s]*"
+_SNAPSHOT = re.compile(r"(?:%s/)?%s@%s" % (_NAME, _NAME, _NAME))
+
+
+def parse(params: dict[str, Any]) -> list[ServiceVolume]:
+    """The volumes that the module's parameters ask for; InvalidRequest naming every bad one."""
+    volumes = parse_volumes(params)
+    for volume in volumes:
+        if volume.snapshot and not _SNAPSHOT.fullmatch(volume.snapshot):
+            raise InvalidRequest(
+                "%s: snapshot %r: write IMAGE@SNAPSHOT or POOL/IMAGE@SNAPSHOT" % (volume.what, volume.snapshot)
+            )
+        if volume.image:
+            _location(volume)
+    return volumes
+
+
+def _location(volume: ServiceVolume) -> tuple[str, str]:
+    """The cluster and the snapshot POOL/IMAGE@SNAPSHOT of an image in Ceph, as Glance's direct_url tells it."""
+    parts = [unquote(part) for part in str(volume.image).split("/")]
+    if parts[:2] == ["rbd:", ""] and len(parts) == 6:
+        snapshot = "%s/%s@%s" % tuple(parts[3:])
+        if _SNAPSHOT.fullmatch(snapshot):
+            return parts[2], snapshot
+    raise InvalidRequest(
+        "%s: image %r: only a raw image in the same Ceph cluster will do: give its direct_url,"
+        " rbd://FSID/POOL/IMAGE/SNAPSHOT" % (volume.what, volume.image)
+    )
+
+
+def parent(volume: ServiceVolume, fsid: str, pool: str) -> str | None:
+    """The snapshot POOL/IMAGE@SNAPSHOT that a new volume is made from; Conflict if it is in another cluster."""
+    if volume.snapshot:
+        return volume.snapshot if "/" in volume.snapshot else "%s/%s" % (pool, volume.snapshot)
+    if not volume.image:
+        return None
+    cluster, snapshot = _location(volume)
+    if cluster != fsid:
+        raise Conflict("%s: image %s is in another Ceph cluster than %s" % (volume.what, volume.image, fsid))
+    return snapshot
+
+
+def image_of(volume: ServiceVolume) -> str:
+    """The name of the volume's image."""
+    return volume.volume_id if volume.volume_id not in (None, volume.id) else "volume-" + volume.id
+
+
+def locate(item: ServiceVolume, images: Collection[str], state: str) -> str | None:
+    """The image that is meant: the recorded one, else the one we made, else the one of that name."""
+    made = "volume-" + item.id
+    if item.volume_id:
+        if image_of(item) in images:
+            return image_of(item)
+        if state == "present":
+            raise NotFound("%s: is gone from Ceph, where it was %s" % (item.what, image_of(item)))
+        return None
+    return next((name for name in (made, item.name) if name in images), None)
+
+
+def instances(info: Mapping[str, Any]) -> dict[str, str]:
+    """The hosts of the instances that have an image, by UUID."""
+    return dict(info["mark"].get("instances") or {})
+
+
+def facts(
+    item: ServiceVolume, image: str, info: Mapping[str, Any], leaving: Collection[str | None] = ()
+) -> ServiceVolume:
+    """The item with what is true of its image, whoever has it. leaving: the instances that give it up with this one."""
+    adopted = image != "volume-" + item.id
+    others = set(instances(info)) - {item.instance_uuid, *leaving}
+    status = "creating" if not info["mark"] and not adopted else "in-use" if instances(info) else "available"
+    return replace(
+        item,
+        volume_id=image if adopted else item.id,
+        # Whole GiB: a clone that an interrupted run did not make larger yet is told from one that it did.
+        size=info["size"] // GIB,
+        status=status,
+        adopted=adopted,
+        holders=tuple("instance %s" % uuid for uuid in sorted(others)),
+    )
+
+
+def seen(
+    item: ServiceVolume, image: str, info: Mapping[str, Any], state: str, leaving: Collection[str | None] = ()
+) -> ServiceVolume:
+    """The volume as the item's instance has it on the item's host; in-use when nothing is left to do for that."""
+    host = instances(info).get(str(item.instance_uuid))
+    has = host is not None and (state == "absent" or host == item.host)
+    volume = replace(facts(item, image, info, leaving), instance_uuid=item.instance_uuid if has else None)
+    return replace(volume, host=host if has else None)
+
+
+def marked(volume: ServiceVolume, held: Mapping[str, str]) -> dict[str, Any]:
+    """Our mark for an image that these instances have; nothing for one that is not ours and nobody has."""
+    if volume.adopted and not held:
+        return {}
+    return {"id": volume.id, "name": volume.name, "instances": dict(held)}
+
+
+def listed(image: str, info: Mapping[str, Any]) -> ServiceVolume:
+    """An image with our mark, and the first of the instances that have it."""
+    mark = info["mark"]
+    first = next(iter(sorted(instances(info).items())), (None, None))
+    volume = facts(ServiceVolume(str(mark.get("id")), name=mark.get("name")), image, info)
+    return replace(volume, instance_uuid=first[0], host=first[1])

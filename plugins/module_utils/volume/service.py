@@ -1,0 +1,167 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a volume of a storage service is, Cinder's or Ceph's, and what may become of it; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterable, Mapping
+
+from ..core.change import Change
+from ..core.change import plan as plan_items
+from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
+from .model import checked
+
+# What cinder says of a volume that is on its way to another state.
+BUSY = frozenset(
+    ["creating", "downloading", "uploading", "extending", "detaching", "retyping", "backing-up", "restoring-backup"]
+)
+RESULT = (
+    *("id", "name", "instance_uuid", "host", "size", "type", "image", "snapshot", "device", "boot"),
+    *("delete_on_termination", "multiattach", "volume_id", "attachment_id", "status", "bootable", "adopted"),
+    "connection",
+)
+
+
+@dataclass(frozen=True)
+class ServiceVolume:
+    """A volume (size in GiB), and how one instance has it: instance_uuid and host are None while it has not.
+
+    status: the service's own word; in-use when this instance has it. stale: what else the instance holds it by.
+    As asked for: type, image, snapshot, device, boot, delete_on_termination, multiattach. As found: volume_id, the
+    service's id; adopted: not made by us; holders: who else has it; mine: this instance's attachments.
+    """
+
+    id: str
+    instance_uuid: str | None = None
+    host: str | None = None
+    size: int | None = None
+    status: str | None = None
+    stale: tuple[str, ...] = ()
+    # What no change of a volume is about.
+    name: str | None = field(default=None, compare=False)
+    type: str | None = field(default=None, compare=False)
+    image: str | None = field(default=None, compare=False)
+    snapshot: str | None = field(default=None, compare=False)
+    device: str | None = field(default=None, compare=False)
+    boot: bool | None = field(default=None, compare=False)
+    delete_on_termination: bool | None = field(default=None, compare=False)
+    multiattach: bool | None = field(default=None, compare=False)
+    volume_id: str | None = field(default=None, compare=False)
+    attachment_id: str | None = field(default=None, compare=False)
+    bootable: bool | None = field(default=None, compare=False)
+    encrypted: bool | None = field(default=None, compare=False)
+    read_only: bool | None = field(default=None, compare=False)
+    adopted: bool | None = field(default=None, compare=False)
+    holders: tuple[str, ...] = field(default=(), compare=False)
+    mine: tuple = field(default=(), compare=False)
+    connection: dict[str, Any] | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        """One volume for one instance: several may have the same."""
+        return "%s/%s" % (self.id, self.instance_uuid)
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return self.name or self.volume_id or self.id
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return "volume %s" % self.label
+
+    @property
+    def attaches(self) -> bool:
+        """Whether an instance on a host is to have it."""
+        return bool(self.instance_uuid and self.host)
+
+    def over(self, before: ServiceVolume | None) -> ServiceVolume:
+        """What becomes of the volume that is there; a LaunchError if it cannot be as asked for."""
+        if before is None:
+            self._check_new()
+            return replace(self, status="in-use" if self.attaches else "available", adopted=False)
+        self._check_over(before)
+        after = replace(before, size=max(self.size or 0, before.size or 0), stale=())
+        if self.attaches:
+            return replace(after, instance_uuid=self.instance_uuid, host=self.host, status="in-use")
+        return replace(after, status="available") if before.status in BUSY else after
+
+    def left(self) -> ServiceVolume | None:
+        """What stays of the volume when the instance gives it up: nothing, if it goes with it and nobody else has it.
+
+        What is not ours is never deleted.
+        """
+        if self.delete_on_termination and not self.adopted and not self.holders:
+            return None
+        if self.instance_uuid is None:
+            return self
+        status = "in-use" if self.holders else "available"
+        return replace(self, instance_uuid=None, host=None, status=status, attachment_id=None, connection=None)
+
+    def _check_new(self) -> None:
+        """What is wrong with a volume that has to be made."""
+        if self.size is None and not self.snapshot:
+            raise NotFound("%s: does not exist: give its size to make it, or correct the name" % self.what)
+        if self.boot and not (self.image or self.snapshot):
+            raise InvalidRequest(
+                "%s: boot: there is nothing on it to boot from: give image or snapshot, or name a bootable volume"
+                % self.what
+            )
+
+    def _check_over(self, before: ServiceVolume) -> None:
+        """Conflict for what cannot be changed, or cannot be had now."""
+        if self.size and before.size and self.size < before.size:
+            raise Conflict("%s: size %d GiB never shrinks, not to %d" % (self.what, before.size, self.size))
+        if self.type and before.type and self.type != before.type:
+            raise Conflict("%s: type is %s and cannot become %s" % (self.what, before.type, self.type))
+        if self.boot and before.bootable is False and before.status not in BUSY:
+            raise Conflict("%s: boot: it is not bootable; make it from an image" % self.what)
+        if self.multiattach and before.multiattach is False:
+            raise Conflict("%s: multiattach: its type does not allow it" % self.what)
+        if self.attaches and not before.instance_uuid:
+            before.check_attachable()
+
+    def check_attachable(self) -> None:
+        """Conflict if the instance cannot have it."""
+        if self.encrypted:
+            raise Conflict("%s: is encrypted, which is not supported: use another volume type" % self.what)
+        if self.holders and not self.multiattach:
+            raise Conflict(
+                "%s: is attached to %s: detach it there first, or use a volume for several instances (multiattach)"
+                % (self.what, ", ".join(self.holders))
+            )
+
+    def to_result(self) -> dict[str, Any]:
+        """Its fields for people and for the next stages."""
+        return dict({name: getattr(self, name) for name in RESULT}, name=self.label)
+
+
+def plan(wanted: Iterable[Any], current: Mapping[str, Any], state: str) -> list[Change]:
+    """Pair every wanted volume with the one that exists; what an instance gives up may stay."""
+    if state == "present":
+        return plan_items(wanted, current, state)
+    changes = []
+    for item in wanted:
+        before = current.get(item.key)
+        if isinstance(before, LaunchError):
+            changes.append(Change(item, None, None, before))
+        else:
+            changes.append(Change(item, before, before and before.left()))
+    return changes
+
+
+def parse(params: dict[str, Any]) -> list[ServiceVolume]:
+    """The volumes that the module's parameters ask for; InvalidRequest naming every bad one."""
+    return checked(params, _volume)
+
+
+def _volume(entry: dict[str, Any], _params: dict[str, Any]) -> ServiceVolume:
+    """One entry whose ids and size are good."""
+    name = entry.get("name")
+    if name is not None and (not 0 < len(name) < 256 or not name.isprintable()):
+        raise InvalidRequest("name: use 1 to 255 printable characters")
+    if entry.get("image") and entry.get("snapshot"):
+        raise InvalidRequest("image, snapshot: give one of them")
+    return ServiceVolume(**{key: value for key, value in entry.items() if key not in ("format", "service")})

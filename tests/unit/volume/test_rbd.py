@@ -1,0 +1,269 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Volumes as images of Ceph: made, located, given to one instance at a time, given up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import command
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    Refused,
+    Unavailable,
+)
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume import ceph, rbd
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd_view import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.service import plan
+from ansible_collections.kvmstack.launch.tests.unit.volume.fake_ceph import FSID, GIB, FakeCeph, Killed
+
+ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
+IMAGE = "volume-" + ID
+DATA = {"id": ID, "name": "data", "instance_uuid": ONE, "host": "kvm1", "size": 2, "device": "vdb"}
+GOING = dict(DATA, delete_on_termination=True)
+PARAMS = {
+    "service": "rbd",
+    "ceph_pool": "volumes",
+    "ceph_conf": "/etc/ceph/ceph.conf",
+    "ceph_user": "cinder",
+    "ceph_keyring": "/etc/ceph/key",
+    "ceph_secret_uuid": "s",
+}
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    cluster = FakeCeph()
+    monkeypatch.setattr(ceph, "command", cluster)
+    monkeypatch.setattr(ceph, "WATCH", 0)
+    return cluster
+
+
+@pytest.fixture
+def run(cluster):
+    """Read, plan and apply, as core does; gives (action, volume or error) for each entry."""
+
+    def run(*entries, state="present", check=False):
+        params = dict(PARAMS, volumes=list(entries), state=state)
+        backend, wanted = rbd.connect(params), parse(params)
+        cluster.calls.clear()
+        changes = plan(wanted, backend.read(wanted), state)
+        outcome = {} if check else backend.apply([change for change in changes if change.pending])
+        return [(each.action, outcome.get(each.key) or each.error or each.after) for each in changes]
+
+    return run
+
+
+def mark(cluster, image=IMAGE):
+    return json.loads(cluster.images["volumes/" + image]["meta"].get("kvmstack", "{}"))
+
+
+def test_made_kept_grown_given_up(cluster, run):
+    ((action, made),) = run(GOING)
+    assert (action, made.status, made.volume_id) == ("create", "in-use", ID)
+    assert made.connection == {
+        "protocol": "rbd",
+        "name": "volumes/" + IMAGE,
+        "hosts": [{"name": "192.0.2.1", "port": "6789"}, {"name": "2001:db8::2", "port": "3300"}],
+        "auth_username": "cinder",
+        "secret_uuid": "s",
+        "format": "raw",
+        "discard": True,
+        "read_only": False,
+    }
+    assert cluster.images["volumes/" + IMAGE]["size"] == 2 * GIB
+    assert mark(cluster) == {"id": ID, "name": "data", "instances": {ONE: "kvm1"}}
+    ((action, kept),) = run(GOING)
+    assert (action, kept.connection) == ("keep", made.connection)
+    assert run(dict(GOING, size=3))[0][1].size == 3
+    assert isinstance(run(GOING)[0][1], Conflict)
+    assert run(dict(GOING, size=None), state="absent")[0][0] == "delete"
+    assert cluster.images == {}
+    assert run(GOING, state="absent")[0][0] == "keep"
+
+
+def test_check_mode_writes_nothing(cluster, run):
+    assert run(DATA, check=True)[0][0] == "create"
+    assert cluster.images == {}
+
+
+def test_no_key_is_an_argument_and_every_call_ends(cluster, run):
+    run(DATA)
+    for call in cluster.calls:
+        assert call[call.index("--keyring") + 1] == "/etc/ceph/key"
+        assert any("timeout" in word for word in call)
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("entry", [GOING, dict(GOING, snapshot="base@s")])
+def test_killed_while_it_is_made(cluster, run, number, entry):
+    cluster.image("base", size=32 * 1024**2)
+    cluster.images["volumes/base"]["watchers"] = []
+    cluster.kill_at = number
+    with contextlib.suppress(Killed):
+        run(entry)
+    cluster.kill_at = None
+    assert run(entry)[0][1].status == "in-use"
+    assert cluster.images["volumes/" + IMAGE]["size"] == 2 * GIB
+    assert mark(cluster)["instances"] == {ONE: "kvm1"}
+    assert run(entry)[0][0] == "keep"
+
+
+def test_one_that_was_not_marked_yet_is(cluster, run):
+    cluster.image(IMAGE, size=2 * GIB)
+    ((action, volume),) = run(dict(DATA, host=None))
+    assert (action, volume.status, mark(cluster)["id"]) == ("update", "available", ID)
+    assert run(dict(DATA, host=None))[0][0] == "keep"
+
+
+def test_it_stays_when_its_instance_goes(cluster, run):
+    run(DATA)
+    assert run(DATA, state="absent")[0][0] == "update"
+    assert mark(cluster) == {"id": ID, "name": "data", "instances": {}}
+    assert run(DATA, state="absent")[0][0] == "keep"
+    assert run(dict(DATA, instance_uuid=TWO))[0][1].instance_uuid == TWO
+
+
+def test_nobody_gets_what_another_instance_has(cluster, run):
+    run(DATA)
+    ((_action, error),) = run(dict(DATA, instance_uuid=TWO))
+    assert "attached to instance %s" % ONE in str(error)
+    assert error.abort
+
+
+def test_nobody_gets_what_somebody_has_open(cluster, run):
+    cluster.image(IMAGE, size=2 * GIB, watchers=["192.0.2.9:0/1"])
+    ((action, error),) = run(DATA)
+    assert action == "keep"
+    assert "a client at 192.0.2.9:0/1" in str(error)
+    cluster.images["volumes/" + IMAGE]["watchers"] = []
+    assert run(DATA)[0][1].status == "in-use"
+    cluster.images["volumes/" + IMAGE]["watchers"] = ["192.0.2.11:0/1"]
+    assert run(DATA)[0][0] == "keep"
+
+
+def test_another_host_waits_for_the_guest_on_the_former(cluster, run, monkeypatch):
+    run(DATA)
+    image = cluster.images["volumes/" + IMAGE]
+    image["watchers"] = ["192.0.2.11:0/1"]
+    assert "has it open" in str(run(dict(DATA, host="kvm2"))[0][1])
+    assert mark(cluster)["instances"] == {ONE: "kvm1"}
+    monkeypatch.setattr(ceph, "WATCH", 5)
+    monkeypatch.setattr(ceph.time, "sleep", lambda _seconds: image["watchers"].clear())
+    assert run(dict(DATA, host="kvm2"))[0][1].host == "kvm2"
+    assert mark(cluster)["instances"] == {ONE: "kvm2"}
+
+
+def test_what_is_open_is_not_removed(cluster, run):
+    run(GOING)
+    cluster.images["volumes/" + IMAGE]["watchers"] = ["192.0.2.11:0/1"]
+    assert "has it open" in str(run(GOING, state="absent")[0][1])
+    assert "volumes/" + IMAGE in cluster.images
+
+
+def test_one_volume_for_two_instances(cluster, run):
+    mine = dict(GOING, multiattach=True)
+    theirs = dict(mine, instance_uuid=TWO, host="kvm2")
+    assert [volume.status for _action, volume in run(mine, theirs)] == ["in-use", "in-use"]
+    assert mark(cluster)["instances"] == {ONE: "kvm1", TWO: "kvm2"}
+    assert run(mine, state="absent")[0][0] == "update"
+    assert mark(cluster)["instances"] == {TWO: "kvm2"}
+    run(mine)
+    assert [action for action, _volume in run(mine, theirs, state="absent")] == ["delete", "delete"]
+    assert cluster.images == {}
+
+
+def test_a_users_image_is_located_and_never_removed(cluster, run):
+    cluster.image("data", size=2 * GIB)
+    ((_action, volume),) = run(dict(GOING, size=None))
+    assert (volume.volume_id, volume.adopted) == ("data", True)
+    assert run(dict(GOING, size=None, volume_id="data"))[0][0] == "keep"
+    assert run(GOING, state="absent")[0][0] == "update"
+    assert cluster.images["volumes/data"]["meta"] == {}
+    assert isinstance(run(dict(DATA, volume_id="other"))[0][1], NotFound)
+
+
+def test_a_clone_in_this_cluster_only(cluster, run):
+    cluster.images["images/i"] = {"size": 3 * GIB, "meta": {}, "watchers": []}
+    there = "rbd://%s/images/i/snap"
+    run(dict(DATA, image=there % FSID, size=4))
+    assert ("rbd", "clone", "images/i@snap", "volumes/" + IMAGE) in [call[:4] for call in cluster.calls]
+    assert cluster.images["volumes/" + IMAGE]["size"] == 4 * GIB
+    ((_action, error),) = run(dict(DATA, id=OTHER, image=there % FSID, size=2))
+    assert "less than what it is made from" in str(error)
+    assert "volumes/volume-" + OTHER not in cluster.images
+    assert "another Ceph cluster" in str(run(dict(DATA, id=OTHER, image=there % ID))[0][1])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"image": "9b2d2f7e-5d43-4c55-8c39-3d2c0e5f7a10"},
+        {"image": "rbd://f/p/i/--conf"},
+        {"image": "rbd://f/p/i%2Fx/s"},
+        {"snapshot": "--help"},
+        {"snapshot": "a@b@c"},
+        {"snapshot": "-p/a@b"},
+    ],
+)
+def test_a_bad_origin(entry):
+    with pytest.raises(InvalidRequest, match="volume data: "):
+        parse(dict(PARAMS, volumes=[dict(DATA, **entry)]))
+
+
+@pytest.mark.parametrize(
+    ("down", "error", "words"),
+    [
+        ((110, "couldn't connect to the cluster!"), Unavailable, "couldn't connect.*monitors"),
+        ((13, "Permission denied"), Refused, "denied.*keyring"),
+        ((2, "error opening pool"), NotFound, "error opening pool"),
+    ],
+)
+def test_a_cluster_that_refuses(cluster, run, down, error, words):
+    cluster.down = down
+    with pytest.raises(error, match=words):
+        run(DATA)
+
+
+def test_the_librarys_own_log_is_left_out(cluster, run):
+    cluster.down = (110, "82+0000 7f124e099380 -1 monclient: x\n2026-11-22T21:43:04+0000 7f2a46bc6380  0 y\nrbd: no")
+    with pytest.raises(Unavailable, match=r"failed \(110\): rbd: no; see"):
+        run(DATA)
+
+
+def test_a_foreign_mark_is_none(cluster, run):
+    cluster.image(IMAGE, size=2 * GIB, meta={"kvmstack": "no json"})
+    assert run(DATA)[0][1].status == "in-use"
+    cluster.image(IMAGE, size=2 * GIB, meta={"kvmstack": "[]"})
+    assert run(DATA)[0][1].status == "in-use"
+
+
+def test_ours_are_listed(cluster, run):
+    run(DATA)
+    cluster.image("a-users")
+    (found,) = rbd.find(PARAMS)
+    assert (found.id, found.name, found.instance_uuid, found.host) == (ID, "data", ONE, "kvm1")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(1, Refused), (2, NotFound), (13, Refused), (16, Conflict), (39, Conflict), (110, Unavailable)]
+)
+def test_what_rbds_exit_means(tmp_path, monkeypatch, code, error):
+    program = tmp_path / "rbd"
+    program.write_text("#!/bin/sh\necho 'rbd: no' >&2\nexit %d\n" % code)
+    program.chmod(0o755)
+    monkeypatch.setitem(command.ENVIRONMENT, "PATH", str(tmp_path))
+    with pytest.raises(error, match=r"^Ceph: rbd ls failed \(%d\): rbd: no" % code) as raised:
+        ceph.Pool(PARAMS).images()
+    assert type(raised.value) is error
+
+
+def test_without_the_tools(tmp_path, monkeypatch):
+    monkeypatch.setitem(command.ENVIRONMENT, "PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match="install ceph-common$"):
+        ceph.Pool(PARAMS).images()
