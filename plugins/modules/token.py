@@ -132,6 +132,11 @@ issued_at:
   type: str
   returned: success
   sample: "2026-11-22T18:17:05.000000Z"
+request_id:
+  description: What this run is called in the record and in the services' logs.
+  type: str
+  returned: success
+  sample: req-7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
 expires_at:
   description: When the token ends, in UTC, with O(identity=keystone). A new one is made before.
   type: str

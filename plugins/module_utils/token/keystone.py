@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import NotFound
@@ -17,9 +19,10 @@ ACCESS_RULES = "1.0"
 
 def establish(params: dict[str, Any]) -> Identity:
     """Who launches. Refused, with Keystone's own words or the policy's, before anything is recorded."""
+    request_id = params.get("request_id") or "req-%s" % uuid.uuid4()
     if params["identity"] == "none":
-        return embedded(params)
-    identity = validated(connect(params))
+        return replace(embedded(params), request_id=request_id)
+    identity = replace(validated(connect({**params, "request_id": request_id})), request_id=request_id)
     check_project(identity, params["project_id"])
     policy.check(identity, params["action"], params["policy_file"])
     return identity

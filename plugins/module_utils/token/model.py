@@ -62,6 +62,7 @@ class Identity:
     domain_id: str | None = None
     issued_at: str | None = None
     expires_at: str | None = None
+    request_id: str | None = None
     access_rules: tuple[tuple[str, str, str], ...] | None = None
 
     def to_result(self) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def test_a_project_s_token():
         "domain_id": None,
         "issued_at": "2026-11-22T18:00:00.000000Z",
         "expires_at": "2026-11-22T19:00:00.000000Z",
+        "request_id": None,
     }
 
 
