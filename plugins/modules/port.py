@@ -7,21 +7,46 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: port
-short_description: Make the network ports of instances in OVN
+short_description: Make the network ports of instances in OVN or Neutron
 description:
-  - Makes each port a logical switch port in the OVN northbound, with its MAC address, its IP address, native DHCP,
-    port security and security groups; and the network's logical switch with the first port.
-  - Everything a task changes is one OVSDB transaction. A port is never there without its default deny, and of two
-    controllers at work at the same time no two give out one address.
-  - Only what carries our mark (C(external_ids) that begin with C(kvmstack:)) is ever changed or removed.
-  - With O(state=absent) ports are removed. A network goes with its last port, a security group with its last
-    member.
-  - Neutron is not needed and not used. Networks have no router.
+  - With O(service=ovn), makes each port a logical switch port in the OVN northbound, with its MAC address, its IP
+    address, native DHCP, port security and security groups; and the network's logical switch with the first port.
+    Everything a task changes is one OVSDB transaction. A port is never there without its default deny, and of two
+    controllers at work at the same time no two give out one address. Neutron is not needed; networks have no router.
+  - With O(service=neutron), looks up networks, security groups and the user's own ports with the user's token, makes
+    the ports that are missing, at once bound to their hosts, and lends the user's own ones to the instances. Neutron
+    gives out the addresses. Floating IPs are made or associated where they are asked for. Ports are made and bound by
+    the account of O(service_cloud); what on a network of others only its owner may say, and changes of security
+    groups, address pairs and port security, Neutron is asked for with the user's token.
+  - Only what carries our mark is ever changed or removed. In OVN these are C(external_ids) that begin with
+    C(kvmstack:). In Neutron it is C(kvmstack:) and the port's O(ports[].id), as the description of a port or a
+    floating IP that was made here, and as a tag of the user's own port that was lent.
+  - With O(state=absent) ports are removed. In OVN a network goes with its last port, a security group with its last
+    member. In Neutron the user's own port is given back, without instance and host, and his own floating IP is only
+    taken from the port.
 extends_documentation_fragment:
   - kvmstack.launch.northbound
+  - kvmstack.launch.cloud
   - kvmstack.launch.stage
   - kvmstack.launch.state
 options:
+  service:
+    description:
+      - Who has the networks, the OVN northbound itself or Neutron.
+      - O(northbound) and the files of its certificates are for V(ovn), O(cloud) and what goes with it for V(neutron).
+    type: str
+    choices: [ovn, neutron]
+    default: ovn
+  wait:
+    description:
+      - With O(service=neutron), whether to wait until the ports are C(ACTIVE), that is until their hosts have wired
+        them. They cannot be before the instance's domain is there.
+    type: bool
+    default: false
+  timeout:
+    description: For how many seconds to wait. Ports that are not C(ACTIVE) then have failed.
+    type: int
+    default: 60
   ports:
     description: The ports. An option that is left out leaves an existing port as it is.
     type: list
@@ -29,7 +54,7 @@ options:
     required: true
     suboptions:
       id:
-        description: The port's UUID. It is the name of the logical switch port, and the C(iface-id) on the host.
+        description: The port's UUID. In OVN it is the name of the logical switch port. In Neutron it is our mark.
         type: str
         required: true
       name:
@@ -41,21 +66,35 @@ options:
         type: str
         required: true
       network:
-        description: The network that the port is on. It is defined in O(networks), or there already.
+        description:
+          - The network that the port is on. In OVN the name of one that is defined in O(networks), or there already.
+            In Neutron the name or id of one that the user sees.
+          - Required, unless O(ports[].port) is given.
         type: str
-        required: true
+      port:
+        description:
+          - With O(service=neutron), the name or id of a port of the user's project, in place of a new one. No other
+            device may have it.
+        type: str
       host:
-        description: The chassis that the port is bound to. Left out of a new port, any chassis may claim it.
+        description:
+          - The host that the port is bound to, by the name of its OVN chassis. Left out of a new port, any chassis may
+            claim it.
+        type: str
+      availability_zone:
+        description:
+          - With O(service=neutron), the host's availability zone, which is written into the port's C(device_owner) as
+            nova does. Left out, V(nova).
         type: str
       mac_address:
         description: The MAC address. Left out, a new port's follows from its id. It cannot change.
         type: str
       fixed_ip:
-        description: The IP address. Left out, a new port has the lowest free one. It cannot change.
+        description: The IP address. Left out, a new port in OVN has the lowest free one. It cannot change.
         type: str
       security_groups:
         description:
-          - The names of the security groups. Left out, a new port is in C(default).
+          - The names of the security groups; in Neutron, or ids. Left out, a new port is in C(default).
           - An empty list is no group at all, and nothing but DHCP and ARP passes.
         type: list
         elements: str
@@ -64,11 +103,33 @@ options:
           - Whether the port may use only its own addresses, and is under security groups. Left out, a new port does
             what its network says.
         type: bool
+      allowed_address_pairs:
+        description: With O(service=neutron), further addresses that the port may use. An empty list is none.
+        type: list
+        elements: dict
+        suboptions:
+          ip_address:
+            description: An IP address, or many in CIDR notation.
+            type: str
+            required: true
+          mac_address:
+            description: Left out, the port's own.
+            type: str
+      floating_ip:
+        description:
+          - With O(service=neutron), the floating IP that the port has. V(true) is a new one of the only external
+            network, an external network's name or id a new one of that, and an address, or a floating IP's id, one that
+            the project has and no other port.
+          - V(false) is none. One that was made here goes, the user's own stays his.
+        type: raw
+      network_info:
+        description: What an earlier run was told of the port, as the record keeps it. Nothing goes by it.
+        type: dict
   networks:
     description:
-      - Networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first address if left out, as in neutron;
-        null is none), C(dns) (a list of addresses), C(mtu) (1442), C(allocation_pool) (C(start) and C(end)),
-        C(dhcp) (true), C(domain) and C(port_security) (true).
+      - With O(service=ovn), networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first address if left
+        out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442), C(allocation_pool) (C(start) and
+        C(end)), C(dhcp) (true), C(domain) and C(port_security) (true).
       - The gateway's address is kept free for a router. Without a gateway the first address still is DHCP's.
       - A definition is written when a port of this task is on that network. The C(cidr) of a network that has ports
         cannot change.
@@ -76,7 +137,7 @@ options:
     default: {}
   security_groups:
     description:
-      - Security groups by name, each a list of rules. What no rule allows is dropped.
+      - With O(service=ovn), security groups by name, each a list of rules. What no rule allows is dropped.
       - A rule has C(direction) (C(ingress) or C(egress), C(ingress) if left out), C(protocol) (C(tcp), C(udp), C(sctp),
         C(icmp), a number, or C(any), which is the default), C(port) (C(80) or C(8000-8100)), C(remote) (a CIDR, or the
         name of a group) and C(ethertype) (C(IPv4) or C(IPv6), by default that of the CIDR, else C(IPv4)).
@@ -113,13 +174,35 @@ EXAMPLES = r"""
         name: web-1
         instance_uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
         network: private
+
+- name: Make one in Neutron with a floating IP, and take a port that is there
+  kvmstack.launch.port:
+    service: neutron
+    cloud: demo
+    service_cloud: launcher
+    ports:
+      - id: 0e991dc9-0757-52de-86e1-25bfde01721f
+        name: web-1
+        instance_uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+        network: private
+        host: compute-1
+        floating_ip: true
+      - id: 5d8b7d6c-6c56-5a5f-9d3b-0a2f5f1f7f5e
+        name: web-1-mine
+        instance_uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+        port: my-port
+        host: compute-1
 """
 
 RETURN = r"""
 ports:
   description:
     - One result for each port, in order. C(up) says whether its chassis has wired it.
-    - A port whose network or security group changed with its definition is an C(update) too.
+    - C(id) is ours; C(port_id) is the service's, the C(iface-id) on the host, from which C(tap) follows. What Neutron
+      has yet to choose is null.
+    - C(adopted) says that the port is the user's own. It becomes the instance's by an C(update), and is given back by a
+      C(delete).
+    - In OVN, a port whose network or security group changed with its definition is an C(update) too.
     - A failed one has C(msg), and C(abort) when no other host can help.
   type: list
   elements: dict
@@ -129,19 +212,26 @@ ports:
       name: web-1
       instance_uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
       network: private
+      port: null
       host: compute-1
       mac_address: fa:16:3e:29:a9:ea
       fixed_ip: 10.20.0.2
+      security_groups: [default, web]
+      port_security: true
+      allowed_address_pairs: []
+      floating_ip: null
+      floating_ip_address: null
+      port_id: 0e991dc9-0757-52de-86e1-25bfde01721f
       tap: tap0e991dc9-07
+      status: DOWN
+      up: false
+      adopted: false
       cidr: 10.20.0.0/24
       gateway: 10.20.0.1
       dns: [192.0.2.53]
       mtu: 1442
       dhcp: true
       domain: null
-      security_groups: [default, web]
-      port_security: true
-      up: false
       action: create
       changed: true
       failed: false
@@ -150,23 +240,40 @@ ports:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import run
-from ..module_utils.core.specs import NORTHBOUND, REQUIRED, STATE, listed
-from ..module_utils.port import model, ovn, request
+from ..module_utils.core.specs import CLOUD, NORTHBOUND, REQUIRED, STATE, listed
+from ..module_utils.port import model, neutron, neutron_plan, ovn, request
+
+BACKENDS = {"ovn": (ovn.connect, model.plan), "neutron": (neutron.connect, neutron_plan.plan)}
+PAIR = {"ip_address": REQUIRED, "mac_address": {"type": "str"}}
+PORT = {
+    **dict.fromkeys(("id", "name", "instance_uuid"), REQUIRED),
+    **dict.fromkeys(("network", "port", "host", "availability_zone", "mac_address", "fixed_ip"), {"type": "str"}),
+    "security_groups": {"type": "list", "elements": "str"},
+    "port_security": {"type": "bool"},
+    "allowed_address_pairs": {"type": "list", "elements": "dict", "options": PAIR},
+    "floating_ip": {"type": "raw"},
+    "network_info": {"type": "dict"},
+}
+SPEC = {
+    **STATE,
+    **NORTHBOUND,
+    **CLOUD,
+    "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
+    "wait": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 60},
+    **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
+    **listed("ports", **PORT),
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    connect, plan = BACKENDS[module.params["service"]]
+    run(module, "ports", request.parse, connect, plan)
 
 
 def main() -> None:
-    port = {
-        **dict.fromkeys(("id", "name", "instance_uuid", "network"), REQUIRED),
-        **dict.fromkeys(("host", "mac_address", "fixed_ip"), {"type": "str"}),
-        "security_groups": {"type": "list", "elements": "str"},
-        "port_security": {"type": "bool"},
-    }
-    definitions = dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}})
-    module = AnsibleModule(
-        argument_spec={**STATE, **NORTHBOUND, **definitions, **listed("ports", **port)},
-        supports_check_mode=True,
-    )
-    run(module, "ports", request.parse, ovn.connect, model.plan)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: port_info
-short_description: List the ports of instances in OVN
+short_description: List the ports of instances in OVN or Neutron
 description:
-  - Lists the logical switch ports that M(kvmstack.launch.port) made, and whether their chassis has wired them.
+  - Lists the ports that M(kvmstack.launch.port) made or was lent, and whether their hosts have wired them.
+  - With O(service=neutron) these are the ports of the user's project that have our mark.
 extends_documentation_fragment:
   - kvmstack.launch.northbound
+  - kvmstack.launch.cloud
   - kvmstack.launch.stage.query
 options:
+  service:
+    description: Who has the networks, the OVN northbound itself or Neutron.
+    type: str
+    choices: [ovn, neutron]
+    default: ovn
   instance_uuids:
     description: Only ports of these instances. Left out, of all.
     type: list
@@ -23,7 +30,7 @@ options:
     type: list
     elements: str
   networks:
-    description: Only ports on these networks. Left out, on all.
+    description: Only ports on these networks; with O(service=neutron), also by id. Left out, on all.
     type: list
     elements: str
 """
@@ -37,6 +44,12 @@ EXAMPLES = r"""
   until: found.ports | rejectattr("up") | length == 0
   retries: 30
   delay: 1
+
+- name: List all that was made in Neutron for a project
+  kvmstack.launch.port_info:
+    service: neutron
+    cloud: demo
+    service_cloud: launcher
 """
 
 RETURN = r"""
@@ -53,20 +66,34 @@ ports:
       host: compute-1
       mac_address: fa:16:3e:29:a9:ea
       fixed_ip: 10.20.0.2
+      port_id: 0e991dc9-0757-52de-86e1-25bfde01721f
+      status: ACTIVE
       up: true
+      adopted: false
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import query
-from ..module_utils.core.specs import NORTHBOUND
-from ..module_utils.port import ovn
+from ..module_utils.core.specs import CLOUD, NORTHBOUND
+from ..module_utils.port import neutron, ovn
+
+BACKENDS = {"ovn": ovn.connect, "neutron": neutron.connect}
+SPEC = {
+    **NORTHBOUND,
+    **CLOUD,
+    "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
+    **{name: {"type": "list", "elements": "str"} for name in ("instance_uuids", "names", "networks")},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The query, for whoever runs it."""
+    query(module, "ports", lambda params: BACKENDS[params["service"]](params).find(params))
 
 
 def main() -> None:
-    narrow = {name: {"type": "list", "elements": "str"} for name in ("instance_uuids", "names", "networks")}
-    module = AnsibleModule(argument_spec={**NORTHBOUND, **narrow}, supports_check_mode=True)
-    query(module, "ports", lambda params: ovn.connect(params).find(params))
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -10,47 +10,14 @@ from typing import Any, Iterator, Mapping
 
 from ..core.change import Change
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
-from ..core.names import tap_name
 from . import network as networks
 from . import security
+from .item import Request, definition, result
 from .network import Network
 from .security import Group
 
 # Written beside an item in diffs when what is there is not as it was made.
 _DRIFT = "changed by someone else"
-
-
-@dataclass(frozen=True)
-class Definitions:
-    """The networks and security groups that a request defines, by name."""
-
-    networks: Mapping[str, Network] = field(default_factory=dict)
-    groups: Mapping[str, Group] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Request:
-    """A port as it is asked for; None means not mentioned."""
-
-    id: str
-    name: str
-    instance_uuid: str
-    network: str
-    host: str | None = None
-    mac_address: str | None = None
-    fixed_ip: str | None = None
-    security_groups: tuple[str, ...] | None = None
-    port_security: bool | None = None
-    definitions: Definitions = field(default=Definitions(), repr=False, compare=False)
-
-    @property
-    def key(self) -> str:
-        return self.id
-
-    def to_result(self) -> dict[str, Any]:
-        """What is known of a port that was not made."""
-        network = self.definitions.networks.get(self.network)
-        return _result(self, self.network, network, self.security_groups, up=False)
 
 
 @dataclass(frozen=True)
@@ -75,11 +42,20 @@ class Port:
 
     def to_result(self) -> dict[str, Any]:
         """The port as the later stages and the user get it."""
-        return _result(self, self.network.name, self.network, [group.name for group in self.security_groups], self.up)
+        return result(
+            self,
+            network=self.network.name,
+            security_groups=[group.name for group in self.security_groups],
+            allowed_address_pairs=[],
+            port_id=self.id,
+            status="ACTIVE" if self.up else "DOWN",
+            up=self.up,
+            **definition(self.network),
+        )
 
     def as_text(self) -> str:
         """The port with the rules it is under, for a diff."""
-        shown = {key: value for key, value in self.to_result().items() if key != "up"}
+        shown = {key: value for key, value in self.to_result().items() if key not in ("up", "status")}
         shown["security_groups"] = {group.name: [r.words() for r in group.rules] for group in self.security_groups}
         drift = [part.name for part in (self, self.network) + self.security_groups if not part.intact]
         if drift:
@@ -242,26 +218,3 @@ def _group(name: str, request: Request, current: Current) -> Group:
 def _first(*values: Any) -> Any:
     """The first value that is not None."""
     return next((value for value in values if value is not None), None)
-
-
-def _result(port: Any, name: str, network: Network | None, groups: Any, up: bool) -> dict[str, Any]:
-    """The fields of a result, the same whether the port was made or not."""
-    return {
-        "id": port.id,
-        "name": port.name,
-        "instance_uuid": port.instance_uuid,
-        "network": name,
-        "host": port.host,
-        "mac_address": port.mac_address,
-        "fixed_ip": port.fixed_ip,
-        "tap": tap_name(port.id),
-        "cidr": network and network.cidr,
-        "gateway": network and network.gateway,
-        "dns": list(network.dns) if network else [],
-        "mtu": network and network.mtu,
-        "dhcp": network and network.dhcp,
-        "domain": network and network.domain,
-        "security_groups": None if groups is None else list(groups),
-        "port_security": port.port_security,
-        "up": up,
-    }

@@ -11,7 +11,8 @@ from typing import Any, Callable, Mapping
 
 from ..core.change import Change
 from ..core.errors import InvalidRequest, MissingLibrary, Unavailable
-from .model import Port, Request, plan
+from .item import Request
+from .model import Port, plan
 from .ovn_schema import SCHEMA
 from .ovn_view import View
 from .ovn_write import Writer

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, Iterable
 
 from ..core.errors import Conflict, LaunchError
-from .model import Current, Port, Request
+from .item import Request
+from .model import Current, Port
 from .network import Network, read_network
 from .ovn_rows import (
     DROP_GROUP,

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.change import Change
-from .model import Definitions, Port
+from .item import Definitions
+from .model import Port
 from .network import Network
 from .ovn_rows import (
     DROP_GROUP,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
+from ipaddress import ip_network
 from typing import Any, Callable, Mapping
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -14,20 +15,25 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..core.errors import InvalidRequest
 from . import network as networks
 from . import security
-from .model import Definitions, Request
+from .item import Definitions, Pair, Request
 from .network import Network
+from .neutron_floating import is_address
 from .security import Group
 
 
 def parse(params: Mapping[str, Any]) -> list[Request]:
     """The ports of a request; InvalidRequest names everything that is wrong with it."""
     faults: list[str] = []
-    definitions = _definitions(params, faults)
+    neutron = params.get("service") == "neutron"
+    definitions = Definitions() if neutron else _definitions(params, faults)
+    check = _check_neutron if neutron else _check_ovn
     requests = []
     for said in params["ports"]:
         with_definitions = {**said, "definitions": definitions}
-        made = _collected(faults, "port %s" % (said["name"] or said["id"]), _request, with_definitions)
-        requests.extend(made)
+        what = "port %s" % (said["name"] or said["id"])
+        for request in _collected(faults, what, _request, with_definitions):
+            _collected(faults, what, check, request, params.get("state", "present"))
+            requests.append(request)
     faults.extend(_repeated(requests))
     if faults:
         raise InvalidRequest("; ".join(faults))
@@ -78,25 +84,61 @@ def _request(said: Mapping[str, Any]) -> Request:
         raise InvalidRequest("name %r: use 1 to 255 printable characters" % said["name"])
     if said.get("host") and not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", said["host"]):
         raise InvalidRequest("host %r is not a host's name" % said["host"])
-    groups = said.get("security_groups")
+    groups, pairs = said.get("security_groups"), said.get("allowed_address_pairs")
     request = Request(
         id=said["id"],
         name=said["name"],
         instance_uuid=said["instance_uuid"],
-        network=said["network"],
-        host=said.get("host") or None,
         mac_address=networks.checked_mac(said["mac_address"]) if said.get("mac_address") else None,
         fixed_ip=networks.checked_ip(said["fixed_ip"]) if said.get("fixed_ip") else None,
         security_groups=None if groups is None else tuple(sorted(set(groups))),
         port_security=said.get("port_security"),
+        allowed_address_pairs=None if pairs is None else tuple(sorted({_pair(pair) for pair in pairs}, key=str)),
+        floating_ip=_floating_ip(said.get("floating_ip")),
         definitions=said["definitions"],
+        **{name: said.get(name) or None for name in ("network", "port", "host", "availability_zone")},
     )
+    if request.port_security is False and (request.security_groups or request.allowed_address_pairs):
+        raise InvalidRequest("a port with port_security: false can have no security groups and no address pairs")
+    return request
+
+
+def _pair(said: Mapping[str, Any]) -> Pair:
+    """An allowed address pair: an address or a CIDR, as neutron keeps it."""
+    try:
+        allowed = ip_network(said["ip_address"], strict=False)
+    except ValueError as error:
+        raise InvalidRequest("allowed_address_pairs: %s" % error) from error
+    one = allowed.prefixlen == allowed.max_prefixlen
+    mac = networks.checked_mac(said["mac_address"]) if said.get("mac_address") else None
+    return Pair(str(allowed.network_address if one else allowed), mac)
+
+
+def _floating_ip(said: Any) -> str | bool | None:
+    """True, False, a text, or None if nothing is said; Jinja makes texts of the first two."""
+    if said is None or isinstance(said, bool):
+        return said
+    if not isinstance(said, str):
+        raise InvalidRequest("floating_ip %r: write true, or a network's name or an address as a text" % (said,))
+    return {"true": True, "false": False, "": None}.get(said.lower(), said)
+
+
+def _check_ovn(request: Request, state: str) -> None:
+    """What only OVN asks for, and what it has not."""
+    for what in ("port", "allowed_address_pairs", "floating_ip"):
+        if getattr(request, what):
+            raise InvalidRequest("%s needs service: neutron" % what)
+    if not request.network:
+        raise InvalidRequest("say the network that it is on")
     network = request.definitions.networks.get(request.network)
     if network and request.fixed_ip:
         networks.check_fixed_ip(network, request.fixed_ip)
-    if request.security_groups and request.port_security is False:
-        raise InvalidRequest("a port with port_security: false can have no security groups")
-    return request
+
+
+def _check_neutron(request: Request, state: str) -> None:
+    """What only neutron asks for."""
+    if state == "present" and bool(request.network) == bool(request.port):
+        raise InvalidRequest("say either the network that it is on, or the port of yours that it is")
 
 
 def _check_uuid(text: str, what: str) -> None:
@@ -113,6 +155,10 @@ def _repeated(requests: list[Request]) -> list[str]:
     words = [("id", request.id) for request in requests]
     words += [("fixed_ip", "%s on network %s" % (r.fixed_ip, r.network)) for r in requests if r.fixed_ip]
     words += [("mac_address", "%s on network %s" % (r.mac_address, r.network)) for r in requests if r.mac_address]
+    words += [("port", r.port) for r in requests if r.port]
+    words += [
+        ("floating_ip", r.floating_ip) for r in requests if isinstance(r.floating_ip, str) and is_address(r.floating_ip)
+    ]
     return ["%s %s is asked for %d times" % (what, word, n) for (what, word), n in Counter(words).items() if n > 1]
 
 

@@ -1,0 +1,96 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A port as it is asked for, and the fields that every backend answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, NamedTuple
+
+from ..core.names import tap_name
+from .network import Network
+from .security import Group
+
+# What a result repeats of the item, and what it adds to it. `id` is ours, `port_id` the service's.
+ASKED = (
+    "id",
+    "name",
+    "instance_uuid",
+    "network",
+    "port",
+    "host",
+    "mac_address",
+    "fixed_ip",
+    "security_groups",
+    "port_security",
+    "allowed_address_pairs",
+    "floating_ip",
+)
+ADDED = ("port_id", "status", "tap", "cidr", "gateway", "dns", "mtu", "dhcp", "domain", "up")
+ADDED += ("floating_ip_address", "adopted")
+
+
+class Pair(NamedTuple):
+    """An address beside its own that a port may use; without a MAC address, with the port's own."""
+
+    ip_address: str
+    mac_address: str | None = None
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The networks and security groups that a request defines, by name."""
+
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A port as it is asked for; None means not mentioned.
+
+    network, port and security_groups are names or, where the backend has any, ids. floating_ip is True (from the only
+    external network), False (none), or the name or id of an external network, an address or a floating IP's id.
+    """
+
+    id: str
+    name: str
+    instance_uuid: str
+    network: str | None = None
+    port: str | None = None
+    host: str | None = None
+    mac_address: str | None = None
+    fixed_ip: str | None = None
+    security_groups: tuple[str, ...] | None = None
+    port_security: bool | None = None
+    allowed_address_pairs: tuple[Pair, ...] | None = None
+    floating_ip: str | bool | None = None
+    availability_zone: str | None = None
+    definitions: Definitions = field(default=Definitions(), repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        return self.id
+
+    def to_result(self) -> dict[str, Any]:
+        """What is known of a port that was not made."""
+        network = self.definitions.networks.get(str(self.network))
+        return result(self, **(definition(network) if network else {}))
+
+
+def definition(network: Network) -> dict[str, Any]:
+    """The fields of a result that a network's definition tells."""
+    return {name: getattr(network, name) for name in ("cidr", "gateway", "dns", "mtu", "dhcp", "domain")}
+
+
+def result(item: Any, **known: Any) -> dict[str, Any]:
+    """The fields of a result, the same whatever the backend and whether the port was made or not."""
+    fields = {name: getattr(item, name, None) for name in ASKED}
+    fields.update(dict.fromkeys(ADDED), dns=[], up=False, adopted=False)
+    fields.update(known)
+    for name in ("security_groups", "dns"):
+        fields[name] = fields[name] if fields[name] is None else list(fields[name])
+    if fields["allowed_address_pairs"] is not None:
+        fields["allowed_address_pairs"] = [Pair(*pair)._asdict() for pair in fields["allowed_address_pairs"]]
+    fields["tap"] = fields["port_id"] and tap_name(fields["port_id"])
+    return fields

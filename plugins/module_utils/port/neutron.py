@@ -1,0 +1,178 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ports of neutron's: each is made, changed and removed by itself, several at once."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any, Callable, Mapping
+
+from ..core.change import Change
+from ..core.errors import LaunchError, NotFound, Unavailable
+from ..token.session import connect as connect_cloud
+from . import neutron_rows as rows
+from .neutron_create import make
+from .neutron_floating import Floating
+from .neutron_model import Current, Port, label
+from .neutron_names import mark
+from .neutron_view import View, at_once
+
+# Seconds between two looks at the ports' status, from the first to the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+
+
+def connect(params: Mapping[str, Any]) -> Neutron:
+    """Neutron as the user and as the launcher see it."""
+    return Neutron(params, View(connect_cloud(dict(params))))
+
+
+class Neutron:
+    """Reads and changes the ports of a project."""
+
+    def __init__(self, params: Mapping[str, Any], view: View):
+        self.params = params
+        self.view = view
+        self.ports: dict[str, Port] = {}
+
+    def read(self, wanted: list[Any]) -> Current:
+        """What is there, as far as the wanted ports are concerned."""
+        current = self.view.current(wanted, self.params.get("state", "present"))
+        self.ports = dict(current.ports)
+        return current
+
+    def apply(self, changes: list[Change]) -> dict[str, Any]:
+        """Make the changes; then, if that is asked for, wait until the ports that there are are ACTIVE."""
+        finished = at_once(partial(self._finished, change) for change in changes)
+        outcome = dict(zip((change.key for change in changes), finished))
+        if self.params.get("wait") and self.params.get("state", "present") == "present":
+            self._await(outcome)
+        return outcome
+
+    def find(self, params: Mapping[str, Any]) -> list[Port]:
+        """Our ports, of these instances, names and networks; None does not narrow."""
+        ports = self.view.find(params["instance_uuids"])
+        if params["names"] is not None:
+            ports = [port for port in ports if port.name in params["names"]]
+        if params["networks"] is not None:
+            ports = [port for port in ports if {port.network.name, port.network.id} & set(params["networks"])]
+        return sorted(ports, key=lambda port: (port.name, port.id))
+
+    def _finished(self, change: Change) -> Port | LaunchError:
+        """One port as it is when its change is done, or why it could not be."""
+        try:
+            if change.after is None:
+                return self._removed(change.before)
+            if change.before is None:
+                port = make(self.view, change, self._updated)
+            else:
+                port = self._updated(change, change.before, change.after)
+            floating = self._exchanged(change.before and change.before.floating, change.after.floating, port)
+            return _bound(replace(port, floating=floating))
+        except LaunchError as error:
+            return error
+
+    def _updated(self, change: Change, before: Port, after: Port) -> Port:
+        """Change what the user may with his rights, then whose the port is and where, with the launcher's."""
+        path, what = "ports/%s" % before.port_id, label(after)
+        if after.adopted and not before.marked:
+            # The mark comes first: what has it is found again, and given back.
+            self.view.launcher.put("%s/tags/%s" % (path, mark(after.id)), None, what)
+        said = rows.changed_by_user(before, after)
+        if said:
+            self.view.user.put(path, {"port": said}, what)
+        said = rows.changed_by_launcher(change.wanted, before, after)
+        if not said:
+            return after
+        row = self.view.launcher.put(path, {"port": said}, what)["port"]
+        return rows.as_asked(self.view.port(row), after)
+
+    def _exchanged(self, before: Floating | None, after: Floating | None, port: Port) -> Floating | None:
+        """Take the port's floating IP from it, and give it the one that it is to have."""
+        if before is not None and before != after:
+            self._released(before, port)
+        if after is None or after == before:
+            return after
+        said = {"port_id": port.port_id}
+        if port.fixed_ip and ":" not in port.fixed_ip:
+            said["fixed_ip_address"] = port.fixed_ip
+        what = "floating IP of %s" % label(port)
+        if after.id:
+            row = self.view.user.put("floatingips/%s" % after.id, {"floatingip": said}, what)
+        else:
+            said.update(floating_network_id=after.network_id, description=mark(port.id))
+            row = self.view.user.post("floatingips", {"floatingip": said}, what)
+        return rows.floating(row["floatingip"])
+
+    def _released(self, floating: Floating, port: Port) -> None:
+        """Remove a floating IP that we made for the port; take any other only from it."""
+        path, what = "floatingips/%s" % floating.id, "floating IP %s of %s" % (floating.address, label(port))
+        if floating.ours == port.id:
+            _gone(lambda: self.view.user.delete(path, what))
+        else:
+            _gone(lambda: self.view.user.put(path, {"floatingip": {"port_id": None}}, what))
+
+    def _removed(self, port: Port) -> Port:
+        """Remove a port that we made; give one that was lent back as it came."""
+        path, what = "ports/%s" % port.port_id, label(port)
+        if port.floating is not None:
+            self._released(port.floating, port)
+        if port.adopted:
+            if port.device or port.host:
+                _gone(lambda: self.view.launcher.put(path, {"port": rows.GIVEN_BACK}, what))
+            _gone(lambda: self.view.launcher.delete("%s/tags/%s" % (path, mark(port.id)), what))
+        elif port.port_id:
+            _gone(lambda: self.view.launcher.delete(path, what))
+        return port
+
+    def _await(self, outcome: dict[str, Any]) -> None:
+        """Wait until the ports are ACTIVE; Unavailable for those that are not in time."""
+        ports = {**self.ports, **outcome}
+        waiting = {key: port for key, port in ports.items() if isinstance(port, Port) and port.status != "ACTIVE"}
+        ends, pause = time.monotonic() + self.params["timeout"], FIRST_PAUSE
+        try:
+            while waiting and self._still(waiting, outcome) and time.monotonic() + pause < ends:
+                time.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
+        except LaunchError as error:
+            outcome.update(dict.fromkeys(waiting, error))
+            return
+        for key in waiting:
+            outcome[key] = _not_active(outcome[key], self.params["timeout"])
+
+    def _still(self, waiting: dict[str, Port], outcome: dict[str, Any]) -> bool:
+        """Look once; whether any port is still not ACTIVE."""
+        statuses = self.view.statuses([str(port.port_id) for port in waiting.values()])
+        for key, port in list(waiting.items()):
+            outcome[key] = replace(port, status=statuses.get(str(port.port_id)))
+            if outcome[key].status == "ACTIVE":
+                del waiting[key]
+        return bool(waiting)
+
+
+def _gone(remove: Callable) -> None:
+    """Remove something that may be gone already."""
+    with suppress(NotFound):
+        remove()
+
+
+def _bound(port: Port) -> Port:
+    """The port, unless its host cannot take it."""
+    if port.bound:
+        return port
+    raise Unavailable(
+        "%s: host %s cannot take it (binding failed): neutron knows no live OVN chassis or agent of that name, or none "
+        "that reaches the network; `openstack network agent list --host %s` must show one that is alive, and "
+        "external_ids:hostname in the host's Open vSwitch must be that very name" % (label(port), port.host, port.host)
+    )
+
+
+def _not_active(port: Port, seconds: int) -> Unavailable:
+    """Why a port is still not ACTIVE."""
+    return Unavailable(
+        "%s (%s) is %s after %d s on host %s: see there that an interface of Open vSwitch has "
+        "external_ids:iface-id=%s, and that ovn-controller runs"
+        % (label(port), port.port_id, port.status or "gone", seconds, port.host, port.port_id)
+    )
