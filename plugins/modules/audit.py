@@ -26,6 +26,9 @@ options:
     description: The ports of M(kvmstack.launch.port_info). Left out, ports are not judged.
     type: list
     elements: dict
+  project_id:
+    description: The only project whose ports could be seen, as with Neutron. Left out, O(ports) are those of all.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -53,7 +56,12 @@ from ..module_utils.core.run import query
 from ..module_utils.core.specs import DATABASE
 from ..module_utils.instance import audit_sql
 
-SPEC = {**DATABASE, "hosts": {"type": "dict", "default": {}}, "ports": {"type": "list", "elements": "dict"}}
+SPEC = {
+    **DATABASE,
+    "hosts": {"type": "dict", "default": {}},
+    "ports": {"type": "list", "elements": "dict"},
+    "project_id": {"type": "str"},
+}
 
 
 def stage(module: AnsibleModule) -> None:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Iterator
 
+from .attachments import boots
 from .model import Instance
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -46,10 +47,14 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Existing:
-    """What was found: by host the domains, disks (UUIDs of instances) and volumes; the ports, None if nobody looked."""
+    """What was found: by host the domains, disks (UUIDs of instances) and volumes; the ports, None if nobody looked.
+
+    project is the only one whose ports could be seen, None if all could be.
+    """
 
     hosts: dict[str, dict[str, list]]
     ports: list[dict] | None
+    project: str | None = None
 
 
 def compare(recorded: Recorded, existing: Existing) -> list[Found]:
@@ -92,9 +97,10 @@ def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         here = existing.hosts.get(instance.host)
         if here is not None and instance.uuid not in {domain["uuid"] for domain in here["domains"]}:
             yield Found("domain", instance.uuid, reason="it is not on its host", **mine)
-        if here is not None and instance.uuid not in here["disks"]:
+        if here is not None and instance.uuid not in here["disks"] and not boots(instance.volumes):
             yield Found("disk", instance.uuid, reason="it is not on its host", **mine)
-        for port in instance.ports or []:
+        seen = existing.project in (None, instance.project_id)
+        for port in (instance.ports or []) if seen else []:
             if ports is not None and port["id"] not in ports:
                 told = {**mine, "name": port["name"], "network": port["network"]}
                 yield Found("port", port["id"], reason="it is not in the network", **told)

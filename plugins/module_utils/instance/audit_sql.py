@@ -20,7 +20,7 @@ def find(params: dict[str, Any]) -> list[Found]:
     wrong = sorted(host for host, things in hosts.items() if not isinstance(things, dict) or set(THINGS) - set(things))
     if wrong:
         raise InvalidRequest("hosts: of %s there must be %s" % (", ".join(wrong), ", ".join(THINGS)))
-    return compare(_recorded(Database(params["database"])), Existing(hosts, params["ports"]))
+    return compare(_recorded(Database(params["database"])), Existing(hosts, params["ports"], params["project_id"]))
 
 
 def _recorded(database: Database) -> Recorded:

@@ -80,7 +80,9 @@ class Instance:
         if self.image:
             document["image"] = {**self.image, **self._root_disk()}
         here = {
-            "ports": [{**port, "host": self.host} for port in self.ports or []],
+            "ports": [
+                {**port, "host": self.host, "availability_zone": self.availability_zone} for port in self.ports or []
+            ],
             "volumes": [
                 {"service": "file", **volume, "host": volume.get("host") or self.host} for volume in self.volumes or []
             ],

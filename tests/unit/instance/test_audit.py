@@ -114,7 +114,7 @@ def test_what_is_found_is_what_a_stage_removes():
 def test_the_record_is_that_of_all_projects(run, put, database_url):
     for project in ("p", "q"):
         run(project_id=project).ask({"name": "web-" + project})
-    params = {"database": database_url, "hosts": {"c1": {**EMPTY, "disks": [OTHER]}}, "ports": []}
+    params = {"database": database_url, "hosts": {"c1": {**EMPTY, "disks": [OTHER]}}, "ports": [], "project_id": None}
     assert [each.kind for each in audit_sql.find(params)] == ["disk"]
     with pytest.raises(InvalidRequest, match="of c1 there must be"):
         audit_sql.find({**params, "hosts": {"c1": {"disks": []}}})
