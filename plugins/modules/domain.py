@@ -23,6 +23,7 @@ description:
 requirements:
   - python3-libvirt
   - genisoimage, or xorriso
+  - qemu-block-extra for volumes in Ceph or at iSCSI targets, nfs-common for those on shares
 author: kvmstack contributors (@kvmstack)
 extends_documentation_fragment:
   - kvmstack.launch.state
@@ -38,8 +39,10 @@ options:
   domains:
     description:
       - The instances' documents, as M(kvmstack.launch.schedule) returns them. Of each this module takes C(uuid),
-        C(name), C(project_id), C(user_id), C(flavor) (C(name), C(vcpus), C(ram) in MiB), C(image) (C(name),
-        C(properties)), C(metadata), C(ssh_keys), C(ports) and C(volumes) (C(id) and C(device), such as V(vdb)).
+        C(name), C(project_id), C(user_id), C(project_name) and C(user_name), C(flavor) (C(name), C(vcpus), C(ram) in
+        MiB, C(disk) in GiB), C(image) (C(name), C(properties)), C(metadata), C(ssh_keys), C(ports) and C(volumes)
+        (C(id), C(device), such as V(vdb), and C(boot)).
+      - A volume with C(boot) is the first disk, V(vda), and the machine boots from it. There is no root disk then.
       - A key that is left out stays as it is with a machine that exists.
       - Of the image's properties these count - C(hw_machine_type), C(hw_firmware_type) (V(bios) or V(uefi)) and
         C(hw_cdrom_bus), which makes the config drive a CD-ROM on that bus. C(hw_disk_bus) and C(hw_vif_model)
@@ -50,16 +53,29 @@ options:
     required: true
   ports:
     description:
-      - Results of M(kvmstack.launch.port), joined to the documents by their C(id).
+      - Results of M(kvmstack.launch.port), joined to the documents by their C(id). C(port_id) is the id by which
+        OVN knows the port, if it is another one.
       - A port, volume or image that failed fails its instance with the same message, and no other.
     type: list
     elements: dict
     default: []
   volumes:
-    description: Results of M(kvmstack.launch.volume), joined to the documents by their C(id).
+    description:
+      - Results of M(kvmstack.launch.volume), joined to the documents by their C(id).
+      - A result with a C(connection) is a disk that QEMU itself reaches, in Ceph (C(rbd)) or at an iSCSI target
+        (C(iscsi)), or a file on a share (C(nfs)) that is mounted for it below O(state_path). A running machine keeps
+        the connections it has; it takes new ones when it is started.
+      - Ceph's secrets must be libvirt's already; C(compute_host_libvirt_secrets) of the role
+        P(kvmstack.launch.compute_host#role) gives them to it.
     type: list
     elements: dict
     default: []
+  volume_secrets:
+    description:
+      - CHAP passwords by the C(volume_id) of a volume's result. libvirt has them, in memory alone, as long as the
+        machine has the disk. They are shown nowhere.
+    type: dict
+    default: {}
   images:
     description: Results of M(kvmstack.launch.image), joined to the documents by C(instance_uuid).
     type: list
@@ -102,7 +118,8 @@ options:
     type: int
     default: 60
 notes:
-  - Disks use the host's page cache (C(cache=writeback)), and a guest's flushes are honoured.
+  - Disks that are files use the host's page cache (C(cache=writeback)), and a guest's flushes are honoured.
+  - The metadata of a machine has nova's block as well, by which exporters label it.
   - With a bridge in the userspace datapath (C(datapath_type=netdev)) guests compute their own checksums.
 """
 
@@ -165,12 +182,14 @@ domains:
       type: dict
       returned: always
     volumes:
-      description: The volumes, each C(id), C(device), C(path) and C(format).
+      description:
+        - The volumes, each C(id), C(device), C(source) (such as V(rbd:volumes/volume-1), else its path), C(path) and
+          C(format).
       type: list
       elements: dict
       returned: always
     ports:
-      description: The ports, each C(id), C(mac_address) and C(tap).
+      description: The ports, each C(id), C(port_id), C(mac_address) and C(tap).
       type: list
       elements: dict
       returned: always
@@ -231,6 +250,7 @@ from ..module_utils.domain.request import parse
 LIST = {"type": "list", "elements": "dict"}
 SECRETS = {
     "user_data": {"type": "dict", "default": {}, "no_log": True},
+    "volume_secrets": {"type": "dict", "default": {}, "no_log": True},
     # A text, as the values of a dictionary would each be masked, wherever they occur in a result.
     "vendor_data": {"type": "str", "default": "{}", "no_log": True},
 }

@@ -42,6 +42,7 @@ options:
           - Where to get the image, with scheme V(http), V(https) or V(file) (a path on the compute host).
           - At most five redirects are followed, never to a file and never from https to http.
           - Must not hold a user or a password. Required with O(state=present).
+          - What M(kvmstack.launch.image_info) says for an image in Glance; O(token) is needed then.
         type: str
       checksum:
         description:
@@ -63,6 +64,15 @@ options:
       properties:
         description: The image's properties. Passed through.
         type: dict
+      id:
+        description: The image's id in the image service. Passed through.
+        type: str
+      service:
+        description: The image service. Passed through.
+        type: str
+      direct_url:
+        description: Where the image service keeps the image. Passed through.
+        type: str
       launched:
         description: Whether the instance ran before. Its root disk is never made anew then; a missing one is an error.
         type: bool
@@ -70,6 +80,16 @@ options:
       size:
         description: Size of the root disk in GiB. V(0), or nothing, is the image's own size.
         type: int
+  token:
+    description:
+      - A token for the image service that O(token_url) names. It is sent to no other server, and shown nowhere.
+    type: str
+  token_url:
+    description:
+      - The image service's versioned URL, such as C(https://glance.example.org:9292/v2). Images below it are fetched
+        with O(token), as long as no redirect leads elsewhere.
+      - An image there never changes, so an interrupted download goes on also where the service names no version.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -93,6 +113,13 @@ EXAMPLES = r"""
   kvmstack.launch.image:
     images:
       - {name: demo, url: "file:///srv/images/demo.qcow2", checksum: none, disk_format: qcow2}
+
+- name: A root disk over an image that M(kvmstack.launch.image_info) found in Glance
+  kvmstack.launch.image:
+    images:
+      - "{{ found.images[0] | combine({'instance_uuid': '7b0f0f3e-5f0c-4d4e-9a53-0f2a3c1c7d11', 'size': 10}) }}"
+    token: "{{ token }}"
+    token_url: https://glance.example.org:9292/v2
 
 - name: No root disk for this instance
   kvmstack.launch.image:
@@ -161,7 +188,8 @@ from ..module_utils.core.specs import STATE, STATE_PATH, listed
 from ..module_utils.image.model import parse
 from ..module_utils.image.url import connect
 
-TEXTS = ("instance_uuid", "name", "url", "checksum", "disk_format")
+TEXTS = ("instance_uuid", "name", "url", "checksum", "disk_format", "id", "service", "direct_url")
+TOKEN = {"token": {"type": "str", "no_log": True}, "token_url": {"type": "str", "no_log": False}}
 NUMBERS = ("min_disk", "min_ram", "size")
 
 
@@ -169,7 +197,8 @@ def main() -> None:
     options = {**{name: {"type": "str"} for name in TEXTS}, **{name: {"type": "int"} for name in NUMBERS}}
     options.update(properties={"type": "dict"}, launched={"type": "bool", "default": False})
     module = AnsibleModule(
-        argument_spec={**STATE, **STATE_PATH, **listed("images", **options)},
+        argument_spec={**STATE, **STATE_PATH, **TOKEN, **listed("images", **options)},
+        required_together=[("token", "token_url")],
         supports_check_mode=True,
     )
     run(module, "images", parse, connect)

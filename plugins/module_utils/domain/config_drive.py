@@ -7,6 +7,7 @@ Pure: paths and bytes. The same instance always gives the same bytes.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from typing import Any
@@ -64,7 +65,7 @@ def network_data(ports: list[dict[str, Any]]) -> dict[str, Any]:
 def _link(port: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": port["tap"],
-        "vif_id": port["id"],
+        "vif_id": port.get("port_id") or port["id"],
         "type": "ovs",
         "mtu": port.get("mtu"),
         "ethernet_mac_address": port.get("mac_address"),
@@ -72,12 +73,25 @@ def _link(port: dict[str, Any]) -> dict[str, Any]:
 
 
 def _network(number: int, port: dict[str, Any]) -> dict[str, Any]:
-    """A port's address, which OVN leases."""
-    return {
+    """A port's address: leased by the network, or said here where the network has no DHCP."""
+    network = {
         "id": "network%d" % number,
         "type": "ipv4_dhcp",
         "link": port["tap"],
         "network_id": port.get("network_id") or port.get("network"),
+    }
+    if port.get("dhcp") is not False or not port.get("fixed_ip") or not port.get("cidr"):
+        return network
+    routes = [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": port["gateway"]}] if port.get("gateway") else []
+    netmask = str(ipaddress.ip_network(port["cidr"]).netmask)
+    services = [{"type": "dns", "address": server} for server in port.get("dns") or []]
+    return {
+        **network,
+        "type": "ipv4",
+        "ip_address": port["fixed_ip"],
+        "netmask": netmask,
+        "routes": routes,
+        "services": services,
     }
 
 

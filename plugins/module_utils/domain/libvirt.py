@@ -7,6 +7,7 @@ from __future__ import annotations
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Iterable
 
@@ -43,7 +44,7 @@ class Libvirt:
     def __init__(self, libvirt: Any, connection: Any, params: dict[str, Any]):
         self.libvirt = libvirt
         self.connection = connection
-        self._lifecycle = Lifecycle(libvirt, connection, params["state_path"])
+        self._lifecycle = Lifecycle(libvirt, connection, params)
         self._params = params
 
     def read(self, wanted: Iterable[Domain]) -> dict[str, Any]:
@@ -62,10 +63,14 @@ class Libvirt:
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Carry out all changes; those that start a domain first start it paused, all of them, then wait and resume."""
-        with ThreadPoolExecutor(WORKERS) as pool:
+        mounts, after = self._lifecycle.mounts, [change.after for change in changes if change.after]
+        needed = any(disk.mount for domain in after for disk in domain.volumes or ())
+        with mounts.held(needed), ThreadPoolExecutor(WORKERS) as pool:
             outcome = dict(zip([change.key for change in changes], pool.map(self._begin, changes)))
         started = [each for each in outcome.values() if isinstance(each, Started)]
         outcome.update(self._resume(started))
+        with suppress(self.libvirt.libvirtError, LaunchError, OSError):  # what stays mounted goes at the next run
+            mounts.sweep()
         return {key: each for key, each in outcome.items() if each is not None}
 
     def listed(self, handle: Any) -> Listed:

@@ -8,19 +8,30 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 from xml.etree.ElementTree import Element
 
 from ..core.change import Change
 from ..core.disk import make_directory, remove
 from ..core.errors import Unavailable
-from ..core.names import NAMESPACE, instance_path
-from . import iso, xml
-from .model import Domain, Interface
+from ..core.names import instance_path
+from . import devices, iso, metadata, xml
+from .device import Disk, Interface
+from .elements import text
+from .model import Domain
+from .mounts import Mounts
+from .patience import Hangs, within
+from .secrets import Secrets
 
-# Seconds between two looks, and those a guest has to let go of a device (nova's device_detach_timeout).
+# Seconds between two looks, those a guest has to let go of a device, and those after which it is asked again: one that
+# is still booting does not hear it (nova asks 8 times, every 20 s).
 POLL = 0.05
-DETACH_TIMEOUT = 20
+DETACH_TIMEOUT = 40
+DETACH_REPEAT = 2
+
+# Seconds that QEMU has to open a domain's disks. Ceph answers, or fails, long before if /etc/ceph/ceph.conf says so.
+START_TIMEOUT = 120
+ATTACH_TIMEOUT = 30
 
 
 @dataclass(frozen=True)
@@ -40,10 +51,12 @@ class Started:
 class Lifecycle:
     """The domains of a libvirt connection, one at a time. libvirt's own errors go through."""
 
-    def __init__(self, libvirt: Any, connection: Any, state_path: str):
+    def __init__(self, libvirt: Any, connection: Any, params: dict[str, Any]):
         self.libvirt = libvirt
         self.connection = connection
-        self.state_path = state_path
+        self.state_path = params["state_path"]
+        self.mounts = Mounts(self.state_path, self._sources)
+        self._secrets = Secrets(libvirt, connection, params.get("volume_secrets") or {})
 
     def lookup(self, find: Callable, identity: str) -> Any:
         """A domain by UUID or name, as `find` does it; None if there is none."""
@@ -57,21 +70,27 @@ class Lifecycle:
     def create(self, change: Change) -> Started:
         """Write the config drive, define the domain and start it paused."""
         domain = replace(change.after, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-        unaddressed = [port.port_id for port in domain.interfaces or () if not port.mac_address]
-        if unaddressed:
-            raise Unavailable("port %s has no MAC address: run the port stage first" % ", ".join(unaddressed))
+        for device in (*(domain.volumes or ()), *(domain.interfaces or ())):
+            device.check()
         self._write_drive(domain)
-        handle = self.connection.defineXML(xml.text(xml.definition(domain)))
+        self._provide(domain.volumes)
         try:
-            self._start(handle)
+            handle = self.connection.defineXML(text(xml.definition(domain)))
         except self.libvirt.libvirtError:
-            self._undefine(handle)
+            self._secrets.forget(domain.volumes)
             raise
 
         def undo() -> None:
-            handle.destroy()
+            if handle.isActive():
+                handle.destroy()
             self._undefine(handle)
+            self._secrets.forget(domain.volumes)
 
+        try:
+            self._start(handle)
+        except (self.libvirt.libvirtError, Unavailable):
+            undo()
+            raise
         return Started(change, handle, domain.interfaces or (), undo)
 
     def update(self, change: Change) -> Started:
@@ -80,18 +99,56 @@ class Lifecycle:
         handle = self.connection.lookupByUUIDString(after.uuid)
         live = before.status != "SHUTOFF"
         if after.labels != before.labels:
-            kind, flags = self.libvirt.VIR_DOMAIN_METADATA_ELEMENT, self.libvirt.VIR_DOMAIN_AFFECT_CONFIG
-            flags |= self.libvirt.VIR_DOMAIN_AFFECT_LIVE if live else 0
-            mark = xml.text(xml.unprefixed(xml.mark(after)))
-            handle.setMetadata(kind, mark, xml.PREFIX, NAMESPACE, flags)
-        self._exchange(handle, before.volumes, after.volumes, xml.disk, live)
-        self._exchange(handle, before.interfaces, after.interfaces, xml.interface, live)
+            self._label(handle, after, live)
+        fresh = [disk for disk in after.volumes or () if not live or disk not in (before.volumes or ())]
+        self._provide(fresh)
+        volumes = before.volumes if live else self._renew(handle, before.volumes, after.volumes)
+        try:
+            self._exchange(handle, volumes, after.volumes, devices.disk, live)
+        finally:
+            had = (*(before.volumes or ()), *fresh)
+            self._secrets.forget(disk for disk in had if not _has(handle, devices.alias(disk)))
+        self._exchange(handle, before.interfaces, after.interfaces, devices.interface, live)
         return self._woken(change, handle)
+
+    def _renew(self, handle: Any, before: tuple | None, after: tuple | None) -> tuple:
+        """Let the stored domain reach its volumes as they are reached now; gives what it then has."""
+        now = {disk.role: disk for disk in after or ()}
+        for disk in before or ():
+            if now.get(disk.role, disk) != disk:
+                handle.updateDeviceFlags(text(devices.disk(now[disk.role])), self.libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+        return tuple(now.get(disk.role, disk) for disk in before or ())
+
+    def _label(self, handle: Any, domain: Domain, live: bool) -> None:
+        """Let a domain say anew what it says about its instance."""
+        kind, flags = self.libvirt.VIR_DOMAIN_METADATA_ELEMENT, self.libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        flags |= self.libvirt.VIR_DOMAIN_AFFECT_LIVE if live else 0
+        for namespace, block in metadata.blocks(domain).items():
+            prefix = metadata.PREFIXES[namespace]
+            handle.setMetadata(kind, text(metadata.unprefixed(block)), prefix, namespace, flags)
+
+    def _provide(self, disks: Iterable[Disk] | None) -> None:
+        """What the host needs for disks before QEMU opens them."""
+        for disk in disks or ():
+            if disk.mount:
+                self.mounts.mount(disk.mount)
+            self._secrets.provide(disk)
+
+    def _sources(self) -> list[str]:
+        """The files that all domains of this host are made of, ours or not, running or not."""
+        inactive, handles = self.libvirt.VIR_DOMAIN_XML_INACTIVE, self.connection.listAllDomains()
+        return [file for handle in handles for flags in (0, inactive) for file in xml.files(handle.XMLDesc(flags))]
 
     def _start(self, handle: Any) -> None:
         """Start a domain paused; libvirt may still be at it for a run that was killed."""
         try:
-            handle.createWithFlags(self.libvirt.VIR_DOMAIN_START_PAUSED)
+            within(START_TIMEOUT, handle.createWithFlags, self.libvirt.VIR_DOMAIN_START_PAUSED)
+        except Hangs:
+            with suppress(self.libvirt.libvirtError):
+                handle.destroy()
+            raise Unavailable(
+                "it did not start in %d s: see that the storage of its volumes answers" % START_TIMEOUT
+            ) from None
         except self.libvirt.libvirtError as error:
             if error.get_error_code() != self.libvirt.VIR_ERR_OPERATION_INVALID or not handle.isActive():
                 raise
@@ -100,18 +157,28 @@ class Lifecycle:
         """Detach the devices that are to go and attach those that are new."""
         for device in before or ():
             if device not in (after or ()):
-                self._detach(handle, element(device).find("alias").get("name"), live)
+                self._detach(handle, devices.alias(device), live)
         for device in after or ():
             if device not in (before or ()):
+                device.check()
                 self._attach(handle, element(device), live)
 
     def _attach(self, handle: Any, device: Element, live: bool) -> None:
-        """Put a device into the stored and into the running domain; either may have it already."""
-        libvirt, alias = self.libvirt, device.find("alias").get("name")
+        """Put a device into the stored and into the running domain, both or none; either may have it already."""
+        libvirt, alias, flags = self.libvirt, device.find("alias").get("name"), 0
         if not _has(handle, alias, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            handle.attachDeviceFlags(xml.text(device), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+            flags |= libvirt.VIR_DOMAIN_AFFECT_CONFIG
         if live and not _has(handle, alias):
-            handle.attachDeviceFlags(xml.text(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+        try:
+            if flags:
+                within(ATTACH_TIMEOUT, handle.attachDeviceFlags, text(device), flags)
+        except Hangs:
+            if live and not _has(handle, alias):
+                raise Unavailable(
+                    "device %s was not attached in %d s: see that its storage answers, and run again: "
+                    "libvirt goes on trying" % (alias, ATTACH_TIMEOUT)
+                ) from None
 
     def _detach(self, handle: Any, alias: str, live: bool) -> None:
         """Take a device out of the stored and out of the running domain; either may lack it already."""
@@ -120,15 +187,19 @@ class Lifecycle:
             handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
         if not live:
             return
-        handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-        deadline = time.monotonic() + DETACH_TIMEOUT
+        said, repeat = "unmount it there and run again", time.monotonic()
+        deadline = repeat + DETACH_TIMEOUT
         while _has(handle, alias):
-            if time.monotonic() > deadline:
-                raise Unavailable(
-                    "the guest did not let go of device %s in %d s: unmount it there and run again"
-                    % (alias, DETACH_TIMEOUT)
-                )
-            time.sleep(POLL)
+            if time.monotonic() >= repeat:
+                repeat += DETACH_REPEAT
+                try:
+                    handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+                except libvirt.libvirtError as error:
+                    said = str(error)  # it may be on its way out already
+            elif time.monotonic() > deadline:
+                raise Unavailable("the guest did not let go of device %s in %d s: %s" % (alias, DETACH_TIMEOUT, said))
+            else:
+                time.sleep(POLL)
 
     def _woken(self, change: Change, handle: Any) -> Started:
         """A domain of before on its way to running; it waits for the ports that are new to it."""
@@ -152,6 +223,7 @@ class Lifecycle:
                 handle.destroy()
             if persistent:
                 self._undefine(handle)
+        self._secrets.forget(change.before.volumes)
         directory = instance_path(self.state_path, change.key)
         iso.remove_remains(os.path.join(directory, "config.iso"))
         remove(*(os.path.join(directory, name) for name in self.own_files(change.wanted)))

@@ -10,12 +10,12 @@ from typing import Any, Mapping
 from ..core.change import Change, over
 from ..core.change import plan as plan_items
 from ..core.errors import Conflict, LaunchError
+from . import changes
+from .device import Disk
 
-# The image properties that shape a domain, under OpenStack's names.
-HARDWARE = ("hw_machine_type", "hw_firmware_type", "hw_cdrom_bus")
-
-# What a result tells of the root disk.
+# What a result tells of the root disk, and of a volume.
 ROOT = ("path", "format", "base", "base_format")
+VOLUME = ("source", "path", "format")
 
 # Where plan() finds the host's own facts among what was read; no domain has this key.
 HOST = "host"
@@ -36,35 +36,6 @@ class PartFailed(LaunchError):
 
 
 @dataclass(frozen=True)
-class Disk:
-    """A disk of ours in a domain; formats come from our records, never from a look at the data.
-
-    role is `root`, `config` or a volume's id: it marks the device as ours (libvirt's user alias).
-    """
-
-    role: str
-    target: str
-    path: str
-    format: str = "raw"
-    base: str | None = None
-    base_format: str | None = None
-    device: str = "disk"
-    bus: str = "virtio"
-
-
-@dataclass(frozen=True)
-class Interface:
-    """A network interface of ours. What only the host decides (mtu, bridge, checksums) is no reason to change one."""
-
-    port_id: str
-    mac_address: str | None
-    tap: str
-    mtu: int | None = field(default=None, compare=False)
-    bridge: str = field(default="br-int", compare=False)
-    checksum_offload: bool = field(default=True, compare=False)
-
-
-@dataclass(frozen=True)
 class Labels:
     """What a domain says about its instance; changes in place. metadata is a sorted tuple of pairs."""
 
@@ -73,6 +44,8 @@ class Labels:
     flavor: str | None = None
     image: str | None = None
     metadata: tuple | None = None
+    project_name: str | None = None
+    user_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +61,7 @@ class Hypervisor:
 class Domain:
     """One instance's virtual machine on this host. ram is in MiB; status is the Compute API's word.
 
+    It boots from its root disk, else from the volume that says so. disk is the flavor's, in GiB.
     Fields that are not compared are made with the domain and stay until it is made anew.
     resources are the CPUs, pages and PCI devices that the scheduler gave it (schedule/fit.py), None for any.
     config_drive maps the paths in the config drive to their bytes.
@@ -104,6 +78,7 @@ class Domain:
     interfaces: tuple | None = None
     status: str = "ACTIVE"
     drive: Disk | None = field(default=None, compare=False)
+    disk: int | None = field(default=None, compare=False)
     console: str | None = field(default=None, compare=False)
     created: str | None = field(default=None, compare=False)
     virt_type: str | None = field(default=None, compare=False)
@@ -130,8 +105,8 @@ class Domain:
         """Whether what the host decides counts: for a domain to be made, and for ports to be plugged in."""
         if self.fault is not None or isinstance(before, LaunchError):
             return False
-        known = {port.port_id for port in before.interfaces or ()} if before else set()
-        return before is None or any(port.port_id not in known for port in self.interfaces or ())
+        known = {changes.port(each) for each in before.interfaces or ()} if before else set()
+        return before is None or any(changes.port(each) not in known for each in self.interfaces or ())
 
     def over(self, before: Domain | None) -> Domain:
         """The domain's next state: running, with the labels, volumes and ports asked for; Conflict for the rest."""
@@ -139,12 +114,13 @@ class Domain:
             raise self.fault
         if before is None:
             return self
-        _refuse_changes(self, before)
+        changes.refuse(self, before)
+        volumes = changes.merged(self.volumes, before.volumes, changes.volume)
         return replace(
             before,
             labels=over(self.labels, before.labels),
-            volumes=_merged(self.volumes, before.volumes, "role"),
-            interfaces=_merged(self.interfaces, before.interfaces, "port_id"),
+            volumes=changes.renewed(volumes, self.volumes) if before.status == "SHUTOFF" else volumes,
+            interfaces=changes.merged(self.interfaces, before.interfaces, changes.port),
             status="ACTIVE",
             config_drive=self.config_drive,
         )
@@ -165,12 +141,12 @@ class Domain:
             "metadata": dict(self.labels.metadata or ()),
             "root": self.root and {name: getattr(self.root, name) for name in ROOT},
             "volumes": [
-                {"id": disk.role, "device": disk.target, "path": disk.path, "format": disk.format}
+                {"id": disk.role, **{name: getattr(disk, name) for name in VOLUME}, "device": disk.target}
                 for disk in self.volumes or ()
             ],
             "ports": [
-                {"id": interface.port_id, "mac_address": interface.mac_address, "tap": interface.tap}
-                for interface in self.interfaces or ()
+                {"id": port.role, "port_id": port.port_id, "mac_address": port.mac_address, "tap": port.tap}
+                for port in self.interfaces or ()
             ],
             "console": self.console,
             "created": self.created,
@@ -178,9 +154,9 @@ class Domain:
 
     def as_text(self) -> str:
         """The domain's XML, for diffs: of what is there only what is ours."""
-        from . import xml  # which builds on this module
+        from . import elements, xml  # which builds on this module
 
-        return "<!-- %s -->\n%s" % (self.status, xml.text(xml.definition(self)))
+        return "<!-- %s -->\n%s" % (self.status, elements.text(xml.definition(self)))
 
 
 @dataclass(frozen=True)
@@ -206,41 +182,3 @@ def plan(wanted: list[Domain], current: Mapping[str, Any], state: str) -> list[C
     elif host is not None:
         wanted = [item.on(host) for item in wanted]
     return plan_items(wanted, current, state)
-
-
-def _refuse_changes(wanted: Domain, before: Domain) -> None:
-    """Conflict naming every field that differs and that cannot change while the domain exists."""
-    sides = [("name", wanted.name, before.name)]
-    sides += [("flavor.vcpus", wanted.vcpus, before.vcpus), ("flavor.ram", wanted.ram, before.ram)]
-    if wanted.hardware is not None:
-        asked, have = dict(wanted.hardware), dict(before.hardware or ())
-        sides += [("image.properties." + key, asked.get(key, ""), have.get(key, "")) for key in HARDWARE]
-    if wanted.root is not None and before.root is not None:
-        sides += [("image", wanted.root.base, before.root.base), ("root disk", wanted.root.path, before.root.path)]
-    for volume, have in _pairs(wanted.volumes, before.volumes, "role"):
-        for name in ("target", "path", "format"):
-            sides.append(("volume %s: %s" % (volume.role, name), getattr(volume, name), getattr(have, name)))
-    for port, have in _pairs(wanted.interfaces, before.interfaces, "port_id"):
-        sides.append(("port %s: mac_address" % port.port_id, port.mac_address, have.mac_address))
-    fixed = ["%s (%s, now %s)" % side for side in sides if side[1] is not None and side[1] != side[2]]
-    if fixed:
-        raise Conflict(
-            "%s cannot be changed while the instance exists: restore the old value, or destroy the instance first"
-            % "; ".join(fixed)
-        )
-
-
-def _pairs(wanted: tuple | None, before: tuple | None, identity: str) -> list[tuple]:
-    """The devices that are on both sides."""
-    known = {getattr(device, identity): device for device in before or ()}
-    return [(device, known[getattr(device, identity)]) for device in wanted or () if getattr(device, identity) in known]
-
-
-def _merged(wanted: tuple | None, before: tuple | None, identity: str) -> tuple | None:
-    """The devices that stay, as they are, and then the new ones; None wanted leaves all as they are."""
-    if wanted is None:
-        return before
-    asked = {getattr(device, identity) for device in wanted}
-    known = {getattr(device, identity) for device in before or ()}
-    kept = tuple(device for device in before or () if getattr(device, identity) in asked)
-    return kept + tuple(device for device in wanted if getattr(device, identity) not in known)

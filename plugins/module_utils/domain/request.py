@@ -12,11 +12,17 @@ from typing import Any
 
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
+from . import connection
+from .changes import HARDWARE
 from .config_drive import files
-from .model import HARDWARE, Disk, Domain, Interface, Labels, PartFailed
+from .device import Disk, Interface
+from .model import Domain, Labels, PartFailed
 
 # What XML 1.0 cannot hold, and the carriage return, which it does not keep.
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# Whose the instance is.
+OWNER = ("project_id", "project_name", "user_id", "user_name")
 
 _CDROM_TARGETS = {"ide": "hda", "sata": "sda", "scsi": "sda", "usb": "sda"}
 
@@ -81,13 +87,13 @@ def _labels(document: dict[str, Any]) -> Labels:
     """Everything the domain's metadata is to say; values that XML cannot hold are refused."""
     metadata = document.get("metadata")
     labels = Labels(
-        project_id=document.get("project_id"),
-        user_id=document.get("user_id"),
         flavor=(document.get("flavor") or {}).get("name"),
         image=(document.get("image") or {}).get("name"),
         metadata=None if metadata is None else tuple(sorted(metadata.items())),
+        **{name: document.get(name) for name in OWNER},
     )
-    for key, value in (labels.metadata or ()) + tuple(vars(labels).items())[:4]:
+    said = {name: value for name, value in vars(labels).items() if name != "metadata"}
+    for key, value in (labels.metadata or ()) + tuple(said.items()):
         if value is not None and (not isinstance(value, str) or _NOT_XML.search(key + value)):
             raise InvalidRequest(
                 "domain %s: %s %r: use text without control characters" % (document["name"], key, value)
@@ -102,18 +108,21 @@ def _furnished(
     if user_data is not None and not isinstance(user_data, str):
         raise InvalidRequest("user_data of %s: a text is needed" % domain.name)
     flavor, image = document.get("flavor") or {}, document.get("image") or {}
-    ports = _parts("port", document.get("ports"), params.get("ports"))
-    volumes = _parts("volume", document.get("volumes"), params.get("volumes"))
+    ports = _parts("port", domain.uuid, document.get("ports"), params.get("ports"))
+    volumes = _parts("volume", domain.uuid, document.get("volumes"), params.get("volumes"))
+    ports = ports and [{**port, "tap": port.get("tap") or tap_name(_port_id(port))} for port in ports]
+    disks = volumes and tuple(connection.disk(volume, domain.uuid, params["state_path"]) for volume in volumes)
     properties = image.get("properties") or {}
     return replace(
         domain,
         vcpus=_positive(domain, "vcpus", flavor),
         ram=_positive(domain, "ram", flavor),
         hardware=_hardware(domain, properties),
-        root=_root(domain, image, params),
-        volumes=None if volumes is None else tuple(map(_volume, volumes)),
+        root=None if any(disk.boot for disk in disks or ()) else _root(domain, image, params),
+        volumes=None if disks is None else tuple(disks),
         interfaces=None if ports is None else tuple(_interface(port, params) for port in ports),
         drive=_drive(domain, properties, params),
+        disk=flavor.get("disk"),
         resources=document.get("resources") or None,
         config_drive=files(document, ports or [], user_data, vendor_data),
     )
@@ -126,17 +135,26 @@ def _positive(domain: Domain, field: str, flavor: dict[str, Any]) -> int:
     return value
 
 
-def _parts(noun: str, asked: list | None, results: list | None) -> list[dict[str, Any]] | None:
-    """A result for each part the document names; PartFailed for one that failed, NotFound for a missing one."""
+def _parts(noun: str, owner: str, asked: list | None, results: list | None) -> list[dict[str, Any]] | None:
+    """A result for each part the document names; PartFailed for one that failed, NotFound for a missing one.
+
+    Several instances may have the same volume, each with a result of its own.
+    """
     if asked is None:
         return None
     known = {result.get("id"): result for result in results or []}
+    known.update({result.get("id"): result for result in results or [] if result.get("instance_uuid") == owner})
     missing = [part["id"] for part in asked if part["id"] not in known]
     if missing:
         raise NotFound("no result of %s %s is given: run that stage first" % (noun, ", ".join(missing)))
-    mine = [{**part, **known[part["id"]]} for part in asked]
+    mine = [{**part, **_said(known[part["id"]])} for part in asked]
     _refuse_failed(noun, mine)
     return mine
+
+
+def _said(result: dict[str, Any]) -> dict[str, Any]:
+    """What a result says; None says nothing."""
+    return {key: value for key, value in result.items() if value is not None}
 
 
 def _refuse_failed(noun: str, results: list[dict[str, Any]]) -> None:
@@ -159,18 +177,21 @@ def _root(domain: Domain, image: dict[str, Any], params: dict[str, Any]) -> Disk
         format=mine[0]["format"],
         base=mine[0].get("base"),
         base_format=mine[0].get("disk_format"),
+        boot=True,
     )
 
 
-def _volume(result: dict[str, Any]) -> Disk:
-    return Disk(role=result["id"], target=result["device"], path=result["path"], format=result["format"])
+def _port_id(result: dict[str, Any]) -> str:
+    """What the network service calls a port: OVN's name for it, from which the tap's derives."""
+    return result.get("port_id") or result["id"]
 
 
 def _interface(result: dict[str, Any], params: dict[str, Any]) -> Interface:
     return Interface(
-        port_id=result["id"],
+        role=result["id"],
+        port_id=_port_id(result),
         mac_address=result.get("mac_address"),
-        tap=result.get("tap") or tap_name(result["id"]),
+        tap=result["tap"],
         mtu=result.get("mtu"),
         bridge=params["integration_bridge"],
     )
@@ -195,5 +216,5 @@ def _drive(domain: Domain, properties: dict[str, Any], params: dict[str, Any]) -
     path = instance_path(params["state_path"], domain.uuid, "config.iso")
     bus = properties.get("hw_cdrom_bus")
     if bus:
-        return Disk(role="config", target=_CDROM_TARGETS[bus], path=path, device="cdrom", bus=bus)
-    return Disk(role="config", target="vdz", path=path)
+        return Disk("config", _CDROM_TARGETS[bus], path, device="cdrom", bus=bus, discard=False, read_only=True)
+    return Disk("config", "vdz", path, discard=False, read_only=True)

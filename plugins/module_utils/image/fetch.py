@@ -1,23 +1,23 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Bring an image's bytes to this host: by http(s), going on where an earlier download stopped, or from a local file."""
+"""Bring an image's bytes to this host: by http(s), going on where an earlier download stopped; or from a local file."""
 
 from __future__ import annotations
 
-import errno
 import http.client
 import os
 import re
 import ssl
-import stat
 import time
 import urllib.error
 from contextlib import closing
 from typing import Any, BinaryIO, Callable
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ..core.disk import check_room, read_record, remove, write_record
 from ..core.errors import InvalidRequest, NotFound, Unavailable
+from .access import Access, refusal
+from .local import copy, file_version, open_file
 from .model import check_url
 
 ATTEMPTS = 4
@@ -32,25 +32,36 @@ class _Again(Exception):
     """This attempt did not work, the next one may."""
 
 
-def version(url: str, pause: Callable | None = None) -> str:
+class _NoParts(_Again):
+    """The server gives this file only whole."""
+
+
+def version(url: str, access: Access | None = None, pause: Callable | None = None) -> str:
     """What tells this version of the source from another: ETag, Last-Modified and length, or a file's time and size."""
     if urlsplit(url).scheme == "file":
-        with _local(url) as source:
-            return _file_version(source)
-    return _insist(url, lambda: _remote_version(url), lambda: 0, pause)
+        with open_file(url) as source:
+            return file_version(source)
+    return _insist(url, lambda: _remote_version(url, access), lambda: 0, pause)
 
 
-def fetch(url: str, part: BinaryIO, expected: str | None = None, pause: Callable | None = None) -> bool:
+def fetch(
+    url: str,
+    part: BinaryIO,
+    expected: str | None = None,
+    access: Access | None = None,
+    pause: Callable | None = None,
+) -> bool:
     """Fill the file `part`; return whether bytes of an earlier attempt are in it.
 
-    expected: the source's version(), if it must still be that one. Where it came from is kept beside the
-    part until forget(). NotFound and InvalidRequest are final, Exhausted is for lack of room, Unavailable
-    after a few attempts without progress, with growing pauses.
+    expected: the source's version(), if it must still be that one. access: the token for an image service, below
+    whose url an image's bytes never change. Where it came from is kept beside the part until forget(). NotFound,
+    Refused and InvalidRequest are final, Exhausted is for lack of room, Unavailable after a few attempts without
+    progress, with growing pauses.
     """
     if urlsplit(url).scheme == "file":
-        _copy(url, part, expected)
+        copy(url, part, expected)
         return False
-    return _insist(url, lambda: _receive(url, part, expected), lambda: _length(part), pause)
+    return _insist(url, lambda: _receive(url, part, expected, access), lambda: _length(part), pause)
 
 
 def forget(part: str) -> None:
@@ -82,21 +93,27 @@ def _shown(url: str) -> str:
     return url.split("?")[0]
 
 
-def _open(url: str, headers: dict[str, str] | None = None) -> Any:
-    """A response to GET, after at most REDIRECTS redirects, each of them looked at first."""
+def _open(url: str, access: Access | None = None, headers: dict[str, str] | None = None) -> Any:
+    """A response to GET, after at most REDIRECTS redirects, each of them looked at first.
+
+    The token goes along as long as all addresses so far are covered, and never comes back after one that is not.
+    """
     from ansible.module_utils.urls import open_url
 
     headers = dict(headers or {}, **{"Accept-Encoding": "identity"})
     address = url
     for _hop in range(REDIRECTS + 1):
+        if access is None or not access.covers(address):
+            access = None
+        sent = headers if access is None else {**headers, "X-Auth-Token": access.token}
         try:
             return open_url(
-                address, headers=headers, timeout=TIMEOUT, follow_redirects="none", decompress=False, use_netrc=False
+                address, headers=sent, timeout=TIMEOUT, follow_redirects="none", decompress=False, use_netrc=False
             )
         except urllib.error.HTTPError as error:
-            error.close()
-            if error.code not in (301, 302, 303, 307, 308):
-                raise _refusal(url, error.code) from error
+            with closing(error):
+                if error.code not in (301, 302, 303, 307, 308):
+                    raise _refusal(url, error, access, "Range" in headers) from error
             address = _redirected(url, address, error.headers.get("Location"))
         except urllib.error.URLError as error:
             if isinstance(error.reason, ssl.SSLCertVerificationError):
@@ -119,18 +136,24 @@ def _redirected(url: str, address: str, location: str | None) -> str:
     return target
 
 
-def _refusal(url: str, status: int) -> Exception:
-    """What an HTTP status means to us."""
-    text = "url %s: the server answers %d" % (_shown(url), status)
+def _refusal(url: str, error: urllib.error.HTTPError, access: Access | None, part: bool) -> Exception:
+    """What an HTTP status means to us; part: whether only a part of the file was asked for."""
+    status, what = error.code, "url %s" % _shown(url)
+    if part and status in (400, 501):
+        return _NoParts("the server gives no part of the file")
     if status in _TRANSIENT_STATUS or status == 416 or status >= 500:
         return _Again("the server answers %d" % status)
+    meant = access and refusal(what, status, error.headers, error.read(4096))
+    if meant:
+        return meant
+    text = "%s: the server answers %d" % (what, status)
     if status in (404, 410):
         return NotFound(text + ", there is no such image: check the url")
     return InvalidRequest(text + ": check the url and who may read it")
 
 
-def _remote_version(url: str) -> str:
-    with closing(_open(url)) as response:
+def _remote_version(url: str, access: Access | None) -> str:
+    with closing(_open(url, access)) as response:
         return _response_version(response.headers)
 
 
@@ -149,23 +172,28 @@ def _length(part: BinaryIO) -> int:
     return os.fstat(part.fileno()).st_size
 
 
-def _receive(url: str, part: BinaryIO, expected: str | None) -> bool:
+def _receive(url: str, part: BinaryIO, expected: str | None, access: Access | None) -> bool:
     """One attempt: ask for what is missing, or for everything if what is there may be of another version."""
     memory = read_record(_memory(part.name)) or {}
     have = _length(part)
-    if not (memory.get("url") == url and memory.get("validator")):
+    validator, immutable = memory.get("validator"), access is not None and access.covers(url)
+    if memory.get("url") != url or not (validator or immutable):
         have = 0
     if have and have == memory.get("length"):
         return True
-    headers = {"Range": "bytes=%d-" % have, "If-Range": memory["validator"]} if have else {}
+    headers = {"Range": "bytes=%d-" % have} if have else {}
+    if have and validator:
+        headers["If-Range"] = validator
     try:
-        response = _open(url, headers)
-    except _Again:
-        _start_anew_if_too_long(part, memory)
+        response = _open(url, access, headers)
+    except _Again as error:
+        _start_anew_if_useless(part, memory, error)
         raise
     with closing(response):
         if response.getcode() == 206:
             _check_continues(response.headers, have, memory, part)
+        elif response.getcode() == 204:
+            raise NotFound("url %s: the server has lost the image's data: upload it anew" % _shown(url))
         else:
             have = 0
             _begin(url, part, response.headers, expected)
@@ -179,9 +207,9 @@ def _receive(url: str, part: BinaryIO, expected: str | None) -> bool:
     return have > 0
 
 
-def _start_anew_if_too_long(part: BinaryIO, memory: dict[str, Any]) -> None:
-    """A part longer than the whole makes every range wrong (416)."""
-    if _length(part) > (memory.get("length") or _length(part)):
+def _start_anew_if_useless(part: BinaryIO, memory: dict[str, Any], error: _Again) -> None:
+    """A part longer than the whole makes every range wrong (416); without ranges no part is of use."""
+    if isinstance(error, _NoParts) or _length(part) > (memory.get("length") or _length(part)):
         part.truncate(0)
 
 
@@ -217,65 +245,3 @@ def _pour(response: Any, part: BinaryIO) -> None:
         rest = memoryview(chunk)
         while rest:
             rest = rest[part.write(rest) :]
-
-
-def _local(url: str) -> BinaryIO:
-    """The file behind a file:// url, open."""
-    path = unquote(urlsplit(url).path)
-    try:
-        # Not to wait for the other end of a pipe.
-        source = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0)  # noqa: SIM115
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound("url %s: there is no such file on this host" % url) from error
-    except (OSError, ValueError) as error:
-        raise InvalidRequest("url %s: %s" % (url, error)) from error
-    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        source.close()
-        raise InvalidRequest("url %s: is not a file" % url)
-    return source
-
-
-def _file_version(source: BinaryIO) -> str:
-    facts = os.fstat(source.fileno())
-    return "%d|%d" % (facts.st_mtime_ns, facts.st_size)
-
-
-def _copy(url: str, part: BinaryIO, expected: str | None) -> None:
-    """Copy a local file as it is, holes as holes, sharing its blocks where the file system can."""
-    part.truncate(0)
-    with _local(url) as source:
-        before, size = _file_version(source), _length(source)
-        if os.fstat(source.fileno()).st_dev != os.fstat(part.fileno()).st_dev:
-            check_room(os.path.dirname(part.name), os.fstat(source.fileno()).st_blocks * 512)
-        end = 0
-        while end < size:
-            start, end = _next_data(source.fileno(), end, size)
-            _copy_range(source.fileno(), part.fileno(), start, end)
-        part.truncate(size)
-        if expected not in (None, before) or _file_version(source) != before:
-            raise Unavailable("url %s: changed while it was being copied; run again" % url)
-
-
-def _next_data(descriptor: int, offset: int, size: int) -> tuple[int, int]:
-    """Where the next data begins and ends; the end of the file if there is none any more."""
-    try:
-        start = os.lseek(descriptor, offset, os.SEEK_DATA)
-        return start, os.lseek(descriptor, start, os.SEEK_HOLE)
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            return size, size
-        raise
-
-
-def _copy_range(source: int, target: int, start: int, end: int) -> None:
-    """Copy bytes to the same place of another file; by the kernel if it can."""
-    while start < end:
-        try:
-            done = os.copy_file_range(source, target, end - start, start, start)
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM):
-                raise
-            done = os.pwrite(target, os.pread(source, min(CHUNK, end - start), start), start)
-        if not done:
-            raise Unavailable("a local file became shorter while it was being copied; run again")
-        start += done

@@ -105,6 +105,8 @@ def cure(found: str) -> str:
     """What to do with an image of a format that was not claimed or is not accepted."""
     if found in ("qcow2", "raw"):
         return "say disk_format: %s if that is meant" % found
+    if found in RAW:
+        return "say disk_format: raw"
     if found in COMPRESSED:
         return "decompress it first"
     if found == "web page":

@@ -27,6 +27,7 @@ class Image:
     """An image and what a host has of it.
 
     size: of the root disk in GiB, 0 or None for the image's own. min_disk in GiB, min_ram in MiB.
+    id, service, direct_url: what an image service says of it, passed through.
     launched: its instance ran from the root disk before, which is never made anew then.
     base: the cached file, None while only the source can tell (waived checksum); cached: whether it is there.
     path: the root disk, None without an instance or while there is none; virtual_size: its bytes.
@@ -40,6 +41,9 @@ class Image:
     min_disk: int | None = None
     min_ram: int | None = None
     properties: dict | None = None
+    id: str | None = None
+    service: str | None = None
+    direct_url: str | None = None
     size: int | None = None
     launched: bool = False
     base: str | None = None
@@ -161,7 +165,7 @@ def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
         owner = _uuid(owner)
     elif state == "absent":
         raise InvalidRequest("instance_uuid is missing: state absent removes root disks, not the shared cache")
-    image = Image(**dict(entry, instance_uuid=owner, name=checked_name(entry.get("name") or owner or "", "image")))
+    image = Image(**dict(entry, instance_uuid=owner, name=_name(entry, owner)))
     if owner is not None:
         image = replace(image, path=instance_path(state_path, owner, "root.qcow2"))
     if state == "absent":
@@ -169,6 +173,12 @@ def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
     image = replace(image, checksum=image.checksum and image.checksum.lower())
     check(image)
     return image if image.waived else replace(image, base=os.path.join(state_path, "base", base_name(image)))
+
+
+def _name(entry: dict[str, Any], owner: str | None) -> str:
+    """The image's name, else its instance; no file is called by it. A service's names are free text."""
+    name = entry.get("name") or owner or ""
+    return name if entry.get("service") else checked_name(name, "image")
 
 
 def _uuid(text: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Iterable, Iterator
 from ..core.change import Change
 from ..core.disk import disk_errors, in_use, locked, make_directory, put_in_place, qemu_img, remove
 from ..core.errors import Conflict, InvalidRequest, LaunchError, Unavailable
+from .access import Access, access
 from .fetch import fetch, forget, version
 from .format import Qcow2, inspect, parse_qcow2
 from .model import Image, base_name, root_size
@@ -29,15 +30,16 @@ ABANDONED = 24 * 3600
 
 def connect(params: dict[str, Any]) -> Images:
     """The images below state_path of this host."""
-    return Images(params["state_path"], params["state"])
+    return Images(params["state_path"], params["state"], access(params))
 
 
 class Images:
     """Reads and changes what a host has of images."""
 
-    def __init__(self, state_path: str, state: str = "present") -> None:
+    def __init__(self, state_path: str, state: str = "present", access: Access | None = None) -> None:
         self.state_path = state_path
         self.state = state
+        self.access = access
         self.versions: dict[str, str | LaunchError] = {}
 
     def read(self, wanted: Iterable[Image]) -> dict[str, Image | LaunchError]:
@@ -82,7 +84,7 @@ class Images:
     def _version(self, url: str) -> str:
         if url not in self.versions:
             try:
-                self.versions[url] = version(url)
+                self.versions[url] = version(url, self.access)
             except LaunchError as error:
                 self.versions[url] = error
         answer = self.versions[url]
@@ -127,7 +129,7 @@ class Images:
             expected = self._version(str(image.url)) if image.waived else None
             with held(base) as part:
                 if part is not None:
-                    obtain(image, part, expected)
+                    obtain(image, part, expected, self.access)
                     os.fchmod(part.fileno(), 0o644)
                     forget(part.name)
                     put_in_place(part.name, base)
@@ -135,9 +137,9 @@ class Images:
         return base
 
 
-def obtain(image: Image, part: BinaryIO, expected: str | None) -> None:
+def obtain(image: Image, part: BinaryIO, expected: str | None, access: Access | None) -> None:
     """Fetch and check an image. A download that was continued and turns out wrong is made once more, whole."""
-    continued = fetch(str(image.url), part, expected)
+    continued = fetch(str(image.url), part, expected, access)
     try:
         check(image, part)
     except InvalidRequest:
@@ -145,7 +147,7 @@ def obtain(image: Image, part: BinaryIO, expected: str | None) -> None:
             raise
         part.truncate(0)
         forget(part.name)
-        fetch(str(image.url), part, expected)
+        fetch(str(image.url), part, expected, access)
         check(image, part)
 
 
@@ -287,13 +289,11 @@ def _is(part: BinaryIO) -> bool:
 
 
 def sweep(directory: str) -> None:
-    """Remove downloads that were abandoned."""
+    """Remove downloads that were abandoned. One that is gone was completed by another task meanwhile."""
     for entry in os.scandir(directory):
-        if entry.name.endswith(".part") and entry.stat().st_mtime < time.time() - ABANDONED:
-            try:
+        with suppress(BlockingIOError, FileNotFoundError):
+            if entry.name.endswith(".part") and entry.stat().st_mtime < time.time() - ABANDONED:
                 part = _lock(entry.path, wait=False)
-            except BlockingIOError:
-                continue
-            remove(entry.path)
-            forget(entry.path)
-            part.close()
+                remove(entry.path)
+                forget(entry.path)
+                part.close()

@@ -8,8 +8,11 @@ import copy
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Hypervisor
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import libvirt as backend
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import lifecycle
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Hypervisor, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
+from ansible_collections.kvmstack.launch.tests.unit.domain.fake_libvirt import FAKE, Host
 
 UUID = "11111111-0000-4000-8000-000000000001"
 PORT = "22222222-0000-4000-8000-000000000002"
@@ -25,6 +28,7 @@ PARAMS = {
     "vif_plugging_timeout": 0.2,
     "user_data": {},
     "vendor_data": "{}",
+    "volume_secrets": {},
     "domains": [
         {
             "uuid": UUID,
@@ -96,3 +100,33 @@ def ask():
 def domain(ask):
     """The complete domain, as it would be made on a host."""
     return parse(ask())[0].on(Hypervisor("qemu"))
+
+
+@pytest.fixture
+def host(monkeypatch):
+    monkeypatch.setattr(backend.openvswitch, "plugged", lambda: {"tap22222222-00": PORT})
+    monkeypatch.setattr(backend.openvswitch, "datapath_type", lambda bridge: "netdev")
+    monkeypatch.setattr(backend, "POLL", 0.01)
+    monkeypatch.setattr(lifecycle.iso, "write", lambda path, files: open(path, "wb").close())
+    return Host()
+
+
+@pytest.fixture
+def run(host, ask, tmp_path):
+    """One run of the stage over the complete domain."""
+
+    def run(state="present", connection=None, password=None, nowhere=False, **changes):
+        params = {**ask(**changes), "state": state, "state_path": str(tmp_path)}
+        if connection:
+            params["volumes"][0].update(connection=connection, volume_id="service-1")
+        if nowhere:
+            params["volumes"][0].update(path=None)
+        if password:
+            params["volume_secrets"] = {"service-1": password}
+        stage = backend.Libvirt(FAKE, host, params)
+        wanted = parse(params)
+        changes = plan(wanted, stage.read(wanted), state)
+        outcome = stage.apply([change for change in changes if change.pending])
+        return changes[0].action, outcome.get(UUID, changes[0].error)
+
+    return run

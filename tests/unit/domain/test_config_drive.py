@@ -49,6 +49,23 @@ def test_network_data(domain):
     }
 
 
+def test_a_network_without_dhcp_says_its_addresses(ask):
+    params = ask()
+    params["ports"][0].update(dhcp=False, gateway="10.20.0.1", network_id="net-1")
+    assert read(parse(params)[0], "network_data.json")["networks"] == [
+        {
+            "id": "network0",
+            "type": "ipv4",
+            "link": "tap22222222-00",
+            "network_id": "net-1",
+            "ip_address": "10.20.0.11",
+            "netmask": "255.255.255.0",
+            "routes": [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "10.20.0.1"}],
+            "services": [{"type": "dns", "address": "10.20.0.2"}, {"type": "dns", "address": "10.20.0.2"}],
+        }
+    ]
+
+
 def test_both_versions_say_the_same(domain):
     files = domain.config_drive
     names = {name.split("/")[2] for name in files}

@@ -1,172 +1,25 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Domains in a libvirt that lives in memory; the real one is in molecule's scenarios."""
+"""How domains come, change and go."""
 
-# ruff: noqa: N802  (libvirt's own names)
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
-from xml.etree import ElementTree
 
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import libvirt as backend
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import lifecycle, xml
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import NameTaken, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
+from ansible_collections.kvmstack.launch.tests.unit.domain.fake_libvirt import FAKE, PAUSED, SHUTOFF, Handle
 
 UUID = "11111111-0000-4000-8000-000000000001"
 PORT = "22222222-0000-4000-8000-000000000002"
 ALIAS = "ua-33333333-0000-4000-8000-000000000003"
 FOREIGN = "<domain><name>%s</name><uuid>%s</uuid><vcpu>1</vcpu><memory>1024</memory></domain>"
-
-RUNNING, PAUSED, SHUTOFF = 1, 3, 5
-
-
-class LibvirtError(Exception):
-    """What libvirt raises, with a code."""
-
-    def __init__(self, code, message="no"):
-        super().__init__(message)
-        self.code = code
-
-    def get_error_code(self):
-        return self.code
-
-
-FAKE = SimpleNamespace(
-    libvirtError=LibvirtError,
-    VIR_ERR_NO_DOMAIN=42,
-    VIR_ERR_OPERATION_INVALID=55,
-    VIR_DOMAIN_PAUSED=PAUSED,
-    VIR_DOMAIN_SHUTOFF=SHUTOFF,
-    VIR_DOMAIN_CRASHED=6,
-    VIR_DOMAIN_PMSUSPENDED=7,
-    VIR_DOMAIN_START_PAUSED=1,
-    VIR_DOMAIN_AFFECT_LIVE=1,
-    VIR_DOMAIN_AFFECT_CONFIG=2,
-    VIR_DOMAIN_XML_INACTIVE=2,
-    VIR_DOMAIN_METADATA_ELEMENT=2,
-    VIR_DOMAIN_UNDEFINE_MANAGED_SAVE=1,
-    VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA=2,
-    VIR_DOMAIN_UNDEFINE_NVRAM=4,
-    VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA=16,
-)
-
-
-class Handle:
-    """A domain of that libvirt; its log says what was done to it."""
-
-    def __init__(self, host, text):
-        self.host, self.text, self.stored, self.now, self.log = host, text, text, SHUTOFF, []
-
-    def name(self):
-        return ElementTree.fromstring(self.text).findtext("name")
-
-    def UUIDString(self):
-        return ElementTree.fromstring(self.text).findtext("uuid")
-
-    def XMLDesc(self, flags=0):
-        return self.stored if flags & FAKE.VIR_DOMAIN_XML_INACTIVE else self.text
-
-    def state(self):
-        return [self.now, 0]
-
-    def isActive(self):
-        return self.now != SHUTOFF
-
-    def isPersistent(self):
-        return True
-
-    def createWithFlags(self, flags):
-        assert flags == FAKE.VIR_DOMAIN_START_PAUSED
-        if self.host.refuses:
-            raise LibvirtError(1, self.host.refuses)
-        self.now = PAUSED
-        self.log.append("start")
-
-    def resume(self):
-        self.now = RUNNING
-        self.log.append("resume")
-
-    def pMWakeup(self):
-        self.now = RUNNING
-        self.log.append("wake")
-
-    def destroy(self):
-        self.now = SHUTOFF
-        self.log.append("destroy")
-
-    def undefineFlags(self, flags):
-        self.host.domains.remove(self)
-        self.log.append("undefine")
-
-    def setMetadata(self, kind, mark, key, uri, flags):
-        self.log.append("mark %d" % flags)
-
-    def attachDeviceFlags(self, text, flags):
-        device = ElementTree.fromstring(text)
-        self._change(lambda devices: devices.append(device), flags)
-        self.log.append("attach %s %d" % (device.find("alias").get("name"), flags))
-
-    def detachDeviceAlias(self, alias, flags):
-        self._change(lambda devices: devices.remove(devices.find("*/alias[@name='%s']/.." % alias)), flags)
-        self.log.append("detach %s %d" % (alias, flags))
-
-    def _change(self, change, flags):
-        which = {FAKE.VIR_DOMAIN_AFFECT_LIVE: "text", FAKE.VIR_DOMAIN_AFFECT_CONFIG: "stored"}[flags]
-        root = ElementTree.fromstring(getattr(self, which))
-        change(root.find("devices"))
-        setattr(self, which, ElementTree.tostring(root, encoding="unicode"))
-
-
-class Host:
-    """A connection to that libvirt."""
-
-    def __init__(self):
-        self.domains, self.refuses = [], None
-
-    def defineXML(self, text):
-        self.domains.append(Handle(self, text))
-        return self.domains[-1]
-
-    def lookupByUUIDString(self, uuid):
-        return self._only(Handle.UUIDString, uuid)
-
-    def lookupByName(self, name):
-        return self._only(Handle.name, name)
-
-    def _only(self, say, said):
-        for handle in self.domains:
-            if say(handle) == said:
-                return handle
-        raise LibvirtError(FAKE.VIR_ERR_NO_DOMAIN)
-
-
-@pytest.fixture
-def host(monkeypatch):
-    monkeypatch.setattr(backend.openvswitch, "plugged", lambda: {"tap22222222-00": PORT})
-    monkeypatch.setattr(backend.openvswitch, "datapath_type", lambda bridge: "netdev")
-    monkeypatch.setattr(backend, "POLL", 0.01)
-    monkeypatch.setattr(lifecycle.iso, "write", lambda path, files: open(path, "wb").close())
-    return Host()
-
-
-@pytest.fixture
-def run(host, ask, tmp_path):
-    """One run of the stage over the complete domain."""
-
-    def run(state="present", **changes):
-        params = {**ask(**changes), "state": state, "state_path": str(tmp_path)}
-        stage = backend.Libvirt(FAKE, host, params)
-        wanted = parse(params)
-        changes = plan(wanted, stage.read(wanted), state)
-        outcome = stage.apply([change for change in changes if change.pending])
-        return changes[0].action, outcome.get(UUID, changes[0].error)
-
-    return run
 
 
 def test_a_domain_is_started_paused_and_resumed_when_its_port_is_wired(run, host, tmp_path):
@@ -239,9 +92,9 @@ def test_a_running_domain_changes_in_both_its_definitions(run, host):
     run()
     host.domains[0].log.clear()
     run(metadata={"role": "db"}, volumes=[])
-    assert host.domains[0].log == ["mark 3", "detach %s 2" % ALIAS, "detach %s 1" % ALIAS]
+    assert host.domains[0].log == ["mark kvmstack 3", "mark nova 3", "detach %s 2" % ALIAS, "detach %s 1" % ALIAS]
     run()
-    assert host.domains[0].log[3:] == ["attach %s 2" % ALIAS, "attach %s 1" % ALIAS]
+    assert host.domains[0].log[4:] == ["attach %s 3" % ALIAS]
     assert run() == ("keep", None)
 
 
@@ -282,7 +135,7 @@ def test_a_foreign_domain_is_never_touched(run, host, state, name, uuid, kind):
 
 
 def test_a_namesake_of_ours_hinders_a_launch_but_not_a_removal(run, host, domain):
-    host.defineXML(xml.text(xml.definition(domain)).replace(UUID, "99999999-0000-4000-8000-000000000009"))
+    host.defineXML(text(xml.definition(domain)).replace(UUID, "99999999-0000-4000-8000-000000000009"))
     assert isinstance(run()[1], NameTaken)
     assert run("absent") == ("keep", None)
 

@@ -9,24 +9,34 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk, Interface, Mount, Remote
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import (
     HOST,
-    Disk,
     Domain,
     Hypervisor,
-    Interface,
     Labels,
     NameTaken,
     plan,
 )
 
 ROOT = Disk("root", "vda", "/instances/root.qcow2", "qcow2", "/base/a.raw", "raw")
-DATA = Disk("volume-1", "vdb", "/volumes/1.raw")
+DATA = Disk("volume-1", "vdb", "/volumes/1.raw", serial="service-1")
 LOGS = Disk("volume-2", "vdc", "/volumes/2.raw")
-PORT = Interface("port-1", "fa:16:3e:00:00:01", "tapport-1")
+PORT = Interface("port-1", "port-1", "fa:16:3e:00:00:01", "tapport-1")
 LABELS = Labels("default", "me", "small", "demo", (("role", "web"),))
 HERE = Domain("uuid", "web", LABELS, 1, 512, (("hw_machine_type", "q35"),), ROOT, (DATA,), (PORT,))
 SILENT = Domain("uuid", "web")
+REMOTE = Remote("rbd", "volumes/volume-3", (("mon-1", 6789),), "cinder", "secret-1")
+MOVED = replace(REMOTE, hosts=(("mon-2", 3300),), secret="secret-2")
+CEPH = Disk("volume-3", "vda", remote=REMOTE, serial="service-3", boot=True)
+SHARED = Disk("volume-4", "vdb", "/mnt/a/volume-4", mount=Mount("nfs:/a", "/mnt/a"), serial="service-4")
+BOOTED = replace(HERE, root=None, volumes=(CEPH, SHARED))
+
+
+def moved(domain):
+    """The same domain, its volumes reached by other ways."""
+    shared = replace(SHARED, path="/mnt/b/volume-4", mount=Mount("other:/a", "/mnt/b"))
+    return replace(domain, volumes=(replace(CEPH, remote=MOVED), shared))
 
 
 @pytest.mark.parametrize(
@@ -45,13 +55,26 @@ SILENT = Domain("uuid", "web")
         pytest.param(replace(HERE, volumes=()), HERE, "present", "update", id="no volume any more"),
         pytest.param(replace(HERE, interfaces=()), HERE, "present", "update", id="no port any more"),
         pytest.param(replace(HERE, labels=replace(LABELS, metadata=())), HERE, "present", "update", id="no metadata"),
+        pytest.param(BOOTED, BOOTED, "present", "keep", id="network disks are kept"),
+        pytest.param(moved(BOOTED), BOOTED, "present", "keep", id="a running domain keeps its connections"),
+        pytest.param(
+            replace(HERE, interfaces=(replace(PORT, port_id="anew"),)), HERE, "present", "update", id="a port made anew"
+        ),
+        pytest.param(
+            replace(HERE, volumes=(replace(DATA, serial="0123456789012345678912"),)),
+            replace(HERE, volumes=(replace(DATA, serial="01234567890123456789"),)),
+            "present",
+            "keep",
+            id="an older domain has 20 characters of the serial",
+        ),
         pytest.param(SILENT, HERE, "absent", "delete", id="absent needs only the identity"),
         pytest.param(SILENT, None, "absent", "keep", id="absent again"),
     ],
 )
 def test_plan(wanted, existing, state, action):
     current = {"uuid": existing} if existing else {}
-    assert plan([wanted], current, state)[0].action == action
+    change = plan([wanted], current, state)[0]
+    assert (change.action, change.error) == (action, None)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +86,11 @@ def test_plan(wanted, existing, state, action):
         ("image.properties.hw_machine_type", replace(HERE, hardware=())),
         ("image", replace(HERE, root=replace(ROOT, base="/base/b.raw"))),
         ("root disk", replace(HERE, root=replace(ROOT, path="/elsewhere"))),
+        ("boot disk", replace(HERE, root=None, volumes=(CEPH,))),
+        ("volume volume-1: source", replace(HERE, volumes=(replace(DATA, path="/volumes/2.raw"),))),
+        ("volume volume-1: source", replace(HERE, volumes=(replace(DATA, path=None, remote=REMOTE),))),
+        ("volume volume-1: format", replace(HERE, volumes=(replace(DATA, format="qcow2"),))),
+        ("volume volume-1: volume_id", replace(HERE, volumes=(replace(DATA, serial="other"),))),
         ("volume volume-1: target", replace(HERE, volumes=(replace(DATA, target="vdc"),))),
         ("port port-1: mac_address", replace(HERE, interfaces=(replace(PORT, mac_address="fa:16:3e:00:00:02"),))),
     ],
@@ -77,6 +105,24 @@ def test_what_cannot_change_is_named(field, wanted):
 def test_a_volume_that_stays_keeps_its_place_before_new_ones():
     after = replace(HERE, volumes=(LOGS, DATA)).over(replace(HERE, volumes=(DATA,)))
     assert after.volumes == (DATA, LOGS)
+
+
+def test_a_domain_that_was_off_takes_the_connections_of_now():
+    after = moved(BOOTED).over(replace(BOOTED, status="SHUTOFF"))
+    assert [disk.source for disk in after.volumes] == ["rbd:volumes/volume-3", "/mnt/b/volume-4"]
+    assert after.volumes[0].remote == MOVED
+    assert after.volumes[1].mount.export == "other:/a"
+
+
+def test_where_nobody_knows_a_volume_stays_as_it_is():
+    unknown = replace(BOOTED, volumes=(replace(CEPH, remote=None), SHARED))
+    assert unknown.over(replace(BOOTED, status="SHUTOFF")).volumes[0].remote == REMOTE
+
+
+@pytest.mark.parametrize("volumes", [(), (SHARED,)])
+def test_the_volume_that_a_domain_boots_from_stays(volumes):
+    change = plan([replace(BOOTED, volumes=volumes)], {"uuid": BOOTED}, "present")[0]
+    assert "boot disk (none, now volume-3)" in str(change.error)
 
 
 def test_a_new_domain_takes_what_the_host_decides():

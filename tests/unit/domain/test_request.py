@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Disk, Interface
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk, Interface
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 
 UUID = "11111111-0000-4000-8000-000000000001"
@@ -22,8 +22,9 @@ def test_all_parts_are_joined(ask):
     assert domain.root == Disk(
         "root", "vda", "/srv/state/instances/%s/root.qcow2" % UUID, "qcow2", "/srv/state/base/sha256-12.raw", "raw"
     )
+    assert domain.root.boot
     assert domain.volumes == (Disk(VOLUME, "vdb", "/srv/state/volumes/%s.raw" % VOLUME),)
-    assert domain.interfaces == (Interface(PORT, "fa:16:3e:00:00:01", "tap22222222-00"),)
+    assert domain.interfaces == (Interface(PORT, PORT, "fa:16:3e:00:00:01", "tap22222222-00"),)
     assert domain.interfaces[0].mtu == 1442
     assert domain.drive.path == "/srv/state/instances/%s/config.iso" % UUID
 
@@ -100,6 +101,58 @@ def test_no_two_domains_are_the_same(ask):
     params["domains"] *= 2
     with pytest.raises(InvalidRequest, match="uuid %s is given twice; name web-1 is given twice" % UUID):
         parse(params)
+
+
+def test_a_port_goes_by_the_id_that_its_service_gave_it(ask):
+    params = ask()
+    params["ports"][0].update(port_id="44444444-0000-4000-8000-000000000004", tap=None)
+    domain = parse(params)[0]
+    assert domain.interfaces == (
+        Interface(PORT, "44444444-0000-4000-8000-000000000004", "fa:16:3e:00:00:01", "tap44444444-00"),
+    )
+    assert (
+        b'"vif_id": "44444444-0000-4000-8000-000000000004"' in domain.config_drive["openstack/latest/network_data.json"]
+    )
+
+
+@pytest.mark.parametrize("image", [None, {"name": "demo", "properties": {}}])
+def test_a_domain_boots_from_the_volume_that_says_so(ask, image):
+    params = ask(image=image)
+    params["volumes"][0].update(boot=True, device=None)
+    params["images"] = []
+    domain = parse(params)[0]
+    assert (domain.fault, domain.root) == (None, None)
+    assert (domain.volumes[0].target, domain.volumes[0].boot) == ("vda", True)
+
+
+def test_each_instance_has_its_own_result_of_a_shared_volume(ask):
+    params = ask()
+    mine = params["volumes"][0]
+    others = dict(mine, instance_uuid="99999999-0000-4000-8000-000000000009", path="/elsewhere")
+    for results in ([mine, others], [others, mine]):
+        params["volumes"] = [dict(result, multiattach=True) for result in results]
+        (volume,) = parse(params)[0].volumes
+        assert (volume.path, volume.shareable) == (mine["path"], True)
+
+
+def test_in_check_mode_a_volume_is_nowhere_yet(ask):
+    params = ask()
+    params["volumes"][0].update(path=None, connection=None, device=None)
+    (volume,) = parse(params)[0].volumes
+    assert (volume.source, volume.target) == (None, "vdb")
+
+
+def test_a_connection_that_is_not_offered_fails_its_domain(ask):
+    params = ask()
+    params["volumes"][0].update(connection={"protocol": "fibre_channel"})
+    fault = parse(params)[0].fault
+    assert "volume data: connection: 'fibre_channel' is missing or not offered: rbd, iscsi, nfs are" in str(fault)
+    assert fault.abort
+
+
+def test_the_owners_names_are_labels(ask):
+    labels = parse(ask(project_name="demo", user_name="member"))[0].labels
+    assert (labels.project_id, labels.project_name, labels.user_name) == ("default", "demo", "member")
 
 
 @pytest.mark.parametrize("vendor_data", ["[", "[]", "5"])

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import resources, xml
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 
@@ -94,12 +95,12 @@ def test_the_documents_resources_are_the_domains(ask):
     assert len(root.findall("cpu")) == 1
     assert root.find("cpu/numa/cell") is not None
     assert root.find("devices/hostdev") is not None
-    assert xml.parse(xml.text(root), "ACTIVE").resources == GIVEN
+    assert xml.parse(text(root), "ACTIVE").resources == GIVEN
 
 
 def test_a_second_run_keeps(ask):
     [wanted] = parse(ask(resources=GIVEN))
-    there = xml.parse(xml.text(xml.definition(replace(wanted, virt_type="qemu"))), "ACTIVE")
+    there = xml.parse(text(xml.definition(replace(wanted, virt_type="qemu"))), "ACTIVE")
     for again in (ask(resources=GIVEN), ask(resources=None), ask()):
         [change] = plan(parse(again), {wanted.uuid: there}, "present")
         assert change.action == "keep"

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Disk, Domain
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import Domain
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import libvirt
 
 CAPABILITIES = """
@@ -51,7 +53,7 @@ def test_a_host_without_topology_has_no_cells():
 
 
 def test_usage_tells_ours_from_others():
-    ours = xml.text(xml.definition(Domain("u", "n", vcpus=2, ram=128, root=Disk("root", "vda", "/r"))))
+    ours = text(xml.definition(Domain("u", "n", vcpus=2, ram=128, root=Disk("root", "vda", "/r"))))
     assert libvirt.usage([ours, FOREIGN]) == {
         "vcpus_used": 5,
         "memory_mb_used": 192,

@@ -11,7 +11,10 @@ import pytest
 
 
 class Site:
-    """What the server does next: statuses to answer first, bytes after which it hangs up, where it redirects to."""
+    """What the server does next: statuses to answer first, bytes after which it hangs up, where it redirects to.
+
+    aliases are paths of the image beside /image; page is what it says when it does not serve.
+    """
 
     def __init__(self):
         self.content = b""
@@ -19,6 +22,8 @@ class Site:
         self.statuses = []
         self.hang_up_after = []
         self.redirects = {}
+        self.aliases = set()
+        self.page = b""
         self.ranges = True
         self.requests = []
         self.address = ""
@@ -36,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(302, Location=site.redirects[self.path])
         elif site.statuses:
             self.answer(site.statuses.pop(0))
-        elif self.path != "/image":
+        elif self.path != "/image" and self.path not in site.aliases:
             self.answer(404)
         else:
             self.serve(site)
@@ -44,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
     def serve(self, site):
         content, start = site.content, 0
         wanted = self.headers.get("Range")
-        if wanted and site.ranges and self.headers.get("If-Range") == site.etag:
+        if wanted and site.ranges and self.headers.get("If-Range") in (None, site.etag):
             start = int(wanted[len("bytes=") : -1])
             if start >= len(content):
                 self.answer(416)
@@ -63,10 +68,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status, **headers):
         self.send_response(status)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(self.site.page)))
+        self.send_header("x-openstack-request-id", "req-1")
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
+        self.wfile.write(self.site.page)
 
     def log_message(self, *arguments):
         pass

@@ -12,9 +12,11 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Exhausted,
     InvalidRequest,
     NotFound,
+    Refused,
     Unavailable,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch as module
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.access import Access, access
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.fetch import fetch, version
 
 OLD, NEW = os.urandom(300_000), os.urandom(300_000)
@@ -171,6 +173,113 @@ def test_no_room(site, part, monkeypatch):
     with pytest.raises(Exhausted, match="1 MiB needed .*free"):
         fetch(site.address + "/image", part)
     assert content(part) == b""
+
+
+TOKEN = "gAAAAABtoken"
+
+
+@pytest.fixture
+def glance(site):
+    """The part of the site that is the image service; it names no versions."""
+    site.content, site.etag = OLD, None
+    site.aliases = {"/v2/images/1/file"}
+    return Access(TOKEN, site.address + "/v2")
+
+
+def tokens(site):
+    return [headers.get("X-Auth-Token") for _path, headers in site.requests]
+
+
+def test_a_token_goes_to_the_image_service(site, part, glance):
+    fetch(site.address + "/v2/images/1/file", part, access=glance)
+    assert content(part) == OLD
+    assert tokens(site) == [TOKEN]
+
+
+@pytest.mark.parametrize("path", ["/image", "/v2x/../image", "/v2?/image"])
+def test_a_token_goes_to_nobody_else(site, part, glance, path):
+    site.aliases.add(path)
+    fetch(site.address + path, part, access=glance)
+    assert tokens(site) == [None]
+
+
+def test_a_token_does_not_follow_a_redirect_and_does_not_come_back(site, part, glance):
+    away = site.address.replace("127.0.0.1", "localhost")
+    site.redirects = {"/v2/a": "/v2/b", "/v2/b": away + "/c", "/c": site.address + "/v2/images/1/file"}
+    fetch(site.address + "/v2/a", part, access=glance)
+    assert content(part) == OLD
+    assert tokens(site) == [TOKEN, TOKEN, None, None]
+
+
+def test_an_image_service_that_names_no_version_is_continued(site, part, pauses, glance):
+    site.hang_up_after = [100_000]
+    assert fetch(site.address + "/v2/images/1/file", part, access=glance, pause=pauses.append) is True
+    assert content(part) == OLD
+    assert ranges(site) == [None, "bytes=100000-"]
+
+
+@pytest.mark.parametrize("status", [400, 501])
+def test_an_image_service_that_gives_no_parts(site, part, glance, status):
+    site.hang_up_after = [100_000]
+
+    def refuse_parts(_seconds):
+        site.statuses = [status] if not site.statuses and len(site.requests) == 1 else []
+
+    assert fetch(site.address + "/v2/images/1/file", part, access=glance, pause=refuse_parts) is False
+    assert content(part) == OLD
+    assert ranges(site) == [None, "bytes=100000-", None]
+
+
+def test_lost_data(site, part, glance):
+    site.statuses = [204]
+    with pytest.raises(NotFound, match="lost the image's data"):
+        fetch(site.address + "/v2/images/1/file", part, access=glance)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (401, Refused, "the token was refused by the image service"),
+        (403, Refused, "does not let the token's project read it"),
+        (404, NotFound, "no such image for the token's project"),
+        (410, NotFound, "no such image any more"),
+        (400, InvalidRequest, "the server answers 400"),
+    ],
+)
+def test_the_image_services_refusals(site, part, glance, status, error, words):
+    site.statuses = [status]
+    site.page = b"<html><head><title>No</title></head><body><h1>No</h1>\n Not &lt;you&gt;<br /></body></html>"
+    with pytest.raises(error, match=words) as raised:
+        fetch(site.address + "/v2/images/1/file", part, access=glance)
+    assert raised.value.abort
+    assert TOKEN not in repr((raised.value, glance))
+    if status != 400:
+        assert ": No Not <you> (%d, request id req-1); " % status in str(raised.value)
+
+
+def test_the_token_is_not_written_down(site, tmp_path, part, glance):
+    site.hang_up_after = [100_000]
+    with pytest.raises(KeyboardInterrupt):
+        fetch(site.address + "/v2/images/1/file", part, access=glance, pause=interrupt)
+    assert all(TOKEN.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"token": "a\nb", "token_url": "http://x.test/v2"}, "token: is none"),
+        ({"token": "secret", "token_url": "file:///v2"}, "token_url: scheme 'file'"),
+        ({"token": "secret", "token_url": "http://me@x.test/v2"}, "token_url: holds a user"),
+    ],
+)
+def test_wrong_tokens_are_refused_and_not_shown(params, words):
+    with pytest.raises(InvalidRequest, match=words) as raised:
+        access(params)
+    assert params["token"] not in str(raised.value)
+
+
+def test_no_token():
+    assert access({"token": None, "token_url": None}) is None
 
 
 def test_version_tells_changes(site):
