@@ -25,8 +25,8 @@ class Instance:
 
     flavor: {name, vcpus, ram (MiB), disk (GiB), extra_specs}. ports and volumes are the items that the
     stages of these names take. group: {name, policy, max_server_per_host}. attempted_hosts failed it in this
-    launch. seconds passed from the request to ACTIVE. fault is the message of what stopped it. user_data itself is
-    never here, only its SHA-256.
+    launch, the last of them by last_error. seconds passed from the request to ACTIVE. fault is what stopped it.
+    user_data itself is never here, only its SHA-256.
     lease (record/lease.py) says who drives it, and is no part of what it is.
     """
 
@@ -53,6 +53,7 @@ class Instance:
     launched: bool = False
     seconds: float | None = None
     fault: str | None = None
+    last_error: str | None = None
     lease: Any = field(default=None, compare=False)
 
     @property
@@ -200,6 +201,7 @@ def _requested(wanted: Instance, before: Instance | None) -> Instance:
         task_state=before.task_state if going_on else None if failed else "scheduling",
         host=before.host if before else None,
         attempted_hosts=before.attempted_hosts if going_on else [],
+        last_error=before.last_error if going_on else None,
         ports=attachments.ports(wanted, identity, before.ports if before else None),
         volumes=attachments.volumes(wanted, identity, before.volumes if before else None),
         metadata=wanted.metadata or {},

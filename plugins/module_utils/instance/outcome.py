@@ -129,19 +129,22 @@ def _built(known: Instance, outcome: Outcome) -> Instance:
         return known
     ports = attachments.remaining(known.ports, outcome.parts)
     volumes = attachments.remaining(known.volumes, outcome.parts)
-    fields = {"vm_state": "active", "task_state": None, "launched": True, "fault": None}
+    fields = {"vm_state": "active", "task_state": None, "launched": True, "fault": None, "last_error": None}
     return replace(known, ports=ports, volumes=volumes, **fields)
 
 
 def _failed(known: Instance, error: StageFailed, max_attempts: int) -> Instance:
     """An error that no host can cure ends the launch; another sends it on, up to max_attempts hosts."""
     if error.abort:
-        return replace(known, vm_state="error", task_state=None, fault=str(error))
+        # When no host is left, it matters why the last one could not take it (nova's MaxRetriesExceeded).
+        before = "; the last error was on %s" % known.last_error if known.last_error else ""
+        return replace(known, vm_state="error", task_state=None, fault=str(error) + before)
     attempted = [*(known.attempted_hosts or []), known.host]
     if len(attempted) >= max_attempts:
         message = "%s (tried: %s)" % (error, ", ".join(attempted))
         return replace(known, vm_state="error", task_state=None, host=None, attempted_hosts=attempted, fault=message)
-    return replace(known, task_state="scheduling", host=None, attempted_hosts=attempted)
+    last = "%s: %s" % (known.host, error)
+    return replace(known, task_state="scheduling", host=None, attempted_hosts=attempted, last_error=last)
 
 
 def _port(port: dict[str, Any], made: dict[str, Any] | None) -> dict[str, Any]:
@@ -168,7 +171,8 @@ def _first_error(mine: dict[str, list[dict[str, Any]]]) -> StageFailed | None:
     for stage in STAGES:
         for result in mine[stage]:
             if result.get("failed"):
-                message = "%s %s: %s" % (stage[:-1], result.get("name"), result["msg"])
+                what = "%s %s: " % (stage[:-1], result.get("name"))
+                message = what + result["msg"].removeprefix(what)
                 return StageFailed(message, bool(result.get("abort")), _details(result))
     return None
 

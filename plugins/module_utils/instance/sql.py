@@ -19,8 +19,8 @@ from .model import Instance, Recorded, check_group
 # Fields of an Instance that are columns of the same name; metadata is not, SQLAlchemy keeps that word.
 COLUMNS = (
     "uuid", "name", "project_id", "project_name", "user_id", "user_name", "vm_state", "task_state",
-    "host", "attempted_hosts", "flavor", "image", "ports", "volumes", "ssh_keys", "user_data_digest", "fault",
-    "availability_zone", "scheduler_hints",
+    "host", "attempted_hosts", "flavor", "image", "ports", "volumes", "ssh_keys", "user_data_digest",
+    "fault", "last_error", "availability_zone", "scheduler_hints",
 )  # fmt: skip
 ROOM = {"vcpus": "vcpus_used", "memory_mb": "memory_mb_used", "disk_gb": "disk_gb_used"}
 

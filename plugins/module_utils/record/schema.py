@@ -56,6 +56,7 @@ def schema() -> SimpleNamespace:
         Column("ssh_keys", JSON),
         Column("user_data_digest", String(64)),
         Column("fault", Text),
+        Column("last_error", Text),
         Column("vcpus", Integer),
         Column("memory_mb", Integer),
         Column("group_name", String(255)),

@@ -243,7 +243,7 @@ class Cinder:
             messages = self.api.list("/messages", "messages", volume.what, resource_uuid=raw["id"])
         except LaunchError:
             messages = []
-        said = dict.fromkeys(message["user_message"] for message in messages)
+        said = dict.fromkeys(message["user_message"].rstrip(".") for message in messages)
         return Conflict(
             "%s: status is %s in Cinder (%s): %s; see cinder-scheduler's and cinder-volume's logs"
             % (volume.what, raw["status"], raw["id"], "; ".join(said) or "it gives no reason")

@@ -59,6 +59,14 @@ def test_a_host_that_fails_sends_it_on(results):
     assert after.attempted_hosts == ["c1"]
 
 
+def test_when_no_host_is_left_it_is_told_why_the_last_one_failed():
+    waiting = settle(BUILDING, domains=[BROKEN]).after
+    nowhere = {**waiting.to_result(), "failed": True, "abort": True, "msg": "no valid host: RetryFilter: ..."}
+    params = {"ports": [], "images": [], "volumes": [], "domains": [], "lost_hosts": {}, "max_attempts": 3}
+    after = plan(parse({**params, "instances": [nowhere]}), Recorded({"web": waiting}, {}), "present")[0].after
+    assert after.fault == "no valid host: RetryFilter: ...; the last error was on c1: domain web: no room"
+
+
 def test_the_last_attempt_ends_in_error():
     after = settle(replace(BUILDING, attempted_hosts=["c2", "c3"]), domains=[BROKEN]).after
     assert (after.status, after.host) == ("ERROR", None)

@@ -141,7 +141,7 @@ def test_an_upgrade_that_was_killed_is_repeated(database, monkeypatch):
         pass
 
     at_revision(database, "0001")
-    for statements in range(1, 60, 7):
+    for statements in range(1, 90, 7):
         left = iter(range(statements))
 
         def kill(*_arguments, left=left):
