@@ -18,6 +18,9 @@ description:
     for anything else that differs the error names the field, and nothing of that machine is touched.
     One that is shut off or paused runs again.
   - Machines of ours are known by a mark in their metadata. A foreign one with the same name or UUID is never touched.
+  - libvirt knows a machine by its instance's name. Where another machine of the host has that, as instances of other
+    projects may, it is the name and the first 8 characters of the UUID, such as V(web-1-7f1c1d3e). Machines are found
+    by their UUID.
   - With O(state=absent) the machine, its config drive and its console log go; the root disk is
     M(kvmstack.launch.image)'s and the volumes are M(kvmstack.launch.volume)'s.
 requirements:
@@ -64,7 +67,8 @@ options:
       - Results of M(kvmstack.launch.volume), joined to the documents by their C(id).
       - A result with a C(connection) is a disk that QEMU itself reaches, in Ceph (C(rbd)) or at an iSCSI target
         (C(iscsi)), or a file on a share (C(nfs)) that is mounted for it below O(state_path). A running machine keeps
-        the connections it has; it takes new ones when it is started.
+        the connections it has; it takes new ones when it is started. If its C(size), in GiB, is more than a running
+        guest sees, the guest is told.
       - Ceph's secrets must be libvirt's already; C(compute_host_libvirt_secrets) of the role
         P(kvmstack.launch.compute_host#role) gives them to it.
     type: list
@@ -158,7 +162,7 @@ domains:
       type: str
       returned: always
     name:
-      description: The instance's name, which is the machine's.
+      description: The instance's name, which is the machine's title.
       type: str
       returned: always
     status:

@@ -169,15 +169,20 @@ def test_two_equal_names_and_a_bad_network_are_refused(site):
     assert site.state() == before
 
 
-def test_a_foreign_domain_is_never_touched(site):
+def test_a_foreign_domain_keeps_its_name_and_is_never_touched(site):
     foreign = '<domain type="qemu"><name>taken</name><memory>16384</memory><os><type>hvm</type></os></domain>'
     for host in site.compute_hosts:
         site.on(host, "echo '%s' > /tmp/taken.xml && virsh define /tmp/taken.xml" % foreign)
-    before = {host: site.on(host, "virsh domuuid taken") for host in site.compute_hosts}
+    before = {host: site.on(host, "virsh dumpxml taken") for host in site.compute_hosts}
     wanted = request("taken")
-    assert "taken" in site.launch(wanted, status=2).output
+    site.launch(wanted)
+    row = site.record("taken")
+    longer = "taken-" + row["uuid"][:8]
+    assert site.on(row["host"], "virsh domname %s" % row["uuid"]).strip() == longer
+    assert site.on(row["host"], "virsh desc --title %s" % longer).strip() == "taken"
+    site.unchanged(wanted)
     site.destroy(wanted)
-    assert {host: site.on(host, "virsh domuuid taken") for host in site.compute_hosts} == before
+    assert {host: site.on(host, "virsh dumpxml taken") for host in site.compute_hosts} == before
     for host in site.compute_hosts:
         site.on(host, "virsh undefine taken")
 

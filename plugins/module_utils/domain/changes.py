@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable
+from dataclasses import replace
+from typing import Any, Callable, Mapping
 
 from ..core.errors import Conflict
 from .device import Disk, Interface
@@ -38,6 +39,21 @@ def renewed(volumes: tuple | None, wanted: tuple | None) -> tuple | None:
     """Volumes as they are reached now, for a domain that is off; a running one keeps the connections it has."""
     now = {disk.role: disk for disk in wanted or () if disk.source}
     return volumes and tuple(now.get(disk.role, disk) for disk in volumes)
+
+
+def sized(volumes: tuple | None, sizes: Mapping[str, int | None]) -> tuple | None:
+    """The volumes with their sizes, by role."""
+    return volumes and tuple(replace(disk, size=sizes.get(disk.role)) for disk in volumes)
+
+
+def grown(volumes: tuple | None, wanted: tuple | None, before: tuple | None) -> tuple | None:
+    """Volumes as large as their service says, if the guest sees less; never smaller.
+
+    What a domain that is off sees, nobody asks: it opens its volumes anew.
+    """
+    asked, seen = ({disk.role: disk.size for disk in side or ()} for side in (wanted, before))
+    larger = {role: size and max(size, asked.get(role) or 0) for role, size in seen.items()}
+    return sized(volumes, {**asked, **larger})
 
 
 def refuse(wanted: Any, before: Any) -> None:

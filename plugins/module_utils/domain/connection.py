@@ -13,6 +13,7 @@ from typing import Any
 from ..core.errors import Conflict
 from .device import Disk, Mount, Remote
 
+GIB = 1024**3
 FORMATS = ("raw", "qcow2")
 # HOST:/PATH; a dash in front would be an option of mount.
 _EXPORT = re.compile(r"[^\s/-][^\s/]*:/\S*")
@@ -35,6 +36,7 @@ def disk(result: dict[str, Any], instance_uuid: str, state_path: str) -> Disk:
         reached = REACHED[connection["protocol"]]
         said.update(reached(connection, _secret(instance_uuid, result["id"]), state_path))
         said.update(format=_format(connection), discard=bool(connection.get("discard")))
+        said.update(size=result["size"] * GIB if result.get("size") else None)
         return Disk(read_only=bool(connection.get("read_only")), **said)
     except KeyError as error:
         raise Conflict(

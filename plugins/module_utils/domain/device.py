@@ -38,7 +38,8 @@ class Disk:
     """A disk of ours in a domain; formats come from our records, never from a look at the data.
 
     role is `root`, `config` or a volume's id. It is a file (path) or remote; mount is what a file needs first.
-    serial is what the volume's service calls it. boot: the domain boots from it.
+    serial is what the volume's service calls it. boot: the domain boots from it. size is in bytes: what its service
+    says, or the guest sees; None where nobody looks, as a file's grows with the volume stage.
     """
 
     role: str
@@ -50,6 +51,7 @@ class Disk:
     device: str = "disk"
     bus: str = "virtio"
     remote: Remote | None = None
+    size: int | None = None
     mount: Mount | None = field(default=None, compare=False)
     serial: str | None = field(default=None, compare=False)
     boot: bool = field(default=False, compare=False)

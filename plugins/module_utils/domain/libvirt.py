@@ -16,9 +16,9 @@ from ..core.disk import disk_errors
 from ..core.errors import Conflict, LaunchError, Unavailable
 from ..core.names import instance_path
 from ..host.hypervisor import chosen_virt_type, libvirt_errors, load, open_connection
-from . import openvswitch, xml
+from . import changes, openvswitch, sizes, xml
 from .lifecycle import POLL, Lifecycle, Started
-from .model import HOST, Domain, Hypervisor, Listed, NameTaken
+from .model import HOST, Domain, Hypervisor, Listed
 
 # Calls to libvirt at once: each start is a process to make, and mostly waiting.
 WORKERS = 4
@@ -81,19 +81,16 @@ class Libvirt:
     def _read(self, item: Domain) -> Any:
         """The item's domain as it is; a LaunchError in its place if that is not ours to touch."""
         absent = self._params["state"] == "absent"
-        handle = self._lifecycle.lookup(self.connection.lookupByUUIDString, item.uuid)
+        handle = self._lifecycle.lookup(item.uuid)
         if handle is not None:
             found = self.listed(handle).domain
-            return found or Conflict(
-                "domain %s has uuid %s and is not ours: its metadata lacks our mark. Remove it, or restore the mark"
-                % (handle.name(), item.uuid)
-            )
-        namesake = self._lifecycle.lookup(self.connection.lookupByName, item.name)
-        if namesake is not None and not (absent and self.listed(namesake).domain):
-            return NameTaken(
-                "a domain named %s with another uuid, %s, is on this host: rename the instance, "
-                "or that domain (virsh domrename)" % (item.name, namesake.UUIDString())
-            )
+            if found is None:
+                return Conflict(
+                    "domain %s has uuid %s and is not ours: its metadata lacks our mark. Remove it, or restore the mark"
+                    % (handle.name(), item.uuid)
+                )
+            seen = {} if found.status == "SHUTOFF" else sizes.read(handle, item.volumes, found.volumes)
+            return replace(found, volumes=changes.sized(found.volumes, seen))
         return replace(item, status="DELETED") if absent and self._lifecycle.own_files(item) else None
 
     def _status(self, handle: Any) -> str:
@@ -153,7 +150,9 @@ class Libvirt:
             with libvirt_errors(self.libvirt):
                 wake = {"PAUSED": each.handle.resume, "SUSPENDED": each.handle.pMWakeup}
                 wake.get(self._status(each.handle), lambda: None)()
-                return self.listed(each.handle).domain
+                known = {disk.role: disk.size for disk in each.change.after.volumes or ()}
+                domain = self.listed(each.handle).domain
+                return replace(domain, volumes=changes.sized(domain.volumes, known))
         except LaunchError as error:
             return self._given_up(each, error)
 

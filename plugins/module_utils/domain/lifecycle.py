@@ -15,7 +15,7 @@ from ..core.change import Change
 from ..core.disk import make_directory, remove
 from ..core.errors import Unavailable
 from ..core.names import instance_path
-from . import devices, iso, metadata, xml
+from . import devices, iso, metadata, sizes, xml
 from .device import Disk, Interface
 from .elements import text
 from .model import Domain
@@ -58,10 +58,10 @@ class Lifecycle:
         self.mounts = Mounts(self.state_path, self._sources)
         self._secrets = Secrets(libvirt, connection, params.get("volume_secrets") or {})
 
-    def lookup(self, find: Callable, identity: str) -> Any:
-        """A domain by UUID or name, as `find` does it; None if there is none."""
+    def lookup(self, uuid: str) -> Any:
+        """A domain; None if there is none."""
         try:
-            return find(identity)
+            return self.connection.lookupByUUIDString(uuid)
         except self.libvirt.libvirtError as error:
             if error.get_error_code() == self.libvirt.VIR_ERR_NO_DOMAIN:
                 return None
@@ -75,7 +75,7 @@ class Lifecycle:
         self._write_drive(domain)
         self._provide(domain.volumes)
         try:
-            handle = self.connection.defineXML(text(xml.definition(domain)))
+            handle = self._define(domain)
         except self.libvirt.libvirtError:
             self._secrets.forget(domain.volumes)
             raise
@@ -93,6 +93,15 @@ class Lifecycle:
             raise
         return Started(change, handle, domain.interfaces or (), undo)
 
+    def _define(self, domain: Domain) -> Any:
+        """Define a domain under its instance's name, or under the longer one if another domain has that."""
+        try:
+            return self.connection.defineXML(text(xml.definition(domain)))
+        except self.libvirt.libvirtError as error:
+            if error.get_error_code() != self.libvirt.VIR_ERR_OPERATION_FAILED:
+                raise
+            return self.connection.defineXML(text(xml.definition(replace(domain, namesake=True))))
+
     def update(self, change: Change) -> Started:
         """Make the changes that a domain can take while it runs, and start it if it does not."""
         before, after = change.before, change.after
@@ -100,9 +109,11 @@ class Lifecycle:
         live = before.status != "SHUTOFF"
         if after.labels != before.labels:
             self._label(handle, after, live)
-        fresh = [disk for disk in after.volumes or () if not live or disk not in (before.volumes or ())]
+        volumes = sizes.grow(self.libvirt, handle, before.volumes, after.volumes)
+        fresh = [disk for disk in after.volumes or () if not live or disk not in (volumes or ())]
         self._provide(fresh)
-        volumes = before.volumes if live else self._renew(handle, before.volumes, after.volumes)
+        if not live:
+            volumes = self._renew(handle, volumes, after.volumes)
         try:
             self._exchange(handle, volumes, after.volumes, devices.disk, live)
         finally:
@@ -216,7 +227,7 @@ class Lifecycle:
 
     def delete(self, change: Change) -> Domain:
         """Remove the domain and our files; the root disk is the image stage's."""
-        handle = self.lookup(self.connection.lookupByUUIDString, change.key)
+        handle = self.lookup(change.key)
         if handle is not None:
             persistent = handle.isPersistent()
             if handle.isActive():

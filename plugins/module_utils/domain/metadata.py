@@ -80,6 +80,11 @@ def parse_labels(metadata: Element) -> Labels:
     return Labels(metadata=tuple((each.get("name"), each.get("value")) for each in block.findall(ours("meta"))), **said)
 
 
+def parse_name(metadata: Element) -> str | None:
+    """The instance's name, if it was written down."""
+    return metadata.findtext("%s/%s" % (_novas("instance"), _novas("name")))
+
+
 def parse_disk_size(metadata: Element) -> int | None:
     """The GiB of the flavor's disk, if they were written down."""
     size = metadata.findtext("%s/%s/%s" % (_novas("instance"), _novas("flavor"), _novas("disk")))

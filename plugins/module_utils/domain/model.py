@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 from ..core.change import Change, over
 from ..core.change import plan as plan_items
-from ..core.errors import Conflict, LaunchError
+from ..core.errors import LaunchError
 from . import changes
 from .device import Disk
 
@@ -19,12 +19,6 @@ VOLUME = ("source", "path", "format")
 
 # Where plan() finds the host's own facts among what was read; no domain has this key.
 HOST = "host"
-
-
-class NameTaken(Conflict):
-    """Another domain of this host has the name. Not an abort: on another host the name may be free."""
-
-    abort = False
 
 
 class PartFailed(LaunchError):
@@ -62,6 +56,7 @@ class Domain:
     """One instance's virtual machine on this host. ram is in MiB; status is the Compute API's word.
 
     It boots from its root disk, else from the volume that says so. disk is the flavor's, in GiB.
+    name is the instance's; namesake: another domain of the host had it, so that libvirt knows this one by a longer one.
     Fields that are not compared are made with the domain and stay until it is made anew.
     resources are the CPUs, pages and PCI devices that the scheduler gave it (schedule/fit.py), None for any.
     config_drive maps the paths in the config drive to their bytes.
@@ -77,6 +72,7 @@ class Domain:
     volumes: tuple | None = None
     interfaces: tuple | None = None
     status: str = "ACTIVE"
+    namesake: bool = field(default=False, compare=False)
     drive: Disk | None = field(default=None, compare=False)
     disk: int | None = field(default=None, compare=False)
     console: str | None = field(default=None, compare=False)
@@ -93,6 +89,11 @@ class Domain:
     def key(self) -> str:
         """The instance's UUID, which is the domain's."""
         return self.uuid
+
+    @property
+    def domain_name(self) -> str:
+        """What libvirt knows it by: names are unique on a host, those of instances only in a project."""
+        return longer_name(self.name, self.uuid) if self.namesake else self.name
 
     def on(self, host: Hypervisor) -> Domain:
         """This domain as it would be made on that host."""
@@ -116,10 +117,12 @@ class Domain:
             return self
         changes.refuse(self, before)
         volumes = changes.merged(self.volumes, before.volumes, changes.volume)
+        if before.status == "SHUTOFF":
+            volumes = changes.renewed(volumes, self.volumes)
         return replace(
             before,
             labels=over(self.labels, before.labels),
-            volumes=changes.renewed(volumes, self.volumes) if before.status == "SHUTOFF" else volumes,
+            volumes=changes.grown(volumes, self.volumes, before.volumes),
             interfaces=changes.merged(self.interfaces, before.interfaces, changes.port),
             status="ACTIVE",
             config_drive=self.config_drive,
@@ -156,7 +159,10 @@ class Domain:
         """The domain's XML, for diffs: of what is there only what is ours."""
         from . import elements, xml  # which builds on this module
 
-        return "<!-- %s -->\n%s" % (self.status, elements.text(xml.definition(self)))
+        sizes = "".join(
+            "<!-- %s: %d bytes -->\n" % (disk.target, disk.size) for disk in self.volumes or () if disk.size
+        )
+        return "<!-- %s -->\n%s%s" % (self.status, sizes, elements.text(xml.definition(self)))
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,12 @@ class Listed:
     def to_result(self) -> dict[str, Any]:
         """The domain's facts, and whether it is one of ours."""
         known = self.domain.to_result() if self.domain else {}
-        return {**known, "name": self.name, "uuid": self.uuid, "status": self.status, "ours": self.domain is not None}
+        return {"name": self.name, "uuid": self.uuid, "status": self.status, **known, "ours": self.domain is not None}
+
+
+def longer_name(name: str, uuid: str) -> str:
+    """The name of a domain whose instance's name another domain of the host has."""
+    return "%s-%s" % (name, uuid[:8])
 
 
 def plan(wanted: list[Domain], current: Mapping[str, Any], state: str) -> list[Change]:

@@ -40,9 +40,8 @@ def parse(params: dict[str, Any]) -> list[Domain]:
             wanted.append(_domain(document, params, user_data, vendor_data))
         except InvalidRequest as error:
             problems.append(str(error))
-    for field in ("uuid", "name"):
-        said = [getattr(domain, field) for domain in wanted]
-        problems += ["%s %s is given twice" % (field, value) for value in sorted(set(said)) if said.count(value) > 1]
+    said = [domain.uuid for domain in wanted]
+    problems += ["uuid %s is given twice" % value for value in sorted(set(said)) if said.count(value) > 1]
     if problems:
         raise InvalidRequest("; ".join(problems))
     return wanted

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from . import metadata, resources
 from .devices import disk, interface, parse_disk, parse_interface
 from .elements import add
-from .model import Domain
+from .model import Domain, longer_name
 
 _X86 = ("x86_64", "i686")
 
@@ -19,7 +19,7 @@ _X86 = ("x86_64", "i686")
 def definition(domain: Domain) -> Element:
     """The whole domain, as libvirt is to define it."""
     root = Element("domain", type=domain.virt_type or "kvm")
-    add(root, "name", domain.name)
+    add(root, "name", domain.domain_name)
     add(root, "uuid", domain.uuid)
     add(root, "title", domain.name)
     add(root, "metadata").extend(metadata.blocks(domain).values())
@@ -47,9 +47,13 @@ def parse(text: str, status: str) -> Domain | None:
     disks = {disk.role: disk for disk in map(parse_disk, root.findall("devices/disk")) if disk}
     drive, base = disks.pop("config", None), disks.pop("root", None)
     log = root.find("devices/serial/log")
+    uuid, name = root.findtext("uuid"), root.findtext("name")
+    instance_name = metadata.parse_name(root.find("metadata"))
+    namesake = bool(instance_name) and name == longer_name(instance_name, uuid)
     return Domain(
-        uuid=root.findtext("uuid"),
-        name=root.findtext("name"),
+        uuid=uuid,
+        name=instance_name if namesake else name,
+        namesake=namesake,
         labels=metadata.parse_labels(root.find("metadata")),
         vcpus=int(root.findtext("vcpu")),
         ram=mebibytes(root.find("memory")),

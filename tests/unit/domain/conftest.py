@@ -115,10 +115,10 @@ def host(monkeypatch):
 def run(host, ask, tmp_path):
     """One run of the stage over the complete domain."""
 
-    def run(state="present", connection=None, password=None, nowhere=False, **changes):
+    def run(state="present", connection=None, password=None, nowhere=False, size=None, **changes):
         params = {**ask(**changes), "state": state, "state_path": str(tmp_path)}
         if connection:
-            params["volumes"][0].update(connection=connection, volume_id="service-1")
+            params["volumes"][0].update(connection=connection, volume_id="service-1", size=size)
         if nowhere:
             params["volumes"][0].update(path=None)
         if password:

@@ -24,6 +24,7 @@ class LibvirtError(Exception):
 
 FAKE = SimpleNamespace(
     libvirtError=LibvirtError,
+    VIR_ERR_OPERATION_FAILED=9,
     VIR_ERR_NO_DOMAIN=42,
     VIR_ERR_OPERATION_INVALID=55,
     VIR_ERR_NO_SECRET=66,
@@ -34,6 +35,7 @@ FAKE = SimpleNamespace(
     VIR_DOMAIN_START_PAUSED=1,
     VIR_DOMAIN_AFFECT_LIVE=1,
     VIR_DOMAIN_AFFECT_CONFIG=2,
+    VIR_DOMAIN_BLOCK_RESIZE_BYTES=1,
     VIR_DOMAIN_XML_INACTIVE=2,
     VIR_DOMAIN_METADATA_ELEMENT=2,
     VIR_DOMAIN_UNDEFINE_MANAGED_SAVE=1,
@@ -48,6 +50,7 @@ class Handle:
 
     def __init__(self, host, text):
         self.host, self.text, self.stored, self.now, self.log = host, text, text, SHUTOFF, []
+        self.capacity = 1024**3
 
     def name(self):
         return ElementTree.fromstring(self.text).findtext("name")
@@ -102,6 +105,17 @@ class Handle:
         self.log.append("renew %s %d" % (alias, flags))
         self.text = self.stored
 
+    def blockInfo(self, target):
+        self.host.hang()
+        assert self.isActive()
+        return [self.capacity, 0, 0]
+
+    def blockResize(self, target, size, flags):
+        self.host.hang()
+        assert flags == FAKE.VIR_DOMAIN_BLOCK_RESIZE_BYTES
+        self.capacity = size
+        self.log.append("resize %s" % target)
+
     def attachDeviceFlags(self, text, flags):
         self.host.hang()
         if self.host.refuses:
@@ -155,17 +169,14 @@ class Host:
         return self.secrets[uuid][0]
 
     def defineXML(self, text):
-        self.domains.append(Handle(self, text))
-        return self.domains[-1]
+        handle = Handle(self, text)
+        if any(each.name() == handle.name() for each in self.domains):
+            raise LibvirtError(FAKE.VIR_ERR_OPERATION_FAILED, "domain '%s' already exists with uuid" % handle.name())
+        self.domains.append(handle)
+        return handle
 
     def lookupByUUIDString(self, uuid):
-        return self._only(Handle.UUIDString, uuid)
-
-    def lookupByName(self, name):
-        return self._only(Handle.name, name)
-
-    def _only(self, say, said):
         for handle in self.domains:
-            if say(handle) == said:
+            if handle.UUIDString() == uuid:
                 return handle
         raise LibvirtError(FAKE.VIR_ERR_NO_DOMAIN)

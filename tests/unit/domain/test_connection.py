@@ -81,6 +81,13 @@ def test_options_of_mount(options, words):
     assert made(dict(NFS, options=options)).mount.options == words
 
 
+@pytest.mark.parametrize(
+    ("connection", "size"), [(RBD, 2 * 1024**3), (ISCSI, 2 * 1024**3), (NFS, 2 * 1024**3), (None, None)]
+)
+def test_a_services_size_is_in_bytes_then(connection, size):
+    assert made(connection, size=2).size == size
+
+
 def test_the_booting_volume_is_the_first_disk():
     booting = made(RBD, boot=True, device=None)
     assert (booting.target, booting.boot) == ("vda", True)

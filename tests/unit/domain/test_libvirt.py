@@ -12,11 +12,19 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import libvirt as backend
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import lifecycle, xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import NameTaken, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
-from ansible_collections.kvmstack.launch.tests.unit.domain.fake_libvirt import FAKE, PAUSED, SHUTOFF, Handle
+from ansible_collections.kvmstack.launch.tests.unit.domain.fake_libvirt import (
+    FAKE,
+    PAUSED,
+    SHUTOFF,
+    Handle,
+    Host,
+    LibvirtError,
+)
 
 UUID = "11111111-0000-4000-8000-000000000001"
+OTHER = "99999999-0000-4000-8000-000000000009"
 PORT = "22222222-0000-4000-8000-000000000002"
 ALIAS = "ua-33333333-0000-4000-8000-000000000003"
 FOREIGN = "<domain><name>%s</name><uuid>%s</uuid><vcpu>1</vcpu><memory>1024</memory></domain>"
@@ -123,21 +131,47 @@ def test_a_guest_that_clings_to_a_device_fails_and_can_be_tried_again(run, host,
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-@pytest.mark.parametrize(
-    ("name", "uuid", "kind"),
-    [("web-1", "99999999-0000-4000-8000-000000000009", NameTaken), ("other", UUID, Conflict)],
-)
-def test_a_foreign_domain_is_never_touched(run, host, state, name, uuid, kind):
-    foreign = host.defineXML(FOREIGN % (name, uuid))
-    assert isinstance(run(state)[1], kind)
+def test_a_foreign_domain_is_never_touched(run, host, state):
+    foreign = host.defineXML(FOREIGN % ("other", UUID))
+    assert isinstance(run(state)[1], Conflict)
     assert foreign.log == []
     assert host.domains == [foreign]
 
 
-def test_a_namesake_of_ours_hinders_a_launch_but_not_a_removal(run, host, domain):
-    host.defineXML(text(xml.definition(domain)).replace(UUID, "99999999-0000-4000-8000-000000000009"))
-    assert isinstance(run()[1], NameTaken)
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_namesake_leaves_a_domain_the_longer_name(run, host, domain, ours):
+    namesake = host.defineXML(text(xml.definition(domain)).replace(UUID, OTHER) if ours else FOREIGN % ("web-1", OTHER))
     assert run("absent") == ("keep", None)
+    action, made = run()
+    assert (action, made.name, made.status) == ("create", "web-1", "ACTIVE")
+    assert [handle.name() for handle in host.domains] == ["web-1", "web-1-11111111"]
+    assert "<title>web-1</title>" in host.domains[1].text
+    assert run() == ("keep", None)
+    host.domains.remove(namesake)
+    assert run() == ("keep", None)
+    host.domains.append(namesake)
+    assert run("absent")[0] == "delete"
+    assert (host.domains, namesake.log) == ([namesake], [])
+
+
+def test_domains_are_listed_under_their_instances_names(run, host):
+    host.defineXML(FOREIGN % ("web-1", OTHER))
+    run()
+    stage = backend.Libvirt(FAKE, host, {"state_path": "/srv/state"})
+    told = [stage.listed(handle).to_result() for handle in host.domains]
+    assert [(each["name"], each["ours"]) for each in told] == [("web-1", False), ("web-1", True)]
+
+
+def test_what_libvirt_does_not_define_for_another_reason_fails(run, host, monkeypatch):
+    asked = []
+
+    def define(self, xml):
+        asked.append(xml)
+        raise LibvirtError(1, "no room")
+
+    monkeypatch.setattr(Host, "defineXML", define)
+    assert "no room" in str(run()[1])
+    assert len(asked) == 1
 
 
 def test_absent_removes_what_is_ours_and_nothing_else(run, host, tmp_path):

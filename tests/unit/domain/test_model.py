@@ -15,7 +15,6 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model impor
     Domain,
     Hypervisor,
     Labels,
-    NameTaken,
     plan,
 )
 
@@ -139,9 +138,31 @@ def test_a_host_that_cannot_have_new_domains_keeps_the_old_ones():
     assert [str(change.error) for change in changes] == ["None", "no bridge", "no bridge"]
 
 
-def test_another_host_may_have_the_name_free():
-    assert issubclass(NameTaken, Conflict)
-    assert not NameTaken.abort
+@pytest.mark.parametrize(
+    ("asked", "seen", "size"),
+    [
+        pytest.param(2, 1, 2, id="the guest sees less"),
+        pytest.param(2, 2, 2, id="the guest sees all"),
+        pytest.param(1, 2, 2, id="a disk never shrinks"),
+        pytest.param(2, None, None, id="nobody looked, as the domain is off"),
+        pytest.param(None, 1, 1, id="the service does not say"),
+    ],
+)
+def test_a_volume_grows_to_what_its_service_says(asked, seen, size):
+    wanted, before = (replace(HERE, volumes=(replace(DATA, size=each),)) for each in (asked, seen))
+    change = plan([wanted], {"uuid": before}, "present")[0]
+    assert change.after.volumes[0].size == size
+    assert change.action == ("keep" if size == seen else "update")
+
+
+def test_a_diff_shows_how_a_volume_grows():
+    assert "<!-- vdb: 1073741824 bytes -->" in replace(HERE, ram=512, volumes=(replace(DATA, size=1024**3),)).as_text()
+
+
+@pytest.mark.parametrize(("namesake", "name"), [(False, "web"), (True, "web-11111111")])
+def test_a_domain_with_a_namesake_has_a_longer_name(namesake, name):
+    domain = replace(HERE, uuid="11111111-0000-4000-8000-000000000001", namesake=namesake)
+    assert (domain.domain_name, domain.to_result()["name"]) == (name, "web")
 
 
 def test_a_fault_stops_the_domain_but_not_its_removal():

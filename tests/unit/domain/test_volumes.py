@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain import connection, lifecycle, mounts
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import connection, lifecycle, mounts, sizes
 from ansible_collections.kvmstack.launch.tests.unit.domain.fake_libvirt import FAKE, SHUTOFF, Handle, LibvirtError
 
 ALIAS = "ua-33333333-0000-4000-8000-000000000003"
@@ -36,6 +36,57 @@ def test_a_network_disk_is_kept_at_the_second_run(run, host):
     assert run(connection=moved)[1].volumes[0].remote.hosts == (("192.0.2.9", 3300),)
     assert host.domains[0].log == ["renew %s 2" % ALIAS, "start", "resume"]
     assert run(connection=moved) == ("keep", None)
+
+
+GIB = 1024**3
+
+
+@pytest.mark.usefixtures("ceph")
+@pytest.mark.parametrize("volume", [RBD, NFS])
+def test_a_guest_is_told_that_its_volume_grew(run, host, volume, monkeypatch):
+    monkeypatch.setattr(mounts, "command", lambda *words, **limits: None)
+    run(connection=volume, size=1)
+    [handle] = host.domains
+    handle.log.clear()
+    action, domain = run(connection=volume, size=2)
+    assert (action, domain.volumes[0].size, handle.capacity) == ("update", 2 * GIB, 2 * GIB)
+    assert handle.log == ["resize vdb"]
+    assert run(connection=volume, size=2) == ("keep", None)
+    assert run(connection=volume, size=1) == ("keep", None)
+    assert run(connection=volume) == ("keep", None)
+
+
+@pytest.mark.usefixtures("ceph")
+def test_one_that_is_off_sees_its_volumes_anew_when_it_starts(run, host):
+    run(connection=RBD, size=1)
+    [handle] = host.domains
+    handle.now = SHUTOFF
+    handle.log.clear()
+    assert run(connection=RBD, size=2)[0] == "update"
+    assert handle.log == ["start", "resume"]
+
+
+def test_a_password_is_not_needed_to_grow(run, host):
+    run(connection=CHAP, password="secret-1", size=1)
+    host.secrets.clear()
+    assert run(connection=CHAP, size=2)[1].volumes[0].size == 2 * GIB
+
+
+def test_files_are_the_volume_stages_to_grow(run, host):
+    run(size=1)
+    host.hang = None  # QEMU is not even asked
+    assert run(size=2) == ("keep", None)
+
+
+@pytest.mark.usefixtures("ceph")
+def test_storage_that_does_not_answer_is_not_waited_for(run, host, monkeypatch):
+    run(connection=RBD, size=1)
+    monkeypatch.setattr(sizes, "TIMEOUT", 0.05)
+    end = threading.Event()
+    host.hang = end.wait
+    assert "QEMU did not answer in 0 s: see that its storage answers" in str(run(connection=RBD, size=2)[1])
+    assert run("absent")[0] == "delete"
+    end.set()
 
 
 def test_cephs_secret_has_to_be_there(run, host):

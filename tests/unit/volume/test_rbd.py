@@ -260,7 +260,7 @@ def test_what_rbds_exit_means(tmp_path, monkeypatch, code, error):
     monkeypatch.setitem(command.ENVIRONMENT, "PATH", str(tmp_path))
     with pytest.raises(error, match=r"^Ceph: rbd ls failed \(%d\): rbd: no" % code) as raised:
         ceph.Pool(PARAMS).images()
-    assert type(raised.value) is error
+    assert raised.type is error
 
 
 def test_without_the_tools(tmp_path, monkeypatch):
