@@ -46,7 +46,7 @@ class Shelf:
         found += self._not_listed(wanted, {raw["volume_id"] for raw in found})
         told = hosts(wanted.values())
         if with_hosts and any(raw["status"] == "attached" and raw["id"] not in told for raw in found):
-            told = hosts(self._as_service())
+            told = hosts(self._all())
         grouped: dict[str, list[Attachment]] = {}
         for raw in found:
             grouped.setdefault(raw["volume_id"], []).append(attachment(raw, told))
@@ -65,10 +65,14 @@ class Shelf:
         what = "volume %s's attachments" % volume_id
         return self.api.list("/attachments/detail", "attachments", what, volume_id=volume_id)
 
-    def _as_service(self) -> list[dict[str, Any]]:
+    @property
+    def as_service(self) -> Any:
+        """Cinder as the launcher's own account uses it."""
+        return self.cloud.api("block-storage", as_service=True)
+
+    def _all(self) -> list[dict[str, Any]]:
         """The project's volumes as the launcher's own account sees them: with the hosts."""
-        api = self.cloud.api("block-storage", as_service=True)
-        return api.list("/volumes/detail", "volumes", "volumes", all_tenants=True, project_id=self.cloud.project_id)
+        return self.as_service.list("/volumes/detail", "volumes", "volumes", all_tenants=True, project_id=self.cloud.project_id)
 
     def settled(self, volume: ServiceVolume) -> dict[str, Any]:
         """The volume when it is on its way no longer, or in error."""

@@ -154,6 +154,9 @@ class View:
             raw = cloud.attached[identity]
             raw["status"] = "attached"
             cloud._recount(cloud.volumes[raw["volume_id"]])
+        elif "os-force_delete" in body:
+            assert self.as_service
+            cloud.volumes[identity].update(status="deleting", left=cloud.looks)
         else:
             volume = cloud.volumes[identity]
             assert volume["status"] in ("available", "in-use")
@@ -184,7 +187,7 @@ class View:
             volume = cloud.volumes.get(identity)
             if volume is None:
                 raise NotFound("gone")
-            if volume["status"] != "available" and not volume["status"].startswith("error"):
+            if volume["status"] != "available" and volume["status"] != "error":
                 raise Conflict("Volume status must be available")
             volume.update(status="deleting", left=cloud.looks)
             return {}

@@ -224,6 +224,12 @@ def test_what_cannot_be_removed_is_told(cloud, run):
     assert "error_deleting" in str(run(GOING, state="absent")[0][1])
 
 
+def test_what_could_not_be_removed_is_removed_when_its_storage_is_back(cloud, run):
+    cloud.volume(status="error_deleting", metadata={"kvmstack:id": ID})
+    assert run(GOING, state="absent")[0][0] == "delete"
+    assert cloud.volumes == {}
+
+
 def test_stuck(cloud, run):
     cloud.looks = 10**6
     ((_action, error),) = run(DATA, timeout=0.05)
