@@ -72,7 +72,8 @@ class Shelf:
 
     def _all(self) -> list[dict[str, Any]]:
         """The project's volumes as the launcher's own account sees them: with the hosts."""
-        return self.as_service.list("/volumes/detail", "volumes", "volumes", all_tenants=True, project_id=self.cloud.project_id)
+        mine = {"all_tenants": True, "project_id": self.cloud.project_id}
+        return self.as_service.list("/volumes/detail", "volumes", "volumes", **mine)
 
     def settled(self, volume: ServiceVolume) -> dict[str, Any]:
         """The volume when it is on its way no longer, or in error."""
