@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Iterator
 
 import sqlalchemy
 
@@ -72,21 +74,36 @@ class Run:
 
 
 class Site:
-    """The test hosts, and the playbooks run on them; the record is in one database."""
+    """The test hosts, and the playbooks run on them; the record is in one database.
+
+    variables go with every request, environment with every run. central is the host with OVN's databases.
+    """
+
+    inventory = "molecule/shared/inventory"
+    central = "central"
+    compute_hosts = ("compute-1", "compute-2", "compute-3")
+    variables: dict = {}
+    environment: dict[str, str] = {}
 
     def __init__(self, database: str = "sqlite:///%s" % DATABASE):
         self.database = database
         self.engine = sqlalchemy.create_engine(database, poolclass=sqlalchemy.NullPool)
 
     def command(self, playbook: str, request: dict, *options: str) -> list[str]:
-        wanted = json.dumps({**request, "launch_database": self.database})
+        wanted = json.dumps({**self.variables, **request, "launch_database": self.database})
         path = ROOT / "build/results" / ("request-%s.json" % hashlib.sha256(wanted.encode()).hexdigest()[:8])
         path.write_text(wanted)
-        return ["ansible-playbook", str(ROOT / "playbooks" / playbook), "--extra-vars", "@%s" % path, *options]
+        files = ["--inventory", str(ROOT / self.inventory), "--extra-vars", "@%s" % path]
+        return ["ansible-playbook", str(ROOT / "playbooks" / playbook), *files, *options]
+
+    @property
+    def streams(self) -> dict:
+        """Where a run runs, and with what environment."""
+        return {"cwd": ROOT, "text": True, "env": {**os.environ, **self.environment}}
 
     def run(self, playbook: str, request: dict, *options: str, status: int = 0) -> Run:
         command = self.command(playbook, request, *options)
-        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=300, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=300, check=False, **self.streams)
         assert done.returncode == status, done.stdout + done.stderr
         return Run(done.returncode, done.stdout + done.stderr)
 
@@ -109,9 +126,9 @@ class Site:
 
     def start(self, request: dict, *options: str) -> subprocess.Popen:
         """A launch that goes on while the test does."""
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(
-            self.command("launch.yml", request, *options), cwd=ROOT, start_new_session=True, **streams
+            self.command("launch.yml", request, *options), start_new_session=True, **output, **self.streams
         )
 
     def until(self, process: subprocess.Popen, words: str) -> str:
@@ -128,18 +145,32 @@ class Site:
         output = process.stdout.read()
         return Run(process.wait(timeout=300), output)
 
-    def launch_killed_at(self, request: dict, words: str) -> None:
-        """Launch, and kill -9 the whole run when its output has these words."""
+    @contextlib.contextmanager
+    def held_at(self, request: dict, words: str, *options: str) -> Iterator[subprocess.Popen]:
+        """A launch that stands still from these words on, for as long as the test does something else."""
+        process = self.start(request, *options)
+        self.until(process, words)
+        os.killpg(process.pid, signal.SIGSTOP)
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGCONT)
+
+    def launch_killed_at(self, request: dict, words: str, seconds: float = 0.0) -> None:
+        """Launch, and kill -9 the whole run when its output has these words, or so many seconds later."""
         process = self.start(request)
         self.until(process, words)
+        time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
         process.stdout.close()
         assert process.wait() == -signal.SIGKILL
 
-    def on(self, host: str, command: str) -> str:
-        """What a command prints on a host; it must succeed."""
+    def on(self, host: str, command: str, said: str = "") -> str:
+        """What a command prints on a host when it is told something; it must succeed."""
         shell = ["ssh", "-F", str(ROOT / "build/hosts/ssh_config"), host, command]
-        return subprocess.run(shell, text=True, capture_output=True, check=True, timeout=60).stdout
+        done = subprocess.run(shell, input=said, text=True, capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def records(self, table: str = "instances", where: str = "deleted = 0") -> list[dict]:
         """The rows of the record's database."""
@@ -164,7 +195,7 @@ class Site:
 
     def ports(self) -> list[dict]:
         """The logical switch ports in OVN's northbound database, by column."""
-        return _rows(self.on("central", "ovn-nbctl --format=json list Logical_Switch_Port"))
+        return _rows(self.on(self.central, "ovn-nbctl --format=json list Logical_Switch_Port"))
 
     def parts(self, name: str) -> dict[str, int]:
         """How many domains, ports, claims and volume files an instance has, over all hosts."""
@@ -188,15 +219,11 @@ class Site:
         tables = sorted(sqlalchemy.inspect(self.engine).get_table_names()) if DATABASE.exists() else []
         rows = [row for table in tables for row in self.records(table, "1 = 1")]
         parts = [str({key: value for key, value in row.items() if key not in LEASE}) for row in rows]
-        parts.append(self.on("central", "for table in %s; do ovn-nbctl list $table; done" % NORTHBOUND))
+        parts.append(self.on(self.central, "for table in %s; do ovn-nbctl list $table; done" % NORTHBOUND))
         for host in self.compute_hosts:
             parts.append(self.on(host, "for domain in $(virsh list --all --uuid); do virsh dumpxml $domain; done"))
             parts.append(self.on(host, FILES))
         return "\n".join(parts)
-
-    @property
-    def compute_hosts(self) -> list[str]:
-        return ["compute-1", "compute-2", "compute-3"]
 
 
 def _read(value):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How long it takes to choose hosts for instances, with nova's default filters and weighers and ours, claims committed.
 
-    tests/bench/run schedule [--hosts 10000] [--instances 1000] [--database URL ...]
+    ./dev bench schedule [--hosts 10000] [--instances 1000] [--database URL ...]
 
 For each database (an SQLite file, and PostgreSQL where its server's package is installed): one shape, fifty shapes
 mixed, and one shape again on the cluster that is fuller now. Beside it nova's own, where python3-nova is installed.

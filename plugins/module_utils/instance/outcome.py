@@ -171,8 +171,8 @@ def _first_error(mine: dict[str, list[dict[str, Any]]]) -> StageFailed | None:
     for stage in STAGES:
         for result in mine[stage]:
             if result.get("failed"):
-                what = "%s %s: " % (stage[:-1], result.get("name"))
-                message = what + result["msg"].removeprefix(what)
+                what, message = "%s %s" % (stage[:-1], result.get("name")), result["msg"]
+                message = message if message.startswith(what) else "%s: %s" % (what, message)
                 return StageFailed(message, bool(result.get("abort")), _details(result))
     return None
 
