@@ -103,7 +103,8 @@ def peer(state: str, count: int) -> float:
     path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
     inventory = "localhost ansible_connection=local ansible_python_interpreter=%s/python\n" % PEER
     (path.parent / "bench-peer.ini").write_text(inventory)
-    settings = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": "", "ANSIBLE_CONFIG": os.devnull}
+    # Its own collections, and this checkout's settings, but for their place.
+    settings = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PEER.parent)}
     command = [str(PEER / "ansible-playbook"), "--inventory", str(path.parent / "bench-peer.ini"), str(path)]
     return timed(command, env=settings)
 
