@@ -1,0 +1,150 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The test hosts with OpenStack's services: launches on these, and what OpenStack's own command line says of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from pathlib import Path
+from typing import Any, Iterator
+
+import yaml
+
+from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, Site
+
+# What converge.yml launches, and which services it is launched with.
+REQUEST = yaml.safe_load((Path(__file__).parents[1] / "request.yml").read_text())
+NAMES = [entry["name"] for entry in REQUEST["launch_instances"]]
+
+# In place of Cinder: the cluster itself, and the libvirt secret by which the hosts know its client.
+CEPH = {
+    "launch_volume_service": "rbd",
+    "launch_ceph_conf": str(ROOT / "build/hosts/ceph/ceph.conf"),
+    "launch_ceph_keyring": str(ROOT / "build/hosts/ceph/ceph.client.cinder.keyring"),
+    "launch_ceph_secret_uuid": "3f0c6a3e-6a53-4f5b-9a10-3c0e4a7f0001",
+}
+
+# What one instance of request() has of everything.
+WHOLE = {"domains": 1, "ports": 1, "claims": 1, "volumes": 1, "attachments": 1}
+
+# Whatever a launch could leave behind, as the command line lists it for the operator.
+LISTS = {
+    "ports": "port list",
+    "floating IPs": "floating ip list",
+    "volumes": "volume list --all-projects",
+    "attachments": "volume attachment list --all-projects",
+    "images": "image list",
+}
+# The same as the services' databases have it, with the revision of each thing.
+TABLES = {
+    "neutron": "ports ipallocations ml2_port_bindings floatingips securitygroupportbindings tags standardattributes",
+    "cinder": "volumes volume_attachment volume_metadata snapshots",
+    "glance": "images image_members image_locations",
+}
+# The services that a test may stop, and where they listen on the control host.
+LISTENING = {"keystone": 5000, "glance-api": 9292, "neutron-server": 9696, "cinder-api": 8776, "ceph-mon@control": 6789}
+
+
+def request(*names: str, **entry: Any) -> dict:
+    """A request for instances without much of a guest, each with a volume that goes with it."""
+    return {
+        "launch_instances": [
+            {
+                "name": name,
+                "flavor": "tiny",
+                "image": "nop",
+                "networks": ["private"],
+                "volumes": [{"name": "data", "size": 1, "delete_on_termination": True}],
+                **entry,
+            }
+            for name in names
+        ],
+    }
+
+
+class Cloud(Site):
+    """The control host, the compute hosts and the services; launches are the member's unless a request says else."""
+
+    inventory = "molecule/openstack/inventory"
+    central = "control"
+    compute_hosts = ("compute-1", "compute-2")
+    variables = {key: value for key, value in REQUEST.items() if key != "launch_instances"}
+    environment = {"OS_CLIENT_CONFIG_FILE": str(ROOT / "build/hosts/clouds.yaml")}
+    private = ROOT / "build/hosts/private"
+
+    def openstack(self, user: str, *commands: str) -> list[Any]:
+        """What the command line answers to commands that list, show or create, all in one go as it is slow to start."""
+        shell = "OS_CLOUD=%s OS_VOLUME_API_VERSION=3.70 openstack 2> /tmp/said; cat /tmp/said >&2; test ! -s /tmp/said"
+        telling = re.compile(r" (list|show|create)\b")
+        typed = [command + " -f json" if telling.search(command) else command for command in commands]
+        text = self.on("control", shell % user, "".join(line + "\n" for line in typed))
+        decoder, answers = json.JSONDecoder(), []
+        while text.strip():
+            answer, end = decoder.raw_decode(text.lstrip())
+            answers.append(answer)
+            text = text.lstrip()[end:]
+        return answers
+
+    def things(self) -> dict[str, list[str]]:
+        """The ids of everything that launches make, in all projects."""
+        answers = self.openstack("admin", *LISTS.values())
+        return {kind: sorted(thing["ID"] for thing in answer) for kind, answer in zip(LISTS, answers)}
+
+    @contextlib.contextmanager
+    def as_before(self) -> Iterator[None]:
+        """The services have afterwards exactly what they had before."""
+        before = self.things()
+        yield
+        assert self.things() == before
+
+    def state(self) -> str:
+        """Everything that a run could write, also to the services' databases."""
+        dump = "mysqldump --compact --no-create-info --skip-extended-insert --databases"
+        tables = ["%s %s --tables %s" % (dump, database, names) for database, names in TABLES.items()]
+        return "\n".join([super().state(), self.on("control", "; ".join(tables))])
+
+    def port(self, name: str) -> dict[str, Any]:
+        """The one port of an instance, as the operator sees it."""
+        [[listed]] = self.openstack("admin", "port list --device-id %s" % self.record(name)["uuid"])
+        [port] = self.openstack("admin", "port show %s" % listed["ID"])
+        return port
+
+    def volume(self, name: str) -> dict[str, Any]:
+        """A volume of the member's project."""
+        [volume] = self.openstack("member", "volume show %s" % name)
+        return volume
+
+    def parts(self, name: str) -> dict[str, int]:
+        """How much of everything an instance has, over all hosts and in all services."""
+        row = self.record(name)
+        commands = ["port list --device-id %s" % row["uuid"], LISTS["attachments"], LISTS["volumes"]]
+        ports, attachments, volumes = self.openstack("admin", *commands)
+        own = {volume["name"] for volume in row["volumes"]}
+        return {
+            "domains": sum(self.domains(host).count(row["uuid"]) for host in self.compute_hosts),
+            "ports": len(ports),
+            "claims": len(self.records("allocations", "instance_uuid = '%s'" % row["uuid"])),
+            "volumes": len([volume for volume in volumes if volume["Name"] in own]),
+            "attachments": len([one for one in attachments if one["Server ID"] == row["uuid"]]),
+        }
+
+    @contextlib.contextmanager
+    def without(self, *services: str) -> Iterator[None]:
+        """Some services of the control host are down for a while."""
+        self.on("control", "systemctl stop %s" % " ".join(services))
+        try:
+            yield
+        finally:
+            self.restored(*services)
+
+    def restored(self, *services: str) -> None:
+        """These services run and listen."""
+        ports = " ".join(str(LISTENING[service]) for service in services)
+        wait = "for port in %s; do until nc -z 198.51.100.20 $port; do sleep 0.2; done; done" % ports
+        self.on("control", "systemctl start %s; %s" % (" ".join(services), wait))
+
+    def tokens(self) -> list[str]:
+        """The texts of the tokens that the controller keeps."""
+        return [json.loads(path.read_text())["auth_token"] for path in sorted(self.private.glob("token-*"))]
