@@ -72,7 +72,7 @@ def test_metadata_and_security_groups_change_just_that(site, one):
     [
         ({"flavor": "small"}, "flavor"),
         ({"image": "wrong"}, "image"),
-        ({"networks": ["private", "private"]}, "networks"),
+        ({"networks": [{"network": "private", "fixed_ip": "10.20.0.99"}]}, "networks"),
     ],
 )
 def test_what_cannot_change_is_told_and_nothing_is_touched(site, one, entry, field):
@@ -81,6 +81,26 @@ def test_what_cannot_change_is_told_and_nothing_is_touched(site, one, entry, fie
     assert field in run.output
     assert "cannot be changed while the instance exists" in run.output
     assert site.state() == before
+
+
+def test_a_network_and_a_volume_come_and_go_while_the_guest_runs(site, one):
+    row = site.record("one")
+    identity = "virsh domid one; pgrep -f guest=one"
+    before = site.on(row["host"], identity)
+    changed = with_entry(one, networks=["private", "private"], volumes=[])
+    site.launch(changed)
+    site.unchanged(changed)
+    assert site.on(row["host"], "virsh domiflist one").count("tap") == 2
+    assert "vdb" not in site.on(row["host"], "virsh domblklist one")
+    [volume] = site.records("volumes", "name = 'one-data'")
+    assert (volume["instance_uuid"], volume["host"]) == (None, row["host"])
+    site.launch(one)
+    site.unchanged(one)
+    assert site.on(row["host"], "virsh domiflist one").count("tap") == 1
+    assert volume["id"] in site.on(row["host"], "virsh domblklist one")
+    assert len([port for port in site.ports() if port["name"] in {item["id"] for item in row["ports"]}]) == 1
+    assert site.on(row["host"], identity) == before
+    assert site.parts("one") == WHOLE
 
 
 def test_a_guest_that_was_shut_off_is_started_again(site, one):
