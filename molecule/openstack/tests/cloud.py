@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import yaml
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
 
 from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, Site
 
@@ -86,6 +88,13 @@ class Cloud(Site):
             answers.append(answer)
             text = text.lstrip()[end:]
         return answers
+
+    def quota(self, ports: int, volumes: int) -> None:
+        """Let the member's project have so many; the command line would ask nova as well."""
+        clouds = OpenStackConfig(config_files=[self.environment["OS_CLIENT_CONFIG_FILE"]])
+        admin = Connection(config=clouds.get_one("admin"))
+        admin.set_network_quotas("demo", port=ports)
+        admin.set_volume_quotas("demo", volumes=volumes)
 
     def things(self) -> dict[str, list[str]]:
         """The ids of everything that launches make, in all projects."""

@@ -96,13 +96,13 @@ def test_over_quota_is_told_by_the_service_that_counts(site):
     ported["volumes"], stored["networks"] = [], []
     ports, volumes = site.openstack("member", "port list", "volume list")
     with site.as_before():
-        site.openstack("admin", "quota set --ports %d --volumes %d demo" % (len(ports), len(volumes)))
+        site.quota(ports=len(ports), volumes=len(volumes))
         try:
             site.launch(wanted, status=2)
             assert re.search("Quota exceeded for resources.*port.*" + ORIGIN, site.record("ported")["fault"])
             assert re.search("VolumeLimitExceeded|allowed.*volumes.*" + ORIGIN, site.record("stored")["fault"])
         finally:
-            site.openstack("admin", "quota set --ports 500 --volumes 10 demo")
+            site.quota(ports=500, volumes=10)
             site.destroy(wanted)
 
 
