@@ -69,7 +69,8 @@ def sampled(site, seen: set):
     """Arguments and environments of every process, on the hosts in /tmp/samples, here in `seen`."""
     shell = ["ssh", "-F", str(ROOT / "build/hosts/ssh_config")]
     hosts = ("control", *site.compute_hosts)
-    samplers = [subprocess.Popen([*shell, host, SAMPLE]) for host in hosts]
+    # ssh would leave an input that it shares with Ansible without waiting, which Ansible does not take.
+    samplers = [subprocess.Popen([*shell, host, SAMPLE], stdin=subprocess.DEVNULL) for host in hosts]
     going = threading.Event()
     here = threading.Thread(target=look_here, args=(seen, going))
     here.start()

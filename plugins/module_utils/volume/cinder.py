@@ -43,6 +43,8 @@ class Cinder:
         self.state = params["state"]
         self.addresses = params.get("host_addresses") or {}
         self.private_path = params["private_path"]
+        # What we were removing when its storage went away: it goes before it is made anew.
+        self.remains: dict[str, ServiceVolume] = {}
 
     def read(self, wanted: Iterable[ServiceVolume]) -> dict[str, ServiceVolume | LaunchError]:
         """The volumes that exist, as the items' instances have them; an error for one that cannot be used."""
@@ -65,6 +67,8 @@ class Cinder:
             if self.state == "absent":
                 leaving = [other.instance_uuid for other, theirs in located if theirs is raw]
                 found[item.key] = seen(item, raw, known, self.state, leaving)
+            elif raw["status"] == "error_deleting" and marked(raw) == item.id:
+                self.remains[item.id] = seen(item, raw, known, self.state)
             else:
                 found[item.key] = self._seen(item, raw, known)
         return found
@@ -107,6 +111,8 @@ class Cinder:
         if made is not None:
             return replace(change.wanted, volume_id=made.volume_id, status="creating", instance_uuid=None, host=None)
         wanted = change.wanted
+        if wanted.id in self.remains:
+            self._remove(self.remains[wanted.id])
         asked = {
             "name": wanted.name,
             "size": wanted.size,

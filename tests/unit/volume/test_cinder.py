@@ -230,6 +230,14 @@ def test_what_could_not_be_removed_is_removed_when_its_storage_is_back(cloud, ru
     assert cloud.volumes == {}
 
 
+def test_what_could_not_be_removed_goes_before_it_is_made_anew(cloud, run):
+    old = cloud.volume(status="error_deleting", metadata={"kvmstack:id": ID})
+    ((action, volume),) = run(DATA)
+    assert (action, volume.status) == ("create", "in-use")
+    assert old["id"] not in cloud.volumes
+    assert len(cloud.volumes) == 1
+
+
 def test_stuck(cloud, run):
     cloud.looks = 10**6
     ((_action, error),) = run(DATA, timeout=0.05)
