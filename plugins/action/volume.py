@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 from ..modules import volume as door
-from ..plugin_utils.control import Control, preload
-
-preload("openstack.config")
+from ..plugin_utils.control import Control
 
 
 class ActionModule(Control):
