@@ -7,18 +7,18 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any, Callable, Mapping
 
 from ..core.change import Change
 from ..core.errors import LaunchError, NotFound, Unavailable
+from ..core.together import side_by_side
 from ..token.session import connect as connect_cloud
 from . import neutron_rows as rows
 from .neutron_create import make
 from .neutron_floating import Floating
 from .neutron_model import Current, Port, label
 from .neutron_names import mark
-from .neutron_view import View, at_once
+from .neutron_view import View
 
 # Seconds between two looks at the ports' status, from the first to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
@@ -45,8 +45,7 @@ class Neutron:
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes; then, if that is asked for, wait until the ports that there are are ACTIVE."""
-        finished = at_once(partial(self._finished, change) for change in changes)
-        outcome = dict(zip((change.key for change in changes), finished))
+        outcome = dict(zip((change.key for change in changes), side_by_side(self._finished, changes)))
         if self.params.get("wait") and self.params.get("state", "present") == "present":
             self._await(outcome)
         return outcome
@@ -60,19 +59,16 @@ class Neutron:
             ports = [port for port in ports if {port.network.name, port.network.id} & set(params["networks"])]
         return sorted(ports, key=lambda port: (port.name, port.id))
 
-    def _finished(self, change: Change) -> Port | LaunchError:
-        """One port as it is when its change is done, or why it could not be."""
-        try:
-            if change.after is None:
-                return self._removed(change.before)
-            if change.before is None:
-                port = make(self.view, change, self._updated)
-            else:
-                port = self._updated(change, change.before, change.after)
-            floating = self._exchanged(change.before and change.before.floating, change.after.floating, port)
-            return _bound(replace(port, floating=floating))
-        except LaunchError as error:
-            return error
+    def _finished(self, change: Change) -> Port:
+        """One port as it is when its change is done."""
+        if change.after is None:
+            return self._removed(change.before)
+        if change.before is None:
+            port = make(self.view, change, self._updated)
+        else:
+            port = self._updated(change, change.before, change.after)
+        floating = self._exchanged(change.before and change.before.floating, change.after.floating, port)
+        return _bound(replace(port, floating=floating))
 
     def _updated(self, change: Change, before: Port, after: Port) -> Port:
         """Change what the user may with his rights, then whose the port is and where, with the launcher's."""

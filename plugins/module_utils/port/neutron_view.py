@@ -8,26 +8,16 @@ by the launcher's account, as only that is told to which host a port is bound.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Callable, Iterable
+from typing import Any, Iterable
 
 from ..core.errors import InvalidRequest, NotFound
+from ..core.together import at_once
 from . import neutron_rows as rows
 from .item import Request
 from .neutron_floating import Floating, is_address, stray
 from .neutron_model import Current, Group, Network, Port
 from .neutron_names import is_id, mark
-
-# Requests under way at one time.
-THREADS = 8
-
-
-def at_once(calls: Iterable[Callable[[], Any]]) -> list[Any]:
-    """What the calls return, in order, made at the same time; the first error is raised when all have ended."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        futures = [pool.submit(call) for call in calls]
-    return [future.result() for future in futures]
 
 
 class View:

@@ -14,14 +14,14 @@ from typing import Any, Iterable
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError, NotFound
+from ..core.together import in_groups
 from ..token import session
 from . import chap
 from .attachment import Attachment, connector, steps
 from .cinder_shelf import Shelf
 from .cinder_view import MARKED, attachment, facts, listed, locate, marked, seen
 from .connection import connection, password
-from .service import BUSY, ServiceVolume
-from .together import grouped, side_by_side
+from .service import BUSY, ServiceVolume, one_volume
 
 
 def connect(params: dict[str, Any]) -> Cinder:
@@ -88,9 +88,7 @@ class Cinder:
 
     def apply(self, changes: Iterable[Change]) -> dict[str, ServiceVolume | LaunchError]:
         """Make true what each change says; changes of one volume one after the other, the rest side by side."""
-        groups = grouped(changes, lambda change: (change.before and change.before.volume_id) or change.wanted.id)
-        done = side_by_side(self._furnish_group if self.state == "present" else self._give_up, groups)
-        return {key: result for outcome in done for key, result in outcome.items()}
+        return in_groups(self._furnish_group if self.state == "present" else self._give_up, changes, one_volume)
 
     def _furnish_group(self, changes: list[Change]) -> dict[str, ServiceVolume | LaunchError]:
         """One volume for the instances that are to have it."""

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import Any, Iterable, Iterator
 
-from ..core.errors import Conflict, LaunchError, NotFound
+from ..core.errors import Conflict, NotFound
+from ..core.together import at_once
 from .attachment import Attachment
 from .cinder_view import attachment, hosts
 from .service import BUSY, ServiceVolume
-from .together import side_by_side
 
 # Seconds between two looks at a volume: the first, how they grow, and the longest.
 FIRST, GROWTH, LONGEST = 0.15, 1.4, 5.0
@@ -55,10 +56,7 @@ class Shelf:
     def _not_listed(self, wanted: dict[str, dict[str, Any]], known: set[str]) -> list[dict[str, Any]]:
         """Attachments that the list lacks: it ends at Cinder's osapi_max_limit and has no second page."""
         lacking = [identity for identity, raw in wanted.items() if identity not in known and _is_held(raw)]
-        answers = side_by_side(self._attachments_of, lacking)
-        for answer in answers:
-            if isinstance(answer, LaunchError):
-                raise answer
+        answers = at_once(partial(self._attachments_of, identity) for identity in lacking)
         return [raw for answer in answers for raw in answer]
 
     def _attachments_of(self, volume_id: str) -> list[dict[str, Any]]:

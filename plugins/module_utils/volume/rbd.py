@@ -12,11 +12,11 @@ from typing import Any, Iterable
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError
+from ..core.together import at_once, in_groups, side_by_side
 from .ceph import Pool, monitors
 from .connection import rbd as rbd_connection
 from .rbd_view import facts, image_of, instances, listed, locate, marked, parent, seen
-from .service import ServiceVolume
-from .together import grouped, side_by_side
+from .service import ServiceVolume, one_volume
 
 
 def connect(params: dict[str, Any]) -> Images:
@@ -48,10 +48,7 @@ class Images:
         if not wanted:
             return {}
         asked = [self.pool.images, self.pool.cluster_map] if self.state == "present" else [self.pool.images]
-        answers = side_by_side(lambda question: question(), asked)
-        for answer in answers:
-            if isinstance(answer, LaunchError):
-                raise answer
+        answers = at_once(asked)
         images = frozenset(answers[0])
         self.map = answers[1] if len(answers) > 1 else {}
         found = side_by_side(lambda item: self._seen(item, images, wanted), wanted)
@@ -83,9 +80,7 @@ class Images:
 
     def apply(self, changes: Iterable[Change]) -> dict[str, ServiceVolume | LaunchError]:
         """Make true what each change says; changes of one image one after the other, the rest side by side."""
-        groups = grouped(changes, lambda change: (change.before and change.before.volume_id) or change.wanted.id)
-        done = side_by_side(self._furnish_group if self.state == "present" else self._give_up, groups)
-        return {key: result for outcome in done for key, result in outcome.items()}
+        return in_groups(self._furnish_group if self.state == "present" else self._give_up, changes, one_volume)
 
     def _furnish_group(self, changes: list[Change]) -> dict[str, ServiceVolume | LaunchError]:
         """One image for the instances that are to have it."""

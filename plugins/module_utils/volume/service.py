@@ -138,6 +138,11 @@ class ServiceVolume:
         return dict({name: getattr(self, name) for name in RESULT}, name=self.label)
 
 
+def one_volume(change: Change) -> str:
+    """What is the same for all changes of one volume: several instances may have it."""
+    return (change.before and change.before.volume_id) or change.wanted.id
+
+
 def plan(wanted: Iterable[Any], current: Mapping[str, Any], state: str) -> list[Change]:
     """Pair every wanted volume with the one that exists; what an instance gives up may stay."""
     if state == "present":
