@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Iterable
 
 from ansible.errors import AnsibleFilterError
 
@@ -17,13 +18,20 @@ def public_request(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in entry.items() if key != "user_data"} for entry in entries]
 
 
-def user_data(entries: list[dict[str, Any]]) -> dict[str, str]:
-    """The user data by instance name, counts expanded."""
-    told = [entry for entry in entries if entry.get("user_data") is not None]
+def user_data(entries: list[dict[str, Any]], documents: Iterable[dict[str, Any]] | None = None) -> str:
+    """The user data by instance name, counts expanded, as the text of a JSON object; empty if there is none.
+
+    With documents only theirs: a host gets its own. One text, as what must not be shown is masked wherever it occurs,
+    and a mapping's values would each be.
+    """
+    wanted = None if documents is None else {document["name"] for document in documents}
+    with_data = [entry for entry in entries if entry.get("user_data") is not None]
     try:
-        return {name: entry["user_data"] for entry in told for name in names([entry])}
+        found = {name: entry["user_data"] for entry in with_data for name in names([entry])}
     except LaunchError as error:
         raise AnsibleFilterError(str(error)) from error
+    mine = {name: data for name, data in found.items() if wanted is None or name in wanted}
+    return json.dumps(mine) if mine else ""
 
 
 def images_asked(entries: list[dict[str, Any]]) -> list[str]:

@@ -4,40 +4,112 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from . import documents as travelling
 from .change import Change
 from .change import plan as plan_items
+from .diff import differences
 from .errors import LaunchError, MissingLibrary
 
 
-def run(module: AnsibleModule, noun: str, parse: Callable, connect: Callable, plan: Callable = plan_items) -> None:
-    """Take the list `noun` from what it is to what it should be and exit the module.
+@dataclass(frozen=True)
+class Stage:
+    """A stage as its door has it: its noun, and who reads, thinks and touches for it.
 
     parse(params) gives the wanted items, or raises InvalidRequest before anything is touched.
     connect(params) gives a backend: read(wanted) what exists, by key; apply(changes) makes the
     pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
     plan(wanted, current, state) pairs the two and is pure.
+    options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows of it.
     """
-    with _failing(module):
-        wanted = parse(module.params)
-        backend = connect(module.params)
-        changes = plan(wanted, backend.read(wanted), module.params.get("state", "present"))
-        outcome = {} if module.check_mode else backend.apply([change for change in changes if change.pending])
-    report(module, noun, changes, outcome)
+
+    noun: str
+    parse: Callable
+    connect: Callable
+    plan: Callable = plan_items
+    options: Mapping[str, Any] = field(default_factory=dict)
+    as_text: Callable | None = None
+
+    @property
+    def list_name(self) -> str:
+        """The option that has the stage's own list."""
+        return "instances" if self.noun in ("instance", "instance_update", "schedule") else self.noun + "s"
 
 
-def report(module: AnsibleModule, noun: str, changes: list[Change], outcome: dict[str, Any]) -> None:
+def run(module: AnsibleModule, stage: Stage) -> None:
+    """Take a list from what it is to what it should be and exit the module: the stage's own, or the instances'.
+
+    Of its own list a failed item fails the task, which names them all. An instance that fails says so in its document,
+    and the play goes on with the others.
+    """
+    documents = module.params.get("instances")
+    if documents is None or stage.noun == "instance":
+        with failing(module):
+            changes, outcome = take(module, stage, module.params)
+        report(module, stage, changes, outcome)
+    with failing(module):
+        documents, diff = travel(module, stage, documents)
+    exit_with(module, documents, diff)
+
+
+def take(module: AnsibleModule, stage: Stage, params: Mapping[str, Any]) -> tuple[list[Change], dict[str, Any]]:
+    """Read, plan, apply; the changes, and by key what became of them."""
+    wanted = stage.parse(params)
+    backend = stage.connect(params)
+    changes = stage.plan(wanted, backend.read(wanted), params.get("state") or "present")
+    return changes, {} if module.check_mode else backend.apply([change for change in changes if change.pending])
+
+
+def travel(
+    module: AnsibleModule, stage: Stage, documents: Iterable[Mapping[str, Any]], state: str | None = None
+) -> tuple[list[dict], list[dict]]:
+    """Take the documents through a stage: the same documents with their parts filled in, and Ansible's diff.
+
+    An error of the whole stage is that of every instance that it had something to do for. On the controller it aborts
+    them, as in nova the error of a service does; another compute host may do better.
+    """
+    state = state or module.params.get("state") or "present"
+    service = module.params.get("service") or "file"
+    documents = list(documents)
+    wanted = travelling.items(documents, stage.noun, state, service)
+    if not wanted:
+        return documents, []
+    params = {**module.params, "state": state, stage.list_name: [_known(stage.options, item) for item in wanted]}
+    try:
+        changes, outcome = take(module, stage, params)
+    except MissingLibrary:
+        raise
+    except LaunchError as error:
+        if stage.list_name == "instances":
+            raise
+        on_host = stage.noun in ("image", "domain") or (stage.noun == "volume" and service == "file")
+        judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not on_host}
+        return travelling.fail(documents, stage.noun, judged, state, service), []
+    results = [_result(change, outcome.get(change.key)) for change in changes]
+    diff = differences(module, stage, changes, outcome)
+    return travelling.carry(documents, stage.noun, results, state, service), diff
+
+
+def exit_with(module: AnsibleModule, documents: list[dict], diff: list[dict], **more: Any) -> None:
+    """Exit with the documents; changed is what of them this task has changed, which its diff tells, or would tell."""
+    answer = {"instances": documents, "changed": bool(diff), **more}
+    if module._diff:
+        answer["diff"] = diff
+    module.exit_json(**answer)
+
+
+def report(module: AnsibleModule, stage: Stage, changes: list[Change], outcome: dict[str, Any]) -> None:
     """Exit with one result per item, in order; with failed items the task fails and names them all."""
     results = [_result(change, outcome.get(change.key)) for change in changes]
     failures = ["%s: %s" % (result["name"], result["msg"]) for result in results if result["failed"]]
-    answer = {noun: results, "changed": any(result["changed"] for result in results)}
+    answer = {stage.list_name: results, "changed": any(result["changed"] for result in results)}
     if module._diff:
-        answer["diff"] = [_difference(noun, change, outcome.get(change.key)) for change in changes if change.changed]
+        answer["diff"] = differences(module, stage, changes, outcome)
     if failures:
         module.fail_json(msg="; ".join(failures), **answer)
     module.exit_json(**answer)
@@ -45,20 +117,20 @@ def report(module: AnsibleModule, noun: str, changes: list[Change], outcome: dic
 
 def query(module: AnsibleModule, noun: str, find: Callable) -> None:
     """Exit with what find(params) lists: the shape of every `_info` module."""
-    with _failing(module):
+    with failing(module):
         found = find(module.params)
     module.exit_json(changed=False, **{noun: [item.to_result() for item in found]})
 
 
 def tell(module: AnsibleModule, find: Callable) -> None:
     """Exit with the fields of the one thing that find(params) gives: the shape of a stage that has no list."""
-    with _failing(module):
+    with failing(module):
         found = find(module.params)
     module.exit_json(changed=False, **found.to_result())
 
 
 @contextmanager
-def _failing(module: AnsibleModule) -> Iterator[None]:
+def failing(module: AnsibleModule) -> Iterator[None]:
     """Turn an error of ours into the module's failure."""
     try:
         yield
@@ -68,13 +140,18 @@ def _failing(module: AnsibleModule) -> Iterator[None]:
         module.fail_json(msg=str(error))
 
 
+def _known(options: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """An item with the options that its stage has, and no others; a stage without options takes all of it."""
+    return {name: item.get(name, option.get("default")) for name, option in options.items()} if options else item
+
+
 def _result(change: Change, outcome: Any) -> dict[str, Any]:
     """What the user gets for one item: its fields, what was done, and how it failed if it did.
 
     It also failed, as it should, when the state it is in is that of a fault.
     """
     error = outcome if isinstance(outcome, LaunchError) else change.error
-    result = _final(change, outcome).to_result()
+    result = final(change, outcome).to_result()
     result.update(action=change.action, changed=change.changed and error is None, failed=error is not None)
     if getattr(change.wanted, "instance_uuid", None):
         # By this it is joined to its instance, also where it is no longer that instance's.
@@ -86,29 +163,8 @@ def _result(change: Change, outcome: Any) -> dict[str, Any]:
     return result
 
 
-def _difference(noun: str, change: Change, outcome: Any) -> dict[str, str]:
-    """One entry of Ansible's diff: the item's text before and after."""
-    header = "%s %s" % (noun, change.wanted.name)
-    after = None if change.after is None else _final(change, outcome)
-    return {
-        "before_header": header,
-        "after_header": header,
-        "before": as_text(change.before),
-        "after": as_text(after),
-    }
-
-
-def _final(change: Change, outcome: Any) -> Any:
+def final(change: Change, outcome: Any) -> Any:
     """The item as it now is as far as we know: as applied, else as planned, else as it was, else as asked for."""
     if outcome is not None and not isinstance(outcome, LaunchError):
         return outcome
     return change.after or change.before or change.wanted
-
-
-def as_text(item: Any) -> str:
-    """An item as a person reads it in a diff: its own text if it has one, else its fields."""
-    if item is None:
-        return ""
-    if hasattr(item, "as_text"):
-        return item.as_text()
-    return json.dumps(item.to_result(), indent=2, sort_keys=True, default=str) + "\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import InvalidRequest, LaunchError, NotFound, Refused
-from .model import check_url
+from .request import check_url
 
 # Visible ASCII, as a header can hold it.
 _TOKEN = re.compile(r"[!-~]+")

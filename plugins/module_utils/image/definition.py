@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import Conflict, LaunchError, NotFound
 from .format import cure
-from .model import FORMATS
+from .request import FORMATS
 
 # What Glance itself says of an image (glance/api/v2/images.py, `get_base_properties`); the rest are its properties.
 ATTRIBUTES = {

@@ -18,7 +18,7 @@ from ..core.disk import check_room, read_record, remove, write_record
 from ..core.errors import InvalidRequest, NotFound, Unavailable
 from .access import Access, refusal
 from .local import copy, file_version, open_file
-from .model import check_url
+from .request import check_url
 
 ATTEMPTS = 4
 REDIRECTS = 5

@@ -6,20 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import uuid
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
-from ..core.errors import Conflict, InvalidRequest
-from ..core.names import checked_name, instance_path
-from .format import cure
+from ..core.errors import Conflict
 
 GIB = 1024**3
-SCHEMES = ("http", "https", "file")
-FORMATS = ("qcow2", "raw")
-_CHECKSUM = re.compile(r"none|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 @dataclass(frozen=True)
@@ -119,90 +111,3 @@ def root_size(image: Image, virtual_size: int) -> int:
     if image.size and image.size * GIB < virtual_size:
         raise Conflict("size: the image needs %g GiB, not %d: take a larger flavor" % (virtual_size / GIB, image.size))
     return -(-max(virtual_size, (image.size or 0) * GIB) // 512) * 512
-
-
-def check_url(url: str, schemes: tuple[str, ...] = SCHEMES) -> None:
-    """InvalidRequest if this is not an address to fetch an image from."""
-    try:
-        parts = urlsplit(url)
-        user, host, _port = parts.username, parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidRequest("url: %s" % error) from error
-    if not url.isprintable() or " " in url:
-        raise InvalidRequest("url: has blanks or control characters: write them as %XX")
-    if parts.scheme not in schemes:
-        raise InvalidRequest("url: scheme %r is not one of %s" % (parts.scheme, ", ".join(schemes)))
-    if user is not None or parts.password is not None:
-        raise InvalidRequest("url: holds a user or password, which results would show; serve the image without")
-    if parts.scheme == "file" and (host not in (None, "localhost") or not parts.path.startswith("/")):
-        raise InvalidRequest("url: write file:///PATH, a path on the compute host")
-    if parts.scheme != "file" and not host:
-        raise InvalidRequest("url: has no host")
-
-
-def parse(params: dict[str, Any]) -> list[Image]:
-    """The images that the module's parameters ask for; InvalidRequest naming every bad one."""
-    images, wrong, seen = [], [], set()
-    for entry in params["images"]:
-        try:
-            image = _image(entry, params["state_path"], params["state"])
-            if image.key in seen:
-                raise InvalidRequest("is listed twice for %s" % image.key)
-            seen.add(image.key)
-            images.append(image)
-        except InvalidRequest as error:
-            wrong.append("image %s: %s" % (entry.get("name") or entry.get("instance_uuid"), error))
-    if wrong:
-        raise InvalidRequest("; ".join(wrong))
-    return images
-
-
-def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
-    if not os.path.isabs(state_path):
-        raise InvalidRequest("state_path %s: is not absolute" % state_path)
-    owner = entry.get("instance_uuid")
-    if owner is not None:
-        owner = _uuid(owner)
-    elif state == "absent":
-        raise InvalidRequest("instance_uuid is missing: state absent removes root disks, not the shared cache")
-    image = Image(**dict(entry, instance_uuid=owner, name=_name(entry, owner)))
-    if owner is not None:
-        image = replace(image, path=instance_path(state_path, owner, "root.qcow2"))
-    if state == "absent":
-        return image
-    image = replace(image, checksum=image.checksum and image.checksum.lower())
-    check(image)
-    return image if image.waived else replace(image, base=os.path.join(state_path, "base", base_name(image)))
-
-
-def _name(entry: dict[str, Any], owner: str | None) -> str:
-    """The image's name, else its instance; no file is called by it. A service's names are free text."""
-    name = entry.get("name") or owner or ""
-    return name if entry.get("service") else checked_name(name, "image")
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError as error:
-        raise InvalidRequest("instance_uuid %r is not a UUID" % text) from error
-
-
-def check(image: Image) -> None:
-    """InvalidRequest if a present image lacks something or a number is out of range."""
-    check_url(image.url or "")
-    if not image.checksum:
-        raise InvalidRequest(
-            "checksum is missing: say sha256:HEX (sha256sum FILE prints it) or sha512:HEX,"
-            " or waive it with the word none if the source is trusted"
-        )
-    if not _CHECKSUM.fullmatch(image.checksum):
-        raise InvalidRequest("checksum: write sha256: and 64, or sha512: and 128, hexadecimal digits, or none")
-    if image.disk_format not in FORMATS:
-        raise InvalidRequest(
-            "disk_format %s is not accepted: %s"
-            % (image.disk_format, cure(image.disk_format) if image.disk_format else "say qcow2 or raw")
-        )
-    for name in ("size", "min_disk", "min_ram"):
-        if (getattr(image, name) or 0) < 0:
-            raise InvalidRequest("%s: %d is negative" % (name, getattr(image, name)))

@@ -25,16 +25,6 @@ def boots(items: list[dict[str, Any]] | None) -> dict[str, Any] | None:
     return next((item for item in items or [] if item.get("boot")), None)
 
 
-def parted(items: list[dict[str, Any]], together: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Those that stay, and those that are leaving, which is not a field of theirs; or all of them together."""
-    plain = [{key: value for key, value in item.items() if key != "leaving"} for item in items]
-    leaving = [bool(item.get("leaving")) and not together for item in items]
-    return (
-        [item for item, goes in zip(plain, leaving) if not goes],
-        [item for item, goes in zip(plain, leaving) if goes],
-    )
-
-
 def ports(wanted: Any, identity: str, before: list | None) -> list[dict[str, Any]]:
     """The wanted ports with their ids and names, laid over those of the record, whose MAC and address stay."""
     known = {port["id"]: port for port in before or []}
@@ -109,17 +99,17 @@ def _fixed_volumes(wanted: list[dict[str, Any]], before: list[dict[str, Any]]) -
     return told
 
 
-def learned(item: dict[str, Any], made: dict[str, Any] | None, keys: tuple[str, ...]) -> dict[str, Any]:
+def learn(item: dict[str, Any], made: dict[str, Any] | None, keys: tuple[str, ...]) -> dict[str, Any]:
     """The item with what its stage has found out about it."""
-    if not made or made.get("failed"):
-        return item
-    return {**item, **{key: made[key] for key in keys if made.get(key) is not None}}
+    return {**item, **{key: made[key] for key in keys if made.get(key) is not None}} if made else item
 
 
-def remaining(items: list[dict[str, Any]], made: dict[str, dict]) -> list[dict[str, Any]]:
-    """The items without those that were leaving and have left: by their stage's word, or as nothing keeps them."""
+def remaining(items: list[dict[str, Any]], there: set[str]) -> list[dict[str, Any]]:
+    """The items without those that were leaving and have left: taken back by their stage, or kept by nothing."""
     return [
-        item for item in items if not (item.get("leaving") and (item["id"] in made or item.get("service") == "file"))
+        item
+        for item in items
+        if not item.get("leaving") or (item["id"] in there and item.get("service") != "file")
     ]
 
 

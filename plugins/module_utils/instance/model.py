@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Mapping
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError, NotFound
@@ -15,45 +15,50 @@ from . import attachments, quota
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
 STATUS = {"building": "BUILD", "active": "ACTIVE", "error": "ERROR", "deleted": "DELETED"}
 
+# What a row has from the request as it is.
+ASKED = ("name", "project_id", "user_id", "user_name", "project_name", "flavor", "image", "group", "availability_zone")
+
 # What a guest that was launched keeps for life.
 FIXED = ("flavor", "image", "ssh_keys", "user_data_digest", "group", "availability_zone", "scheduler_hints")
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance: the launch request and what has become of it.
+    """One instance, as its row has it: what was asked for and what has become of it.
 
-    flavor: {name, vcpus, ram (MiB), disk (GiB), extra_specs}. ports and volumes are the items that the
-    stages of these names take. group: {name, policy, max_server_per_host}. attempted_hosts failed it in this
-    launch, the last of them by last_error. seconds passed from the request to ACTIVE. fault is what stopped it.
-    user_data itself is never here, only its SHA-256.
-    lease (record/lease.py) says who drives it, and is no part of what it is.
+    flavor: {name, vcpus, ram (MiB), disk (GiB), extra_specs}; it and the image are None where a request named none
+    that there is. ports and volumes are the items that the stages of these names take; one that a running guest is to
+    lose is `leaving`. group: {name, policy, max_server_per_host}. attempted_hosts failed it in this launch, the last of
+    them by last_error. seconds passed from the request to ACTIVE. fault is what stopped it. user_data itself is never
+    here, only its SHA-256. record_id is the record's own; lease (record/lease.py) says who drives the instance, and
+    is no part of what it is.
     """
 
     name: str
     project_id: str
+    uuid: str
+    vm_state: str = "building"
+    task_state: str | None = None
     user_id: str | None = None
     user_name: str | None = None
     project_name: str | None = None
-    uuid: str | None = None
-    vm_state: str | None = None
-    task_state: str | None = None
     host: str | None = None
-    attempted_hosts: list | None = None
+    attempted_hosts: list = field(default_factory=list)
     flavor: dict | None = None
     image: dict | None = None
-    ports: list | None = None
-    volumes: list | None = None
-    metadata: dict | None = None
-    ssh_keys: list | None = None
+    ports: list = field(default_factory=list)
+    volumes: list = field(default_factory=list)
+    metadata: dict = field(default_factory=dict)
+    ssh_keys: list = field(default_factory=list)
     user_data_digest: str | None = None
     group: dict | None = None
     availability_zone: str | None = None
-    scheduler_hints: dict | None = None
+    scheduler_hints: dict = field(default_factory=dict)
     launched: bool = False
     seconds: float | None = None
     fault: str | None = None
     last_error: str | None = None
+    record_id: str | None = field(default=None, compare=False)
     lease: Any = field(default=None, compare=False)
 
     @property
@@ -64,36 +69,68 @@ class Instance:
     @property
     def status(self) -> str:
         """BUILD, ACTIVE, ERROR or DELETED, as the Compute API says it."""
-        return STATUS[self.vm_state or "building"]
+        return STATUS[self.vm_state]
+
+    def to_result(self) -> dict[str, Any]:
+        """The document that travels through the stages."""
+        return to_document(self)
+
+
+DOCUMENT = tuple(each.name for each in fields(Instance) if each.name != "lease")
+
+
+def to_document(instance: Instance) -> dict[str, Any]:
+    """The instance's record as data, whole, and its status; from_document() makes the same instance of it."""
+    return {**{name: getattr(instance, name) for name in DOCUMENT}, "status": instance.status}
+
+
+def from_document(document: Mapping[str, Any]) -> Instance:
+    """The instance that a document tells of; what the stages have added to it beside is left out."""
+    return Instance(**{name: document[name] for name in DOCUMENT if name in document})
+
+
+@dataclass(frozen=True)
+class InstanceRequest:
+    """What a request says of one instance; None means not mentioned. fault is why it cannot be as it says.
+
+    With absent it says that there is to be none of that name.
+    """
+
+    name: str
+    project_id: str
+    user_id: str | None = None
+    user_name: str | None = None
+    project_name: str | None = None
+    flavor: dict | None = None
+    image: dict | None = None
+    ports: list | None = None
+    volumes: list | None = None
+    metadata: dict | None = None
+    ssh_keys: list | None = None
+    user_data_digest: str | None = None
+    group: dict | None = None
+    availability_zone: str | None = None
+    scheduler_hints: dict | None = None
+    fault: str | None = None
+    absent: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name, unique among a project's living instances."""
+        return self.name
 
     def over(self, before: Instance | None) -> Instance:
         """The record's next state when this is requested of it."""
         if before is None or not before.launched:
-            return _requested(self, before)
+            return _begin(self, before)
         _refuse_changes(self, before)
-        return _updated(self, before)
+        return _update(self, before)
 
     def to_result(self) -> dict[str, Any]:
-        """The document that flows through the stages; root disk, ports and volumes carry their instance and host."""
-        document = asdict(replace(self, lease=None))
-        del document["user_data_digest"], document["launched"], document["lease"]
-        document["status"] = self.status
-        if self.image:
-            document["image"] = {**self.image, **self._root_disk()}
-        here = {
-            "ports": [
-                {**port, "host": self.host, "availability_zone": self.availability_zone} for port in self.ports or []
-            ],
-            "volumes": [
-                {"service": "file", **volume, "host": volume.get("host") or self.host} for volume in self.volumes or []
-            ],
-        }
-        for kind, items in here.items():
-            document[kind], document["leaving_" + kind] = attachments.parted(items, self.task_state == "deleting")
-        return document
-
-    def _root_disk(self) -> dict[str, Any]:
-        return {"instance_uuid": self.uuid, "size": (self.flavor or {}).get("disk", 0), "launched": self.launched}
+        """The document of an instance that there is not, or that was refused before it was recorded."""
+        known = {name: value for name in DOCUMENT if (value := getattr(self, name, None)) is not None}
+        state = "deleted" if self.absent else "error" if self.fault else "building"
+        return {**to_document(Instance(uuid="", vm_state=state, **known)), "uuid": None}
 
 
 @dataclass(frozen=True)
@@ -120,7 +157,7 @@ class Driven(Change):
         return self.before is not None or (self.error is None and self.after is not None)
 
 
-def plan(wanted: list[Instance], current: Recorded, state: str) -> list[Change]:
+def plan(wanted: list[InstanceRequest], current: Recorded, state: str) -> list[Change]:
     """Pair requests with records; what is to go is marked as deleting, and goes when its parts have gone."""
     changes, used = [], current.used
     for item in wanted:
@@ -130,7 +167,7 @@ def plan(wanted: list[Instance], current: Recorded, state: str) -> list[Change]:
             if state == "absent":
                 changes.append(Driven(item, before, before and replace(before, task_state="deleting", fault=None)))
                 continue
-            after = _wanted(item, before, current)
+            after = _plan_present(item, before, current)
             used = quota.add(current.limits, used, quota.added(before, after, current.volumes))
             changes.append(Driven(item, before, after))
         except LaunchError as error:
@@ -138,11 +175,13 @@ def plan(wanted: list[Instance], current: Recorded, state: str) -> list[Change]:
     return changes
 
 
-def _wanted(item: Instance, before: Instance | None, current: Recorded) -> Instance:
+def _plan_present(item: InstanceRequest, before: Instance | None, current: Recorded) -> Instance:
+    if before is not None and before.task_state == "deleting":
+        raise Conflict("it is being deleted, and a destroy of it has not ended: run destroy again, then launch it anew")
     if item.fault and before is not None and before.launched:
         raise Conflict(item.fault)
     check_group(item, current.groups)
-    return replace(item, volumes=_located(item, before, current.volumes)).over(before)
+    return replace(item, volumes=_locate(item, before, current.volumes)).over(before)
 
 
 def check_lease(before: Instance | None) -> None:
@@ -151,7 +190,7 @@ def check_lease(before: Instance | None) -> None:
         raise Conflict(before.lease.busy)
 
 
-def check_group(wanted: Instance, groups: dict[str, dict]) -> None:
+def check_group(wanted: Instance | InstanceRequest, groups: dict[str, dict]) -> None:
     """Conflict if the wanted instance's group has other rules by which instances have already been placed."""
     group = wanted.group or {}
     known = groups.get(group.get("name"))
@@ -162,7 +201,7 @@ def check_group(wanted: Instance, groups: dict[str, dict]) -> None:
         )
 
 
-def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]) -> list[dict] | None:
+def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str, dict]) -> list[dict] | None:
     """The wanted volumes, those that exist with their recorded size; Conflict if another instance has one.
 
     host is where an existing volume waits for its instance; None for a volume that is wherever its instance is.
@@ -189,13 +228,13 @@ def _located(wanted: Instance, before: Instance | None, volumes: dict[str, dict]
     return located
 
 
-def _requested(wanted: Instance, before: Instance | None) -> Instance:
+def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
     """A launch that has not succeeded yet begins, or begins again: what was made keeps its identity."""
     identity = before.uuid if before else str(uuid.uuid4())
     failed = wanted.fault or _misfit(wanted)
     going_on = before is not None and before.vm_state == "building" and not failed
-    fresh = replace(
-        wanted,
+    return Instance(
+        **{name: getattr(wanted, name) for name in ASKED},
         uuid=identity,
         vm_state="error" if failed else "building",
         task_state=before.task_state if going_on else None if failed else "scheduling",
@@ -207,14 +246,12 @@ def _requested(wanted: Instance, before: Instance | None) -> Instance:
         metadata=wanted.metadata or {},
         ssh_keys=wanted.ssh_keys or [],
         scheduler_hints=wanted.scheduler_hints or {},
+        user_data_digest=wanted.user_data_digest or (before and before.user_data_digest),
         fault=failed,
     )
-    if before is not None and before.user_data_digest and not wanted.user_data_digest:
-        return replace(fresh, user_data_digest=before.user_data_digest)
-    return fresh
 
 
-def _misfit(wanted: Instance) -> str | None:
+def _misfit(wanted: InstanceRequest) -> str | None:
     """How the flavor is too small for the image (nova/compute/api.py, `_validate_flavor_image`); None if it is not."""
     if not wanted.flavor or not wanted.image:
         return None
@@ -234,7 +271,7 @@ def _misfit(wanted: Instance) -> str | None:
     return None
 
 
-def _refuse_changes(wanted: Instance, before: Instance) -> None:
+def _refuse_changes(wanted: InstanceRequest, before: Instance) -> None:
     """Conflict naming every field that differs and that a running guest cannot change."""
     fixed = []
     for name in FIXED:
@@ -260,7 +297,7 @@ def _differing(name: str, asked: Any, have: Any) -> str:
     return "%s (%s, now %s)" % (name, asked, have)
 
 
-def _updated(wanted: Instance, before: Instance) -> Instance:
+def _update(wanted: InstanceRequest, before: Instance) -> Instance:
     """A running instance with the changes it can take: metadata, and what is attached to it."""
     ports, volumes = before.ports, before.volumes
     if wanted.ports is not None:
@@ -269,9 +306,3 @@ def _updated(wanted: Instance, before: Instance) -> Instance:
         volumes = attachments.exchanged(attachments.volumes(wanted, before.uuid, before.volumes), before.volumes)
     metadata = before.metadata if wanted.metadata is None else wanted.metadata
     return replace(before, ports=ports, volumes=volumes, metadata=metadata)
-
-
-def from_document(document: dict[str, Any]) -> Instance:
-    """The instance that a document of an earlier stage tells of; a key that is not a field of ours is left out."""
-    known = {known.name for known in fields(Instance)}
-    return Instance(**{key: value for key, value in document.items() if key in known})

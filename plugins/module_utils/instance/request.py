@@ -15,11 +15,11 @@ from typing import Any, Callable
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, port_id
 from ..image.model import Image
-from ..image.model import check as check_image
+from ..image.request import check as check_image
 from ..port.request import parse as parse_ports
 from . import attachments, parts, placement
 from .checks import is_list, is_mapping, is_whole, only_keys
-from .model import Instance
+from .model import InstanceRequest
 
 INSTANCE_KEYS = {
     "name", "count", "flavor", "image", "networks", "volumes", "ssh_keys", "metadata", "group", "availability_zone",
@@ -31,7 +31,7 @@ MAX_COUNT = 1000
 ANY = "00000000-0000-0000-0000-000000000000"
 
 
-def parse(params: dict[str, Any]) -> list[Instance]:
+def parse(params: dict[str, Any]) -> list[InstanceRequest]:
     """Every instance the request asks for, counts expanded; InvalidRequest names all that is wrong at once.
 
     What should be absent needs no more than its name.
@@ -54,7 +54,7 @@ def parse(params: dict[str, Any]) -> list[Instance]:
     return instances
 
 
-def _refused_by_the_network(instances: list[Instance], params: dict[str, Any]) -> list[str]:
+def _refused_by_the_network(instances: list[InstanceRequest], params: dict[str, Any]) -> list[str]:
     """What the stage port would refuse of the networks, security groups and addresses; better told before all else.
 
     A network service judges that by itself.
@@ -90,25 +90,25 @@ def _numbered(entry: dict[str, Any]) -> list[tuple[str, int]]:
     return [(checked_name("%s-%d" % (name, index + 1), "instance"), index) for index in range(count)]
 
 
-def _named(entry: dict[str, Any], params: dict[str, Any]) -> list[Instance]:
-    return [Instance(name, params["project_id"], vm_state="deleted") for name, _index in _numbered(entry)]
+def _named(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
+    return [InstanceRequest(name, params["project_id"], absent=True) for name, _index in _numbered(entry)]
 
 
-def _expanded(entry: dict[str, Any], params: dict[str, Any]) -> list[Instance]:
+def _expanded(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
     entry = {key: value for key, value in entry.items() if value is not None}
     numbered = _numbered(entry)
     only_keys(entry, INSTANCE_KEYS, entry["name"])
     return [_instance(name, index, len(numbered), entry, params) for name, index in numbered]
 
 
-def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: dict[str, Any]) -> Instance:
+def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: dict[str, Any]) -> InstanceRequest:
     faults: list[str] = []
     flavor = _looked_up(faults, lambda: _flavor(name, entry.get("flavor"), params["flavors"]))
     group = _looked_up(faults, lambda: _group(name, entry.get("group"), params["groups"]))
     ports = _ports(name, index, entry.get("networks"), params, faults)
     volumes = _volumes(name, count, entry.get("volumes"), params, faults)
     image = _looked_up(faults, lambda: _root(name, entry, entry.get("volumes"), params))
-    return Instance(
+    return InstanceRequest(
         name=name,
         project_id=params["project_id"],
         project_name=params.get("project_name"),

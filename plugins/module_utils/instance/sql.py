@@ -125,14 +125,14 @@ class Writing:
         """Write one change: the instance as it now is, what it was admitted with, what hosts are to count."""
         before, after = change.before, change.after
         if not change.changed:
-            self._set(before, self._lease(before, after))
+            self._set(before, self._lease(change))
             return change.error or before, (self.used, {}), {}
         asked = not self.record.concludes and after.task_state != "deleting"
         admitted = self._admitted(before, after) if asked else (self.used, {})
         if before is None:
-            self._insert(after)
+            self._insert(change)
         else:
-            self._update(before, after)
+            self._update(change)
         deleted = after.vm_state == "deleted"
         (volumes.detach if deleted else volumes.attach)(self.database, self.connection, after)
         self._tell(change)
@@ -159,13 +159,14 @@ class Writing:
             groups.keep(self.database, self.connection, self.record.project_id, group)
         return used, {group["name"]: {**group, "members": known["members"] + 1}}
 
-    def _insert(self, after: Instance) -> None:
+    def _insert(self, change: Change) -> None:
         times = dict.fromkeys(("created_at", "requested_at", "updated_at"), self.moment)
-        values = {**_values(after), **times, **self._lease(None, after), "request_id": self.request_id, "deleted": 0}
+        values = {**_values(change.after), **times, **self._lease(change), "request_id": self.request_id, "deleted": 0}
         self.connection.execute(self.tables.instances.insert().values(values))
 
-    def _update(self, before: Instance, after: Instance) -> None:
-        values = {**_values(after), **self._lease(before, after), "updated_at": self.moment}
+    def _update(self, change: Change) -> None:
+        before, after = change.before, change.after
+        values = {**_values(after), **self._lease(change), "updated_at": self.moment}
         if after.launched and not before.launched:
             values["launched_at"] = self.moment
         if before.vm_state == "error" and after.vm_state == "building":
@@ -182,10 +183,11 @@ class Writing:
         if self.connection.execute(written).rowcount != 1:
             raise Conflict("another run has changed it since it was read: run again")
 
-    def _lease(self, before: Instance | None, after: Instance) -> dict[str, Any]:
+    def _lease(self, change: Change) -> dict[str, Any]:
         """The lease is taken when a run begins, renewed while it goes on, given back when the instance is settled."""
+        before, after = change.before, change.after
         if self.record.concludes:
-            goes_on = after.task_state == "scheduling"
+            goes_on = after.task_state == "scheduling" or not change.wanted.ended
         else:
             goes_on = after.task_state == "deleting" or after.vm_state != "error"
         return self.record.driver.values(before and before.lease, self.moment) if goes_on else lease.NOBODY
@@ -246,6 +248,7 @@ def instance_of(row, known: dict[str, dict], held: lease.Lease | None = None) ->
     """The instance in a row of the table, with the rules of its group of those known."""
     values = {column: getattr(row, column) for column in COLUMNS}
     values["scheduler_hints"] = row.scheduler_hints or {}
+    values["ssh_keys"] = row.ssh_keys or []
     group = known.get(row.group_name)
     values["group"] = group and {rule: group[rule] for rule in groups.RULES}
     launched = row.launched_at is not None

@@ -28,7 +28,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Unavailable,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, url
-from ansible_collections.kvmstack.launch.plugins.module_utils.image.model import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import parse
 
 MIB = 1024**2
 FIRST, SECOND = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
@@ -341,7 +341,7 @@ import json, os, signal, sys
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, url
-from ansible_collections.kvmstack.launch.plugins.module_utils.image.model import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import parse
 module, name, when = sys.argv[1:4]
 module = {"url": url, "fetch": fetch}[module]
 original = getattr(module, name)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, outcome, request, sql
 
@@ -17,7 +18,6 @@ REQUEST = {
     "image_service": "url", "network_service": "ovn", "volume_service": "file",
     "lease": 600, "run_id": "first", "take_over": False,
 }  # fmt: skip
-RESULTS = {"ports": [], "images": [], "volumes": [], "domains": [], "lost_hosts": {}, "max_attempts": 3}
 WEB = {"name": "web", "flavor": "small", "image": "demo", "networks": ["private"]}
 
 
@@ -32,15 +32,19 @@ class Run:
         params = {**self.params, **more, "instances": [{**WEB, **entry} for entry in entries or [{}]]}
         return self._done(request.parse(params), sql.connect(params), model.plan, params["state"], check_mode)
 
-    def conclude(self, *documents, **results):
+    def conclude(self, *documents, state="present"):
         """The module instance_update."""
-        params = {**self.params, **RESULTS, **results, "instances": list(documents)}
-        return self._done(outcome.parse(params), sql.conductor(params), outcome.plan, "present", False)
+        params = {**self.params, "state": state, "max_attempts": 3, "instances": list(documents)}
+        return self._done(outcome.parse(params), sql.conductor(params), outcome.plan, state, False)
 
     def built(self, *documents):
         """The same, when all has gone well."""
-        domains = [{"uuid": document["uuid"], "name": document["name"], "status": "ACTIVE"} for document in documents]
-        return self.conclude(*documents, domains=domains)
+        results = [{"name": each["name"], "status": "ACTIVE", "action": "create"} for each in documents]
+        return self.conclude(*carry(documents, "domain", results))
+
+    def destroyed(self, *documents):
+        """The same, at the end of a destroy."""
+        return self.conclude(*documents, state="absent")
 
     def find(self, **options):
         """The module instance_info."""

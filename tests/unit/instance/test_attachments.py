@@ -9,7 +9,11 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import attachments, outcome
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import (
+    Instance,
+    InstanceRequest,
+    to_document,
+)
 
 PORT = {"network": "private", "fixed_ip": None, "security_groups": None, "port_security": None}
 MINE = {"network": None, "port": "mine", "fixed_ip": None}
@@ -21,36 +25,38 @@ IDENTITY = "7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10"
 
 def instance(ports, volumes, before=None):
     """An instance with these; over `before` as a running one takes them."""
-    wanted = Instance("web", "p", ports=ports, volumes=volumes)
+    wanted = InstanceRequest("web", "p", ports=ports, volumes=volumes)
     made = attachments.ports(wanted, IDENTITY, before and before.ports)
     disks = attachments.volumes(wanted, IDENTITY, before and before.volumes)
     if before:
         made, disks = attachments.exchanged(made, before.ports), attachments.exchanged(disks, before.volumes)
-    return replace(wanted, uuid=IDENTITY, ports=made, volumes=disks, host="c1")
+    return Instance("web", "p", IDENTITY, ports=made, volumes=disks, host="c1")
 
 
-def names(items):
-    return [item["name"] for item in items]
+def names(items, leaving=None):
+    """The names of items; of those that stay, or of those that leave."""
+    return [item["name"] for item in items if leaving in (None, bool(item.get("leaving")))]
 
 
 def test_what_is_taken_off_the_list_leaves_and_what_is_added_joins():
     before = instance([PORT], [DATA])
     document = instance([PORT, PORT], [LOGS], before).to_result()
-    assert names(document["ports"]) == ["web-private", "web-private-1"]
-    assert (names(document["volumes"]), names(document["leaving_volumes"])) == (["web-logs"], ["web-data"])
-    assert "leaving" not in document["leaving_volumes"][0]
+    assert names(document["ports"], leaving=False) == ["web-private", "web-private-1"]
+    assert names(document["volumes"], leaving=False) == ["web-logs"]
+    assert names(document["volumes"], leaving=True) == ["web-data"]
 
 
 def test_a_volume_that_leaves_is_not_deleted():
-    [leaving] = instance([], [], instance([], [DATA])).to_result()["leaving_volumes"]
+    [leaving] = instance([], [], instance([], [DATA])).volumes
+    assert leaving["leaving"]
     assert leaving["delete_on_termination"] is False
 
 
 def test_what_was_leaving_stays_when_it_is_asked_for_again():
     leaving = instance([], [], instance([PORT], [DATA]))
-    document = instance([PORT], [DATA], leaving).to_result()
-    assert (names(document["ports"]), document["leaving_ports"]) == (["web-private"], [])
-    assert (names(document["volumes"]), document["leaving_volumes"]) == (["web-data"], [])
+    again = instance([PORT], [DATA], leaving)
+    assert (names(again.ports, leaving=False), names(again.ports, leaving=True)) == (["web-private"], [])
+    assert (names(again.volumes, leaving=False), names(again.volumes, leaving=True)) == (["web-data"], [])
 
 
 def test_devices_stay_and_a_new_one_takes_the_first_that_is_free():
@@ -64,9 +70,9 @@ def test_devices_stay_and_a_new_one_takes_the_first_that_is_free():
 
 def test_ports_of_the_users_own_are_known_by_their_name():
     before = instance([PORT, MINE], [])
-    document = instance([MINE], [], before).to_result()
-    assert document["ports"][0]["id"] == before.ports[1]["id"]
-    assert names(document["leaving_ports"]) == ["web-private"]
+    after = instance([MINE], [], before)
+    assert after.ports[0]["id"] == before.ports[1]["id"]
+    assert names(after.ports, leaving=True) == ["web-private"]
 
 
 @pytest.mark.parametrize(
@@ -80,21 +86,21 @@ def test_ports_of_the_users_own_are_known_by_their_name():
     ],
 )
 def test_what_cannot_change(volumes, told):
-    assert attachments.fixed(Instance("web", "p", volumes=volumes), instance([], [ROOT, DATA])) == told
+    assert attachments.fixed(InstanceRequest("web", "p", volumes=volumes), instance([], [ROOT, DATA])) == told
 
 
 @pytest.mark.parametrize(
-    ("service", "results", "left"),
+    ("service", "taken_back", "left"),
     [
-        pytest.param("file", [], [], id="a file is let go of by the domain alone"),
-        pytest.param("cinder", [], ["web-data"], id="a service has yet to say so"),
-        pytest.param("cinder", [{"id": "v1", "name": "web-data", "instance_uuid": IDENTITY}], [], id="it has"),
+        pytest.param("file", False, [], id="a file is let go of by the domain alone"),
+        pytest.param("cinder", False, ["web-data"], id="a service has yet to say so"),
+        pytest.param("cinder", True, [], id="it has"),
     ],
 )
-def test_what_has_left_leaves_the_record(service, results, left):
-    before = replace(instance([], [{**DATA, "service": service}]), launched=True, vm_state="active", lease=None)
+def test_what_has_left_leaves_the_record(service, taken_back, left):
+    before = replace(instance([], [{**DATA, "service": service}]), launched=True, vm_state="active")
     known = replace(before, volumes=instance([], [], before).volumes)
-    domain = {"uuid": IDENTITY, "instance_uuid": IDENTITY, "name": "web", "status": "ACTIVE"}
-    params = {"instances": [known.to_result()], "ports": [], "images": [], "volumes": results, "domains": [domain]}
-    [told] = outcome.parse({**params, "lost_hosts": {}, "max_attempts": 3})
-    assert names(outcome.settle(told, known).volumes) == left
+    document = {**to_document(known), "domain": {"status": "ACTIVE"}}
+    document["volumes"] = [] if taken_back else document["volumes"]
+    [ended] = outcome.parse({"instances": [document], "state": "present", "max_attempts": 3})
+    assert names(outcome.settle(ended, known).volumes) == left

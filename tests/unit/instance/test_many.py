@@ -55,7 +55,7 @@ def test_launching_and_destroying_the_same_names(run, database_url):
                 document["status"] == "ACTIVE" for document in mine.built(*going).values() if document["changed"]
             )
             going = [document for document in mine.ask(*entries, state="absent").values() if not document["msg"]]
-            gone = mine.conclude(*[document for document in going if document["uuid"]])
+            gone = mine.destroyed(*[document for document in going if document["uuid"]])
             destroyed += sum(document["status"] == "DELETED" and not document["msg"] for document in gone.values())
         return launched, destroyed
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance, Recorded, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import InstanceRequest, Recorded, plan
 
 FLAVOR = {"name": "small", "vcpus": 1, "ram": 512, "disk": 1, "extra_specs": {}}
 IMAGE = {
@@ -22,7 +22,7 @@ IMAGE = {
 }
 PORT = {"network": "private", "fixed_ip": None, "security_groups": None, "port_security": None}
 VOLUME = {"id": "v1", "name": "web-data", "size": 1, "format": "raw", "delete_on_termination": True}
-WEB = Instance(
+WEB = InstanceRequest(
     "web", "p", flavor=FLAVOR, image=IMAGE, ports=[PORT], volumes=[VOLUME], metadata={"a": "1"}, ssh_keys=["k"]
 )
 NOTHING = Recorded({}, {})
@@ -135,3 +135,10 @@ def test_absent_marks_and_absent_again_keeps():
     assert (marked.action, marked.after.task_state) == ("update", "deleting")
     assert change(WEB, marked.after, state="absent").action == "keep"
     assert change(WEB, None, state="absent").action == "keep"
+
+
+def test_what_is_being_deleted_takes_nothing_but_that():
+    going = change(WEB, launched(), state="absent").after
+    refused = change(replace(WEB, metadata={"a": "2"}), going)
+    assert "it is being deleted" in str(refused.error)
+    assert (refused.pending, refused.after) == (False, going)

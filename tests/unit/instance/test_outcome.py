@@ -4,82 +4,85 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance, Recorded
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import (
+    Instance,
+    Recorded,
+    from_document,
+    to_document,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.outcome import parse, plan
 
 PORT = {"id": "p1", "network": "private", "mac_address": None, "fixed_ip": None}
-BUILDING = Instance(
-    "web", "p", uuid="u1", vm_state="building", task_state="scheduling", host="c1", attempted_hosts=[], ports=[PORT],
-    volumes=[], metadata={},
-)  # fmt: skip
+BUILDING = Instance("web", "p", "u1", task_state="scheduling", host="c1", ports=[PORT])
 ACTIVE = replace(BUILDING, vm_state="active", task_state=None, launched=True)
-RUNS = {"uuid": "u1", "name": "web", "status": "ACTIVE", "failed": False}
-BROKEN = {"uuid": "u1", "name": "web", "status": "SHUTOFF", "failed": True, "msg": "no room", "abort": False}
-HOPELESS = {**BROKEN, "msg": "bad image", "abort": True}
-MADE = {
-    "id": "p1",
-    "instance_uuid": "u1",
-    "name": "web-private",
-    "mac_address": "m",
-    "fixed_ip": "10.20.0.9",
-    "failed": False,
-}
+DELETING = replace(ACTIVE, task_state="deleting")
+BROKEN = {"msg": "domain web: no room", "abort": False}
+HOPELESS = {"msg": "domain web: bad image", "abort": True}
+MADE = {"name": "web-private", "action": "create", "port_id": "p1", "mac_address": "m", "fixed_ip": "10.20.0.9"}
 
 
-def settle(before, max_attempts=3, **results):
-    params = {"ports": [], "images": [], "volumes": [], "domains": [], "lost_hosts": {}, "max_attempts": max_attempts}
-    wanted = parse({**params, **results, "instances": [before.to_result()]})
-    return plan(wanted, Recorded({before.name: before}, {}), "present")[0]
+def runs(before):
+    """The document of an instance whose guest runs."""
+    return carry([to_document(before)], "domain", [{"name": "web", "status": "ACTIVE", "action": "create"}])[0]
+
+
+def broken(before, error, noun="domain"):
+    """The document of an instance that a stage has failed."""
+    return failed(to_document(before), noun, error)
+
+
+def settle(before, document=None, state="present", max_attempts=3):
+    document = to_document(before) if document is None else document
+    wanted = parse({"state": state, "max_attempts": max_attempts, "instances": [document]})
+    return plan(wanted, Recorded({before.name: before}, {}), state)[0]
 
 
 def test_a_running_domain_makes_it_active_with_its_address():
-    after = settle(BUILDING, domains=[RUNS], ports=[MADE]).after
+    [document] = carry([runs(BUILDING)], "port", [MADE])
+    after = settle(BUILDING, document).after
     assert (after.status, after.task_state, after.launched) == ("ACTIVE", None, True)
     assert (after.ports[0]["fixed_ip"], after.ports[0]["mac_address"]) == ("10.20.0.9", "m")
 
 
 def test_a_second_run_keeps():
-    assert settle(ACTIVE, domains=[RUNS]).action == "keep"
+    assert settle(ACTIVE, runs(ACTIVE)).action == "keep"
 
 
-@pytest.mark.parametrize(
-    "results",
-    [
-        pytest.param({"domains": [BROKEN]}, id="its domain failed"),
-        pytest.param({"lost_hosts": {"c1": "unreachable"}}, id="its host was lost"),
-    ],
-)
-def test_a_host_that_fails_sends_it_on(results):
-    after = settle(BUILDING, **results).after
+def test_a_host_that_fails_sends_it_on():
+    after = settle(BUILDING, broken(BUILDING, BROKEN)).after
     assert (after.status, after.task_state, after.host) == ("BUILD", "scheduling", None)
     assert after.attempted_hosts == ["c1"]
 
 
 def test_when_no_host_is_left_it_is_told_why_the_last_one_failed():
-    waiting = settle(BUILDING, domains=[BROKEN]).after
-    nowhere = {**waiting.to_result(), "failed": True, "abort": True, "msg": "no valid host: RetryFilter: ..."}
-    params = {"ports": [], "images": [], "volumes": [], "domains": [], "lost_hosts": {}, "max_attempts": 3}
-    after = plan(parse({**params, "instances": [nowhere]}), Recorded({"web": waiting}, {}), "present")[0].after
+    waiting = settle(BUILDING, broken(BUILDING, BROKEN)).after
+    nowhere = broken(waiting, {"msg": "no valid host: RetryFilter: ...", "abort": True}, "schedule")
+    after = settle(waiting, nowhere).after
     assert after.fault == "no valid host: RetryFilter: ...; the last error was on c1: domain web: no room"
 
 
 def test_the_last_attempt_ends_in_error():
-    after = settle(replace(BUILDING, attempted_hosts=["c2", "c3"]), domains=[BROKEN]).after
+    last = replace(BUILDING, attempted_hosts=["c2", "c3"])
+    after = settle(last, broken(last, BROKEN)).after
     assert (after.status, after.host) == ("ERROR", None)
     assert after.fault == "domain web: no room (tried: c2, c3, c1)"
 
 
 def test_an_error_that_no_host_can_cure_ends_at_once():
-    after = settle(BUILDING, domains=[HOPELESS]).after
+    after = settle(BUILDING, broken(BUILDING, HOPELESS)).after
     assert (after.status, after.fault) == ("ERROR", "domain web: bad image")
 
 
 def test_an_error_does_not_touch_a_running_instance():
-    change = settle(ACTIVE, domains=[BROKEN])
+    change = settle(ACTIVE, broken(ACTIVE, BROKEN))
     assert str(change.error) == "domain web: no room"
     assert change.before == change.after == ACTIVE
 
@@ -88,17 +91,48 @@ def test_nothing_heard_is_nothing_changed():
     assert settle(BUILDING).action == "keep"
 
 
-def test_what_was_taken_down_is_deleted_and_what_was_not_stays():
-    deleting = replace(ACTIVE, task_state="deleting")
-    assert settle(deleting, domains=[{**RUNS, "status": "SHUTOFF"}]).after.status == "DELETED"
-    assert "no room" in str(settle(deleting, domains=[BROKEN]).error)
+@pytest.mark.parametrize(
+    ("before", "document", "state", "status", "error"),
+    [
+        pytest.param(DELETING, to_document(DELETING), "absent", "DELETED", None, id="a destroy that went well deletes"),
+        pytest.param(DELETING, broken(DELETING, BROKEN), "absent", None, "no room", id="one that did not, does not"),
+        pytest.param(DELETING, runs(DELETING), "present", None, "begun to destroy it", id="a launch never deletes"),
+        pytest.param(DELETING, broken(DELETING, BROKEN), "present", None, "begun to destroy", id="nor one that failed"),
+        pytest.param(ACTIVE, to_document(DELETING), "absent", "DELETED", None, id="in check mode only the run knows"),
+    ],
+)
+def test_only_a_destroy_deletes(before, document, state, status, error):
+    change = settle(before, document, state)
+    assert (change.error is None) == (error is None)
+    assert error is None or error in str(change.error)
+    assert change.after.status == (status or before.status)
+
+
+def test_what_the_record_keeps_of_a_port_outlives_a_run_that_did_not_come_so_far():
+    known = replace(ACTIVE, ports=[{**PORT, "network_info": {"mtu": 1442}}])
+    assert settle(known, broken(known, BROKEN, "schedule")).after.ports == known.ports
 
 
 def test_another_instance_of_the_same_name_is_not_settled():
-    change = plan(
-        parse({"ports": [], "images": [], "volumes": [], "domains": [RUNS], "lost_hosts": {}, "max_attempts": 3,
-               "instances": [BUILDING.to_result()]}),
-        Recorded({"web": replace(BUILDING, uuid="u2")}, {}),
-        "present",
-    )[0]  # fmt: skip
+    wanted = parse({"state": "present", "max_attempts": 3, "instances": [runs(BUILDING)]})
+    change = plan(wanted, Recorded({"web": replace(BUILDING, uuid="u2")}, {}), "present")[0]
     assert "run again" in str(change.error)
+
+
+TEXTS = st.none() | st.text(max_size=8)
+PARTS = st.lists(st.dictionaries(st.sampled_from(["id", "name", "leaving", "size"]), st.integers() | st.text(), max_size=4))
+
+
+@given(
+    st.builds(
+        Instance, name=st.text(), project_id=st.text(), uuid=st.text(),
+        vm_state=st.sampled_from(["building", "active", "error", "deleted"]),
+        task_state=st.sampled_from([None, "scheduling", "deleting"]), host=TEXTS, fault=TEXTS, last_error=TEXTS,
+        ports=PARTS, volumes=PARTS, attempted_hosts=st.lists(st.text()), launched=st.booleans(),
+        seconds=st.none() | st.floats(0, 1000), user_data_digest=TEXTS, record_id=TEXTS,
+        flavor=st.none() | st.fixed_dictionaries({"name": st.text(), "vcpus": st.integers()}),
+        metadata=st.dictionaries(st.text(), st.text()), ssh_keys=st.lists(st.text()),
+    )
+)  # fmt: skip
+def test_a_document_is_whole(instance):
+    assert from_document(json.loads(json.dumps(to_document(instance)))) == instance

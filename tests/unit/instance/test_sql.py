@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed, gather
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations import chain
 
@@ -35,7 +36,7 @@ def test_a_launch_and_its_end(run, put, node):
     assert (again["status"], again["changed"]) == ("ACTIVE", False)
     going = run().ask(state="absent")["web"]
     assert going["task_state"] == "deleting"
-    assert run().conclude(going)["web"]["status"] == "DELETED"
+    assert run().destroyed(going)["web"]["status"] == "DELETED"
     assert run().find() == {}
     assert (node("c1").vcpus_used, node("c1").memory_mb_used, node("c1").num_instances) == (0, 0, 0)
     assert run().ask()["web"]["uuid"] != asked["uuid"]
@@ -97,8 +98,7 @@ def test_a_run_that_looks_at_a_running_instance_drives_it(run, put):
 def test_a_run_that_failed_at_a_running_instance_lets_it_go(run, put, state):
     launched(run, put)
     [document] = run().ask(state=state).values()
-    broken = {"uuid": document["uuid"], "name": "web", "status": "ACTIVE", "failed": True, "msg": "no", "abort": False}
-    assert "no" in run().conclude(document, domains=[broken])["web"]["msg"]
+    assert "no" in run().conclude(failed(document, "domain", {"msg": "no"}), state=state)["web"]["msg"]
     assert run(run_id="second").ask(state=state)["web"]["msg"] is None
 
 
@@ -147,7 +147,7 @@ def test_a_quota_counts_what_grows_and_what_goes(run, put):
     larger = {"volumes": [{**DATA, "size": 4}]}
     assert "gigabytes: 2 of 3 used, 2 asked" in run(quotas={"gigabytes": 3}).ask(larger)["web"]["msg"]
     assert run(quotas={"gigabytes": 4, "cores": 0}).ask(larger)["web"]["msg"] is None
-    run().conclude(run().ask(state="absent")["web"])
+    run().destroyed(run().ask(state="absent")["web"])
     assert run(quotas={"gigabytes": 2, "instances": 1}).ask({"volumes": [DATA]})["web"]["msg"] is None
 
 
@@ -172,7 +172,7 @@ def test_a_group_is_recorded_and_keeps_its_rules(run):
 
 def test_a_group_without_instances_may_change(run, put):
     run(groups={"g": {"policy": "affinity"}}).ask({"group": "g"})
-    run().conclude(run().ask(state="absent")["web"])
+    run().destroyed(run().ask(state="absent")["web"])
     asked = run(groups={"g": {"policy": "soft-affinity"}}).ask({"group": "g", "availability_zone": "z"})["web"]
     assert (asked["group"]["policy"], asked["availability_zone"], asked["scheduler_hints"]) == (
         "soft-affinity",
@@ -187,7 +187,7 @@ def test_a_group_without_instances_may_change(run, put):
 def test_a_host_that_fails_is_remembered_and_a_success_forgives(run, put, node):
     document = run().ask()["web"]
     put(web="c1")
-    document = run().conclude(run().find()["web"], lost_hosts={"c1": "unreachable"})["web"]
+    document = run().conclude(failed(run().find()["web"], "host", {"msg": "unreachable"}))["web"]
     assert (document["host"], document["attempted_hosts"], document["status"]) == (None, ["c1"], "BUILD")
     assert (node("c1").failed_builds, node("c1").vcpus_used, node("c1").generation) == (1, 0, 1)
     put(web="c1")
@@ -199,8 +199,8 @@ def test_a_bad_request_is_not_the_hosts_fault(run, put, node):
     run().ask()
     put(web="c1")
     document = run().find()["web"]
-    image = {"instance_uuid": document["uuid"], "name": "demo", "failed": True, "abort": True, "msg": "checksum"}
-    assert run().conclude(document, images=[image])["web"]["status"] == "ERROR"
+    broken = failed(document, "image", {"msg": "checksum", "abort": True})
+    assert run().conclude(broken)["web"]["status"] == "ERROR"
     assert node("c1").failed_builds == 0
 
 
@@ -209,13 +209,13 @@ def test_a_bad_request_is_not_the_hosts_fault(run, put, node):
 
 def test_an_existing_volume_waits_for_its_instance_where_it_is(run, put):
     launched(run, put, volumes=[{**DATA, "delete_on_termination": False}])
-    run().conclude(run().ask(state="absent")["web"])
+    run().destroyed(run().ask(state="absent")["web"])
     taken = run().ask({"name": "db", "volumes": [{"name": "web-data"}]})["db"]
     assert (taken["volumes"][0]["host"], taken["volumes"][0]["size"]) == ("c1", 2)
     assert "is attached to" in run().ask({"name": "x", "volumes": [{"name": "web-data"}]})["x"]["msg"]
     again = run().ask({"name": "db", "volumes": [{"name": "web-data"}]})["db"]
     assert (again["volumes"][0]["host"], again["changed"]) == ("c1", False)
-    run().conclude(run().ask({"name": "db"}, state="absent")["db"])
+    run().destroyed(run().ask({"name": "db"}, state="absent")["db"])
     assert run().ask({"name": "x", "volumes": [{"name": "web-data"}]})["x"]["volumes"][0]["host"] == "c1"
 
 
@@ -226,17 +226,9 @@ def test_what_happened_is_told(run, put):
     run().ask()
     put(web="c1")
     document = run().find()["web"]
-    broken = {
-        "uuid": document["uuid"], "name": "web", "status": "SHUTOFF", "failed": True, "msg": "no room", "abort": False,
-        "exception": "Traceback",
-    }  # fmt: skip
-    port = {
-        "id": document["ports"][0]["id"],
-        "instance_uuid": document["uuid"],
-        "mac_address": "m",
-        "fixed_ip": "10.20.0.9",
-    }
-    run().conclude(document, domains=[broken], ports=[port])
+    made = {"name": "web-private", "action": "create", "port_id": "p", "mac_address": "m", "fixed_ip": "10.20.0.9"}
+    [document] = carry([document], "port", [made])
+    run().conclude(failed(document, "domain", {"msg": "web: no room", "exception": "Traceback"}))
     put(web="c2")
     run().built(run().find()["web"])
     told = run().find(actions=True)["web"]
@@ -265,7 +257,8 @@ def test_a_bad_reference_is_a_fault_of_the_request(run):
 def test_a_host_that_was_lost_tells_the_administrator_more(run, put):
     run().ask()
     put(web="c1")
-    run().conclude(run().find()["web"], lost_hosts={"c1": {"msg": "MODULE FAILURE", "module_stderr": "Killed"}})
+    lost = {"c1": {"msg": "MODULE FAILURE", "module_stderr": "Killed"}}
+    run().conclude(*gather([run().find()["web"]], lost))
     [fault] = run().find(actions=True)["web"]["faults"]
     assert (fault["message"], fault["details"]) == ("host c1: MODULE FAILURE", "Killed")
 
@@ -318,7 +311,7 @@ def test_a_launch_that_an_older_collection_began_goes_on(run, database_url, put,
     assert (again["uuid"], again["host"], again["msg"], again["group"]) == (begun.uuid, "c1", None, None)
     assert "cores: 2 of 2 used" in run(quotas={"cores": 2}).ask({"name": "db"})["db"]["msg"]
     assert run().built(again)["web"]["status"] == "ACTIVE"
-    run().conclude(run().ask(state="absent")["web"])
+    run().destroyed(run().ask(state="absent")["web"])
     assert (node("c1").vcpus_used, node("c1").disk_gb_used, node("c1").failed_builds) == (0, 0, 0)
     assert node("c1").num_instances == 0
 

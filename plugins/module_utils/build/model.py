@@ -1,0 +1,73 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a build on a compute host may begin with, and what of it is taken back; pure.
+
+No resource of its own, but those of image, volume and domain together, as nova-compute's _build_and_run_instance.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping
+
+from ..core.documents import Document, failed, goes_on
+
+# How a refusal calls each kind of room, and the flavor's word for what an instance takes of it.
+UNITS = {"memory_mb": ("MiB of RAM", "ram"), "vcpus": ("vCPUs", "vcpus")}
+
+
+def is_new(document: Document) -> bool:
+    """Whether the instance is still to be built."""
+    return goes_on(document) and document.get("status") == "BUILD"
+
+
+def admit(documents: Iterable[Document], room: Mapping[str, Any]) -> list[dict]:
+    """The documents; those of new instances that do not fit after all have failed, as in nova's claim on the host.
+
+    The scheduler chose by what the record knew. room is what there is: vcpus and memory_mb in all, vcpus_used and
+    memory_mb_used by running domains, and their UUIDs; a document's limits are what the operator keeps free of each
+    (reserved), and how far it may be claimed (ratio).
+    """
+    used = {kind: room[kind + "_used"] for kind in UNITS}
+    admitted = []
+    for document in documents:
+        if not is_new(document) or document["uuid"] in room["running"]:
+            admitted.append(dict(document))
+            continue
+        wanted = {kind: document["flavor"][word] for kind, (_unit, word) in UNITS.items()}
+        reason = _refusal(document.get("limits") or {}, room, used, wanted)
+        if reason:
+            admitted.append(failed(document, "host", {"msg": "host %s: %s" % (document["host"], reason)}))
+            continue
+        used = {kind: used[kind] + wanted[kind] for kind in used}
+        admitted.append(dict(document))
+    return admitted
+
+
+def _refusal(limits: Mapping, room: Mapping, used: Mapping[str, int], wanted: Mapping[str, int]) -> str | None:
+    for kind, limit in limits.items():
+        if kind not in UNITS:
+            continue
+        left = (room[kind] - limit["reserved"]) * limit["ratio"] - used[kind]
+        if wanted[kind] > left:
+            return "has %d %s left, not %d: something that the record does not know runs there" % (
+                max(left, 0), UNITS[kind][0], wanted[kind],
+            )  # fmt: skip
+    return None
+
+
+def undoes(document: Document) -> bool:
+    """Whether what was made of an instance is taken back: it failed here, and goes to another host."""
+    return bool(document.get("failed")) and document.get("status") == "BUILD" and not document.get("abort")
+
+
+def undone(document: Document) -> dict[str, Any]:
+    """The document by which the stages take back what they made here in this run, and nothing else."""
+    created = [{**volume, "delete_on_termination": True} for volume in document["volumes"] if volume.get("created")]
+    return {**document, "failed": False, "task_state": "deleting", "volumes": created}
+
+
+def note_remains(document: Document, after: Document) -> dict[str, Any]:
+    """The failed document, which says so if not all was taken back."""
+    if not after.get("failed"):
+        return dict(document)
+    return {**document, "msg": "%s (and not all was taken back: %s)" % (document["msg"], after["msg"])}

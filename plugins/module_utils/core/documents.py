@@ -1,0 +1,245 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one list that travels: what each stage takes out of the instances' documents, and lays back into them.
+
+A document is an instance's record in this run, whole, and what the stages have made of it so far. One that has failed,
+or is settled, passes through every stage untouched. Beside the record's own fields it has:
+
+failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort: no other host could do better.
+settled: the run has nothing more to do for it; was_launched: it was an instance before this run. domain: what the
+compute host made. actions: by stage, what became of its
+parts (create, update, delete); events: what the record is to keep of the stages (record/events.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Iterator, Mapping
+
+Document = Mapping[str, Any]
+
+# Where a stage's parts are in a document, and what messages call the list of them.
+LISTS = {"port": "ports", "volume": "volumes"}
+
+# Where a failure may tell more than its message: our own, Ansible's traceback, what a module wrote when it died.
+DETAILS = ("details", "exception", "module_stderr")
+
+# What a result says of how it went, beside what the part now is.
+JUDGEMENT = ("action", "changed", "failed", "msg", "abort", *DETAILS)
+
+
+def goes_on(document: Document) -> bool:
+    """Whether there is something left to do for it in this run."""
+    return not document.get("failed") and not document.get("settled")
+
+
+def items(documents: Iterable[Document], noun: str, state: str = "present", service: str = "file") -> list[dict]:
+    """The parts of every document that goes on, for the stage of that noun, in their order.
+
+    present: those that stay. absent: all of an instance that is being deleted; else those that its guest has let go of.
+    service: whose volumes are meant.
+    """
+    return [item for document in documents for _where, item in _parts(document, noun, state, service)]
+
+
+def carry(
+    documents: Iterable[Document], noun: str, results: Iterable[dict], state: str = "present", service: str = "file"
+) -> list[dict]:
+    """The same documents with what a stage made of their parts; failed where a part is.
+
+    results: one for each of the items, in their order.
+    """
+    remaining = iter(results)
+    carried = []
+    for document in documents:
+        mine = [(where, next(remaining)) for where, _item in _parts(document, noun, state, service)]
+        carried.append(_lay(document, noun, mine, state) if mine else dict(document))
+    return carried
+
+
+def fail(
+    documents: Iterable[Document], noun: str, error: Mapping[str, Any], state: str = "present", service: str = "file"
+) -> list[dict]:
+    """The same documents; those that the stage had something to do for have failed, as the whole stage has."""
+    return [
+        failed(document, noun, error) if any(_parts(document, noun, state, service)) else dict(document)
+        for document in documents
+    ]
+
+
+def failed(document: Document, noun: str, error: Mapping[str, Any]) -> dict:
+    """The document of an instance that a stage has failed; error has msg, and may have abort and DETAILS."""
+    details = next((str(error[key]) for key in DETAILS if error.get(key)), None)
+    message = str(error.get("msg") or "it failed without a word")
+    event = {"event": noun, "result": "Error", "message": message, "details": details}
+    return {
+        **document,
+        "failed": True,
+        "failed_in": noun,
+        "msg": message,
+        "abort": bool(error.get("abort")),
+        "details": details,
+        "events": [*document.get("events", ()), _event(document, event)],
+    }
+
+
+def gather(documents: Iterable[Document], answers: Mapping[str, Mapping[str, Any]]) -> list[dict]:
+    """The documents as their compute hosts gave them back; failed where a host did not.
+
+    answers: by host the result of its task, which has no `instances` where the host failed as a whole. Hosts that are
+    not in it are not in this run's inventory.
+    """
+    built = {
+        document["uuid"]: document for answer in answers.values() for document in answer.get("instances") or ()
+    }
+    return [
+        _returned(document, built.get(document["uuid"]), answers)
+        if goes_on(document) and document.get("host")
+        else dict(document)
+        for document in documents
+    ]
+
+
+def hosts(documents: Iterable[Document]) -> list[str]:
+    """The compute hosts of the documents that go on, each once."""
+    return list(dict.fromkeys(document["host"] for document in documents if goes_on(document) and document.get("host")))
+
+
+def pending(documents: Iterable[Document]) -> list[dict]:
+    """The documents of instances that are still to be built."""
+    return [dict(document) for document in documents if goes_on(document) and document.get("status") == "BUILD"]
+
+
+def controller_needed(documents: Iterable[Document]) -> bool:
+    """Whether any instance goes on."""
+    return any(map(goes_on, documents))
+
+
+def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[tuple[Any, dict]]:
+    """Where each part is in its document, and the item that its stage takes."""
+    if noun == "instance_update":
+        # Also what has failed in this run is to be written; what was refused at its beginning is not.
+        if not document.get("settled") and (not document.get("failed") or document.get("failed_in")):
+            yield None, dict(document)
+        return
+    if not goes_on(document):
+        return
+    owner = {"instance_uuid": document.get("uuid"), "host": document.get("host"), "record_id": document.get("record_id")}
+    if noun in ("schedule", "domain"):
+        yield None, dict(document)
+    elif noun == "image":
+        image = document.get("image") or {}
+        if image.get("url"):
+            size = (document.get("flavor") or {}).get("disk", 0)
+            yield None, {**image, **owner, "size": size, "launched": bool(document.get("launched"))}
+    else:
+        for index, part in enumerate(document.get(LISTS[noun]) or ()):
+            wanted = noun != "volume" or part.get("service", "file") == service
+            if wanted and _concerns(document, part, state):
+                # A local volume may be on a host already, and its instance goes there.
+                place = {**owner, "host": part.get("host") or owner["host"]}
+                yield index, {"availability_zone": document.get("availability_zone"), **part, **place}
+
+
+def _concerns(document: Document, part: Mapping[str, Any], state: str) -> bool:
+    """Whether a stage in that state has to do with a part."""
+    if state == "present":
+        return not part.get("leaving")
+    if document.get("task_state") == "deleting":
+        # A local volume that is to be kept is left in place; of others their service lets go.
+        return part.get("service") != "file" or bool(part.get("delete_on_termination"))
+    return bool(part.get("leaving")) and bool(document.get("domain"))
+
+
+def _lay(document: Document, noun: str, mine: list[tuple[Any, dict]], state: str) -> dict:
+    """One document with the results of its parts."""
+    changes = [result["action"] for _where, result in mine if result.get("changed")]
+    laid = dict(document)
+    if changes:
+        laid["actions"] = {**document.get("actions", {}), noun: [*document.get("actions", {}).get(noun, ()), *changes]}
+    if noun in LISTS:
+        laid[LISTS[noun]] = _lay_parts(document, noun, dict(mine), state)
+    else:
+        laid = _lay_one(laid, noun, mine[0][1], state)
+    broken = [result for _where, result in mine if result.get("failed")]
+    if noun == "instance_update":
+        return laid
+    if broken:
+        return failed(laid, noun, {**broken[0], "msg": "; ".join(_message(noun, result) for result in broken)})
+    event = _event(document, {"event": noun, "result": "Success"})
+    return {**laid, "events": [*document.get("events", ()), event]}
+
+
+def _lay_parts(document: Document, noun: str, mine: Mapping[int, dict], state: str) -> list[dict]:
+    """The parts with what their stage says of them; without those that it took back from a running guest."""
+    parts = []
+    for index, part in enumerate(document.get(LISTS[noun]) or ()):
+        result = mine.get(index)
+        if result is None or result.get("failed"):
+            parts.append(part)
+        elif state == "present":
+            facts = {key: value for key, value in _facts(result).items() if key not in ("host", "instance_uuid")}
+            parts.append({**part, **facts, **({"created": True} if result.get("action") == "create" else {})})
+        elif not part.get("leaving"):
+            parts.append(part)
+    return parts
+
+
+def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
+    """The document with a result that is about the whole of it, or about the one image or domain that it has."""
+    if noun == "image":
+        return {**document, "image": {**document["image"], **_facts(result)}} if state == "present" else dict(document)
+    if noun == "domain":
+        return {**document, "domain": _facts(result)}
+    if noun == "schedule":
+        return {**document, **_facts(result)}
+    return _conclude(document, result)
+
+
+def _conclude(document: Document, result: dict) -> dict:
+    """The document as its record now is: settled, or on its way to another host, or, in the middle of a run, going on."""
+    parts = {
+        name: [{**_by_id(document, name).get(part["id"], {}), **part} for part in result.get(name) or ()]
+        for name in LISTS.values()
+    }
+    kept = {key: value for key, value in document.items() if key not in ("msg", "abort", "details", "failed_in")}
+    recorded = {key: value for key, value in result.items() if key not in ("action", "changed")}
+    ended = document.get("failed") or (document.get("domain") or {}).get("status") == "ACTIVE"
+    again = bool(ended) and result["status"] == "BUILD" and not result.get("failed")
+    settled = bool(result.get("failed")) or result["status"] == "DELETED" or (bool(ended) and not again)
+    domain = {"domain": None} if again else {}
+    launched = {"was_launched": document.get("was_launched", bool(document.get("launched")))}
+    return {**kept, **recorded, **parts, **domain, **launched, "events": [], "settled": settled}
+
+
+def _by_id(document: Document, name: str) -> dict[str, dict]:
+    return {part["id"]: part for part in document.get(name) or ()}
+
+
+def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result says of its part; what is None was not said."""
+    return {key: value for key, value in result.items() if value is not None and key not in JUDGEMENT}
+
+
+def _message(noun: str, result: Mapping[str, Any]) -> str:
+    """A part's failure, which names the part."""
+    what = "%s %s" % (noun, result.get("name"))
+    if noun == "schedule" or str(result["msg"]).startswith(what):
+        return str(result["msg"])
+    return "%s: %s" % (what, result["msg"])
+
+
+def _event(document: Document, event: dict[str, Any]) -> dict[str, Any]:
+    return {"instance_uuid": document.get("uuid"), "host": document.get("host"), **event}
+
+
+def _returned(document: Document, built: Document | None, answers: Mapping[str, Mapping[str, Any]]) -> dict:
+    """The document that came back from its host; the answer of an earlier attempt is none."""
+    same = ("host", "attempted_hosts")
+    if built is not None and all(built.get(key) == document.get(key) for key in same):
+        return dict(built)
+    host = document["host"]
+    if host not in answers:
+        reason = {"msg": "it is not among the hosts of this run: see the inventory and --limit"}
+    else:
+        reason = {key: value for key, value in answers[host].items() if key in ("msg", *DETAILS)}
+    return failed(document, "host", {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")})
