@@ -12,8 +12,8 @@ from typing import Any, Iterable
 
 from ..record.complaint import Contended
 from ..record.database import now
-from .choice import group_key
 from .model import Host, Placement, Request
+from .selection import group_key
 
 USED = ("vcpus_used", "memory_mb_used", "disk_gb_used", "num_instances")
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ..core.errors import InvalidRequest
-from .choice import Policy, planner
-from .external import imported
+from .equivalence import Shapes
 from .filters.registry import CLAIM, DEFAULT, FILTERS
-from .shapes import Shapes
+from .plugins import imported
+from .selection import Policy, planner
 from .weighers import WEIGHERS, Weigher
 
 SPEC = {

@@ -10,10 +10,10 @@ from typing import Any
 from ..core.errors import InvalidRequest, LaunchError
 from ..instance.attachments import boots, local
 from ..instance.model import Instance, from_document
-from .filters.abilities import query_of
+from .filters.capabilities import query_of
+from .hardware.topology import topology_of, wishes_of
 from .model import Group, Request
 from .settings import Settings, settings_of
-from .topology import topology_of, wishes_of
 
 POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
 HINTS = ("same_host", "different_host", "build_near_host_ip", "cidr", "query")

@@ -13,11 +13,11 @@ from ..host.record import parse as parse_hosts
 from ..host.sql import UNUSED
 from ..record.database import Database
 from . import claims
-from .choice import Policy, concerned, group_key, located, planner, refusal
-from .fit import fit
+from .equivalence import Shapes
+from .hardware.fit import fit
 from .model import Cluster, Host, Placement, Request
 from .policy import policy_of
-from .shapes import Shapes
+from .selection import Policy, concerned, group_key, located, planner, refusal
 from .view import view
 
 TRIES = 10  # nova's placement: allocation_conflict_retry_count

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Callable, Iterable, Iterator
 
-from .choice import hinted
 from .model import Claim, Cluster, Group, Host, Request
+from .selection import hinted
 
 LAZY = ("facts", "given", "images", "placed", "num_io_ops")
 COLUMNS = tuple(field.name for field in fields(Host) if field.name not in LAZY)

@@ -3,7 +3,7 @@
 """The scheduler's weighers, with nova's names: each gives a host a number, more is better.
 
 To add one: a function here, its name in WEIGHERS with nova's default multiplier, a case in
-tests/unit/schedule/test_weighers.py. Other collections' weighers are called by their full names (external.py).
+tests/unit/schedule/test_weighers.py. Other collections' weighers are called by their full names (plugins.py).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ..core.errors import InvalidRequest
-from .fit import free_devices
+from .hardware.fit import free_devices
+from .hardware.topology import Wish
 from .model import Host, Request
-from .topology import Wish
 
 MOST_DEVICES = 100  # nova/scheduler/weights/pci.py, MAX_DEVS: more than these are no scarce thing
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import Policy
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.topology import topology_of, wishes_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Host, Request
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.policy import SPEC, policy_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.selection import Policy
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import Settings
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.topology import topology_of, wishes_of
 
 CELLS = [
     {

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import refusal
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.extra_specs import OPERATORS, matches
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.registry import CLAIM, DEFAULT, FILTERS
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.rule import concerns, shown
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Group
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.selection import refusal
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import ask, host
 
 

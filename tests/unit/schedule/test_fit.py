@@ -10,15 +10,15 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import numbers
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.fit import fit, pick
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import settings_of
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.topology import (
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.fit import fit, pick
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.topology import (
     Cell,
     Topology,
     topology_of,
     wishes_of,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import settings_of
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import GPU, ask, host
 
 CORES = [[0, 4], [1, 5], [2, 6], [3, 7]]

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import normalised, rank
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Group
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.selection import normalised, rank
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.weighers import WEIGHERS
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import ask, host, policy
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..fit import fit, free_devices
+from ..hardware.fit import fit, free_devices
 from ..model import Host, Request
 from .rule import rule
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import Plain, choose, planner
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.equivalence import Shapes
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.registry import CLAIM
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Claim, Cluster, Group, NoValidHost
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.shapes import Shapes
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.selection import Plain, choose, planner
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import CELLS, ask, host, policy
 
 BOTH = pytest.mark.parametrize("chooser", [Plain, Shapes])

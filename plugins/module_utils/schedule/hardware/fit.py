@@ -12,7 +12,7 @@ from __future__ import annotations
 from itertools import permutations
 from typing import Any, Iterable, Mapping, NamedTuple
 
-from .model import Host, Request
+from ..model import Host, Request
 from .topology import Cell, Topology, Wish
 
 MOST_TRIES = 5000  # ways to lay the guest's cells on the host's that are looked at

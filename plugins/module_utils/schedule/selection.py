@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which host a request goes to, in the plainest way: every filter, every weigher, every host (nova's `_schedule`).
 
-This is the specification. shapes.py makes the same choices faster, and a test holds it to that.
+This is the specification. equivalence.py makes the same choices faster, and a test holds it to that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Callable, Mapping, Sequence
 from ..core.change import Change
 from ..core.errors import LaunchError
 from .filters.rule import concerns, shown
-from .fit import fit
+from .hardware.fit import fit
 from .model import Cluster, Group, Host, NoValidHost, Placement, Request
 from .weighers import Weigher
 

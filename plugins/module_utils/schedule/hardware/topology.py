@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping
 
-from ..core.errors import InvalidRequest
-from ..core.names import numbers
+from ...core.errors import InvalidRequest
+from ...core.names import numbers
 
 UNITS = {"KB": 1, "MB": 1024, "GB": 1024 * 1024, "KIB": 1, "MIB": 1024, "GIB": 1024 * 1024}
 POLICIES = {

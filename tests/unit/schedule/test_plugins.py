@@ -9,8 +9,8 @@ import itertools
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import choose
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import NoValidHost
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.selection import choose
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import ask, host, policy
 
 FILTER = """

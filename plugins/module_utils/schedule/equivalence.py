@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The choices of choice.py, made fast for many requests among many hosts.
+"""The choices of selection.py, made fast for many requests among many hosts.
 
 Three things make the difference, and none changes a choice:
 
@@ -22,8 +22,8 @@ from collections import Counter, OrderedDict
 from heapq import heapify, heappop, heappush
 from typing import Any, Mapping
 
-from .choice import Policy, concerned, no_valid_host, placed, refusal, sifted, weighing
 from .model import Host, NoValidHost, Placement, Request
+from .selection import Policy, concerned, no_valid_host, placed, refusal, sifted, weighing
 
 MOST_SHAPES = 64  # shapes kept at once, the least recently used go: some MiB each among 10,000 hosts
 SLACK = 1e-5  # weights are rounded to 6 digits, and sums of floats are not exact
