@@ -12,8 +12,9 @@ from typing import Any, Iterable
 
 from ..record.complaint import Contended
 from ..record.database import now
-from .model import Host, Placement, Request
-from .selection import group_key
+from .affinity import group_key
+from .host_state import HostState
+from .model import Request, Selection
 
 USED = ("vcpus_used", "memory_mb_used", "disk_gb_used", "num_instances")
 
@@ -65,13 +66,15 @@ def lock_groups(connection, database, requests: Iterable[Request]) -> None:
             connection.execute(counted)
 
 
-def write(connection, database, before: dict[str, Host], after: dict[str, Host], placements: list[Placement]) -> None:
-    """Write these placements' claims, and their hosts' room: compare and set, on the generation that was seen."""
-    if not placements:
+def write(
+    connection, database, before: dict[str, HostState], after: dict[str, HostState], selections: list[Selection]
+) -> None:
+    """Write these selections' claims, and their hosts' room: compare and set, on the generation that was seen."""
+    if not selections:
         return
     tables, sql, moment = database.tables, database.sql, now()
     nodes, instances = tables.compute_nodes, tables.instances
-    touched = sorted({placement.host for placement in placements})
+    touched = sorted({selection.host for selection in selections})
     same = (nodes.c.host == sql.bindparam("name"), nodes.c.generation == sql.bindparam("seen"))
     room = {column: sql.bindparam("new_" + column) for column in USED}
     statement = nodes.update().where(*same).values(**room, generation=nodes.c.generation + 1)
@@ -83,21 +86,21 @@ def write(connection, database, before: dict[str, Host], after: dict[str, Host],
     if result.supports_sane_multi_rowcount() and result.rowcount != len(touched):
         raise Contended("another controller has claimed on the same hosts at the same moment: run again")
     connection.execute(
-        tables.allocations.insert(), [_row(placement, before[placement.host], moment) for placement in placements]
+        tables.allocations.insert(), [_row(selection, before[selection.host], moment) for selection in selections]
     )
     placed = instances.update().where(instances.c.uuid == sql.bindparam("identity"))
-    rows = [{"identity": placement.request.key, "place": placement.host} for placement in placements]
+    rows = [{"identity": selection.request.key, "place": selection.host} for selection in selections]
     connection.execute(placed.values(host=sql.bindparam("place"), updated_at=moment), rows)
 
 
-def _row(placement: Placement, host: Host, moment: Any) -> dict[str, Any]:
-    request = placement.request
+def _row(selection: Selection, host: HostState, moment: Any) -> dict[str, Any]:
+    request = selection.request
     return {
         "instance_uuid": request.key,
-        "host": placement.host,
+        "host": selection.host,
         "vcpus": host.charge(request),
         "memory_mb": request.memory_mb,
         "disk_gb": request.disk_gb,
-        "resources": placement.resources and dict(placement.resources),
+        "resources": selection.allocation and dict(selection.allocation),
         "created_at": moment,
     }

@@ -119,15 +119,15 @@ def check(database):
         assert used[0] <= (host.vcpus - host.vcpus_reserved) * host.cpu_allocation_ratio
         assert used[1] <= (host.memory_mb - host.memory_mb_reserved) * host.ram_allocation_ratio
         assert used[2] <= (host.disk_gb - host.disk_gb_reserved) * host.disk_allocation_ratio
-        given_ = [row.resources for row in mine if row.resources]
+        allocations = [row.resources for row in mine if row.resources]
         pieces = [
             cpu
-            for each in given_
+            for each in allocations
             for cell in each.get("numa", ())
             if cell["dedicated"]
             for cpu in (*cell["cpus"], *cell["blocked"])
         ]
-        pieces += [address for each in given_ for address in each.get("pci", ())]
+        pieces += [address for each in allocations for address in each.get("pci", ())]
         assert len(set(pieces)) == len(pieces)
     members = Counter((row.group_name, row.host) for row in rows if row.group_name)
     assert all(count == 1 for (group, _host), count in members.items() if group == "apart")
@@ -136,7 +136,7 @@ def check(database):
     return members
 
 
-def test_a_claim_is_written_whole_and_given_back(database_url):
+def test_a_claim_is_written_whole_and_allocationsback(database_url):
     documents = [document("a", group=APART), document("b", group=APART, extra_specs={"hw:cpu_policy": "dedicated"})]
     database = record(database_url, {"c1": {}, "c2": {}}, documents)
     assert claim(database_url, documents) == {"a": "c1", "b": "c2"}
