@@ -10,13 +10,11 @@ from typing import Any
 from ..core.errors import InvalidRequest, LaunchError
 from ..instance.attachments import boots, local
 from ..instance.model import Instance, from_document
+from ..instance.scheduling import POLICIES, unknown_hints
 from .filters.capabilities import query_of
 from .hardware.topology import parse_pci_requests, parse_topology
 from .model import Group, Request
 from .settings import Settings, parse_settings
-
-POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
-HINTS = ("same_host", "different_host", "build_near_host_ip", "cidr", "query")
 
 
 def parse(params: dict[str, Any]) -> list[Request]:
@@ -73,9 +71,9 @@ def _group(group: dict[str, Any] | None) -> Group | None:
 
 def _check_hints(asked: dict[str, Any]) -> None:
     hints = asked["hints"]
-    unknown = sorted(set(hints) - set(HINTS))
+    unknown = unknown_hints(hints)
     if unknown:
-        raise InvalidRequest("scheduler hint %s is unknown (known: %s)" % (", ".join(unknown), ", ".join(HINTS)))
+        raise InvalidRequest(unknown)
     try:
         if "build_near_host_ip" in hints:
             length = str(hints.get("cidr") or "/24").lstrip("/")

@@ -11,7 +11,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance import sc
 
 
 @pytest.mark.parametrize(
-    ("hints", "told"),
+    ("hints", "parsed"),
     [
         (None, None),
         ({}, {}),
@@ -22,8 +22,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance import sc
         ({"me.mine.rack": 7}, {"me.mine.rack": 7}),
     ],
 )
-def test_hints(hints, told):
-    assert scheduling.hints("web", hints) == told
+def test_hints(hints, parsed):
+    assert scheduling.hints("web", hints) == parsed
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_wrong_hints(hints, reason):
     ],
 )
 def test_wrong_groups(rules, reason):
-    [told] = scheduling.wrong_groups({"g": rules})
-    assert reason in told
-    assert told.startswith("group g")
+    [wrong] = scheduling.wrong_groups({"g": rules})
+    assert reason in wrong
+    assert wrong.startswith("group g")
 
 
 def test_a_zone():
