@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Claims in the record: written whole or not at all, and given back. All arithmetic on a host's room is here.
+"""Claims in the record: written whole or not at all.
 
 Every transaction takes its locks in one order: instances, server groups, hosts, each by name. So two controllers
 wait for each other, and never block each other.
@@ -17,24 +17,6 @@ from .host_state import HostState
 from .model import Request, Selection
 
 USED = ("vcpus_used", "memory_mb_used", "disk_gb_used", "num_instances")
-
-
-def release(connection, tables, instance_uuid: str) -> None:
-    """Give back an instance's claim, and its host the room; nothing if it holds none."""
-    claims, hosts = tables.allocations, tables.compute_nodes
-    mine = claims.c.instance_uuid == instance_uuid
-    claim = connection.execute(claims.select().where(mine).with_for_update()).first()
-    if claim is None:
-        return
-    connection.execute(claims.delete().where(mine))
-    room = {
-        "vcpus_used": hosts.c.vcpus_used - claim.vcpus,
-        "memory_mb_used": hosts.c.memory_mb_used - claim.memory_mb,
-        "disk_gb_used": hosts.c.disk_gb_used - claim.disk_gb,
-        "num_instances": hosts.c.num_instances - 1,
-        "generation": hosts.c.generation + 1,
-    }
-    connection.execute(hosts.update().where(hosts.c.host == claim.host).values(room))
 
 
 def lock_instances(connection, database, requests: Iterable[Request]) -> set[str]:
