@@ -47,8 +47,8 @@ options:
         C(IsolatedHostsFilter), C(IoOpsFilter), C(AggregateIoOpsFilter), C(NumInstancesFilter) and
         C(AggregateNumInstancesFilter).
       - A filter of another collection is called by its full name. C(acme.cloud.rack) is the function C(rack) in
-        C(plugins/module_utils/filters.py) of the collection C(acme.cloud), C(acme.cloud.placement.racks.rack) the
-        one in C(plugins/module_utils/placement/racks.py). It takes a host and a request, and returns None if the
+        C(plugins/module_utils/filters.py) of the collection C(acme.cloud), C(acme.cloud.datacentre.racks.rack) the
+        one in C(plugins/module_utils/datacentre/racks.py). It takes a host and a request, and returns None if the
         host will do, and otherwise why not.
     type: list
     elements: str
@@ -129,8 +129,8 @@ EXAMPLES = r"""
 RETURN = r"""
 instances:
   description:
-    - The documents with C(host), C(alternates), the C(weights) of these, and C(resources), the CPUs, pages and PCI
-      devices given, null where any will do.
+    - The documents with C(host), C(alternates), the C(weights) of these, and C(allocation), the CPUs, pages and PCI
+      devices of the host that are the instance's, null where any will do.
     - C(refused) tells, for each filter, the C(count) of hosts it removed, how many for which of the C(reasons), and
       C(examples), a few of these hosts with their own numbers.
   type: list

@@ -58,7 +58,7 @@ class Domain:
     It boots from its root disk, else from the volume that says so. disk is the flavor's, in GiB.
     name is the instance's; namesake: another domain of the host had it, so that libvirt knows this one by a longer one.
     Fields that are not compared are made with the domain and stay until it is made anew.
-    resources are the CPUs, pages and PCI devices that the scheduler gave it (schedule/fit.py), None for any.
+    resources are the CPUs, pages and PCI devices that the scheduler gave it (schedule/hardware/fit.py), None for any.
     config_drive maps the paths in the config drive to their bytes.
     """
 

@@ -17,7 +17,7 @@ from ..core.names import checked_name, port_id
 from ..image.model import Image
 from ..image.request import check as check_image
 from ..port.request import parse as parse_ports
-from . import attachments, parts, placement
+from . import attachments, parts, scheduling
 from .checks import is_list, is_mapping, is_whole, only_keys
 from .model import InstanceRequest
 
@@ -46,7 +46,7 @@ def parse(params: dict[str, Any]) -> list[InstanceRequest]:
     counted = Counter(instance.name for instance in instances)
     wrong += ["two instances are named %s" % name for name, count in sorted(counted.items()) if count > 1]
     if params["state"] == "present":
-        wrong += placement.wrong_groups(params["groups"])
+        wrong += scheduling.wrong_groups(params["groups"])
     if not wrong and params["state"] == "present":
         wrong += _refused_by_the_network(instances, params)
     if wrong:
@@ -122,8 +122,8 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         ssh_keys=_ssh_keys(name, entry.get("ssh_keys")),
         user_data_digest=_digest(params["user_data"].get(name)),
         group=group,
-        availability_zone=placement.zone(name, entry.get("availability_zone")),
-        scheduler_hints=placement.hints(name, entry.get("scheduler_hints")),
+        availability_zone=scheduling.zone(name, entry.get("availability_zone")),
+        scheduler_hints=scheduling.hints(name, entry.get("scheduler_hints")),
         fault="; ".join(dict.fromkeys(faults)) or None,
     )
 
@@ -243,7 +243,7 @@ def _group(name: str, group: Any, groups: dict[str, Any]) -> dict[str, Any] | No
         raise InvalidRequest("%s: group is %r, it must be the name of one in launch_server_groups" % (name, group))
     if group not in groups:
         raise NotFound(_unknown("group", group, groups, "launch_server_groups"))
-    return placement.group(group, groups[group])
+    return scheduling.group(group, groups[group])
 
 
 def _metadata(name: str, metadata: Any) -> dict[str, str] | None:

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Claims in the record: written whole or not at all, and given back. All arithmetic on a host's room is here.
+"""Claims in the record: written whole or not at all.
 
 Every transaction takes its locks in one order: instances, server groups, hosts, each by name. So two controllers
 wait for each other, and never block each other.
@@ -12,28 +12,11 @@ from typing import Any, Iterable
 
 from ..record.complaint import Contended
 from ..record.database import now
-from .choice import group_key
-from .model import Host, Placement, Request
+from .affinity import group_key
+from .host_state import HostState
+from .model import Request, Selection
 
 USED = ("vcpus_used", "memory_mb_used", "disk_gb_used", "num_instances")
-
-
-def release(connection, tables, instance_uuid: str) -> None:
-    """Give back an instance's claim, and its host the room; nothing if it holds none."""
-    claims, hosts = tables.allocations, tables.compute_nodes
-    mine = claims.c.instance_uuid == instance_uuid
-    claim = connection.execute(claims.select().where(mine).with_for_update()).first()
-    if claim is None:
-        return
-    connection.execute(claims.delete().where(mine))
-    room = {
-        "vcpus_used": hosts.c.vcpus_used - claim.vcpus,
-        "memory_mb_used": hosts.c.memory_mb_used - claim.memory_mb,
-        "disk_gb_used": hosts.c.disk_gb_used - claim.disk_gb,
-        "num_instances": hosts.c.num_instances - 1,
-        "generation": hosts.c.generation + 1,
-    }
-    connection.execute(hosts.update().where(hosts.c.host == claim.host).values(room))
 
 
 def lock_instances(connection, database, requests: Iterable[Request]) -> set[str]:
@@ -65,13 +48,15 @@ def lock_groups(connection, database, requests: Iterable[Request]) -> None:
             connection.execute(counted)
 
 
-def write(connection, database, before: dict[str, Host], after: dict[str, Host], placements: list[Placement]) -> None:
-    """Write these placements' claims, and their hosts' room: compare and set, on the generation that was seen."""
-    if not placements:
+def write(
+    connection, database, before: dict[str, HostState], after: dict[str, HostState], selections: list[Selection]
+) -> None:
+    """Write these selections' claims, and their hosts' room: compare and set, on the generation that was seen."""
+    if not selections:
         return
     tables, sql, moment = database.tables, database.sql, now()
     nodes, instances = tables.compute_nodes, tables.instances
-    touched = sorted({placement.host for placement in placements})
+    touched = sorted({selection.host for selection in selections})
     same = (nodes.c.host == sql.bindparam("name"), nodes.c.generation == sql.bindparam("seen"))
     room = {column: sql.bindparam("new_" + column) for column in USED}
     statement = nodes.update().where(*same).values(**room, generation=nodes.c.generation + 1)
@@ -83,21 +68,21 @@ def write(connection, database, before: dict[str, Host], after: dict[str, Host],
     if result.supports_sane_multi_rowcount() and result.rowcount != len(touched):
         raise Contended("another controller has claimed on the same hosts at the same moment: run again")
     connection.execute(
-        tables.allocations.insert(), [_row(placement, before[placement.host], moment) for placement in placements]
+        tables.allocations.insert(), [_row(selection, before[selection.host], moment) for selection in selections]
     )
     placed = instances.update().where(instances.c.uuid == sql.bindparam("identity"))
-    rows = [{"identity": placement.request.key, "place": placement.host} for placement in placements]
+    rows = [{"identity": selection.request.key, "place": selection.host} for selection in selections]
     connection.execute(placed.values(host=sql.bindparam("place"), updated_at=moment), rows)
 
 
-def _row(placement: Placement, host: Host, moment: Any) -> dict[str, Any]:
-    request = placement.request
+def _row(selection: Selection, host: HostState, moment: Any) -> dict[str, Any]:
+    request = selection.request
     return {
         "instance_uuid": request.key,
-        "host": placement.host,
+        "host": selection.host,
         "vcpus": host.charge(request),
         "memory_mb": request.memory_mb,
         "disk_gb": request.disk_gb,
-        "resources": placement.resources and dict(placement.resources),
+        "resources": selection.allocation and dict(selection.allocation),
         "created_at": moment,
     }

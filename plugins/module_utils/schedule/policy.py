@@ -7,10 +7,11 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ..core.errors import InvalidRequest
-from .choice import Policy, planner
-from .external import imported
+from .equivalence import EquivalenceSelector
 from .filters.registry import CLAIM, DEFAULT, FILTERS
-from .shapes import Shapes
+from .model import Policy
+from .plan import planner
+from .plugins import import_plugin
 from .weighers import WEIGHERS, Weigher
 
 SPEC = {
@@ -23,7 +24,7 @@ SPEC = {
 }
 
 
-def policy_of(params: dict[str, Any]) -> Policy:
+def parse_policy(params: dict[str, Any]) -> Policy:
     """The policy in the module's parameters; InvalidRequest names a filter or weigher that does not exist.
 
     The filters that a claim rests on come last where the user does not name them.
@@ -45,19 +46,19 @@ def plan(params: dict[str, Any]) -> Callable:
     """The plan of the stage under this policy; the policy is read when it is first needed, so that errors are told."""
     made: list[Callable] = []
 
-    def planned(wanted, cluster, state):
+    def plan_once_made(wanted, cluster, state):
         if not made:
-            made.append(planner(policy_of(params), Shapes))
+            made.append(planner(parse_policy(params), EquivalenceSelector))
         return made[0](wanted, cluster, state)
 
-    return planned
+    return plan_once_made
 
 
 def _named(what: str, name: str, known: dict[str, Any], paths: list[str]) -> Any:
     if name in known:
         return known[name]
     if name.count(".") >= 2:
-        return imported(what, name, paths)
+        return import_plugin(what, name, paths)
     raise InvalidRequest(
         "there is no %s %s (known: %s; one of another collection is called by its full name, namespace.collection.NAME)"
         % (what, name, ", ".join(sorted(known)))

@@ -10,18 +10,16 @@ from typing import Any
 from ..core.errors import InvalidRequest, LaunchError
 from ..instance.attachments import boots, local
 from ..instance.model import Instance, from_document
-from .filters.abilities import query_of
+from ..instance.scheduling import POLICIES, unknown_hints
+from .filters.capabilities import query_of
+from .hardware.topology import parse_pci_requests, parse_topology
 from .model import Group, Request
-from .settings import Settings, settings_of
-from .topology import topology_of, wishes_of
-
-POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
-HINTS = ("same_host", "different_host", "build_near_host_ip", "cidr", "query")
+from .settings import Settings, parse_settings
 
 
 def parse(params: dict[str, Any]) -> list[Request]:
     """The scheduler's requests. A flavor or a hint that cannot be is its instance's fault, and stops nobody else."""
-    settings = settings_of(params.get("settings") or {})
+    settings = parse_settings(params.get("settings") or {})
     return [_request(document, settings) for document in params["instances"]]
 
 
@@ -55,27 +53,27 @@ def _particulars(instance: Instance, document: dict[str, Any], asked: dict[str, 
     extra_specs, properties = asked["extra_specs"], asked["image_properties"]
     return {
         "group": _group(document.get("group")),
-        "topology": topology_of(asked["vcpus"], asked["memory_mb"], extra_specs, properties),
-        "devices": wishes_of(extra_specs, properties, asked["settings"].pci_aliases),
+        "numa_topology": parse_topology(asked["vcpus"], asked["memory_mb"], extra_specs, properties),
+        "pci_requests": parse_pci_requests(extra_specs, properties, asked["settings"].pci_aliases),
     }
 
 
-def _group(said: dict[str, Any] | None) -> Group | None:
-    if said is None:
+def _group(group: dict[str, Any] | None) -> Group | None:
+    if group is None:
         return None
-    if said.get("policy") not in POLICIES:
+    if group.get("policy") not in POLICIES:
         raise InvalidRequest(
             "server group %s: policy is %r, it must be one of %s"
-            % (said.get("name"), said.get("policy"), ", ".join(POLICIES))
+            % (group.get("name"), group.get("policy"), ", ".join(POLICIES))
         )
-    return Group(said["name"], said["policy"], said.get("max_server_per_host"))
+    return Group(group["name"], group["policy"], group.get("max_server_per_host"))
 
 
 def _check_hints(asked: dict[str, Any]) -> None:
     hints = asked["hints"]
-    unknown = sorted(set(hints) - set(HINTS))
+    unknown = unknown_hints(hints)
     if unknown:
-        raise InvalidRequest("scheduler hint %s is unknown (known: %s)" % (", ".join(unknown), ", ".join(HINTS)))
+        raise InvalidRequest(unknown)
     try:
         if "build_near_host_ip" in hints:
             length = str(hints.get("cidr") or "/24").lstrip("/")

@@ -42,13 +42,13 @@ TABLES = ("pci_aliases", "extra")
 ALIAS_KEYS = {"vendor_id", "product_id", "address", "numa_policy"}
 
 
-def settings_of(said: Mapping[str, Any]) -> Settings:
+def parse_settings(values: Mapping[str, Any]) -> Settings:
     """The settings in a mapping; InvalidRequest names what is unknown or of the wrong kind."""
     known = [each.name for each in fields(Settings)]
-    unknown = sorted(set(said) - set(known))
+    unknown = sorted(set(values) - set(known))
     if unknown:
         raise InvalidRequest("scheduler setting %s is unknown (known: %s)" % (", ".join(unknown), ", ".join(known)))
-    return Settings(**{name: _checked(name, value) for name, value in said.items() if value is not None})
+    return Settings(**{name: _checked(name, value) for name, value in values.items() if value is not None})
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -13,11 +13,14 @@ from ..host.record import parse as parse_hosts
 from ..host.sql import UNUSED
 from ..record.database import Database
 from . import claims
-from .choice import Policy, concerned, group_key, located, planner, refusal
-from .fit import fit
-from .model import Cluster, Host, Placement, Request
-from .policy import policy_of
-from .shapes import Shapes
+from .affinity import group_key, locate
+from .equivalence import EquivalenceSelector
+from .filters.rule import applicable, first_refusal
+from .hardware.fit import fit
+from .host_state import Cluster, HostState
+from .model import Policy, Request, Selection
+from .plan import planner
+from .policy import parse_policy
 from .view import view
 
 TRIES = 10  # nova's placement: allocation_conflict_retry_count
@@ -27,9 +30,9 @@ def connect(params: dict[str, Any]) -> Claims:
     """The claims behind params["database"]; params["nodes"] are hosts that the record may not know yet."""
     names = [node["host"] for node in params["nodes"]]
     told = parse_hosts({"hosts": names, "nodes": params["nodes"], "settings": params.get("host_settings") or {}})
-    known = {field.name for field in fields(Host)}
+    known = {field.name for field in fields(HostState)}
     unrecorded = [
-        Host(
+        HostState(
             host=item.host,
             **UNUSED,
             **item.room,
@@ -38,13 +41,13 @@ def connect(params: dict[str, Any]) -> Claims:
         )
         for item in told
     ]
-    return Claims(Database(params["database"]), params["candidates"], unrecorded, policy_of(params))
+    return Claims(Database(params["database"]), params["candidates"], unrecorded, parse_policy(params))
 
 
 class Claims:
     """Claims on the compute nodes of one database, among the candidates that this run can reach."""
 
-    def __init__(self, database: Database, candidates: list[str] | None, unrecorded: list[Host], policy: Policy):
+    def __init__(self, database: Database, candidates: list[str] | None, unrecorded: list[HostState], policy: Policy):
         self.database = database
         self.candidates = None if candidates is None else set(candidates)
         self.unrecorded = unrecorded
@@ -59,7 +62,7 @@ class Claims:
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Claim; where another controller was quicker on a host, decide anew for the instances that lost it."""
         outcome: dict[str, Any] = {}
-        pending, plan = changes, planner(self.policy, Shapes)
+        pending, plan = changes, planner(self.policy, EquivalenceSelector)
         for _try in range(TRIES):
             if not pending:
                 return outcome
@@ -95,18 +98,18 @@ class Claims:
         settled, lost, written = {}, [], []
         table = _Table(current, self.policy)
         for change in changes:
-            request, standing = change.wanted, current.claims.get(change.key)
+            request, kept = change.wanted, current.selections.get(change.key)
             if request.key not in living:
                 settled[change.key] = Conflict("it has been destroyed by another run")
-            elif standing:
-                settled[change.key] = Placement(request, standing.host, resources=standing.resources)
+            elif kept:
+                settled[change.key] = kept
             else:
-                placement = table.claim(change.after)
-                if placement is None:
+                selection = table.claim(change.after)
+                if selection is None:
                     lost.append(request)
                 else:
-                    settled[change.key] = placement
-                    written.append(placement)
+                    settled[change.key] = selection
+                    written.append(selection)
         claims.write(connection, self.database, current.hosts, table.hosts, written)
         return settled, lost
 
@@ -120,19 +123,19 @@ class _Table:
         self.groups = dict(cluster.groups)
         self.places = dict(cluster.places)
 
-    def claim(self, placement: Placement) -> Placement | None:
-        """The placement with the pieces it is given now; None if its host cannot take it any more."""
-        request, host = located(placement.request, self.groups, self.places), self.hosts.get(placement.host)
+    def claim(self, selection: Selection) -> Selection | None:
+        """The selection with its allocation as it is now; None if its host cannot take it any more."""
+        request, host = locate(selection.request, self.groups, self.places), self.hosts.get(selection.host)
         try:
-            if host is None or refusal(host, request, concerned(request, self.policy)):
+            if host is None or first_refusal(host, request, applicable(self.policy.filters, request)):
                 return None
         except LaunchError:
             return None
-        resources = fit(host, request).resources
-        if resources is None:
+        allocation = fit(host, request).allocation
+        if allocation is None:
             return None
-        self.hosts[host.host] = host.claimed(request, resources)
+        self.hosts[host.host] = host.consume(request, allocation)
         self.places.update({request.key: host.host, request.name: host.host})
         if request.group:
-            self.groups[group_key(request)] = request.group.joined(host.host)
-        return replace(placement, request=request, resources=resources or None)
+            self.groups[group_key(request)] = request.group.add(host.host)
+        return replace(selection, request=request, allocation=allocation or None)

@@ -15,7 +15,7 @@ X86_NAMES = {
 }  # fmt: skip
 
 
-def traits_of(facts: Mapping, custom: Iterable[str] | None) -> frozenset:
+def host_traits(facts: Mapping, custom: Iterable[str] | None) -> frozenset:
     """A host's traits: its CPU's features as HW_CPU_X86_AVX2, its virtualisation, and what the operator adds."""
     architecture = str(facts.get("architecture") or "")
     family = "X86" if architecture in ("x86_64", "i686") else architecture.upper()
@@ -28,12 +28,14 @@ def traits_of(facts: Mapping, custom: Iterable[str] | None) -> frozenset:
     return frozenset(names | set(custom or ()))
 
 
-def asked_traits(extra_specs: Mapping[str, Any], image_properties: Mapping[str, Any]) -> tuple[frozenset, frozenset]:
+def requested_traits(
+    extra_specs: Mapping[str, Any], image_properties: Mapping[str, Any]
+) -> tuple[frozenset, frozenset]:
     """The traits required and the traits forbidden, by the flavor or the image."""
     asked = [
         (key[6:], value)
-        for said in (extra_specs, image_properties)
-        for key, value in said.items()
+        for words in (extra_specs, image_properties)
+        for key, value in words.items()
         if key.startswith("trait:")
     ]
     required = frozenset(name for name, value in asked if value == "required")

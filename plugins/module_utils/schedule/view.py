@@ -3,7 +3,7 @@
 """The cluster as the record has it: what every choice needs is read at once, the rest when a filter asks for it.
 
 A host's facts can be many (CPU features, PCI devices), and most choices need none or one of them. So a fact is
-read from all hosts' facts when it is first looked at, by its name; so are the pieces given with claims.
+read from all hosts' facts when it is first looked at, by its name; so are the allocations.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Callable, Iterable, Iterator
 
-from .choice import hinted
-from .model import Claim, Cluster, Group, Host, Request
+from .affinity import HINTS, named_instances
+from .host_state import Cluster, HostState
+from .model import Group, Request, Selection
 
-LAZY = ("facts", "given", "images", "placed", "num_io_ops")
-COLUMNS = tuple(field.name for field in fields(Host) if field.name not in LAZY)
+LAZY = ("facts", "allocations", "images", "new_images", "num_io_ops")
+COLUMNS = tuple(field.name for field in fields(HostState) if field.name not in LAZY)
 
 
-class Later:
+class LazyReader:
     """What is read of all these hosts, or of all hosts there are, when it is first asked for."""
 
     def __init__(self, database, fetch: Callable, names: list[str] | None):
@@ -35,19 +36,19 @@ class Later:
             self.known[name] = dict(self._rows(table, table.c.facts[name]))
         return self.known[name]
 
-    def given(self) -> dict[str, list]:
-        """The pieces given with claims, by host."""
-        if "*given" not in self.known:
+    def allocations(self) -> dict[str, list]:
+        """The allocations that hold more than an amount, by host."""
+        if "*allocations" not in self.known:
             table = self.database.tables.allocations
-            self.known["*given"] = _gathered(self._rows(table, table.c.resources))
-        return self.known["*given"]
+            self.known["*allocations"] = _lists(self._rows(table, table.c.resources))
+        return self.known["*allocations"]
 
     def images(self) -> dict[str, list]:
         """The properties of the images of the instances, by host."""
         if "*images" not in self.known:
             table = self.database.tables.instances
             living = (table.c.host.is_not(None), table.c.deleted == 0)
-            self.known["*images"] = _gathered(self._rows(table, table.c.image["properties"], *living))
+            self.known["*images"] = _lists(self._rows(table, table.c.image["properties"], *living))
         return self.known["*images"]
 
     def _rows(self, table, column, *conditions) -> Iterable[tuple[str, Any]]:
@@ -58,27 +59,27 @@ class Later:
         return (row for row in map(tuple, self.fetch(statement)) if row[1] is not None)
 
 
-def _gathered(rows: Iterable[tuple[str, Any]]) -> dict[str, list]:
-    told: dict[str, list] = {}
-    for host, said in rows:
-        told.setdefault(host, []).append(said)
-    return told
+def _lists(rows: Iterable[tuple[str, Any]]) -> dict[str, list]:
+    lists: dict[str, list] = {}
+    for host, value in rows:
+        lists.setdefault(host, []).append(value)
+    return lists
 
 
-class Facts(Mapping):
+class LazyFacts(Mapping):
     """A host's facts, each read with those of the other hosts."""
 
-    __slots__ = ("later", "host")
+    __slots__ = ("reader", "host")
 
-    def __init__(self, later: Later, host: str):
-        self.later = later
+    def __init__(self, reader: LazyReader, host: str):
+        self.reader = reader
         self.host = host
 
     def __getitem__(self, name: str) -> Any:
-        return self.later.fact(name)[self.host]
+        return self.reader.fact(name)[self.host]
 
     def get(self, key: str, default: Any = None) -> Any:
-        return self.later.fact(key).get(self.host, default)
+        return self.reader.fact(key).get(self.host, default)
 
     def __iter__(self) -> Iterator[str]:
         raise TypeError("facts are asked for by their names")
@@ -90,8 +91,8 @@ class Facts(Mapping):
         return True
 
 
-class Listed(Sequence):
-    """What later.given() or later.images() has of a host."""
+class LazyList(Sequence):
+    """A host's part of reader.allocations() or reader.images()."""
 
     __slots__ = ("read", "host")
 
@@ -110,7 +111,7 @@ class Listed(Sequence):
 
 
 def view(database, fetch: Callable, wanted: list[Request], names: Iterable[str] | None, lock: bool = False) -> Cluster:
-    """The hosts of these names (None: all), the claims that stand of the wanted requests, their groups and hints.
+    """The hosts of these names (None: all), the wanted requests that hold a claim, their groups and hints.
 
     fetch(statement) gives rows. With lock the hosts' rows are kept from other transactions until this one ends.
     """
@@ -122,24 +123,24 @@ def view(database, fetch: Callable, wanted: list[Request], names: Iterable[str] 
         statement = statement.where(nodes.c.host.in_(chosen)).order_by(nodes.c.host).with_for_update()
         busy = busy.where(tables.instances.c.host.in_(chosen))
     rows = fetch(statement)
-    later, kept = Later(database, fetch, chosen if lock else None), chosen and set(chosen)
+    reader, among = LazyReader(database, fetch, chosen if lock else None), chosen and set(chosen)
     io_ops = dict(map(tuple, fetch(busy)))
     hosts = {}
     for row in map(tuple, rows):
         name = row[0]
-        if kept is None or name in kept:
-            hosts[name] = _host(row, io_ops.get(name, 0), later)
-    return Cluster(hosts, _claims(database, fetch, wanted), *_neighbours(database, fetch, wanted))
+        if among is None or name in among:
+            hosts[name] = _host(row, io_ops.get(name, 0), reader)
+    return Cluster(hosts, _selections(database, fetch, wanted), *_neighbours(database, fetch, wanted))
 
 
-def _host(row: tuple, num_io_ops: int, later: Later) -> Host:
+def _host(row: tuple, num_io_ops: int, reader: LazyReader) -> HostState:
     name, values = row[0], dict(zip(COLUMNS, row))
-    return Host(
+    return HostState(
         **values,
         num_io_ops=num_io_ops,
-        facts=Facts(later, name),
-        given=Listed(later.given, name),
-        images=Listed(later.images, name),
+        facts=LazyFacts(reader, name),
+        allocations=LazyList(reader.allocations, name),
+        images=LazyList(reader.images, name),
     )
 
 
@@ -150,13 +151,17 @@ def _building(database):
     return database.sql.select(table.c.host, count).where(*living).group_by(table.c.host)
 
 
-def _claims(database, fetch: Callable, wanted: list[Request]) -> dict[str, Claim]:
+def _selections(database, fetch: Callable, wanted: list[Request]) -> dict[str, Selection]:
     if not wanted:
         return {}
     table = database.tables.allocations
-    mine = table.c.instance_uuid.in_([request.key for request in wanted])
+    requests = {request.key: request for request in wanted}
+    mine = table.c.instance_uuid.in_(list(requests))
     rows = fetch(database.sql.select(table.c.instance_uuid, table.c.host, table.c.resources).where(mine))
-    return {identity: Claim(host, resources) for identity, host, resources in map(tuple, rows)}
+    return {
+        identity: Selection(requests[identity], host, allocation=allocation)
+        for identity, host, allocation in map(tuple, rows)
+    }
 
 
 def _neighbours(database, fetch: Callable, wanted: list[Request]) -> tuple[dict, dict]:
@@ -174,9 +179,7 @@ def _neighbours(database, fetch: Callable, wanted: list[Request]) -> tuple[dict,
                     for name, group in known.items()
                 }
             )
-        named = sorted(
-            {name for request in mine for hint in ("same_host", "different_host") for name in hinted(request, hint)}
-        )
+        named = sorted({name for request in mine for hint in HINTS for name in named_instances(request, hint)})
         if named:
             places.update(_places(database, fetch, project, named))
     return groups, places

@@ -3,7 +3,7 @@
 """The scheduler's weighers, with nova's names: each gives a host a number, more is better.
 
 To add one: a function here, its name in WEIGHERS with nova's default multiplier, a case in
-tests/unit/schedule/test_weighers.py. Other collections' weighers are called by their full names (external.py).
+tests/unit/schedule/test_weighers.py. Other collections' weighers are called by their full names (plugins.py).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ..core.errors import InvalidRequest
-from .fit import free_devices
-from .model import Host, Request
-from .topology import Wish
+from .hardware.fit import free_devices
+from .hardware.topology import PCIRequest
+from .host_state import HostState
+from .model import Request
 
 MOST_DEVICES = 100  # nova/scheduler/weights/pci.py, MAX_DEVS: more than these are no scarce thing
 
@@ -29,7 +30,7 @@ class Weigher:
     says of a request whether the weigher's value differs at all from host to host.
     """
 
-    weigh: Callable[[Host, Request], float]
+    weigh: Callable[[HostState, Request], float]
     multiplier: float = 1.0
     override: str | None = None
     least: float | None = None
@@ -37,85 +38,87 @@ class Weigher:
     by_request: bool = True
     applies: Callable[[Request], Any] | None = None
 
-    def multiplied(self, host: Host, multiplier: float) -> float:
+    def multiplied(self, host: HostState, multiplier: float) -> float:
         """The multiplier on this host."""
-        return self.sign * (host.number(self.override, multiplier) if self.override and host.aggregates else multiplier)
+        return self.sign * (
+            host.aggregate_number(self.override, multiplier) if self.override and host.aggregates else multiplier
+        )
 
 
-def ram(host: Host, request: Request) -> float:
+def ram(host: HostState, request: Request) -> float:
     """Hosts with more RAM left first: instances spread. As with nova the ratio does not count."""
     return host.memory_mb - host.memory_mb_reserved - host.memory_mb_used
 
 
-def cpu(host: Host, request: Request) -> float:
+def cpu(host: HostState, request: Request) -> float:
     """Hosts with more vCPUs left first. As with nova the ratio counts, what is reserved does not."""
-    return host.vcpus * host.room_vcpus.ratio - host.vcpus_used
+    return host.vcpus * host.vcpu_inventory.ratio - host.vcpus_used
 
 
-def disk(host: Host, request: Request) -> float:
+def disk(host: HostState, request: Request) -> float:
     """Hosts with more disk left first."""
     return host.disk_gb - host.disk_gb_reserved - host.disk_gb_used
 
 
-def io_ops(host: Host, request: Request) -> float:
+def io_ops(host: HostState, request: Request) -> float:
     """Instances being built; the multiplier is below 0, so that idle hosts come first."""
     return host.num_io_ops
 
 
-def num_instances(host: Host, request: Request) -> float:
+def num_instances(host: HostState, request: Request) -> float:
     """Instances on the host."""
     return host.num_instances
 
 
-def build_failure(host: Host, request: Request) -> float:
+def build_failure(host: HostState, request: Request) -> float:
     """Failed builds since the last good one."""
     return host.failed_builds
 
 
-def hypervisor_version(host: Host, request: Request) -> float:
+def hypervisor_version(host: HostState, request: Request) -> float:
     """Newer hypervisors first."""
     return host.facts.get("hypervisor_version") or 0
 
 
-def pci(host: Host, request: Request) -> float:
+def pci(host: HostState, request: Request) -> float:
     """Hosts with fewer free PCI devices first: an instance that needs none leaves them to those that do."""
     aliases = request.settings.pci_aliases
-    wishes = [
-        Wish(name, 1, tuple((key, str(value).lower()) for key, value in entry.items() if key != "numa_policy"))
+    wanted = [
+        PCIRequest(name, 1, tuple((key, str(value).lower()) for key, value in entry.items() if key != "numa_policy"))
         for name, entry in aliases.items()
     ]
-    free = len({each["address"] for wish in wishes for each in free_devices(host, wish)})
+    free = len({each["address"] for device in wanted for each in free_devices(host, device)})
     return MOST_DEVICES - min(free, MOST_DEVICES - 1)
 
 
-def _members(host: Host, request: Request, policy: str) -> int:
+def _members(host: HostState, request: Request, policy: str) -> int:
     return request.group.hosts.get(host.host, 0) if request.group and request.group.policy == policy else 0
 
 
-def soft_affinity(host: Host, request: Request) -> float:
+def soft_affinity(host: HostState, request: Request) -> float:
     """Hosts with more members of the group first."""
     return _members(host, request, "soft-affinity")
 
 
-def soft_anti_affinity(host: Host, request: Request) -> float:
+def soft_anti_affinity(host: HostState, request: Request) -> float:
     """Hosts with fewer members of the group first."""
     return -_members(host, request, "soft-anti-affinity")
 
 
-def image_properties(host: Host, request: Request) -> float:
+def image_properties(host: HostState, request: Request) -> float:
     """How often the image's properties are those of the instances on the host, each by its weight in the settings."""
     setting = request.settings.image_props_weight_setting
-    have = Counter((key, str(value)) for said in (*host.images, *host.placed) for key, value in said.items())
+    have = Counter((key, str(value)) for image in (*host.images, *host.new_images) for key, value in image.items())
     asked = [(key, str(value)) for key, value in request.image_properties.items()]
     return sum(have[each] * (setting.get(each[0], 0.0) if setting else 1.0) for each in asked)
 
 
-def metrics(host: Host, request: Request) -> float:
+def metrics(host: HostState, request: Request) -> float:
     """The host's metrics, each by its ratio, added up; a host that lacks one goes last, or is an error."""
-    settings, told, total = request.settings, host.metrics or {}, 0.0
+    settings, known, total = request.settings, host.metrics or {}, 0.0
     for name, ratio in settings.metrics_weight_setting.items():
-        if name in told:
-            total += float(told[name]) * ratio
+        if name in known:
+            total += float(known[name]) * ratio
         elif settings.metrics_required:
             raise InvalidRequest(
                 "host %s does not tell the metric %s: filter such hosts with MetricsFilter, or set metrics_required to"

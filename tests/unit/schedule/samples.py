@@ -7,11 +7,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import Policy
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Host, Request
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.policy import SPEC, policy_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.topology import (
+    parse_pci_requests,
+    parse_topology,
+)
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.host_state import HostState
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Policy, Request
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.policy import SPEC, parse_policy
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import Settings
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.topology import topology_of, wishes_of
 
 CELLS = [
     {
@@ -37,7 +40,7 @@ FACTS = {
         {"address": "0000:%02x:00.0" % number, "numa_node": node, **GPU} for number, node in ((1, 0), (2, 1), (3, -1))
     ],
 }  # fmt: skip
-HOST = Host(
+HOST = HostState(
     host="c1", generation=0, enabled=True, disabled_reason=None, vcpus=8, memory_mb=8192, disk_gb=100, vcpus_reserved=0,
     memory_mb_reserved=512, disk_gb_reserved=0, cpu_allocation_ratio=2.0, ram_allocation_ratio=1.0,
     disk_allocation_ratio=1.0, vcpus_used=0, memory_mb_used=0, disk_gb_used=0, facts=FACTS,
@@ -60,10 +63,10 @@ def ask(
     extra_specs, properties = request.extra_specs, request.image_properties
     return replace(
         request,
-        topology=topology_of(vcpus, memory_mb, extra_specs, properties),
-        devices=wishes_of(extra_specs, properties, request.settings.pci_aliases),
+        numa_topology=parse_topology(vcpus, memory_mb, extra_specs, properties),
+        pci_requests=parse_pci_requests(extra_specs, properties, request.settings.pci_aliases),
     )
 
 
 def policy(**params) -> Policy:
-    return policy_of({**{name: option["default"] for name, option in SPEC.items()}, **params})
+    return parse_policy({**{name: option["default"] for name, option in SPEC.items()}, **params})

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import refusal
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.extra_specs import OPERATORS, matches
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.registry import CLAIM, DEFAULT, FILTERS
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.rule import concerns, shown
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.rule import (
+    applicable,
+    first_refusal,
+    show,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Group
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import ask, host
 
@@ -253,7 +256,7 @@ CASES = {
         ),
         ({"facts": {"numa_cells": []}}, specs(hw__numa_nodes="1"), "have no room for its NUMA topology (1 cell)"),
         (
-            {"given": PINNED * 1 + [{"numa": [{**PINNED[0]["numa"][0], "cell": 1, "cpus": [2, 6, 3]}]}]},
+            {"allocations": PINNED * 1 + [{"numa": [{**PINNED[0]["numa"][0], "cell": 1, "cpus": [2, 6, 3]}]}]},
             {"vcpus": 2, **specs(hw__cpu_policy="dedicated")},
             "have no room for its NUMA topology (1 cell, dedicated CPUs)",
         ),
@@ -270,7 +273,7 @@ CASES = {
         ({}, specs(pci_passthrough__alias="gpu:3"), None),
         ({}, specs(pci_passthrough__alias="gpu:4"), "lack PCI devices gpu:4"),
         ({}, specs(pci_passthrough__alias="gpu:2,slot:1"), None),
-        ({"given": [{"pci": ["0000:02:00.0"]}]}, specs(pci_passthrough__alias="slot"), "lack PCI devices slot:1"),
+        ({"allocations": [{"pci": ["0000:02:00.0"]}]}, specs(pci_passthrough__alias="slot"), "lack PCI devices slot:1"),
         ({}, specs(pci_passthrough__alias="gpu:3", hw__numa_nodes="1"), "lack PCI devices gpu:3"),
         ({}, specs(pci_passthrough__alias="gpu:3", hw__numa_nodes="1", hw__pci_numa_affinity_policy="preferred"), None),
         (
@@ -283,20 +286,19 @@ CASES = {
 
 
 @pytest.mark.parametrize(
-    ("name", "there", "asked", "reason"),
+    ("name", "state", "asked", "reason"),
     [
         pytest.param(name, *case, id="%s-%d" % (name, index))
         for name, cases in CASES.items()
         for index, case in enumerate(cases)
     ],
 )
-def test_filter(name, there, asked, reason):
-    compute, request, refuses = host(**there), ask(**asked), FILTERS[name]
-    rules = [(name, refuses)] if concerns(refuses, request) else []
-    found = refusal(compute, request, rules)
+def test_filter(name, state, asked, reason):
+    compute, request, refuses = host(**state), ask(**asked), FILTERS[name]
+    found = first_refusal(compute, request, applicable({name: refuses}, request))
     assert (found and found[1]) == reason
     if found:
-        assert shown(refuses, compute, request) != ""
+        assert show(refuses, compute, request) != ""
 
 
 def test_every_filter_has_cases_here():

@@ -10,27 +10,27 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import numbers
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.fit import fit, pick
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import settings_of
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.topology import (
-    Cell,
-    Topology,
-    topology_of,
-    wishes_of,
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.fit import fit, pick
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.topology import (
+    NUMACell,
+    NUMATopology,
+    parse_pci_requests,
+    parse_topology,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import parse_settings
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import GPU, ask, host
 
 CORES = [[0, 4], [1, 5], [2, 6], [3, 7]]
 
 
 @pytest.mark.parametrize(
-    ("said", "topology"),
+    ("extra_specs", "topology"),
     [
         ({}, None),
         ({"hw:cpu_policy": "shared"}, None),
-        ({"hw:cpu_policy": "dedicated"}, Topology((Cell((0, 1, 2, 3), 1024),), True)),
-        ({"hw:numa_nodes": "2"}, Topology((Cell((0, 1), 512), Cell((2, 3), 512)))),
+        ({"hw:cpu_policy": "dedicated"}, NUMATopology((NUMACell((0, 1, 2, 3), 1024),), True)),
+        ({"hw:numa_nodes": "2"}, NUMATopology((NUMACell((0, 1), 512), NUMACell((2, 3), 512)))),
         (
             {
                 "hw:numa_nodes": "2",
@@ -39,27 +39,27 @@ CORES = [[0, 4], [1, 5], [2, 6], [3, 7]]
                 "hw:numa_mem.0": "256",
                 "hw:numa_mem.1": "768",
             },
-            Topology((Cell((0,), 256), Cell((1, 2, 3), 768))),
+            NUMATopology((NUMACell((0,), 256), NUMACell((1, 2, 3), 768))),
         ),
-        ({"hw:mem_page_size": "2MB"}, Topology((Cell((0, 1, 2, 3), 1024),), page_size=2048)),
-        ({"hw:mem_page_size": "large"}, Topology((Cell((0, 1, 2, 3), 1024),), page_size="large")),
+        ({"hw:mem_page_size": "2MB"}, NUMATopology((NUMACell((0, 1, 2, 3), 1024),), page_size=2048)),
+        ({"hw:mem_page_size": "large"}, NUMATopology((NUMACell((0, 1, 2, 3), 1024),), page_size="large")),
         (
             {"hw:cpu_policy": "dedicated", "hw:cpu_thread_policy": "isolate"},
-            Topology((Cell((0, 1, 2, 3), 1024),), True, "isolate"),
+            NUMATopology((NUMACell((0, 1, 2, 3), 1024),), True, "isolate"),
         ),
     ],
 )
-def test_topology(said, topology):
-    assert topology_of(4, 1024, said, {}) == topology
+def test_topology(extra_specs, topology):
+    assert parse_topology(4, 1024, extra_specs, {}) == topology
 
 
 def test_an_image_may_say_what_the_flavor_does_not():
-    assert topology_of(2, 512, {}, {"hw_cpu_policy": "dedicated"}).dedicated
-    assert topology_of(2, 512, {"hw:mem_page_size": "any"}, {"hw_mem_page_size": "2048"}).page_size == 2048
+    assert parse_topology(2, 512, {}, {"hw_cpu_policy": "dedicated"}).dedicated
+    assert parse_topology(2, 512, {"hw:mem_page_size": "any"}, {"hw_mem_page_size": "2048"}).page_size == 2048
 
 
 @pytest.mark.parametrize(
-    ("said", "properties", "words"),
+    ("extra_specs", "properties", "words"),
     [
         ({"hw:cpu_policy": "mixed"}, {}, "must be one of shared, dedicated"),
         ({"hw:cpu_policy": "shared"}, {"hw_cpu_policy": "dedicated"}, "is not the flavor's"),
@@ -73,9 +73,9 @@ def test_an_image_may_say_what_the_flavor_does_not():
         ({"hw:mem_page_size": "huge"}, {}, "a whole number above 0"),
     ],
 )
-def test_an_impossible_flavor_is_told(said, properties, words):
+def test_an_impossible_flavor_is_told(extra_specs, properties, words):
     with pytest.raises(InvalidRequest, match=words):
-        topology_of(4, 1024, said, properties)
+        parse_topology(4, 1024, extra_specs, properties)
 
 
 def test_an_impossible_flavor_is_its_instances_own_fault():
@@ -88,11 +88,11 @@ def test_an_impossible_flavor_is_its_instances_own_fault():
 
 def test_an_alias_that_is_not_defined_is_told():
     with pytest.raises(InvalidRequest, match="PCI alias fpga is not defined in pci_aliases \\(gpu\\)"):
-        wishes_of({"pci_passthrough:alias": "fpga:1"}, {}, {"gpu": GPU})
+        parse_pci_requests({"pci_passthrough:alias": "fpga:1"}, {}, {"gpu": GPU})
 
 
 @pytest.mark.parametrize(
-    "said",
+    "values",
     [
         {"nonsense": 1},
         {"max_io_ops_per_host": "many"},
@@ -100,9 +100,9 @@ def test_an_alias_that_is_not_defined_is_told():
         {"pci_aliases": {"gpu": {"speed": 1}}},
     ],
 )
-def test_wrong_settings_are_told(said):
+def test_wrong_settings_are_told(values):
     with pytest.raises(InvalidRequest):
-        settings_of(said)
+        parse_settings(values)
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,10 @@ def test_cores_without_threads_cannot_be_required():
 
 
 def test_each_cell_of_the_guest_gets_one_of_the_hosts():
-    resources = fit(
+    allocation = fit(
         host(), ask(vcpus=4, memory_mb=1024, extra_specs={"hw:numa_nodes": "2", "hw:cpu_policy": "dedicated"})
-    ).resources
-    assert [(cell["cell"], cell["vcpus"], cell["cpus"]) for cell in resources["numa"]] == [
+    ).allocation
+    assert [(cell["cell"], cell["vcpus"], cell["cpus"]) for cell in allocation["numa"]] == [
         (0, [0, 1], [0, 4]),
         (1, [2, 3], [2, 6]),
     ]
@@ -139,34 +139,34 @@ def test_each_cell_of_the_guest_gets_one_of_the_hosts():
 
 def test_devices_decide_the_cell():
     asked = {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "slot", "hw:pci_numa_affinity_policy": "required"}
-    resources = fit(host(), ask(extra_specs=asked)).resources
-    assert (resources["numa"][0]["cell"], resources["pci"]) == (1, ["0000:02:00.0"])
+    allocation = fit(host(), ask(extra_specs=asked)).allocation
+    assert (allocation["numa"][0]["cell"], allocation["pci"]) == (1, ["0000:02:00.0"])
 
 
 def test_large_pages_are_counted():
     request = ask(memory_mb=1024, extra_specs={"hw:mem_page_size": "large"})
-    there = host()
+    state = host()
     cells = []
-    while fit(there, request).resources is not None:
-        resources = fit(there, request).resources
-        assert resources["numa"][0]["page_size"] == 2048
-        cells.append(resources["numa"][0]["cell"])
-        there = there.claimed(request, resources)
+    while fit(state, request).allocation is not None:
+        allocation = fit(state, request).allocation
+        assert allocation["numa"][0]["page_size"] == 2048
+        cells.append(allocation["numa"][0]["cell"])
+        state = state.consume(request, allocation)
     assert sorted(cells) == [0, 1, 1]
 
 
 def test_any_page_falls_back_to_the_ordinary_ones():
-    there = host(facts={"numa_cells": [{"id": 0, "cpus": [0], "memory_mb": 4096, "pages": {"4": 1048576}}]})
-    assert fit(there, ask(extra_specs={"hw:mem_page_size": "any"})).resources["numa"][0]["page_size"] is None
-    assert fit(there, ask(extra_specs={"hw:mem_page_size": "large"})).resources is None
+    state = host(facts={"numa_cells": [{"id": 0, "cpus": [0], "memory_mb": 4096, "pages": {"4": 1048576}}]})
+    assert fit(state, ask(extra_specs={"hw:mem_page_size": "any"})).allocation["numa"][0]["page_size"] is None
+    assert fit(state, ask(extra_specs={"hw:mem_page_size": "large"})).allocation is None
 
 
 def test_cpus_set_apart_are_for_dedicated_ones_alone():
-    there = host(cpu_dedicated_set="4-7")
+    state = host(cpu_dedicated_set="4-7")
     dedicated = ask(vcpus=2, extra_specs={"hw:cpu_policy": "dedicated"})
-    assert set(fit(there, dedicated).resources["numa"][0]["cpus"]) <= {4, 5, 6, 7}
-    assert fit(there, ask()).resources == {"shared_cpus": [0, 1, 2, 3]}
-    assert (there.charge(dedicated), there.charge(ask()), replace(there, cpu_dedicated_set=None).charge(dedicated)) == (
+    assert set(fit(state, dedicated).allocation["numa"][0]["cpus"]) <= {4, 5, 6, 7}
+    assert fit(state, ask()).allocation == {"shared_cpus": [0, 1, 2, 3]}
+    assert (state.charge(dedicated), state.charge(ask()), replace(state, cpu_dedicated_set=None).charge(dedicated)) == (
         0,
         1,
         2,

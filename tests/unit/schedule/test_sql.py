@@ -10,13 +10,18 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import Change
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import sql as instance_sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.record import lease
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database, now
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule import claims, policy, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule import policy, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import NoValidHost
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import FACTS, GPU
 
@@ -96,9 +101,15 @@ def claim(url, documents, **more):
     return told
 
 
-def giving_back(database, documents):
-    for each in documents:
-        database.write(lambda connection, each=each: claims.release(connection, database.tables, each["uuid"]))
+def give_back(database, documents):
+    """As the record does with instances whose host has failed them: claims go, and may be made again."""
+    record = instance_sql.Record(database, "p", lease.Driver("a run", 600, False), {}, concludes=True)
+    wanted = [SimpleNamespace(key=document["name"]) for document in documents]
+    held = record.read(wanted).instances
+    changes = [
+        Change(each, held[each.key], replace(held[each.key], host=None, task_state="scheduling")) for each in wanted
+    ]
+    assert not [each for each in record.apply(changes).values() if isinstance(each, LaunchError)]
 
 
 def check(database):
@@ -119,15 +130,15 @@ def check(database):
         assert used[0] <= (host.vcpus - host.vcpus_reserved) * host.cpu_allocation_ratio
         assert used[1] <= (host.memory_mb - host.memory_mb_reserved) * host.ram_allocation_ratio
         assert used[2] <= (host.disk_gb - host.disk_gb_reserved) * host.disk_allocation_ratio
-        given_ = [row.resources for row in mine if row.resources]
+        allocations = [row.resources for row in mine if row.resources]
         pieces = [
             cpu
-            for each in given_
+            for each in allocations
             for cell in each.get("numa", ())
             if cell["dedicated"]
             for cpu in (*cell["cpus"], *cell["blocked"])
         ]
-        pieces += [address for each in given_ for address in each.get("pci", ())]
+        pieces += [address for each in allocations for address in each.get("pci", ())]
         assert len(set(pieces)) == len(pieces)
     members = Counter((row.group_name, row.host) for row in rows if row.group_name)
     assert all(count == 1 for (group, _host), count in members.items() if group == "apart")
@@ -136,7 +147,7 @@ def check(database):
     return members
 
 
-def test_a_claim_is_written_whole_and_given_back(database_url):
+def test_a_claim_is_written_whole_and_allocationsback(database_url):
     documents = [document("a", group=APART), document("b", group=APART, extra_specs={"hw:cpu_policy": "dedicated"})]
     database = record(database_url, {"c1": {}, "c2": {}}, documents)
     assert claim(database_url, documents) == {"a": "c1", "b": "c2"}
@@ -149,8 +160,8 @@ def test_a_claim_is_written_whole_and_given_back(database_url):
     assert [row.host for row in rows] == ["c1", "c2"]
     assert [(row.generation, row.num_instances, row.memory_mb_used) for row in nodes] == [(1, 1, 1024), (1, 1, 1024)]
     assert (group.name, group.policy, group.generation) == ("apart", "anti-affinity", 1)
-    giving_back(database, documents)
-    giving_back(database, documents)
+    give_back(database, documents)
+    give_back(database, documents)
     check(database)
     with database.reading() as connection:
         nodes = connection.execute(database.tables.compute_nodes.select()).all()
@@ -272,7 +283,7 @@ def controller(url, steps, documents):
                 told = claim(url, mine)
                 held += [each for each in mine if isinstance(told[each["name"]], str)]
             gone, held[:] = held[:back], held[back:]
-            giving_back(database, gone)
+            give_back(database, gone)
 
     return work
 

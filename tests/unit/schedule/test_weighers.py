@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import normalised, rank
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Group
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.selection import normalise, rank
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.weighers import WEIGHERS
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import ask, host, policy
 
@@ -25,7 +25,7 @@ CASES = {
     "HypervisorVersionWeigher": [({}, {}, 7002001), ({"facts": {"hypervisor_version": None}}, {}, 0)],
     "PCIWeigher": [
         ({}, {}, 97),
-        ({"given": [{"pci": ["0000:01:00.0"]}]}, {}, 98),
+        ({"allocations": [{"pci": ["0000:01:00.0"]}]}, {}, 98),
         ({}, {"settings": {"pci_aliases": {}}}, 100),
     ],
     "ServerGroupSoftAffinityWeigher": [
@@ -37,7 +37,7 @@ CASES = {
     "ImagePropertiesWeigher": [
         ({"images": [{"os": "a", "x": "1"}, {"os": "a"}]}, {"image_properties": {"os": "a", "x": "1", "y": "2"}}, 3),
         (
-            {"images": [{"os": "a"}], "placed": ({"os": "a"},)},
+            {"images": [{"os": "a"}], "new_images": ({"os": "a"},)},
             {"image_properties": {"os": "a"}, "settings": {"image_props_weight_setting": {"os": 2.0}}},
             4,
         ),
@@ -51,15 +51,15 @@ CASES = {
 
 
 @pytest.mark.parametrize(
-    ("name", "there", "asked", "value"),
+    ("name", "state", "asked", "value"),
     [
         pytest.param(name, *case, id="%s-%d" % (name, index))
         for name, cases in CASES.items()
         for index, case in enumerate(cases)
     ],
 )
-def test_weigher(name, there, asked, value):
-    assert WEIGHERS[name].weigh(host(**there), ask(**asked)) == value
+def test_weigher(name, state, asked, value):
+    assert WEIGHERS[name].weigh(host(**state), ask(**asked)) == value
 
 
 def test_every_weigher_has_a_case_here():
@@ -83,7 +83,7 @@ def test_a_required_metric_that_is_missing_is_an_error():
     ],
 )
 def test_weights_are_normalised_over_the_hosts_left(values, least, expected):
-    assert normalised(values, least) == expected
+    assert normalise(values, least) == expected
 
 
 def best(hosts, request=None, **params):
@@ -124,7 +124,7 @@ def best(hosts, request=None, **params):
     ],
 )
 def test_rank(hosts, weighers, order):
-    assert best([host(name, **there) for name, there in hosts.items()], weighers=weighers) == order
+    assert best([host(name, **state) for name, state in hosts.items()], weighers=weighers) == order
 
 
 def test_soft_affinity_gathers():

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from ..model import Host, Request
+from ..host_state import HostState
+from ..model import Request
 from .rule import rule
 
 
@@ -18,7 +19,7 @@ def _of_policy(policy: str):
     applies=_of_policy("anti-affinity"),
     shows=lambda host, request: "has %d" % request.group.hosts.get(host.host, 0),
 )
-def server_group_anti_affinity(host: Host, request: Request) -> str | None:
+def server_group_anti_affinity(host: HostState, request: Request) -> str | None:
     """A host takes at most max_server_per_host members of the group, one if that is not set."""
     most = request.group.max_server_per_host or 1
     if request.group.hosts.get(host.host, 0) < most:
@@ -27,7 +28,7 @@ def server_group_anti_affinity(host: Host, request: Request) -> str | None:
 
 
 @rule(applies=_of_policy("affinity"))
-def server_group_affinity(host: Host, request: Request) -> str | None:
+def server_group_affinity(host: HostState, request: Request) -> str | None:
     """All members of the group are on one host; the first may choose it."""
     places = request.group.hosts
     if not places or host.host in places:
@@ -36,13 +37,13 @@ def server_group_affinity(host: Host, request: Request) -> str | None:
 
 
 @rule(applies=lambda request: request.same_host is not None)
-def same_host(host: Host, request: Request) -> str | None:
+def same_host(host: HostState, request: Request) -> str | None:
     """The hint same_host: where one of these instances is."""
     return None if host.host in request.same_host else "have none of the instances in same_host"
 
 
 @rule(applies=lambda request: request.different_host is not None)
-def different_host(host: Host, request: Request) -> str | None:
+def different_host(host: HostState, request: Request) -> str | None:
     """The hint different_host: where none of these instances is."""
     return "have an instance in different_host" if host.host in request.different_host else None
 
@@ -51,7 +52,7 @@ def different_host(host: Host, request: Request) -> str | None:
     applies=lambda request: request.hints.get("build_near_host_ip"),
     shows=lambda host, request: "is %s" % host.facts.get("host_ip"),
 )
-def simple_cidr_affinity(host: Host, request: Request) -> str | None:
+def simple_cidr_affinity(host: HostState, request: Request) -> str | None:
     """The hints build_near_host_ip and cidr (/24 by default): hosts with an address in that network."""
     length = str(request.hints.get("cidr") or "/24")
     near = ipaddress.ip_network("%s/%s" % (request.hints["build_near_host_ip"], length.lstrip("/")), strict=False)

@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-from ..model import Host, Request
+from ..host_state import HostState
+from ..model import Request
 from .extra_specs import matches
 from .rule import rule
 
 SCOPE = "aggregate_instance_extra_specs"
 
 
-def _metadata(host: Host, request: Request) -> str:
-    return "has %s" % {key: sorted(values) for key, values in sorted(host.metadata().items())}
+def _metadata(host: HostState, request: Request) -> str:
+    return "has %s" % {key: sorted(values) for key, values in sorted(host.aggregate_metadata().items())}
 
 
 def _unscoped(request: Request) -> dict[str, str]:
@@ -26,9 +27,9 @@ def _unscoped(request: Request) -> dict[str, str]:
 
 
 @rule(applies=_unscoped, shows=_metadata)
-def aggregate_instance_extra_specs(host: Host, request: Request) -> str | None:
+def aggregate_instance_extra_specs(host: HostState, request: Request) -> str | None:
     """Every extra spec without a scope (or with aggregate_instance_extra_specs:) is met by the aggregates' metadata."""
-    metadata = host.metadata()
+    metadata = host.aggregate_metadata()
     for key, asked in _unscoped(request).items():
         if not any(matches(value, asked) for value in metadata.get(key, ())):
             return "are in no aggregate with %s %s" % (key, asked)
@@ -36,12 +37,12 @@ def aggregate_instance_extra_specs(host: Host, request: Request) -> str | None:
 
 
 @rule(applies=lambda request: request.image_properties, shows=_metadata)
-def aggregate_image_properties_isolation(host: Host, request: Request) -> str | None:
+def aggregate_image_properties_isolation(host: HostState, request: Request) -> str | None:
     """An image property that the host's aggregates speak of has a value that they name."""
     settings = request.settings
     namespace = settings.aggregate_image_properties_isolation_namespace
     prefix = namespace + settings.aggregate_image_properties_isolation_separator if namespace else ""
-    for key, allowed in sorted(host.metadata().items()):
+    for key, allowed in sorted(host.aggregate_metadata().items()):
         have = request.image_properties.get(key)
         if key.startswith(prefix) and have and str(have) not in allowed:
             return "are for images with another %s than %s" % (key, have)
@@ -49,25 +50,25 @@ def aggregate_image_properties_isolation(host: Host, request: Request) -> str | 
 
 
 @rule(shows=_metadata)
-def aggregate_multi_tenancy_isolation(host: Host, request: Request) -> str | None:
+def aggregate_multi_tenancy_isolation(host: HostState, request: Request) -> str | None:
     """Aggregates whose metadata has filter_tenant_id (with any suffix) are for these projects only."""
     projects: set[str] = set()
-    for key, values in host.metadata().items():
+    for key, values in host.aggregate_metadata().items():
         if key.startswith("filter_tenant_id"):
             projects |= values
     return None if not projects or request.instance.project_id in projects else "are kept for other projects"
 
 
 @rule(shows=_metadata)
-def aggregate_type_affinity(host: Host, request: Request) -> str | None:
+def aggregate_type_affinity(host: HostState, request: Request) -> str | None:
     """Aggregates whose metadata has instance_type are for these flavors only."""
-    kept = host.values("instance_type")
+    kept = host.aggregate_values("instance_type")
     names = {name.strip() for value in kept for name in value.split(",")}
     flavor = (request.instance.flavor or {}).get("name")
     return None if not kept or flavor in names else "are kept for other flavors than %s" % flavor
 
 
-def isolated_hosts(host: Host, request: Request) -> str | None:
+def isolated_hosts(host: HostState, request: Request) -> str | None:
     """Isolated images go to isolated hosts only; and unless the restriction is off, nothing else goes there."""
     settings = request.settings
     image = (request.instance.image or {}).get("name")

@@ -1,12 +1,12 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """All filters by nova's names. To add one: a function in one of the files here, its name below, and a table of
-cases in tests/unit/schedule/test_filters.py. Other collections' filters are called by their full names (external.py).
+cases in tests/unit/schedule/test_filters.py. Other collections' filters are called by their full names (plugins.py).
 """
 
 from __future__ import annotations
 
-from . import abilities, affinity, aggregates, hardware, room, service
+from . import affinity, aggregates, capabilities, capacity, hardware, service
 
 FILTERS = {
     "AllHostsFilter": service.all_hosts,
@@ -14,11 +14,11 @@ FILTERS = {
     "RetryFilter": service.retry,
     "VolumeFilter": service.volume,
     "AvailabilityZoneFilter": service.availability_zone,
-    "ComputeCapabilitiesFilter": abilities.compute_capabilities,
-    "ImagePropertiesFilter": abilities.image_properties,
-    "TraitsFilter": abilities.traits,
-    "JsonFilter": abilities.json_query,
-    "MetricsFilter": abilities.metrics,
+    "ComputeCapabilitiesFilter": capabilities.compute_capabilities,
+    "ImagePropertiesFilter": capabilities.image_properties,
+    "TraitsFilter": capabilities.traits,
+    "JsonFilter": capabilities.json_query,
+    "MetricsFilter": capabilities.metrics,
     "SameHostFilter": affinity.same_host,
     "DifferentHostFilter": affinity.different_host,
     "SimpleCIDRAffinityFilter": affinity.simple_cidr_affinity,
@@ -29,13 +29,13 @@ FILTERS = {
     "AggregateMultiTenancyIsolation": aggregates.aggregate_multi_tenancy_isolation,
     "AggregateTypeAffinityFilter": aggregates.aggregate_type_affinity,
     "IsolatedHostsFilter": aggregates.isolated_hosts,
-    "IoOpsFilter": room.io_ops,
-    "AggregateIoOpsFilter": room.aggregate_io_ops,
-    "NumInstancesFilter": room.num_instances,
-    "AggregateNumInstancesFilter": room.aggregate_num_instances,
-    "CoreFilter": room.core,
-    "RamFilter": room.ram,
-    "DiskFilter": room.disk,
+    "IoOpsFilter": capacity.io_ops,
+    "AggregateIoOpsFilter": capacity.aggregate_io_ops,
+    "NumInstancesFilter": capacity.num_instances,
+    "AggregateNumInstancesFilter": capacity.aggregate_num_instances,
+    "CoreFilter": capacity.core,
+    "RamFilter": capacity.ram,
+    "DiskFilter": capacity.disk,
     "NUMATopologyFilter": hardware.numa_topology,
     "PciPassthroughFilter": hardware.pci_passthrough,
 }

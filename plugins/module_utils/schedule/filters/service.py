@@ -4,17 +4,18 @@
 
 from __future__ import annotations
 
-from ..model import Host, Request
+from ..host_state import HostState
+from ..model import Request
 from .rule import rule
 
 
 @rule(applies=lambda request: False)
-def all_hosts(host: Host, request: Request) -> str | None:
+def all_hosts(host: HostState, request: Request) -> str | None:
     """Every host will do."""
     return None
 
 
-def compute(host: Host, request: Request) -> str | None:
+def compute(host: HostState, request: Request) -> str | None:
     """Hosts that an operator has disabled take nothing new."""
     if host.enabled:
         return None
@@ -22,13 +23,13 @@ def compute(host: Host, request: Request) -> str | None:
 
 
 @rule(applies=lambda request: request.attempted)
-def retry(host: Host, request: Request) -> str | None:
+def retry(host: HostState, request: Request) -> str | None:
     """A host that failed this instance in this launch is not tried again."""
     return "have failed it already" if host.host in request.attempted else None
 
 
 @rule(applies=lambda request: request.pinned, shows=lambda host, request: None)
-def volume(host: Host, request: Request) -> str | None:
+def volume(host: HostState, request: Request) -> str | None:
     """An instance goes where its existing local volumes are."""
     if all(place == host.host for place in request.pinned):
         return None
@@ -36,7 +37,7 @@ def volume(host: Host, request: Request) -> str | None:
 
 
 @rule(applies=lambda request: request.availability_zone, shows=lambda host, request: "is in %s" % host.zone)
-def availability_zone(host: Host, request: Request) -> str | None:
+def availability_zone(host: HostState, request: Request) -> str | None:
     """An instance that asks for a zone goes there; a host without one is in nova's default zone, `nova`."""
     if request.availability_zone == (host.availability_zone or host.zone):
         return None

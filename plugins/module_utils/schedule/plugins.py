@@ -21,11 +21,11 @@ from ..core.errors import InvalidRequest
 FULL_NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
-def imported(what: str, name: str, paths: list[str]) -> Callable:
+def import_plugin(what: str, name: str, paths: list[str]) -> Callable:
     """The filter or weigher of that full name; InvalidRequest if it is not there or not to be trusted.
 
     acme.cloud.rack is `rack` in plugins/module_utils/filters.py (weighers.py) of the collection acme.cloud;
-    acme.cloud.placement.racks.rack is `rack` in plugins/module_utils/placement/racks.py, and may be written
+    acme.cloud.datacentre.racks.rack is `rack` in plugins/module_utils/datacentre/racks.py, and may be written
     with plugins.module_utils before that.
     """
     if not FULL_NAME.fullmatch(name):

@@ -1,57 +1,60 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters of room: placement's checks, and nova's limits on how busy a host may be."""
+"""Filters of capacity: placement's checks, and nova's limits on how busy a host may be."""
 
 from __future__ import annotations
 
-from ..model import Host, Request
+from ..host_state import HostState
+from ..model import Request
 from .rule import rule
 
 
-@rule(shows=lambda host, request: "has %g of %d vCPUs left" % (host.room_vcpus.left, host.vcpus))
-def core(host: Host, request: Request) -> str | None:
+@rule(shows=lambda host, request: "has %g of %d vCPUs left" % (host.vcpu_inventory.left, host.vcpus))
+def core(host: HostState, request: Request) -> str | None:
     """used + asked <= (total - reserved) * ratio, and never more vCPUs than the host has."""
-    asked = host.charge(request) if request.topology else request.vcpus
-    return host.room_vcpus.refuses(asked, "vCPUs")
+    asked = host.charge(request) if request.numa_topology else request.vcpus
+    return host.vcpu_inventory.refuses(asked, "vCPUs")
 
 
-@rule(shows=lambda host, request: "has %g of %d MiB left" % (host.room_memory_mb.left, host.memory_mb))
-def ram(host: Host, request: Request) -> str | None:
+@rule(shows=lambda host, request: "has %g of %d MiB left" % (host.memory_inventory.left, host.memory_mb))
+def ram(host: HostState, request: Request) -> str | None:
     """Claims, never free memory: used + asked <= (total - reserved) * ratio."""
-    return host.room_memory_mb.refuses(request.memory_mb, "MiB")
+    return host.memory_inventory.refuses(request.memory_mb, "MiB")
 
 
 @rule(
     applies=lambda request: request.disk_gb,
-    shows=lambda host, request: "has %g of %d GiB left" % (host.room_disk_gb.left, host.disk_gb),
+    shows=lambda host, request: "has %g of %d GiB left" % (host.disk_inventory.left, host.disk_gb),
 )
-def disk(host: Host, request: Request) -> str | None:
+def disk(host: HostState, request: Request) -> str | None:
     """Root disk and new local volumes fit, as claims."""
-    return host.room_disk_gb.refuses(request.disk_gb, "GiB")
+    return host.disk_inventory.refuses(request.disk_gb, "GiB")
 
 
 @rule(shows=lambda host, request: "builds %d" % host.num_io_ops)
-def io_ops(host: Host, request: Request) -> str | None:
+def io_ops(host: HostState, request: Request) -> str | None:
     """A host that builds many instances already takes no more for now."""
     return _busy(host.num_io_ops, request.settings.max_io_ops_per_host)
 
 
 @rule(shows=lambda host, request: "builds %d" % host.num_io_ops)
-def aggregate_io_ops(host: Host, request: Request) -> str | None:
+def aggregate_io_ops(host: HostState, request: Request) -> str | None:
     """The same, with the limit that the host's aggregates set."""
-    return _busy(host.num_io_ops, host.number("max_io_ops_per_host", request.settings.max_io_ops_per_host, int))
+    return _busy(
+        host.num_io_ops, host.aggregate_number("max_io_ops_per_host", request.settings.max_io_ops_per_host, int)
+    )
 
 
 @rule(shows=lambda host, request: "has %d" % host.num_instances)
-def num_instances(host: Host, request: Request) -> str | None:
+def num_instances(host: HostState, request: Request) -> str | None:
     """A host takes so many instances and no more."""
     return _full(host.num_instances, request.settings.max_instances_per_host)
 
 
 @rule(shows=lambda host, request: "has %d" % host.num_instances)
-def aggregate_num_instances(host: Host, request: Request) -> str | None:
+def aggregate_num_instances(host: HostState, request: Request) -> str | None:
     """The same, with the limit that the host's aggregates set."""
-    limit = host.number("max_instances_per_host", request.settings.max_instances_per_host, int)
+    limit = host.aggregate_number("max_instances_per_host", request.settings.max_instances_per_host, int)
     return _full(host.num_instances, limit)
 
 

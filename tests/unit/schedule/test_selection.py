@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Choices: batches, alternates, explanations, names that are wrong; and the fast way against the plain one."""
+"""Choices: batches, alternates, explanations, names that are wrong; and the fast selector against the specification."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import Plain, choose, planner
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.equivalence import EquivalenceSelector
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.registry import CLAIM
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Claim, Cluster, Group, NoValidHost
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.shapes import Shapes
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.host_state import Cluster
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Group, NoValidHost, Selection
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.plan import planner
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.selection import PlainSelector, select
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import CELLS, ask, host, policy
 
-BOTH = pytest.mark.parametrize("chooser", [Plain, Shapes])
+BOTH = pytest.mark.parametrize("selector", [PlainSelector, EquivalenceSelector])
 
 
 def cluster(*hosts, **more):
-    return Cluster({each.host: each for each in hosts}, **{"claims": {}, **more})
+    return Cluster({each.host: each for each in hosts}, **{"selections": {}, **more})
 
 
-def plan(requests, there, chooser=Shapes, **params):
-    return planner(policy(**params), chooser)(requests, there, "present")
+def plan(requests, known, selector=EquivalenceSelector, **params):
+    return planner(policy(**params), selector)(requests, known, "present")
 
 
 def places(changes):
@@ -34,34 +36,35 @@ def places(changes):
 
 def test_a_negative_multiplier_packs():
     packing = policy(filters=["RamFilter"], weighers={"RAMWeigher": -1})
-    assert choose(ask(), [host("c1"), host("c2", memory_mb_used=4096)], packing).host == "c2"
+    assert select(ask(), [host("c1"), host("c2", memory_mb_used=4096)], packing).host == "c2"
 
 
 @BOTH
-def test_a_batch_spreads_and_names_alternates(chooser):
-    changes = plan([ask("a"), ask("b"), ask("c")], cluster(host("c1"), host("c2"), host("c3")), chooser)
+def test_a_batch_spreads_and_names_alternates(selector):
+    changes = plan([ask("a"), ask("b"), ask("c")], cluster(host("c1"), host("c2"), host("c3")), selector)
     assert places(changes) == ["c1", "c2", "c3"]
     assert changes[0].after.alternates == ("c2", "c3")
     assert [name for name, _weight in changes[0].after.weights] == ["c1", "c2", "c3"]
 
 
 @BOTH
-def test_a_batch_never_takes_more_than_there_is(chooser):
-    placed, also, refused = plan([ask("a"), ask("b"), ask("c")], cluster(host("c1", memory_mb=512 + 1024)), chooser)
+def test_a_batch_never_takes_more_than_there_is(selector):
+    placed, also, refused = plan([ask("a"), ask("b"), ask("c")], cluster(host("c1", memory_mb=512 + 1024)), selector)
     assert (placed.after.host, also.after.host) == ("c1", "c1")
     assert "lack 512 MiB" in str(refused.error)
     assert refused.wanted.to_result()["refused"]["RamFilter"]["examples"] == {"c1": "has 0 of 1536 MiB left"}
 
 
-def test_a_claim_that_stands_is_kept():
-    [change] = plan([ask("a")], cluster(claims={"a": Claim("c9", {"pci": ["x"]})}))
-    assert (change.action, change.after.host, change.after.resources) == ("keep", "c9", {"pci": ["x"]})
+def test_an_instance_that_holds_a_claim_keeps_its_host():
+    held = Selection(ask("a"), "c9", allocation={"pci": ["x"]})
+    [change] = plan([ask("a")], cluster(selections={"a": held}))
+    assert (change.action, change.after.host, change.after.allocation) == ("keep", "c9", {"pci": ["x"]})
 
 
 @BOTH
-def test_a_refusal_counts_and_explains(chooser):
+def test_a_refusal_counts_and_explains(selector):
     [change] = plan(
-        [ask(memory_mb=8000)], cluster(host("c1"), host("c2", memory_mb_used=512), host("c3", enabled=False)), chooser
+        [ask(memory_mb=8000)], cluster(host("c1"), host("c2", memory_mb_used=512), host("c3", enabled=False)), selector
     )
     assert str(change.error) == (
         "no valid host: ComputeFilter: 1 of 3 are disabled; "
@@ -81,38 +84,38 @@ def test_a_choice_tells_whom_it_refused_and_why():
 
 def test_no_host_at_all():
     with pytest.raises(NoValidHost, match="no compute host is known"):
-        choose(ask(), [], policy())
+        select(ask(), [], policy())
 
 
 @BOTH
-def test_affinity_and_anti_affinity_hold_within_a_batch(chooser):
-    there = cluster(host("c1"), host("c2"))
+def test_affinity_and_anti_affinity_hold_within_a_batch(selector):
+    known = cluster(host("c1"), host("c2"))
     apart = [replace(ask(name), group=Group("g", "anti-affinity")) for name in "abc"]
-    assert places(plan(apart, there, chooser)) == ["c1", "c2", None]
+    assert places(plan(apart, known, selector)) == ["c1", "c2", None]
     pairs = [replace(ask(name), group=Group("g", "anti-affinity", 2)) for name in "abcde"]
-    assert places(plan(pairs, there, chooser)) == ["c1", "c2", "c1", "c2", None]
+    assert places(plan(pairs, known, selector)) == ["c1", "c2", "c1", "c2", None]
     together = [replace(ask(name), group=Group("g", "affinity")) for name in "abc"]
-    assert places(plan(together, there, chooser)) == ["c1", "c1", "c1"]
+    assert places(plan(together, known, selector)) == ["c1", "c1", "c1"]
     known = cluster(host("c1"), host("c2"), groups={("p", "g"): Group("g", "affinity", None, {"c2": 1})})
-    assert places(plan(together, known, chooser)) == ["c2", "c2", "c2"]
+    assert places(plan(together, known, selector)) == ["c2", "c2", "c2"]
 
 
 @BOTH
-def test_hints_name_instances_of_the_record_and_of_the_batch(chooser):
-    there = cluster(host("c1"), host("c2"), places={"old": "c2"})
+def test_hints_name_instances_of_the_record_and_of_the_batch(selector):
+    known = cluster(host("c1"), host("c2"), places={"old": "c2"})
     near = ask("a", hints={"same_host": ["old"]})
     far = ask("b", hints={"different_host": "a"})
     lost = ask("c", hints={"same_host": ["nobody"]})
-    assert places(plan([near, far, lost], there, chooser)) == ["c2", "c1", None]
+    assert places(plan([near, far, lost], known, selector)) == ["c2", "c1", None]
 
 
 @BOTH
-def test_a_subset_of_the_best_is_chosen_from_by_the_uuid(chooser):
-    there = cluster(*(host("c%d" % number) for number in range(9)))
+def test_a_subset_of_the_best_is_chosen_from_by_the_uuid(selector):
+    known = cluster(*(host("c%d" % number) for number in range(9)))
     requests = [ask("web-%d" % number) for number in range(30)]
-    first = [places(plan([request], there, chooser, host_subset_size=3)) for request in requests]
+    first = [places(plan([request], known, selector, host_subset_size=3)) for request in requests]
     assert {place for [place] in first} == {"c0", "c1", "c2"}
-    assert first == [places(plan([request], there, chooser, host_subset_size=3)) for request in requests]
+    assert first == [places(plan([request], known, selector, host_subset_size=3)) for request in requests]
 
 
 def test_what_a_claim_rests_on_is_always_applied():
@@ -136,7 +139,7 @@ def test_an_unknown_name_is_told(params):
         policy(**params)
 
 
-# --- The fast way makes the plain way's choices ---
+# --- The fast selector makes the choices of the specification ---
 
 few = some.integers(0, 3)
 multipliers = some.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 1e6])
@@ -147,7 +150,7 @@ aggregates = some.sampled_from(
         ({"name": "b", "metadata": {"cpu_allocation_ratio": "1"}},),
     ]
 )
-there = some.lists(
+host_states = some.lists(
     some.builds(
         dict,
         enabled=some.sampled_from([True, True, True, False]),
@@ -163,7 +166,7 @@ there = some.lists(
     ),
     max_size=12,
 )
-shapes = some.builds(
+sizes = some.builds(
     dict,
     vcpus=some.sampled_from([1, 2, 3]),
     memory_mb=some.sampled_from([256, 512, 1024]),
@@ -217,15 +220,15 @@ weighed = some.dictionaries(
 
 
 @settings(max_examples=150, deadline=None)
-@given(there, some.lists(shapes, min_size=5, max_size=5), orders, some.integers(1, 3), some.none() | weighed)
-def test_shapes_choose_as_the_plain_way_does(hosts, asked, order, subset, weighers):
+@given(host_states, some.lists(sizes, min_size=5, max_size=5), orders, some.integers(1, 3), some.none() | weighed)
+def test_equivalence_classes_select_as_the_specification_does(hosts, asked, order, subset, weighers):
     known = cluster(*(host("c%d" % number, **each) for number, each in enumerate(hosts)))
     requests = [
         replace(ask("web-%d" % number, **{**asked[index], "group": None}), group=asked[index]["group"])
         for number, index in enumerate(order)
     ]
     params = {"host_subset_size": subset, **({} if weighers is None else {"weighers": weighers})}
-    plain, fast = (plan(requests, known, chooser, **params) for chooser in (Plain, Shapes))
+    plain, fast = (plan(requests, known, selector, **params) for selector in (PlainSelector, EquivalenceSelector))
     assert [str(change.error) for change in fast] == [str(change.error) for change in plain]
     for mine, theirs in zip(fast, plain):
         assert (mine.after and mine.after.to_result()) == (theirs.after and theirs.after.to_result())
@@ -234,7 +237,7 @@ def test_shapes_choose_as_the_plain_way_does(hosts, asked, order, subset, weighe
 
 @settings(max_examples=5, deadline=None)
 @given(some.randoms(use_true_random=False))
-def test_shapes_choose_so_in_a_large_cluster_too(random):
+def test_they_do_so_in_a_large_cluster_too(random):
     big = {"vcpus": 64, "memory_mb": 65536, "disk_gb": 2000}
     used = {"vcpus_used": 100, "memory_mb_used": 60000, "disk_gb_used": 1500}
     hosts = [
@@ -242,17 +245,17 @@ def test_shapes_choose_so_in_a_large_cluster_too(random):
         for number in range(150)
     ]
     requests = [ask("web-%d" % number, vcpus=1 + number % 3, memory_mb=700 * (1 + number % 2)) for number in range(200)]
-    plain, fast = (plan(requests, cluster(*hosts), chooser) for chooser in (Plain, Shapes))
+    plain, fast = (plan(requests, cluster(*hosts), selector) for selector in (PlainSelector, EquivalenceSelector))
     assert [change.after for change in fast] == [change.after for change in plain]
 
 
-def test_pieces_are_never_given_twice():
+def test_nothing_is_allocated_twice():
     dedicated = {"extra_specs": {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "gpu"}}
     changes = plan([ask("web-%d" % number, vcpus=2, **dedicated) for number in range(6)], cluster(host("c1")))
-    given_ = [change.after.resources for change in changes if change.after]
-    cpus = [cpu for each in given_ for cell in each["numa"] for cpu in cell["cpus"]]
-    devices = [address for each in given_ for address in each["pci"]]
-    assert len(given_) == 3
+    allocations = [change.after.allocation for change in changes if change.after]
+    cpus = [cpu for each in allocations for cell in each["numa"] for cpu in cell["cpus"]]
+    devices = [address for each in allocations for address in each["pci"]]
+    assert len(allocations) == 3
     assert len(set(cpus)) == len(cpus)
     assert len(set(devices)) == len(devices)
     assert set(cpus) <= {cpu for cell in CELLS for cpu in cell["cpus"]}

@@ -9,8 +9,8 @@ import itertools
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.choice import choose
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import NoValidHost
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.selection import select
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import ask, host, policy
 
 FILTER = """
@@ -52,21 +52,21 @@ def cloud(tmp_path):
 
 def test_a_filter_by_its_short_full_name(cloud, tmp_path):
     mine = policy(filters=["ComputeFilter", cloud + ".rack"], collections_paths=[str(tmp_path)])
-    assert choose(ask(), [host("c1"), host("c2")], mine).host == "c2"
+    assert select(ask(), [host("c1"), host("c2")], mine).host == "c2"
     with pytest.raises(NoValidHost, match="%s.rack: 1 of 1 are in no rack" % cloud):
-        choose(ask(), [host("c1")], mine)
+        select(ask(), [host("c1")], mine)
 
 
 @pytest.mark.parametrize("name", [".filters.rack", ".plugins.module_utils.filters.rack", ".RackFilter"])
 def test_the_other_ways_to_write_it(cloud, tmp_path, name):
     mine = policy(filters=[cloud + name], collections_paths=[str(tmp_path / "ansible_collections")])
-    assert choose(ask(), [host("c1"), host("c2")], mine).host == "c2"
+    assert select(ask(), [host("c1"), host("c2")], mine).host == "c2"
 
 
 def test_a_weigher(cloud, tmp_path):
     mine = policy(weighers={cloud + ".favourite": 2.0}, collections_paths=[str(tmp_path)])
-    placement = choose(ask(), [host("c1"), host("c2")], mine)
-    assert placement.weights == (("c2", 2.0), ("c1", 0.0))
+    selection = select(ask(), [host("c1"), host("c2")], mine)
+    assert selection.weights == (("c2", 2.0), ("c1", 0.0))
 
 
 @pytest.mark.parametrize(

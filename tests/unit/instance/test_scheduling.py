@@ -7,11 +7,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance import placement
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import scheduling
 
 
 @pytest.mark.parametrize(
-    ("hints", "told"),
+    ("hints", "parsed"),
     [
         (None, None),
         ({}, {}),
@@ -22,8 +22,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance import pl
         ({"me.mine.rack": 7}, {"me.mine.rack": 7}),
     ],
 )
-def test_hints(hints, told):
-    assert placement.hints("web", hints) == told
+def test_hints(hints, parsed):
+    assert scheduling.hints("web", hints) == parsed
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_hints(hints, told):
 )
 def test_wrong_hints(hints, reason):
     with pytest.raises(InvalidRequest, match=reason):
-        placement.hints("web", hints)
+        scheduling.hints("web", hints)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_wrong_hints(hints, reason):
     ],
 )
 def test_wrong_groups(rules, reason):
-    [told] = placement.wrong_groups({"g": rules})
-    assert reason in told
-    assert told.startswith("group g")
+    [wrong] = scheduling.wrong_groups({"g": rules})
+    assert reason in wrong
+    assert wrong.startswith("group g")
 
 
 def test_a_zone():
-    assert placement.zone("web", "az1") == "az1"
+    assert scheduling.zone("web", "az1") == "az1"
     with pytest.raises(InvalidRequest):
-        placement.zone("web", ["az1"])
+        scheduling.zone("web", ["az1"])

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters of a host's abilities: its facts against extra specs, image properties, traits, and a query."""
+"""Filters of a host's capabilities: its facts against extra specs, image properties, traits, and a query."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import operator
 import re
 from typing import Any, Mapping
 
-from ..model import Host, Request
-from ..traits import asked_traits, traits_of
+from ..host_state import HostState
+from ..model import Request
+from ..traits import host_traits, requested_traits
 from .extra_specs import matches
 from .rule import rule
 
@@ -29,7 +30,7 @@ ARCHITECTURES = {"amd64": "x86_64", "x64": "x86_64", "i386": "i686", "i486": "i6
 HYPERVISOR_TYPES = {"kvm": "qemu", "qemu": "qemu"}
 
 
-def capability(host: Host, path: list[str]) -> Any:
+def capability(host: HostState, path: list[str]) -> Any:
     """What a host says under a path: a field of the host, else one of its facts, and further in."""
     name = ALIASES.get(path[0], path[0])
     if name == "free_ram_mb":
@@ -39,7 +40,7 @@ def capability(host: Host, path: list[str]) -> Any:
     elif name == "cpu_info":
         value = {key: host.facts.get("cpu_" + key) for key in ("model", "vendor", "features")}
         value["arch"] = host.facts.get("architecture")
-    elif name in ("facts", "given") or name.startswith("_"):
+    elif name in ("facts", "allocations") or name.startswith("_"):
         return None
     else:
         value = getattr(host, name, None) if name in host.__dataclass_fields__ else host.facts.get(name)
@@ -60,13 +61,13 @@ def _capabilities(request: Request) -> dict[str, tuple[list[str], str]]:
     return asked
 
 
-def _capabilities_shown(host: Host, request: Request) -> str:
-    said = {key: capability(host, path) for key, (path, _asked) in _capabilities(request).items()}
-    return "has %s" % ", ".join("%s %s" % pair for pair in said.items())
+def _capabilities_shown(host: HostState, request: Request) -> str:
+    have = {key: capability(host, path) for key, (path, _asked) in _capabilities(request).items()}
+    return "has %s" % ", ".join("%s %s" % pair for pair in have.items())
 
 
 @rule(applies=_capabilities, shows=_capabilities_shown)
-def compute_capabilities(host: Host, request: Request) -> str | None:
+def compute_capabilities(host: HostState, request: Request) -> str | None:
     """Every extra spec of the scope capabilities: is met by what the host says of itself."""
     for key, (path, asked) in _capabilities(request).items():
         if not matches(capability(host, path), asked):
@@ -74,15 +75,15 @@ def compute_capabilities(host: Host, request: Request) -> str | None:
     return None
 
 
-def _image_shown(host: Host, request: Request) -> str:
+def _image_shown(host: HostState, request: Request) -> str:
     facts = host.facts
     return "is %s, %s %s" % (facts.get("architecture"), facts.get("hypervisor_type"), facts.get("hypervisor_version"))
 
 
-@rule(applies=lambda request: request.image_wishes, shows=_image_shown)
-def image_properties(host: Host, request: Request) -> str | None:
+@rule(applies=lambda request: request.image_requirements, shows=_image_shown)
+def image_properties(host: HostState, request: Request) -> str | None:
     """Architecture, hypervisor type and version, mode and machine type that the image asks for."""
-    for name, asked in request.image_wishes.items():
+    for name, asked in request.image_requirements.items():
         if not _HAS[name](host.facts, asked):
             return "do not run images with %s %s" % (name, asked)
     return None
@@ -127,24 +128,24 @@ _HAS = {
 }
 
 
-def _traits_shown(host: Host, request: Request) -> str:
-    required, forbidden = asked_traits(request.extra_specs, request.image_properties)
-    have = traits_of(host.facts, host.traits)
+def _traits_shown(host: HostState, request: Request) -> str:
+    required, forbidden = requested_traits(request.extra_specs, request.image_properties)
+    have = host_traits(host.facts, host.traits)
     return "lacks %s, has %s" % (sorted(required - have), sorted(forbidden & have))
 
 
 @rule(
-    applies=lambda request: any(asked_traits(request.extra_specs, request.image_properties)),
+    applies=lambda request: any(requested_traits(request.extra_specs, request.image_properties)),
     shows=_traits_shown,
 )
-def traits(host: Host, request: Request) -> str | None:
+def traits(host: HostState, request: Request) -> str | None:
     """trait:NAME=required and trait:NAME=forbidden, in the flavor or the image: placement's part in nova."""
-    required, forbidden = asked_traits(request.extra_specs, request.image_properties)
-    have = traits_of(host.facts, host.traits)
+    required, forbidden = requested_traits(request.extra_specs, request.image_properties)
+    have = host_traits(host.facts, host.traits)
     if required <= have and not forbidden & have:
         return None
-    wishes = sorted(required) + ["no " + name for name in sorted(forbidden)]
-    return "do not have the traits %s" % ", ".join(wishes)
+    words = sorted(required) + ["no " + name for name in sorted(forbidden)]
+    return "do not have the traits %s" % ", ".join(words)
 
 
 def query_of(request: Request) -> list | None:
@@ -165,14 +166,14 @@ def _check_query(query: Any) -> None:
 
 
 @rule(applies=query_of)
-def json_query(host: Host, request: Request) -> str | None:
+def json_query(host: HostState, request: Request) -> str | None:
     """The hint query, such as ["and", [">=", "$free_ram_mb", 1024], ["=", "$hypervisor_type", "QEMU"]]."""
     answer = _answer(query_of(request), host)
     answer = any(answer) if isinstance(answer, list) else answer
     return None if answer else "do not answer the query"
 
 
-def _answer(query: Any, host: Host) -> Any:
+def _answer(query: Any, host: HostState) -> Any:
     if isinstance(query, str):
         return capability(host, query[1:].split(".")) if query.startswith("$") else query
     if not isinstance(query, list):
@@ -205,7 +206,7 @@ _COMMANDS = {
     applies=lambda request: request.settings.metrics_weight_setting,
     shows=lambda host, request: "has %s" % sorted(host.metrics or {}),
 )
-def metrics(host: Host, request: Request) -> str | None:
+def metrics(host: HostState, request: Request) -> str | None:
     """Hosts that tell every metric in metrics_weight_setting."""
     missing = sorted(set(request.settings.metrics_weight_setting) - set(host.metrics or {}))
     return "do not tell the metrics %s" % ", ".join(missing) if missing else None

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a flavor and an image ask for piece by piece: NUMA cells, dedicated CPUs, pages, PCI devices.
+"""What a flavor and an image ask of a host's hardware: NUMA cells, dedicated CPUs, pages, PCI devices.
 
 The words are nova's (nova/virt/hardware.py, numa_get_constraints); what contradicts itself is an InvalidRequest.
 """
@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping
 
-from ..core.errors import InvalidRequest
-from ..core.names import numbers
+from ...core.errors import InvalidRequest
+from ...core.names import numbers
 
 UNITS = {"KB": 1, "MB": 1024, "GB": 1024 * 1024, "KIB": 1, "MIB": 1024, "GIB": 1024 * 1024}
-POLICIES = {
+CHOICES = {
     "hw:cpu_policy": ("shared", "dedicated"),
     "hw:cpu_thread_policy": ("prefer", "isolate", "require"),
     "hw:pci_numa_affinity_policy": ("legacy", "preferred", "required"),
@@ -22,7 +22,7 @@ POLICIES = {
 
 
 @dataclass(frozen=True)
-class Cell:
+class NUMACell:
     """One of the guest's NUMA cells: its vCPUs by number, its memory in MiB."""
 
     vcpus: tuple[int, ...]
@@ -30,10 +30,10 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Topology:
+class NUMATopology:
     """The guest's cells, each on a host cell of its own. page_size: None, small, large, any, or KiB."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[NUMACell, ...]
     dedicated: bool = False
     threads: str = "prefer"
     page_size: str | int | None = None
@@ -48,7 +48,7 @@ class Topology:
 
 
 @dataclass(frozen=True)
-class Wish:
+class PCIRequest:
     """So many PCI devices of an alias. affinity: must they be on the guest's cells (legacy: where that is known)?"""
 
     alias: str
@@ -57,27 +57,29 @@ class Wish:
     affinity: str = "legacy"
 
 
-def topology_of(vcpus: int, memory_mb: int, extra_specs: Mapping, properties: Mapping) -> Topology | None:
+def parse_topology(vcpus: int, memory_mb: int, extra_specs: Mapping, properties: Mapping) -> NUMATopology | None:
     """The topology asked for; None if any CPUs will do."""
-    said = {
-        key: _said(key, extra_specs, properties)
+    values = {
+        key: _value(key, extra_specs, properties)
         for key in ("hw:cpu_policy", "hw:cpu_thread_policy", "hw:mem_page_size")
     }
-    dedicated, page_size = said["hw:cpu_policy"] == "dedicated", _page_size(said["hw:mem_page_size"])
-    if said["hw:cpu_thread_policy"] and not dedicated:
+    dedicated, page_size = values["hw:cpu_policy"] == "dedicated", _page_size(values["hw:mem_page_size"])
+    if values["hw:cpu_thread_policy"] and not dedicated:
         raise InvalidRequest("hw:cpu_thread_policy is only for hw:cpu_policy dedicated")
-    count = _said("hw:numa_nodes", extra_specs, properties)
+    count = _value("hw:numa_nodes", extra_specs, properties)
     if count is None and not dedicated and page_size is None:
         return None
     count = _whole("hw:numa_nodes", 1 if count is None else count)
     cells = _cells(count, vcpus, memory_mb, extra_specs, properties)
-    return Topology(cells, dedicated, said["hw:cpu_thread_policy"] or "prefer", page_size)
+    return NUMATopology(cells, dedicated, values["hw:cpu_thread_policy"] or "prefer", page_size)
 
 
-def wishes_of(extra_specs: Mapping, properties: Mapping, aliases: Mapping[str, Mapping]) -> tuple[Wish, ...]:
+def parse_pci_requests(
+    extra_specs: Mapping, properties: Mapping, aliases: Mapping[str, Mapping]
+) -> tuple[PCIRequest, ...]:
     """The devices of pci_passthrough:alias, such as gpu:2,nic:1, by the table of aliases."""
-    affinity = _said("hw:pci_numa_affinity_policy", extra_specs, properties)
-    wishes = []
+    affinity = _value("hw:pci_numa_affinity_policy", extra_specs, properties)
+    requests = []
     for part in filter(None, str(extra_specs.get("pci_passthrough:alias") or "").replace(" ", "").split(",")):
         name, _colon, count = part.partition(":")
         if name not in aliases:
@@ -88,21 +90,23 @@ def wishes_of(extra_specs: Mapping, properties: Mapping, aliases: Mapping[str, M
         match = tuple(
             (key, str(entry[key]).lower()) for key in ("vendor_id", "product_id", "address") if entry.get(key)
         )
-        wishes.append(
-            Wish(name, _whole("PCI alias " + name, count or 1), match, affinity or entry.get("numa_policy") or "legacy")
+        requests.append(
+            PCIRequest(
+                name, _whole("PCI alias " + name, count or 1), match, affinity or entry.get("numa_policy") or "legacy"
+            )
         )
-    return tuple(wishes)
+    return tuple(requests)
 
 
-def _said(key: str, extra_specs: Mapping, properties: Mapping) -> str | None:
+def _value(key: str, extra_specs: Mapping, properties: Mapping) -> str | None:
     """The flavor's word, or the image's where the flavor has none; they may not contradict each other."""
     flavor, image = extra_specs.get(key), properties.get(key.replace(":", "_"))
     freely = key == "hw:mem_page_size" and flavor in ("any", "large")
     if flavor and image and str(flavor) != str(image) and not freely:
         raise InvalidRequest("the image's %s %s is not the flavor's %s" % (key.replace(":", "_"), image, flavor))
     word = image if image and (freely or not flavor) else flavor
-    if word is not None and word not in POLICIES.get(key, (word,)):
-        raise InvalidRequest("%s is %r, it must be one of %s" % (key, word, ", ".join(POLICIES[key])))
+    if word is not None and word not in CHOICES.get(key, (word,)):
+        raise InvalidRequest("%s is %r, it must be one of %s" % (key, word, ", ".join(CHOICES[key])))
     return word
 
 
@@ -125,11 +129,13 @@ def _whole(what: str, value: Any) -> int:
     return number
 
 
-def _cells(count: int, vcpus: int, memory_mb: int, extra_specs: Mapping, properties: Mapping) -> tuple[Cell, ...]:
+def _cells(count: int, vcpus: int, memory_mb: int, extra_specs: Mapping, properties: Mapping) -> tuple[NUMACell, ...]:
     """The guest's cells: as hw:numa_cpus.N and hw:numa_mem.N part it, else evenly."""
     names = [("hw:numa_cpus.%d" % index, "hw:numa_mem.%d" % index) for index in range(count)]
-    told = [(_said(cpus, extra_specs, properties), _said(memory, extra_specs, properties)) for cpus, memory in names]
-    if all(each == (None, None) for each in told):
+    shares = [
+        (_value(cpus, extra_specs, properties), _value(memory, extra_specs, properties)) for cpus, memory in names
+    ]
+    if all(each == (None, None) for each in shares):
         if vcpus % count or memory_mb % count:
             raise InvalidRequest(
                 "%d vCPUs and %d MiB cannot be parted evenly among %d NUMA nodes: say hw:numa_cpus.N and hw:numa_mem.N"
@@ -137,12 +143,12 @@ def _cells(count: int, vcpus: int, memory_mb: int, extra_specs: Mapping, propert
             )
         share = vcpus // count
         return tuple(
-            Cell(tuple(range(index * share, index * share + share)), memory_mb // count) for index in range(count)
+            NUMACell(tuple(range(index * share, index * share + share)), memory_mb // count) for index in range(count)
         )
-    if any(None in each for each in told):
+    if any(None in each for each in shares):
         raise InvalidRequest("hw:numa_cpus.N and hw:numa_mem.N must be said for each of the %d NUMA nodes" % count)
     try:
-        cells = tuple(Cell(tuple(numbers(str(cpus))), int(memory)) for cpus, memory in told)
+        cells = tuple(NUMACell(tuple(numbers(str(cpus))), int(memory)) for cpus, memory in shares)
     except ValueError:
         raise InvalidRequest("hw:numa_cpus.N is a list such as 0-3,5, hw:numa_mem.N a number of MiB") from None
     if sorted(cpu for cell in cells for cpu in cell.vcpus) != list(range(vcpus)):

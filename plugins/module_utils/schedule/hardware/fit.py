@@ -1,10 +1,10 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a host has exactly what a request asks for piece by piece, and which pieces it would be given.
+"""Whether a host has the CPUs, pages and devices that a request asks for, and which of them it would allocate.
 
-Resources are {"numa": [{cell, vcpus, cpus, dedicated, blocked, memory_mb, page_size (KiB or None)}],
-"pci": [addresses], "shared_cpus": [...]}; a key that says nothing is left out. They are recorded with the claim,
-so that no CPU, page or device is given twice, and written into the domain. The same host gives the same pieces.
+An allocation is {"numa": [{cell, vcpus, cpus, dedicated, blocked, memory_mb, page_size (KiB or None)}],
+"pci": [addresses], "shared_cpus": [...]}; a key that says nothing is left out. It is recorded with the claim,
+so that no CPU, page or device is allocated twice, and written into the domain. The same host allocates the same.
 """
 
 from __future__ import annotations
@@ -12,138 +12,138 @@ from __future__ import annotations
 from itertools import permutations
 from typing import Any, Iterable, Mapping, NamedTuple
 
-from .model import Host, Request
-from .topology import Cell, Topology, Wish
+from ..host_state import HostState
+from ..model import Request
+from .topology import NUMACell, NUMATopology, PCIRequest
 
 MOST_TRIES = 5000  # ways to lay the guest's cells on the host's that are looked at
 
 
 class Fit(NamedTuple):
-    """What would be given, or why nothing can be. Resources are empty for a request that any pieces will do."""
+    """What would be allocated, or why nothing can be. The allocation is empty where any CPUs will do."""
 
-    resources: dict[str, Any] | None
+    allocation: dict[str, Any] | None
     reason: str | None = None
 
 
 class Need(NamedTuple):
     """One of the guest's cells, and how its CPUs and pages are to be."""
 
-    cell: Cell
-    topology: Topology
+    cell: NUMACell
+    topology: NUMATopology
 
 
-def fit(host: Host, request: Request) -> Fit:
-    """The pieces of this host that the request would be given."""
-    resources: dict[str, Any] = {}
-    if request.topology is None and not request.devices:
-        if host.cpu_dedicated_set:
-            resources["shared_cpus"] = sorted(set(range(host.vcpus)) - host.dedicated_set)
-        return Fit(resources)
+def fit(host: HostState, request: Request) -> Fit:
+    """What this host would allocate to the request."""
+    floats = request.numa_topology is None and host.cpu_dedicated_set
+    shared = {"shared_cpus": sorted(set(range(host.vcpus)) - host.dedicated_set)} if floats else {}
+    if request.numa_topology is None and not request.pci_requests:
+        return Fit(shared)
     reason = "has none of the PCI devices"
-    for cells, why in _layouts(host, request.topology):
+    for cells, why in _layouts(host, request.numa_topology):
         if cells is None:
             reason = why
             continue
-        devices = _devices(host, request.devices, {cell["cell"] for cell in cells})
+        devices = _devices(host, request.pci_requests, {cell["cell"] for cell in cells})
         if devices is not None:
-            said = {"numa": cells, "pci": devices}
-            if request.topology is None and host.cpu_dedicated_set:
-                said["shared_cpus"] = sorted(set(range(host.vcpus)) - host.dedicated_set)
-            return Fit({key: value for key, value in said.items() if value})
+            allocation = {"numa": cells, "pci": devices, **shared}
+            return Fit({key: value for key, value in allocation.items() if value})
         reason = "lacks free PCI devices near enough"
     return Fit(None, reason)
 
 
-def free_devices(host: Host, wish: Wish) -> list[Mapping]:
-    """The host's devices that match a wish and are nobody's, by address."""
-    taken = {address for given in host.given for address in given.get("pci") or ()}
+def free_devices(host: HostState, request: PCIRequest) -> list[Mapping]:
+    """The host's devices that match a PCI request and are nobody's, by address."""
+    taken = {address for each in host.allocations for address in each.get("pci") or ()}
     return [
         each
         for each in host.facts.get("pci_devices") or ()
-        if each["address"] not in taken and all(str(each.get(key)).lower() == value for key, value in wish.match)
+        if each["address"] not in taken and all(str(each.get(key)).lower() == value for key, value in request.match)
     ]
 
 
-def _devices(host: Host, wishes: Iterable[Wish], cells: set[int]) -> list[str] | None:
-    """Addresses for all wishes, those on the guest's cells first; None if they cannot all be met.
+def _devices(host: HostState, requests: Iterable[PCIRequest], cells: set[int]) -> list[str] | None:
+    """Addresses for all PCI requests, those on the guest's cells first; None if they cannot all be met.
 
-    The wish that the fewest devices can meet chooses first.
+    The one that the fewest devices can meet chooses first.
     """
     chosen: list[str] = []
-    for wish in sorted(wishes, key=lambda wish: len(free_devices(host, wish)) - wish.count):
-        free = [each for each in free_devices(host, wish) if each["address"] not in chosen]
+    for request in sorted(requests, key=lambda each: len(free_devices(host, each)) - each.count):
+        free = [each for each in free_devices(host, request) if each["address"] not in chosen]
         nodes = {each["address"]: each.get("numa_node", -1) for each in free}
         near = [address for address, node in nodes.items() if node in cells]
         unknown = [address for address, node in nodes.items() if node < 0]
-        if not cells or wish.affinity == "preferred":
+        if not cells or request.affinity == "preferred":
             offered = [*near, *(address for address in nodes if address not in near)]
         else:
-            offered = near if wish.affinity == "required" else near + unknown
-        if len(offered) < wish.count:
+            offered = near if request.affinity == "required" else near + unknown
+        if len(offered) < request.count:
             return None
-        chosen += offered[: wish.count]
+        chosen += offered[: request.count]
     return chosen
 
 
-def _layouts(host: Host, topology: Topology | None) -> Iterable[tuple[list[dict] | None, str | None]]:
+def _layouts(host: HostState, topology: NUMATopology | None) -> Iterable[tuple[list[dict] | None, str | None]]:
     """The ways to lay the guest's cells on the host's, the emptiest cells first; or why one is none."""
     if topology is None:
         yield [], None
         return
-    cells = [_Free(host, cell) for cell in host.facts.get("numa_cells") or ()]
+    cells = [_FreeCell(host, cell) for cell in host.facts.get("numa_cells") or ()]
     if len(cells) < len(topology.cells):
         yield None, "has %d NUMA cells" % len(cells)
         return
     cells.sort(key=lambda cell: (-len(cell.cpus) if topology.dedicated else cell.floating, -cell.memory_mb, cell.id))
     for _try, chosen in zip(range(MOST_TRIES), permutations(cells, len(topology.cells))):
-        laid, why = [], None
+        layout, why = [], None
         for free, cell in zip(chosen, topology.cells):
-            given, why = free.give(Need(cell, topology))
-            if given is None:
+            allocated, why = free.allocate(Need(cell, topology))
+            if allocated is None:
                 break
-            laid.append(given)
-        yield (laid, None) if why is None else (None, why)
+            layout.append(allocated)
+        yield (layout, None) if why is None else (None, why)
 
 
-class _Free:
+class _FreeCell:
     """What is free of one host cell, after all claims that stand."""
 
-    def __init__(self, host: Host, cell: Mapping):
+    def __init__(self, host: HostState, cell: Mapping):
         self.id = cell["id"]
-        given = [each for resources in host.given for each in resources.get("numa") or () if each["cell"] == self.id]
-        taken = {cpu for each in given if each["dedicated"] for cpu in (*each["cpus"], *(each.get("blocked") or ()))}
+        cells = [
+            each for allocation in host.allocations for each in allocation.get("numa") or () if each["cell"] == self.id
+        ]
+        taken = {cpu for each in cells if each["dedicated"] for cpu in (*each["cpus"], *(each.get("blocked") or ()))}
         own = set(cell["cpus"])
         self.shared = sorted(own - host.dedicated_set)
         self.cpus = (own & host.dedicated_set if host.cpu_dedicated_set else own) - taken
         self.cores = [sorted(core) for core in cell.get("siblings") or [[cpu] for cpu in sorted(own)]]
-        self.floating = sum(len(each["vcpus"]) for each in given if not each["dedicated"])
-        self.cpu_ratio, self.ram_ratio = host.room_vcpus.ratio, host.room_memory_mb.ratio
-        self.ordinary_mb = sum(each["memory_mb"] for each in given if not each.get("page_size"))
+        self.floating = sum(len(each["vcpus"]) for each in cells if not each["dedicated"])
+        self.cpu_ratio, self.ram_ratio = host.vcpu_inventory.ratio, host.memory_inventory.ratio
+        self.ordinary_mb = sum(each["memory_mb"] for each in cells if not each.get("page_size"))
         self.memory_mb = cell["memory_mb"] - self.ordinary_mb
         self.total_mb = cell["memory_mb"]
         self.pages = {int(size): total for size, total in (cell.get("pages") or {}).items()}
-        for each in given:
+        for each in cells:
             if each.get("page_size"):
                 self.pages[each["page_size"]] -= each["memory_mb"] * 1024 // each["page_size"]
 
-    def give(self, need: Need) -> tuple[dict[str, Any] | None, str | None]:
-        """What a guest's cell would be given here, or why nothing can be."""
+    def allocate(self, need: Need) -> tuple[dict[str, Any] | None, str | None]:
+        """What a guest's cell would get here, or why nothing can be."""
         page_size, why = self._page_size(need)
         if why:
             return None, why
-        given = {"cell": self.id, "vcpus": list(need.cell.vcpus), "dedicated": need.topology.dedicated, "blocked": []}
-        given.update(memory_mb=need.cell.memory_mb, page_size=page_size)
+        found = {"cell": self.id, "vcpus": list(need.cell.vcpus), "dedicated": need.topology.dedicated, "blocked": []}
+        found.update(memory_mb=need.cell.memory_mb, page_size=page_size)
         count = len(need.cell.vcpus)
         if not need.topology.dedicated:
             if count > len(self.shared) or count + self.floating > len(self.shared) * self.cpu_ratio:
                 return None, "has %d of %d CPUs shared by %d vCPUs in cell %d" % (
                     len(self.shared), len(self.shared), self.floating, self.id,
                 )  # fmt: skip
-            return {**given, "cpus": self.shared}, None
+            return {**found, "cpus": self.shared}, None
         picked = pick(self.cpus, self.cores, count, need.topology.threads)
         if picked is None:
             return None, "has %d free CPUs to dedicate in cell %d" % (len(self.cpus), self.id)
-        return {**given, "cpus": picked[0], "blocked": picked[1]}, None
+        return {**found, "cpus": picked[0], "blocked": picked[1]}, None
 
     def _page_size(self, need: Need) -> tuple[int | None, str | None]:
         """The pages to use, in KiB, None for the host's ordinary ones; or why there are none."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import Any
+from typing import Any, Mapping
 
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
@@ -51,31 +51,37 @@ def zone(name: str, value: Any) -> str | None:
 
 
 def hints(name: str, value: Any) -> dict[str, Any] | None:
-    """The scheduler hints, of nova's names and forms; one with a dot in its name belongs to a filter of the user's."""
+    """The scheduler hints, of nova's names and forms."""
     if value is None:
         return None
     if not isinstance(value, dict):
         raise InvalidRequest("%s: scheduler_hints must be a mapping, it is %r" % (name, value))
-    unknown = sorted(str(key) for key in value if key not in HINTS and "." not in str(key))
+    unknown = unknown_hints(value)
     if unknown:
-        raise InvalidRequest(
-            "%s: unknown scheduler hint %s (known: %s, and those with a dot, of filters of your own)"
-            % (name, ", ".join(unknown), ", ".join(sorted(HINTS)))
-        )
-    told = {}
+        raise InvalidRequest("%s: %s" % (name, unknown))
+    parsed = {}
     for key, hint in value.items():
         try:
-            told[str(key)] = HINTS[key](hint) if key in HINTS else hint
+            parsed[str(key)] = HINTS[key](hint) if key in HINTS else hint
         except (TypeError, ValueError) as error:
             raise InvalidRequest("%s: scheduler hint %s is %r: %s" % (name, key, hint, error)) from None
-    return told
+    return parsed
+
+
+def unknown_hints(hints: Mapping) -> str | None:
+    """What is wrong with the names of hints; one with a dot in its name belongs to a filter of the user's."""
+    unknown = sorted(str(key) for key in hints if key not in HINTS and "." not in str(key))
+    if not unknown:
+        return None
+    names = (", ".join(unknown), ", ".join(sorted(HINTS)))
+    return "unknown scheduler hint %s (known: %s, and those with a dot, of filters of your own)" % names
 
 
 def _names(hint: Any) -> list[str]:
-    told = [hint] if isinstance(hint, str) else hint
-    if not isinstance(told, list) or not told or not all(isinstance(item, str) and item for item in told):
+    names = [hint] if isinstance(hint, str) else hint
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError("it must be an instance's name or UUID, or a list of such")
-    return told
+    return names
 
 
 def _address(hint: Any) -> str:

@@ -1,0 +1,30 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From documents to requests: a hint or a group that cannot be is its instance's own fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
+
+DOCUMENT = {"name": "web", "project_id": "p", "flavor": {"name": "f", "vcpus": 1, "ram": 512, "disk": 1}}
+
+
+@pytest.mark.parametrize(
+    ("differences", "fault"),
+    [
+        ({"scheduler_hints": {"same_host": ["web-1"], "query": ["=", "$host", "c1"]}}, None),
+        ({"scheduler_hints": {"me.mine.rack": 7}}, None),
+        ({"scheduler_hints": {"same_hots": "x"}}, "unknown scheduler hint same_hots (known: build_near_host_ip"),
+        ({"scheduler_hints": {"build_near_host_ip": "10.0.0.1", "cidr": "/99"}}, "scheduler hints: "),
+        ({"scheduler_hints": {"query": ["like", "$host", "c"]}}, "does not begin with one of"),
+        ({"group": {"name": "g", "policy": "anti-affinity"}}, None),
+        ({"group": {"name": "g", "policy": "close"}}, "server group g: policy is 'close', it must be one of affinity"),
+    ],
+)
+def test_fault(differences, fault):
+    [request] = parse({"instances": [{**DOCUMENT, **differences}]})
+    assert (request.fault is None) is (fault is None)
+    assert (fault or "") in str(request.fault)
+    assert set(request.hints) == set(differences.get("scheduler_hints") or {})
