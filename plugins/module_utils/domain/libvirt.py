@@ -14,8 +14,9 @@ from typing import Any, Iterable
 from ..core.change import Change
 from ..core.disk import disk_errors
 from ..core.errors import Conflict, LaunchError, Unavailable
+from ..core.libvirt import libvirt_errors, load, open_connection
 from ..core.names import instance_path
-from ..host.hypervisor import chosen_virt_type, libvirt_errors, load, open_connection
+from ..host.hypervisor import chosen_virt_type
 from . import changes, openvswitch, sizes, xml
 from .lifecycle import POLL, Lifecycle, Started
 from .model import HOST, Domain, Hypervisor, Listed

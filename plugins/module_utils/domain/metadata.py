@@ -9,6 +9,7 @@ import json
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from ..core.libvirt import MARK
 from ..core.names import NAMESPACE
 from .elements import add, attribute
 from .model import Domain, Labels
@@ -31,7 +32,7 @@ def blocks(domain: Domain) -> dict[str, Element]:
 
 def mark(domain: Domain) -> Element:
     """The metadata by which a domain is known as ours, and what it says about its instance."""
-    block = Element(ours("instance"), uuid=domain.uuid)
+    block = Element(MARK, uuid=domain.uuid)
     if domain.created:
         block.set("created", domain.created)
     for name in NAMED:
@@ -73,7 +74,7 @@ def unprefixed(element: Element) -> Element:
 
 def parse_labels(metadata: Element) -> Labels:
     """What a domain's metadata says about its instance."""
-    block, nova = metadata.find(ours("instance")), metadata.find(_novas("instance"))
+    block, nova = metadata.find(MARK), metadata.find(_novas("instance"))
     said = {name: attribute(block.find(ours(name)), "name") for name in NAMED}
     if nova is not None:
         said.update({name + "_name": nova.findtext("*/" + _novas(name)) or None for name in ("user", "project")})

@@ -8,6 +8,7 @@ import json
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from ..core.libvirt import MARK, mebibytes
 from . import metadata, resources
 from .devices import disk, interface, parse_disk, parse_interface
 from .elements import add
@@ -41,7 +42,7 @@ def definition(domain: Domain) -> Element:
 def parse(text: str, status: str) -> Domain | None:
     """What of a domain's XML is ours; None if the domain is not one of ours."""
     root = ElementTree.fromstring(text)
-    block = root.find("metadata/" + metadata.ours("instance"))
+    block = root.find("metadata/" + MARK)
     if block is None:
         return None
     disks = {disk.role: disk for disk in map(parse_disk, root.findall("devices/disk")) if disk}
@@ -81,18 +82,6 @@ def has_alias(text: str, alias: str) -> bool:
 def files(text: str) -> list[str]:
     """The files that any domain's disks are, those below others among them."""
     return [each.get("file") for each in ElementTree.fromstring(text).iterfind("devices/disk//source[@file]")]
-
-
-def size(text: str) -> tuple[int, int]:
-    """vCPUs and MiB of memory of any domain's XML."""
-    root = ElementTree.fromstring(text)
-    return int(root.findtext("vcpu")), mebibytes(root.find("memory"))
-
-
-def mebibytes(memory: Element) -> int:
-    """A libvirt amount of memory in MiB."""
-    scale = {"b": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-    return int(memory.text) * scale[memory.get("unit", "KiB")] >> 20
 
 
 def _add_machine(root: Element, domain: Domain) -> None:

@@ -25,21 +25,15 @@ from ..core.disk import (
     remove,
     write_record,
 )
-from ..core.errors import Conflict, InvalidRequest, LaunchError, MissingLibrary, Unavailable
+from ..core.errors import Conflict, InvalidRequest, LaunchError
+from ..core.libvirt import libvirt_errors, load, open_connection
 from ..image.format import parse_qcow2
 from .model import FORMATS, GIB, User, Volume, disk_path, from_record
-
-URI = "qemu:///system"
 
 
 def connect(params: dict[str, Any]) -> Volumes:
     """The volumes below state_path of this host, and libvirt, which knows who uses them."""
-    try:
-        import libvirt
-    except ImportError as error:
-        raise MissingLibrary("libvirt-python (Debian's python3-libvirt)") from error
-    libvirt.registerErrorHandler(lambda _context, _error: None, None)
-    return Volumes(params["state_path"], Domains(libvirt), params.get("state", "present"))
+    return Volumes(params["state_path"], Domains(load()), params.get("state", "present"))
 
 
 def find(params: dict[str, Any]) -> list[Volume]:
@@ -50,9 +44,8 @@ def find(params: dict[str, Any]) -> list[Volume]:
 class Domains:
     """libvirt's domains as far as volumes need them; asked when first needed."""
 
-    def __init__(self, libvirt: Any, uri: str = URI) -> None:
+    def __init__(self, libvirt: Any) -> None:
         self.libvirt = libvirt
-        self.uri = uri
         self._users: dict[str, list[User]] | None = None
 
     def users(self, path: str) -> tuple[User, ...]:
@@ -66,14 +59,8 @@ class Domains:
         self._call(self._resize, user, path, size)
 
     def _call(self, function: Any, *arguments: Any) -> Any:
-        try:
-            connection = self.libvirt.open(self.uri)
-            try:
-                return function(connection, *arguments)
-            finally:
-                connection.close()
-        except self.libvirt.libvirtError as error:
-            raise Unavailable("libvirt on this host: %s" % error) from error
+        with libvirt_errors(self.libvirt):
+            return function(open_connection(self.libvirt), *arguments)
 
     def _all_users(self, connection: Any) -> dict[str, list[User]]:
         users: dict[str, list[User]] = {}

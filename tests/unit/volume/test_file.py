@@ -225,8 +225,8 @@ class PlayedLibvirt:
             raise self.libvirtError("no socket")
         return self
 
-    def close(self):
-        pass
+    def isAlive(self):  # noqa: N802
+        return True
 
     def listAllDomains(self):  # noqa: N802
         gone = type("Gone", (), dict.fromkeys(["UUIDString", "name", "isActive", "XMLDesc"], self.vanish))
