@@ -39,6 +39,11 @@ attributes:
     support: full
     description: Shows each machine's XML before and after, of what exists only what is ours.
 options:
+  driver:
+    description: What runs the machines, as nova's C(compute_driver).
+    type: str
+    choices: [libvirt]
+    default: libvirt
   domains:
     description:
       - The instances' documents, as M(kvmstack.launch.schedule) returns them. Of each this module takes C(uuid),
@@ -247,33 +252,25 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import STATE, STATE_PATH
-from ..module_utils.domain.libvirt import connect
-from ..module_utils.domain.model import plan
-from ..module_utils.domain.request import parse
+from ..module_utils.domain import libvirt, model, request, xml
 
-LIST = {"type": "list", "elements": "dict"}
-SECRETS = {
-    "user_data": {"type": "dict", "default": {}, "no_log": True},
-    "volume_secrets": {"type": "dict", "default": {}, "no_log": True},
-    # A text, as the values of a dictionary would each be masked, wherever they occur in a result.
-    "vendor_data": {"type": "str", "default": "{}", "no_log": True},
+BACKENDS = {"libvirt": (libvirt.connect, model.plan, xml.as_text)}
+SPEC = {
+    **STATE,
+    **STATE_PATH,
+    **request.OPTIONS,
+    "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
+    "domains": {"type": "list", "elements": "dict", "required": True},
 }
-HOST = {
-    "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
-    "cpu_model": {"type": "str"},
-    "vnc": {"type": "bool", "default": False},
-    "integration_bridge": {"type": "str", "default": "br-int"},
-    "vif_plugging_timeout": {"type": "int", "default": 60},
-}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, "domains", request.parse, *BACKENDS[module.params["driver"]])
 
 
 def main() -> None:
-    parts = {name: {**LIST, "default": []} for name in ("ports", "volumes", "images")}
-    module = AnsibleModule(
-        argument_spec={**STATE, **STATE_PATH, **HOST, **parts, **SECRETS, "domains": {**LIST, "required": True}},
-        supports_check_mode=True,
-    )
-    run(module, "domains", parse, connect, plan)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

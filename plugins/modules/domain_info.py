@@ -17,6 +17,11 @@ extends_documentation_fragment:
   - kvmstack.launch.stage.query
   - kvmstack.launch.state_path
 options:
+  driver:
+    description: As in M(kvmstack.launch.domain).
+    type: str
+    choices: [libvirt]
+    default: libvirt
   all:
     description: Whether to list the machines of others as well, with C(name), C(uuid) and C(status).
     type: bool
@@ -50,15 +55,23 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import STATE_PATH
-from ..module_utils.domain.libvirt import find
+from ..module_utils.domain import libvirt
+
+BACKENDS = {"libvirt": libvirt.find}
+SPEC = {
+    **STATE_PATH,
+    "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
+    "all": {"type": "bool", "default": False},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The query, for whoever runs it."""
+    query(module, "domains", BACKENDS[module.params["driver"]])
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**STATE_PATH, "all": {"type": "bool", "default": False}},
-        supports_check_mode=True,
-    )
-    query(module, "domains", find)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

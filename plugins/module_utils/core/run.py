@@ -15,29 +15,48 @@ from .change import plan as plan_items
 from .errors import LaunchError, MissingLibrary
 
 
-def run(module: AnsibleModule, noun: str, parse: Callable, connect: Callable, plan: Callable = plan_items) -> None:
+def as_json(item: Any) -> str:
+    """An item's result as a person reads it in a diff."""
+    return json.dumps(item.to_result(), indent=2, sort_keys=True, default=str) + "\n"
+
+
+def run(
+    module: AnsibleModule,
+    noun: str,
+    parse: Callable,
+    connect: Callable,
+    plan: Callable = plan_items,
+    as_text: Callable[[Any], str] = as_json,
+) -> None:
     """Take the list `noun` from what it is to what it should be and exit the module.
 
     parse(params) gives the wanted items, or raises InvalidRequest before anything is touched.
     connect(params) gives a backend: read(wanted) what exists, by key; apply(changes) makes the
     pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
-    plan(wanted, current, state) pairs the two and is pure.
+    plan(wanted, current, state) pairs the two and is pure. as_text(item) is an item for the diff.
     """
     with _failing(module):
         wanted = parse(module.params)
         backend = connect(module.params)
         changes = plan(wanted, backend.read(wanted), module.params.get("state", "present"))
         outcome = {} if module.check_mode else backend.apply([change for change in changes if change.pending])
-    report(module, noun, changes, outcome)
+    report(module, noun, changes, outcome, as_text)
 
 
-def report(module: AnsibleModule, noun: str, changes: list[Change], outcome: dict[str, Any]) -> None:
+def report(
+    module: AnsibleModule,
+    noun: str,
+    changes: list[Change],
+    outcome: dict[str, Any],
+    as_text: Callable[[Any], str] = as_json,
+) -> None:
     """Exit with one result per item, in order; with failed items the task fails and names them all."""
     results = [_result(change, outcome.get(change.key)) for change in changes]
     failures = ["%s: %s" % (result["name"], result["msg"]) for result in results if result["failed"]]
     answer = {noun: results, "changed": any(result["changed"] for result in results)}
     if module._diff:
-        answer["diff"] = [_difference(noun, change, outcome.get(change.key)) for change in changes if change.changed]
+        changed = [change for change in changes if change.changed]
+        answer["diff"] = [_difference(noun, change, outcome.get(change.key), as_text) for change in changed]
     if failures:
         module.fail_json(msg="; ".join(failures), **answer)
     module.exit_json(**answer)
@@ -86,15 +105,15 @@ def _result(change: Change, outcome: Any) -> dict[str, Any]:
     return result
 
 
-def _difference(noun: str, change: Change, outcome: Any) -> dict[str, str]:
+def _difference(noun: str, change: Change, outcome: Any, as_text: Callable[[Any], str]) -> dict[str, str]:
     """One entry of Ansible's diff: the item's text before and after."""
     header = "%s %s" % (noun, change.wanted.name)
     after = None if change.after is None else _final(change, outcome)
     return {
         "before_header": header,
         "after_header": header,
-        "before": as_text(change.before),
-        "after": as_text(after),
+        "before": "" if change.before is None else as_text(change.before),
+        "after": "" if after is None else as_text(after),
     }
 
 
@@ -103,12 +122,3 @@ def _final(change: Change, outcome: Any) -> Any:
     if outcome is not None and not isinstance(outcome, LaunchError):
         return outcome
     return change.after or change.before or change.wanted
-
-
-def as_text(item: Any) -> str:
-    """An item as a person reads it in a diff: its own text if it has one, else its fields."""
-    if item is None:
-        return ""
-    if hasattr(item, "as_text"):
-        return item.as_text()
-    return json.dumps(item.to_result(), indent=2, sort_keys=True, default=str) + "\n"

@@ -155,15 +155,6 @@ class Domain:
             "created": self.created,
         }
 
-    def as_text(self) -> str:
-        """The domain's XML, for diffs: of what is there only what is ours."""
-        from . import elements, xml  # which builds on this module
-
-        sizes = "".join(
-            "<!-- %s: %d bytes -->\n" % (disk.target, disk.size) for disk in self.volumes or () if disk.size
-        )
-        return "<!-- %s -->\n%s%s" % (self.status, sizes, elements.text(xml.definition(self)))
-
 
 @dataclass(frozen=True)
 class Listed:

@@ -24,6 +24,19 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Whose the instance is.
 OWNER = ("project_id", "project_name", "user_id", "user_name")
 
+# The options beside the documents: of the host, the results of other stages, and what is shown nowhere.
+OPTIONS = {
+    "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
+    "cpu_model": {"type": "str"},
+    "vnc": {"type": "bool", "default": False},
+    "integration_bridge": {"type": "str", "default": "br-int"},
+    "vif_plugging_timeout": {"type": "int", "default": 60},
+    **{name: {"type": "list", "elements": "dict", "default": []} for name in ("ports", "volumes", "images")},
+    **{name: {"type": "dict", "default": {}, "no_log": True} for name in ("user_data", "volume_secrets")},
+    # A text, as the values of a dictionary would each be masked, wherever they occur in a result.
+    "vendor_data": {"type": "str", "default": "{}", "no_log": True},
+}
+
 _CDROM_TARGETS = {"ide": "hda", "sata": "sda", "scsi": "sda", "usb": "sda"}
 
 

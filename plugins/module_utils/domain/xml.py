@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from ..core.libvirt import MARK, mebibytes
 from . import metadata, resources
 from .devices import disk, interface, parse_disk, parse_interface
-from .elements import add
+from .elements import add, text
 from .model import Domain, longer_name
 
 _X86 = ("x86_64", "i686")
@@ -39,9 +39,9 @@ def definition(domain: Domain) -> Element:
     return root
 
 
-def parse(text: str, status: str) -> Domain | None:
+def parse(description: str, status: str) -> Domain | None:
     """What of a domain's XML is ours; None if the domain is not one of ours."""
-    root = ElementTree.fromstring(text)
+    root = ElementTree.fromstring(description)
     block = root.find("metadata/" + MARK)
     if block is None:
         return None
@@ -74,14 +74,20 @@ def parse(text: str, status: str) -> Domain | None:
     )
 
 
-def has_alias(text: str, alias: str) -> bool:
+def as_text(domain: Domain) -> str:
+    """The domain's XML, for diffs: of what is there only what is ours."""
+    sizes = "".join("<!-- %s: %d bytes -->\n" % (disk.target, disk.size) for disk in domain.volumes or () if disk.size)
+    return "<!-- %s -->\n%s%s" % (domain.status, sizes, text(definition(domain)))
+
+
+def has_alias(description: str, alias: str) -> bool:
     """Whether a domain's XML has a device of that alias."""
-    return any(each.get("name") == alias for each in ElementTree.fromstring(text).iterfind("devices/*/alias"))
+    return any(each.get("name") == alias for each in ElementTree.fromstring(description).iterfind("devices/*/alias"))
 
 
-def files(text: str) -> list[str]:
+def files(description: str) -> list[str]:
     """The files that any domain's disks are, those below others among them."""
-    return [each.get("file") for each in ElementTree.fromstring(text).iterfind("devices/disk//source[@file]")]
+    return [each.get("file") for each in ElementTree.fromstring(description).iterfind("devices/disk//source[@file]")]
 
 
 def _add_machine(root: Element, domain: Domain) -> None:

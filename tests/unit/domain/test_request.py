@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk, Interface
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 
@@ -164,7 +165,7 @@ def test_vendor_data_is_a_json_object(ask, vendor_data):
 def test_user_data_shows_nowhere(ask):
     domain = parse({**ask(), "user_data": {"web-1": "secret"}})[0]
     assert domain.config_drive["openstack/latest/user_data"] == b"secret"
-    assert "secret" not in repr(domain) + str(domain.to_result()) + domain.as_text()
+    assert "secret" not in repr(domain) + str(domain.to_result()) + xml.as_text(domain)
 
 
 def test_a_cdrom_where_the_image_asks_for_one(ask):
