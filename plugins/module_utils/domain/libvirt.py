@@ -91,7 +91,7 @@ class Libvirt:
                     % (handle.name(), item.uuid)
                 )
             seen = {} if found.status == "SHUTOFF" else sizes.read(handle, item.volumes, found.volumes)
-            return replace(found, volumes=changes.sized(found.volumes, seen))
+            return replace(found, volumes=changes.set_sizes(found.volumes, seen))
         return replace(item, status="DELETED") if absent and self._lifecycle.own_files(item) else None
 
     def _status(self, handle: Any) -> str:
@@ -134,14 +134,14 @@ class Libvirt:
             try:
                 plugged = openvswitch.plugged() if any(each.ports for each in started) else {}
             except LaunchError as error:
-                return {**outcome, **{each.change.key: self._given_up(each, error) for each in started}}
+                return {**outcome, **{each.change.key: self._give_up(each, error) for each in started}}
             for each in [each for each in started if not each.waits_for(plugged)]:
                 outcome[each.change.key] = self._finish(each)
                 started.remove(each)
             if not started:
                 return outcome
             if time.monotonic() > deadline:
-                errors = {each.change.key: self._given_up(each, self._unplugged(each, plugged)) for each in started}
+                errors = {each.change.key: self._give_up(each, self._not_wired(each, plugged)) for each in started}
                 return {**outcome, **errors}
             time.sleep(POLL)
 
@@ -153,11 +153,11 @@ class Libvirt:
                 wake.get(self._status(each.handle), lambda: None)()
                 known = {disk.role: disk.size for disk in each.change.after.volumes or ()}
                 domain = self.listed(each.handle).domain
-                return replace(domain, volumes=changes.sized(domain.volumes, known))
+                return replace(domain, volumes=changes.set_sizes(domain.volumes, known))
         except LaunchError as error:
-            return self._given_up(each, error)
+            return self._give_up(each, error)
 
-    def _unplugged(self, each: Started, plugged: dict[str, str]) -> Unavailable:
+    def _not_wired(self, each: Started, plugged: dict[str, str]) -> Unavailable:
         ports = ", ".join("%s (%s)" % (port.port_id, port.tap) for port in each.waits_for(plugged))
         return Unavailable(
             "OVN on host %s did not wire port %s in %d s: see that ovn-controller runs and is connected "
@@ -165,7 +165,7 @@ class Libvirt:
             % (platform.node(), ports, self._params["vif_plugging_timeout"])
         )
 
-    def _given_up(self, each: Started, error: LaunchError) -> LaunchError:
+    def _give_up(self, each: Started, error: LaunchError) -> LaunchError:
         """Take back what this run did to a domain that cannot run, so that another host may have it."""
         try:
             each.undo()

@@ -20,8 +20,8 @@ from .device import Disk, Interface
 from .elements import text
 from .model import Domain
 from .mounts import Mounts
-from .patience import Hangs, within
 from .secrets import Secrets
+from .timeout import TimedOut, call_with_timeout
 
 # Seconds between two looks, those a guest has to let go of a device, and those after which it is asked again: one that
 # is still booting does not hear it (nova asks 8 times, every 20 s).
@@ -120,7 +120,7 @@ class Lifecycle:
             had = (*(before.volumes or ()), *fresh)
             self._secrets.forget(disk for disk in had if not _has(handle, devices.alias(disk)))
         self._exchange(handle, before.interfaces, after.interfaces, devices.interface, live)
-        return self._woken(change, handle)
+        return self._wake(change, handle)
 
     def _renew(self, handle: Any, before: tuple | None, after: tuple | None) -> tuple:
         """Let the stored domain reach its volumes as they are reached now; gives what it then has."""
@@ -153,8 +153,8 @@ class Lifecycle:
     def _start(self, handle: Any) -> None:
         """Start a domain paused; libvirt may still be at it for a run that was killed."""
         try:
-            within(START_TIMEOUT, handle.createWithFlags, self.libvirt.VIR_DOMAIN_START_PAUSED)
-        except Hangs:
+            call_with_timeout(START_TIMEOUT, handle.createWithFlags, self.libvirt.VIR_DOMAIN_START_PAUSED)
+        except TimedOut:
             with suppress(self.libvirt.libvirtError):
                 handle.destroy()
             raise Unavailable(
@@ -183,8 +183,8 @@ class Lifecycle:
             flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
         try:
             if flags:
-                within(ATTACH_TIMEOUT, handle.attachDeviceFlags, text(device), flags)
-        except Hangs:
+                call_with_timeout(ATTACH_TIMEOUT, handle.attachDeviceFlags, text(device), flags)
+        except TimedOut:
             if live and not _has(handle, alias):
                 raise Unavailable(
                     "device %s was not attached in %d s: see that its storage answers, and run again: "
@@ -198,7 +198,7 @@ class Lifecycle:
             handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
         if not live:
             return
-        said, repeat = "unmount it there and run again", time.monotonic()
+        reason, repeat = "unmount it there and run again", time.monotonic()
         deadline = repeat + DETACH_TIMEOUT
         while _has(handle, alias):
             if time.monotonic() >= repeat:
@@ -206,14 +206,14 @@ class Lifecycle:
                 try:
                     handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
                 except libvirt.libvirtError as error:
-                    said = str(error)  # it may be on its way out already
+                    reason = str(error)  # it may be on its way out already
             elif time.monotonic() > deadline:
-                raise Unavailable("the guest did not let go of device %s in %d s: %s" % (alias, DETACH_TIMEOUT, said))
+                raise Unavailable("the guest did not let go of device %s in %d s: %s" % (alias, DETACH_TIMEOUT, reason))
             else:
                 time.sleep(POLL)
 
-    def _woken(self, change: Change, handle: Any) -> Started:
-        """A domain of before on its way to running; it waits for the ports that are new to it."""
+    def _wake(self, change: Change, handle: Any) -> Started:
+        """Start a domain that is off; one that is to run waits for the ports that are new to it."""
         before, after = change.before, change.after
         ports = after.interfaces or ()
         if before.status == "SHUTOFF":

@@ -43,8 +43,8 @@ def mark(domain: Domain) -> Element:
         add(block, ours("property"), name=key, value=value)
     for key, value in domain.labels.metadata or ():
         add(block, ours("meta"), name=key, value=value)
-    if domain.resources:
-        add(block, ours("resources"), json.dumps(domain.resources, sort_keys=True))
+    if domain.allocation:
+        add(block, ours("allocation"), json.dumps(domain.allocation, sort_keys=True))
     return block
 
 
@@ -75,10 +75,12 @@ def unprefixed(element: Element) -> Element:
 def parse_labels(metadata: Element) -> Labels:
     """What a domain's metadata says about its instance."""
     block, nova = metadata.find(MARK), metadata.find(_novas("instance"))
-    said = {name: attribute(block.find(ours(name)), "name") for name in NAMED}
+    named = {name: attribute(block.find(ours(name)), "name") for name in NAMED}
     if nova is not None:
-        said.update({name + "_name": nova.findtext("*/" + _novas(name)) or None for name in ("user", "project")})
-    return Labels(metadata=tuple((each.get("name"), each.get("value")) for each in block.findall(ours("meta"))), **said)
+        named.update({name + "_name": nova.findtext("*/" + _novas(name)) or None for name in ("user", "project")})
+    return Labels(
+        metadata=tuple((each.get("name"), each.get("value")) for each in block.findall(ours("meta"))), **named
+    )
 
 
 def parse_name(metadata: Element) -> str | None:

@@ -58,7 +58,7 @@ class Domain:
     It boots from its root disk, else from the volume that says so. disk is the flavor's, in GiB.
     name is the instance's; namesake: another domain of the host had it, so that libvirt knows this one by a longer one.
     Fields that are not compared are made with the domain and stay until it is made anew.
-    resources are the CPUs, pages and PCI devices that the scheduler gave it (schedule/fit.py), None for any.
+    allocation are the CPUs, pages and PCI devices that the scheduler gave it (schedule/fit.py), None for any.
     config_drive maps the paths in the config drive to their bytes.
     """
 
@@ -81,7 +81,7 @@ class Domain:
     architecture: str = field(default="x86_64", compare=False)
     cpu_model: str | None = field(default=None, compare=False)
     vnc: bool = field(default=False, compare=False)
-    resources: Mapping | None = field(default=None, compare=False)
+    allocation: Mapping | None = field(default=None, compare=False)
     config_drive: Mapping | None = field(default=None, compare=False, repr=False)
     fault: LaunchError | None = field(default=None, compare=False)
 
@@ -116,14 +116,14 @@ class Domain:
         if before is None:
             return self
         changes.refuse(self, before)
-        volumes = changes.merged(self.volumes, before.volumes, changes.volume)
+        volumes = changes.merge(self.volumes, before.volumes, changes.volume)
         if before.status == "SHUTOFF":
-            volumes = changes.renewed(volumes, self.volumes)
+            volumes = changes.renew(volumes, self.volumes)
         return replace(
             before,
             labels=over(self.labels, before.labels),
-            volumes=changes.grown(volumes, self.volumes, before.volumes),
-            interfaces=changes.merged(self.interfaces, before.interfaces, changes.port),
+            volumes=changes.grow(volumes, self.volumes, before.volumes),
+            interfaces=changes.merge(self.interfaces, before.interfaces, changes.port),
             status="ACTIVE",
             config_drive=self.config_drive,
         )

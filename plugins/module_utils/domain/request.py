@@ -135,7 +135,7 @@ def _furnished(
         interfaces=None if ports is None else tuple(_interface(port, params) for port in ports),
         drive=_drive(domain, properties, params),
         disk=flavor.get("disk"),
-        resources=document.get("resources") or None,
+        allocation=document.get("allocation") or None,
         config_drive=files(document, ports or [], user_data, vendor_data),
     )
 

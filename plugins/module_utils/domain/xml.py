@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from ..core.libvirt import MARK, mebibytes
-from . import metadata, resources
+from . import allocation, metadata
 from .devices import disk, interface, parse_disk, parse_interface
 from .elements import add, text
 from .model import Domain, longer_name
@@ -27,14 +27,14 @@ def definition(domain: Domain) -> Element:
     add(root, "memory", domain.ram, unit="MiB")
     add(root, "vcpu", domain.vcpus)
     _add_machine(root, domain)
-    resources.write(root, domain.resources or {})
+    allocation.write(root, domain.allocation or {})
     add(root, "clock", offset="utc")
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         add(root, "on_" + event, action)
     devices = add(root, "devices")
     devices.extend(disk(each) for each in (domain.root, *(domain.volumes or ()), domain.drive) if each)
     devices.extend(interface(each) for each in domain.interfaces or ())
-    devices.extend(resources.host_device(address) for address in (domain.resources or {}).get("pci") or ())
+    devices.extend(allocation.host_device(address) for address in (domain.allocation or {}).get("pci") or ())
     _add_fixtures(devices, domain)
     return root
 
@@ -70,7 +70,7 @@ def parse(description: str, status: str) -> Domain | None:
         virt_type=root.get("type"),
         architecture=root.find("os/type").get("arch", "x86_64"),
         vnc=root.find("devices/graphics[@type='vnc']") is not None,
-        resources=json.loads(block.findtext(metadata.ours("resources")) or "null"),
+        allocation=json.loads(block.findtext(metadata.ours("allocation")) or "null"),
     )
 
 

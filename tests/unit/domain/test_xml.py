@@ -61,7 +61,7 @@ domains = some.builds(
     created=word,
     virt_type=some.sampled_from(["kvm", "qemu"]),
     vnc=some.booleans(),
-    resources=some.none() | some.builds(dict, shared_cpus=some.lists(number, min_size=1, max_size=3), note=text),
+    allocation=some.none() | some.builds(dict, shared_cpus=some.lists(number, min_size=1, max_size=3), note=text),
 )
 
 
