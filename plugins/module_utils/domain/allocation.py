@@ -40,15 +40,19 @@ def write(root: Element, allocation: Mapping[str, Any]) -> None:
 
 def host_device(address: str) -> Element:
     """A PCI device of the host, which libvirt takes from the host's driver and gives back."""
-    found = _PCI.fullmatch(address.lower())
-    if not found:
-        raise InvalidRequest("PCI device %r: an address such as 0000:01:00.0 is needed" % address)
+    parts = check_pci_address(address)
     device = Element("hostdev", mode="subsystem", type="pci", managed="yes")
     names = ("domain", "bus", "slot", "function")
-    SubElement(
-        SubElement(device, "source"), "address", {name: "0x" + part for name, part in zip(names, found.groups())}
-    )
+    SubElement(SubElement(device, "source"), "address", {name: "0x" + part for name, part in zip(names, parts)})
     return device
+
+
+def check_pci_address(address: str) -> tuple[str, ...]:
+    """Domain, bus, slot and function of a PCI device's address; InvalidRequest if it is none."""
+    found = _PCI.fullmatch(str(address).lower())
+    if not found:
+        raise InvalidRequest("PCI device %r: an address such as 0000:01:00.0 is needed" % address)
+    return found.groups()
 
 
 def _write_pages(root: Element, cells: Iterable[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ import re
 import uuid
 from typing import Any
 
-from ..core.errors import Conflict
+from ..core.errors import Conflict, InvalidRequest
 from .device import Disk, Mount, Remote
 
 GIB = 1024**3
@@ -22,6 +22,8 @@ _OPTIONS = re.compile(r"(?:-o\s+)?([^\s-]\S*)")
 
 def disk(result: dict[str, Any], instance_uuid: str, state_path: str) -> Disk:
     """A volume's result as a disk; Conflict if this host cannot reach it in the way its service says."""
+    if not result.get("boot") and not result.get("device"):
+        raise InvalidRequest("volume %s: device is missing, such as vdb" % result.get("name"))
     connection = result.get("connection")
     facts = {
         "role": result["id"],

@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 from ..core.change import Change, over
 from ..core.change import plan as plan_items
-from ..core.errors import LaunchError
+from ..core.errors import Conflict, LaunchError
 from . import changes
 from .device import Disk
 
@@ -59,6 +59,7 @@ class Domain:
     name is the instance's; namesake: another domain of the host had it, so that libvirt knows this one by a longer one.
     Fields that are not compared are made with the domain and stay until it is made anew.
     allocation are the CPUs, pages and PCI devices that the scheduler gave it (schedule/fit.py), None for any.
+    record_id is the identity of the record that the instance is in; None for one that does not say.
     config_drive maps the paths in the config drive to their bytes.
     """
 
@@ -72,6 +73,7 @@ class Domain:
     volumes: tuple | None = None
     interfaces: tuple | None = None
     status: str = "ACTIVE"
+    record_id: str | None = None
     namesake: bool = field(default=False, compare=False)
     drive: Disk | None = field(default=None, compare=False)
     disk: int | None = field(default=None, compare=False)
@@ -109,6 +111,14 @@ class Domain:
         known = {changes.port(each) for each in before.interfaces or ()} if before else set()
         return before is None or any(changes.port(each) not in known for each in self.interfaces or ())
 
+    def check_record(self, record_id: str | None) -> None:
+        """Conflict if what exists with this domain's UUID is of another record than the one that asks."""
+        if self.record_id and record_id and self.record_id != record_id:
+            raise Conflict(
+                "domain %s has uuid %s and belongs to another record (%s): launch or destroy it with the database "
+                "that has this record" % (self.name, self.uuid, record_id)
+            )
+
     def over(self, before: Domain | None) -> Domain:
         """The domain's next state: running, with the labels, volumes and ports asked for; Conflict for the rest."""
         if self.fault is not None:
@@ -122,6 +132,7 @@ class Domain:
         return replace(
             before,
             labels=over(self.labels, before.labels),
+            record_id=self.record_id or before.record_id,
             volumes=changes.grow(volumes, self.volumes, before.volumes),
             interfaces=changes.merge(self.interfaces, before.interfaces, changes.port),
             status="ACTIVE",
@@ -134,6 +145,7 @@ class Domain:
             "uuid": self.uuid,
             "instance_uuid": self.uuid,
             "name": self.name,
+            "record_id": self.record_id,
             "status": self.status,
             "vcpus": self.vcpus,
             "ram": self.ram,
