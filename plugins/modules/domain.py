@@ -49,13 +49,17 @@ options:
       - The instances' documents, as M(kvmstack.launch.schedule) returns them. Of each this module takes C(uuid),
         C(name), C(project_id), C(user_id), C(project_name) and C(user_name), C(flavor) (C(name), C(vcpus), C(ram) in
         MiB, C(disk) in GiB), C(image) (C(name), C(properties)), C(metadata), C(ssh_keys), C(ports) and C(volumes)
-        (C(id), C(device), such as V(vdb), and C(boot)).
+        (C(id), C(device), such as V(vdb), and C(boot)), C(allocation), the CPUs, pages and PCI devices that the
+        scheduler allocated, and C(record_id), a UUID, the identity of the record that the instance is in.
+      - A machine that says it is of another C(record_id) is foreign, also with O(state=absent). One that says none
+        is given it. Where a document has none, nobody looks.
       - A volume with C(boot) is the first disk, V(vda), and the machine boots from it. There is no root disk then.
       - A key that is left out stays as it is with a machine that exists.
       - Of the image's properties these count - C(hw_machine_type), C(hw_firmware_type) (V(bios) or V(uefi)) and
         C(hw_cdrom_bus), which makes the config drive a CD-ROM on that bus. C(hw_disk_bus) and C(hw_vif_model)
         must be V(virtio) if they are there.
-      - With O(state=absent) C(uuid) and C(name) are enough.
+      - With O(state=absent) C(uuid), C(name) and C(record_id) are all that is looked at.
+      - What is wrong with one document fails that machine alone; a document without a UUID or a name refuses them all.
     type: list
     elements: dict
     required: true
@@ -168,6 +172,10 @@ domains:
       returned: always
     name:
       description: The instance's name, which is the machine's title.
+      type: str
+      returned: always
+    record_id:
+      description: The identity of the record that the instance is in, if the machine says one.
       type: str
       returned: always
     status:

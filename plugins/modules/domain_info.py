@@ -10,7 +10,8 @@ module: domain_info
 short_description: List the virtual machines of a compute host
 version_added: 0.1.0
 description:
-  - Lists the machines that M(kvmstack.launch.domain) made on this host, by name.
+  - Lists the machines that M(kvmstack.launch.domain) made on this host, by name, and the directories of instances,
+    which are there also where a machine is not any more.
 requirements:
   - python3-libvirt
 extends_documentation_fragment:
@@ -47,12 +48,26 @@ domains:
       instance_uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
       status: ACTIVE
       ours: true
+      record_id: 5b2a4a0c-8d1e-4d52-9d0b-0a8f8c5e6a11
       vcpus: 1
       ram: 512
+directories:
+  description:
+    - The directories of instances below O(state_path). Each has C(uuid) and, as far as anybody said, C(name),
+      C(record_id) and C(project_id).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+      name: web-1
+      record_id: 5b2a4a0c-8d1e-4d52-9d0b-0a8f8c5e6a11
+      project_id: default
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.core import directory
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import STATE_PATH
 from ..module_utils.domain import libvirt
@@ -67,7 +82,7 @@ SPEC = {
 
 def stage(module: AnsibleModule) -> None:
     """The query, for whoever runs it."""
-    query(module, "domains", BACKENDS[module.params["driver"]])
+    query(module, "domains", BACKENDS[module.params["driver"]], directories=directory.find)
 
 
 def main() -> None:

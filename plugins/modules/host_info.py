@@ -26,6 +26,11 @@ options:
   host:
     description: The name to give the host, as in the inventory. By default its short host name.
     type: str
+  record_id:
+    description:
+      - The identity (a UUID) of the record that asks. Machines of other records then count as foreign.
+      - Left out, all that M(kvmstack.launch.domain) made count as ours.
+    type: str
   virt_type:
     description: As in M(kvmstack.launch.domain). With V(auto) the result says which one machines would get.
     type: str
@@ -150,6 +155,7 @@ SPEC = {
     **STATE_PATH,
     "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
     "host": {"type": "str"},
+    "record_id": {"type": "str"},
     "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
 }
 

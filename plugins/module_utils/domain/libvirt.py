@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Iterable
 
+from ..core import directory
 from ..core.change import Change
 from ..core.disk import disk_errors
 from ..core.errors import Conflict, LaunchError, Unavailable
@@ -90,8 +91,10 @@ class Libvirt:
                     "domain %s has uuid %s and is not ours: its metadata lacks our mark. Remove it, or restore the mark"
                     % (handle.name(), item.uuid)
                 )
+            item.check_record(found.record_id)
             seen = {} if found.status == "SHUTOFF" else sizes.read(handle, item.volumes, found.volumes)
             return replace(found, volumes=changes.set_sizes(found.volumes, seen))
+        directory.check(self._params["state_path"], item.uuid, item.record_id)
         return replace(item, status="DELETED") if absent and self._lifecycle.own_files(item) else None
 
     def _status(self, handle: Any) -> str:
@@ -119,9 +122,9 @@ class Libvirt:
     def _begin(self, change: Change) -> Any:
         """One change up to the point where it is done (a Domain, None) or waits for its ports (Started)."""
         step = getattr(self._lifecycle, change.action)
-        directory = instance_path(self._params["state_path"], "")
+        path = instance_path(self._params["state_path"], "")
         try:
-            with disk_errors(directory), libvirt_errors(self.libvirt):
+            with disk_errors(path), libvirt_errors(self.libvirt):
                 return step(change)
         except LaunchError as error:
             return error

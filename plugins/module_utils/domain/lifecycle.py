@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable
 from xml.etree.ElementTree import Element
 
+from ..core import directory
 from ..core.change import Change
 from ..core.disk import make_directory, remove
 from ..core.errors import Unavailable
@@ -72,6 +73,7 @@ class Lifecycle:
         domain = replace(change.after, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         for device in (*(domain.volumes or ()), *(domain.interfaces or ())):
             device.check()
+        self._write_owner(domain)
         self._write_drive(domain)
         self._provide(domain.volumes)
         try:
@@ -107,8 +109,9 @@ class Lifecycle:
         before, after = change.before, change.after
         handle = self.connection.lookupByUUIDString(after.uuid)
         live = before.status != "SHUTOFF"
-        if after.labels != before.labels:
+        if (after.labels, after.record_id) != (before.labels, before.record_id):
             self._label(handle, after, live)
+        self._write_owner(after)
         volumes = sizes.grow(self.libvirt, handle, before.volumes, after.volumes)
         fresh = [disk for disk in after.volumes or () if not live or disk not in (volumes or ())]
         self._provide(fresh)
@@ -235,11 +238,10 @@ class Lifecycle:
             if persistent:
                 self._undefine(handle)
         self._secrets.forget(change.before.volumes)
-        directory = instance_path(self.state_path, change.key)
-        iso.remove_remains(os.path.join(directory, "config.iso"))
-        remove(*(os.path.join(directory, name) for name in self.own_files(change.wanted)))
-        with suppress(OSError):  # the root disk may still be there, or nothing was
-            os.rmdir(directory)
+        path = instance_path(self.state_path, change.key)
+        iso.remove_remains(os.path.join(path, "config.iso"))
+        remove(*(os.path.join(path, name) for name in self.own_files(change.wanted)))
+        directory.remove_if_unused(path)
         return replace(change.before, status="DELETED")
 
     def _undefine(self, handle: Any) -> None:
@@ -248,17 +250,27 @@ class Lifecycle:
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
         handle.undefineFlags(flags | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0))
 
+    def _write_owner(self, domain: Domain) -> None:
+        """Say in the instance's directory whose it is."""
+        directory.write(
+            self.state_path, directory.Owner(domain.uuid, domain.name, domain.record_id, domain.labels.project_id)
+        )
+
     def _write_drive(self, domain: Domain) -> None:
         make_directory(os.path.dirname(domain.drive.path))
         iso.write(domain.drive.path, domain.config_drive or {})
 
     def own_files(self, item: Domain) -> list[str]:
-        """What of ours is in the instance's directory: config drive and console log, and what virtlogd rolled over."""
+        """What of ours is in the instance's directory: config drive and console log, and what virtlogd rolled over.
+
+        The word of whose the directory is goes with the last disk.
+        """
         try:
             names = os.listdir(instance_path(self.state_path, item.uuid))
         except FileNotFoundError:
             return []
-        return [name for name in names if name.startswith(("config.iso", "console.log"))]
+        last = () if any(name.startswith("root.") for name in names) else (directory.FILE,)
+        return [name for name in names if name.startswith(("config.iso", "console.log", *last))]
 
 
 def _has(handle: Any, alias: str, flags: int = 0) -> bool:

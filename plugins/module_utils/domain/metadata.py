@@ -33,8 +33,9 @@ def blocks(domain: Domain) -> dict[str, Element]:
 def mark(domain: Domain) -> Element:
     """The metadata by which a domain is known as ours, and what it says about its instance."""
     block = Element(MARK, uuid=domain.uuid)
-    if domain.created:
-        block.set("created", domain.created)
+    for name, value in (("created", domain.created), ("record", domain.record_id)):
+        if value is not None:
+            block.set(name, value)
     for name in NAMED:
         value = getattr(domain.labels, name)
         if value is not None:

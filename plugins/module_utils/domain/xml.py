@@ -67,6 +67,7 @@ def parse(description: str, status: str) -> Domain | None:
         disk=metadata.parse_disk_size(root.find("metadata")),
         console=None if log is None else log.get("file"),
         created=block.get("created"),
+        record_id=block.get("record"),
         virt_type=root.get("type"),
         architecture=root.find("os/type").get("arch", "x86_64"),
         vnc=root.find("devices/graphics[@type='vnc']") is not None,

@@ -40,7 +40,7 @@ def read_room(params: dict[str, Any]) -> dict[str, Any]:
         "memory_mb": memory_mb,
         "disk_gb": disk_gb,
         "free_disk_gb": free_disk_gb,
-        **usage(texts),
+        **usage(texts, params.get("record_id")),
     }
 
 
@@ -81,10 +81,12 @@ def capabilities(text: str) -> tuple[Element, dict[str, Any]]:
     }
 
 
-def usage(texts: list[str]) -> dict[str, int]:
-    """What running domains use, given their XML; those without our mark counted apart."""
+def usage(texts: list[str], record_id: str | None = None) -> dict[str, int]:
+    """What running domains use, given their XML; those without our mark, or of another record, counted apart."""
     domains = [ElementTree.fromstring(text) for text in texts]
-    figures = [(int(each.findtext("vcpu")), mebibytes(each.find("memory")), _is_foreign(each)) for each in domains]
+    figures = [
+        (int(each.findtext("vcpu")), mebibytes(each.find("memory")), _is_foreign(each, record_id)) for each in domains
+    ]
     return {
         "vcpus_used": sum(vcpus for vcpus, ram, foreign in figures),
         "memory_mb_used": sum(ram for vcpus, ram, foreign in figures),
@@ -94,8 +96,9 @@ def usage(texts: list[str]) -> dict[str, int]:
     }
 
 
-def _is_foreign(domain: Element) -> bool:
-    return domain.find("metadata/" + MARK) is None
+def _is_foreign(domain: Element, record_id: str | None) -> bool:
+    mark = domain.find("metadata/" + MARK)
+    return mark is None or bool(record_id) and mark.get("record", record_id) != record_id
 
 
 def _cpu_features(libvirt: Any, connection: Any, cpu: Element) -> tuple:

@@ -55,6 +55,7 @@ domains = some.builds(
     ),
     interfaces=some.lists(interfaces, max_size=3).map(tuple),
     status=some.sampled_from(["ACTIVE", "PAUSED"]),
+    record_id=some.none() | word,
     drive=disks.map(lambda disk: replace(disk, role="config", discard=False)),
     disk=some.none() | some.integers(0, 100),
     console=word,

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
@@ -64,6 +66,15 @@ def test_usage_tells_ours_from_others():
         "foreign_memory_mb": 64,
         "running_vms": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("made_by", "asked_by", "foreign"),
+    [(None, None, 0), ("one", None, 0), ("one", "one", 0), (None, "one", 0), ("two", "one", 2)],
+)
+def test_what_another_record_made_is_foreign(made_by, asked_by, foreign):
+    domain = text(xml.definition(Domain("u", "n", vcpus=2, ram=128, record_id=made_by)))
+    assert libvirt.usage([domain], asked_by)["foreign_vcpus"] == foreign
 
 
 def test_the_disk_of_a_state_path_that_is_not_made_yet(tmp_path):
