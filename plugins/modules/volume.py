@@ -300,7 +300,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.core.change import plan
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import CLOUD, REQUIRED, STATE, STATE_PATH, listed
-from ..module_utils.volume import ceph, cinder, file, model, rbd, rbd_view, service
+from ..module_utils.volume import model, remote
+from ..module_utils.volume.cinder import backend as cinder
+from ..module_utils.volume.file import backend as file
+from ..module_utils.volume.rbd import backend as rbd
+from ..module_utils.volume.rbd import pool
+from ..module_utils.volume.rbd import view as rbd_view
 
 TEXTS = ("name", "instance_uuid", "host", "type", "image", "snapshot", "device", "volume_id", "attachment_id")
 OPTIONS = {
@@ -315,7 +320,7 @@ SPEC = {
     **STATE,
     **STATE_PATH,
     **CLOUD,
-    **ceph.SPEC,
+    **pool.SPEC,
     "service": {"type": "str", "choices": list(model.FOREIGN), "default": "file"},
     "timeout": {"type": "int", "default": 600},
     "host_addresses": {"type": "dict", "default": {}},
@@ -324,8 +329,8 @@ SPEC = {
 # How each service's volumes are read from the parameters, reached, and planned.
 SERVICES = {
     "file": (model.parse, file.connect, plan),
-    "cinder": (service.parse, cinder.connect, service.plan),
-    "rbd": (rbd_view.parse, rbd.connect, service.plan),
+    "cinder": (remote.parse, cinder.connect, remote.plan),
+    "rbd": (rbd_view.parse, rbd.connect, remote.plan),
 }
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from ..cloud.session import connect
 from ..core.errors import InvalidRequest, LaunchError, NotFound, Refused
-from ..token.session import connect
 from .definition import Definition, chosen, define, faulty
 
 

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable, Mapping
 
+from ..cloud.session import connect as connect_cloud
 from ..core.change import Change
 from ..core.errors import LaunchError, NotFound, Unavailable
-from ..core.together import side_by_side
-from ..token.session import connect as connect_cloud
+from ..core.parallel import side_by_side
 from . import neutron_rows as rows
 from .neutron_create import make
 from .neutron_floating import Floating

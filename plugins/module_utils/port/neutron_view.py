@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Iterable
 
 from ..core.errors import InvalidRequest, NotFound
-from ..core.together import at_once
+from ..core.parallel import at_once
 from . import neutron_rows as rows
 from .item import Request
 from .neutron_floating import Floating, is_address, stray

@@ -7,8 +7,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.attachment import Attachment, connector, steps
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.connection import connection, password
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder.attachment import (
+    Attachment,
+    connector,
+    steps,
+)
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder.connection import connection, password
 
 
 def one(name, status, host=None):

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Any, Collection, Mapping
 from urllib.parse import unquote
 
-from ..core.errors import Conflict, InvalidRequest, NotFound
-from .model import GIB
-from .service import ServiceVolume
-from .service import parse as parse_volumes
+from ...core.errors import Conflict, InvalidRequest, NotFound
+from ..model import GIB
+from ..remote import ServiceVolume
+from ..remote import parse as parse_volumes
 
 _NAME = r"[A-Za-z0-9_.][^/@\s]*"
 _SNAPSHOT = re.compile(r"(?:%s/)?%s@%s" % (_NAME, _NAME, _NAME))

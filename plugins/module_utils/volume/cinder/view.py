@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Collection, Iterable, Mapping
 
-from ..core.errors import Conflict, NotFound
-from ..core.names import MARK
+from ...core.errors import Conflict, NotFound
+from ...core.names import MARK
+from ..remote import ServiceVolume
 from .attachment import Attachment, steps
-from .service import ServiceVolume
 
 # The key in a volume's metadata that holds our id: written when the volume is made, so that a lost reply does no harm.
 MARKED = MARK + ":id"

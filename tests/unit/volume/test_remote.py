@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import rbd_view
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.service import parse, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import view as rbd_view
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import parse, plan
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
 

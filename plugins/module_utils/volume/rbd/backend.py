@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable
 
-from ..core.change import Change
-from ..core.errors import Conflict, LaunchError
-from ..core.together import at_once, in_groups, side_by_side
-from .ceph import Pool, monitors
-from .connection import rbd as rbd_connection
-from .rbd_view import facts, image_of, instances, listed, locate, marked, parent, seen
-from .service import ServiceVolume, one_volume
+from ...core.change import Change
+from ...core.errors import Conflict, LaunchError
+from ...core.parallel import at_once, in_groups, side_by_side
+from ..cinder.connection import rbd as rbd_connection
+from ..remote import ServiceVolume, one_volume
+from .pool import Pool, monitors
+from .view import facts, image_of, instances, listed, locate, marked, parent, seen
 
 
 def connect(params: dict[str, Any]) -> Images:

@@ -9,11 +9,11 @@ import time
 from functools import partial
 from typing import Any, Iterable, Iterator
 
-from ..core.errors import Conflict, NotFound
-from ..core.together import at_once
+from ...core.errors import Conflict, NotFound
+from ...core.parallel import at_once
+from ..remote import BUSY, ServiceVolume
 from .attachment import Attachment
-from .cinder_view import attachment, hosts
-from .service import BUSY, ServiceVolume
+from .view import attachment, hosts
 
 # Seconds between two looks at a volume: the first, how they grow, and the longest.
 FIRST, GROWTH, LONGEST = 0.15, 1.4, 5.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from ..core.errors import Conflict
+from ...core.errors import Conflict
 from .attachment import initiator
 
 

@@ -12,16 +12,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Iterable
 
-from ..core.change import Change
-from ..core.errors import Conflict, LaunchError, NotFound
-from ..core.together import in_groups
-from ..token import session
+from ...cloud import session
+from ...core.change import Change
+from ...core.errors import Conflict, LaunchError, NotFound
+from ...core.parallel import in_groups
+from ..remote import BUSY, ServiceVolume, one_volume
 from . import chap
 from .attachment import Attachment, connector, steps
-from .cinder_shelf import Shelf
-from .cinder_view import MARKED, attachment, facts, listed, locate, marked, seen
 from .connection import connection, password
-from .service import BUSY, ServiceVolume, one_volume
+from .view import MARKED, attachment, facts, listed, locate, marked, seen
+from .volume_list import Shelf
 
 
 def connect(params: dict[str, Any]) -> Cinder:

@@ -13,8 +13,8 @@ from typing import Any, Iterator
 
 from ..core.errors import InvalidRequest, NotFound, Refused
 from .failure import failure, unreachable
-from .patience import patiently
-from .state import private_directory, read_private, write_private
+from .private_files import private_directory, read_private, write_private
+from .retry import patiently
 
 # Seconds for a connection and for an answer: cinder's API waits for its volume service for 60 s.
 TIMEOUTS = (10.0, 90.0)

@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from ..core.command import command
-from ..core.errors import Conflict, LaunchError, NotFound, Refused, Unavailable
-from ..core.names import MARK
+from ...core.command import command
+from ...core.errors import Conflict, LaunchError, NotFound, Refused, Unavailable
+from ...core.names import MARK
 
 # rbd ends with the number of the operating system's error.
 MEANINGS = {1: Refused, 2: NotFound, 13: Refused, 16: Conflict, 17: Conflict, 39: Conflict, 95: Refused}

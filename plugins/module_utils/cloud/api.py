@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from ..core.errors import Unavailable
 from .account import Account
 from .failure import failure, origin
-from .patience import patiently
+from .retry import patiently
 
 # Gives the launcher's own account, if there is one.
 Voucher = Callable[[], "Account | None"]
