@@ -19,7 +19,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import backend as cinder
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import chap, volume_list
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import parse, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 from ansible_collections.kvmstack.launch.tests.unit.volume.fake_cinder import ISCSI, RBD, FakeCinder, Killed, View
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))

@@ -19,8 +19,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import backend as rbd
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import pool
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd.view import parse
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 from ansible_collections.kvmstack.launch.tests.unit.volume.fake_ceph import FSID, GIB, FakeCeph, Killed
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
