@@ -300,8 +300,18 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.core.change import plan
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import CLOUD, REQUIRED, STATE, STATE_PATH, listed
-from ..module_utils.volume import ceph, cinder, file, model, rbd, rbd_view, service
+from ..module_utils.volume import model, remote, request
+from ..module_utils.volume.cinder import backend as cinder
+from ..module_utils.volume.file import backend as file
+from ..module_utils.volume.rbd import backend as rbd
+from ..module_utils.volume.rbd import pool
 
+# How each service is reached, and what is planned with it.
+SERVICES = {
+    "file": (file.connect, plan),
+    "cinder": (cinder.connect, remote.plan),
+    "rbd": (rbd.connect, remote.plan),
+}
 TEXTS = ("name", "instance_uuid", "host", "type", "image", "snapshot", "device", "volume_id", "attachment_id")
 OPTIONS = {
     "id": REQUIRED,
@@ -315,23 +325,17 @@ SPEC = {
     **STATE,
     **STATE_PATH,
     **CLOUD,
-    **ceph.SPEC,
-    "service": {"type": "str", "choices": list(model.FOREIGN), "default": "file"},
+    **pool.SPEC,
+    "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
     "timeout": {"type": "int", "default": 600},
     "host_addresses": {"type": "dict", "default": {}},
     **listed("volumes", **OPTIONS),
-}
-# How each service's volumes are read from the parameters, reached, and planned.
-SERVICES = {
-    "file": (model.parse, file.connect, plan),
-    "cinder": (service.parse, cinder.connect, service.plan),
-    "rbd": (rbd_view.parse, rbd.connect, service.plan),
 }
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "volumes", *SERVICES[module.params["service"]])
+    run(module, "volumes", request.parse, *SERVICES[module.params["service"]])
 
 
 def main() -> None:

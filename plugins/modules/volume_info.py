@@ -62,13 +62,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import CLOUD, STATE_PATH
-from ..module_utils.volume import ceph, cinder, file, rbd
+from ..module_utils.volume.cinder import backend as cinder
+from ..module_utils.volume.file import backend as file
+from ..module_utils.volume.rbd import backend as rbd
+from ..module_utils.volume.rbd import pool
 
 SERVICES = {"file": file.find, "cinder": cinder.find, "rbd": rbd.find}
 SPEC = {
     **STATE_PATH,
     **CLOUD,
-    **ceph.SPEC,
+    **pool.SPEC,
     "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
 }
 

@@ -20,8 +20,9 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     NotFound,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import file
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import GIB, User, parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.file import backend as file
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import GIB, User
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
 
@@ -273,8 +274,8 @@ def test_libvirt_down():
 KILLED = """
 import os, signal, sys
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import file
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.file import backend as file
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 name, count, when, state, state_path, volume = sys.argv[1:]
 original, calls = getattr(file, name), []
 def dying(*arguments):

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any, Iterable
 from xml.etree import ElementTree
 
-from ..core.change import Change
-from ..core.disk import (
+from ...core.change import Change
+from ...core.disk import (
     disk_errors,
     in_use,
     locked,
@@ -25,10 +25,10 @@ from ..core.disk import (
     remove,
     write_record,
 )
-from ..core.errors import Conflict, InvalidRequest, LaunchError
-from ..core.libvirt import libvirt_errors, load, open_connection
-from ..image.format import parse_qcow2
-from .model import FORMATS, GIB, User, Volume, disk_path, from_record
+from ...core.errors import Conflict, InvalidRequest, LaunchError
+from ...core.libvirt import libvirt_errors, load, open_connection
+from ...image.format import parse_qcow2
+from ..model import FORMATS, GIB, User, Volume, disk_path, from_record
 
 
 def connect(params: dict[str, Any]) -> Volumes:
