@@ -71,6 +71,12 @@ options:
           - With O(service=file) it may change when no other domain has the volume among its disks; with another
             service when no other instance has it, unless it is for several.
         type: str
+      record_id:
+        description:
+          - The identity (a UUID) of the record of instances and volumes that it is in. With O(service=file) a volume of
+            another record is refused, also with O(state=absent), and one that says none is given it. Left out, nobody
+            looks. Passed over with another service.
+        type: str
       host:
         description:
           - The compute host that the instance is on. With O(service=file) passed through.
@@ -217,6 +223,10 @@ volumes:
       description: Its disk.
       type: str
       returned: for O(service=file)
+    record_id:
+      description: The identity of the record that it is in, if it says one.
+      type: str
+      returned: for O(service=file)
     allocated:
       description: Bytes that it takes on the host's disk.
       type: int
@@ -312,7 +322,18 @@ SERVICES = {
     "cinder": (cinder.connect, remote.plan),
     "rbd": (rbd.connect, remote.plan),
 }
-TEXTS = ("name", "instance_uuid", "host", "type", "image", "snapshot", "device", "volume_id", "attachment_id")
+TEXTS = (
+    "name",
+    "instance_uuid",
+    "record_id",
+    "host",
+    "type",
+    "image",
+    "snapshot",
+    "device",
+    "volume_id",
+    "attachment_id",
+)
 OPTIONS = {
     "id": REQUIRED,
     **dict.fromkeys(TEXTS, {"type": "str"}),

@@ -13,7 +13,7 @@ from ..core.errors import Conflict, NotFound
 
 GIB = 1024**3
 FORMATS = ("raw", "qcow2")
-RECORDED = ("id", "name", "instance_uuid", "size", "format", "status")
+RECORDED = ("id", "name", "instance_uuid", "size", "format", "status", "record_id")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class User:
 class Volume:
     """A volume: size in GiB; path: its disk, None while there is none.
 
-    status: creating until the disk has its name, available from then on. The fields after it do not belong to what a
+    status: creating until the disk has its name, available from then on. record_id: the identity of the record of
+    instances and volumes that it is in. The fields after it do not belong to what a
     volume is: where and how an instance has it, the domains that use it, and the bytes it takes on the host's disk.
     """
 
@@ -43,6 +44,7 @@ class Volume:
     format: str | None = None
     path: str | None = None
     status: str | None = None
+    record_id: str | None = None
     host: str | None = field(default=None, compare=False)
     device: str | None = field(default=None, compare=False)
     delete_on_termination: bool | None = field(default=None, compare=False)
@@ -68,6 +70,14 @@ class Volume:
         self._check_over(before)
         after = over(self, before)
         return replace(after, path=before.path, attached_to=before.attached_to, allocated=before.allocated)
+
+    def check_record(self, wanted: Volume) -> None:
+        """Conflict if it is in another record than the one that asks for it."""
+        if self.record_id and wanted.record_id and self.record_id != wanted.record_id:
+            raise Conflict(
+                "volume %s: belongs to another record (%s): use or delete it with the database that has this record"
+                % (wanted.label, self.record_id)
+            )
 
     def _check_over(self, before: Volume) -> None:
         """Conflict for what cannot be changed in place."""

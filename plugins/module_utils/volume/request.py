@@ -14,7 +14,7 @@ from .model import FORMATS, Volume, disk_path
 from .rbd.view import check_source
 from .remote import RemoteVolume
 
-LOCAL = ("id", "name", "instance_uuid", "size", "format", "host", "device", "delete_on_termination")
+LOCAL = ("id", "name", "instance_uuid", "size", "format", "host", "device", "delete_on_termination", "record_id")
 # What a volume of each service cannot have.
 NOT_OFFERED = {
     "file": ("type", "image", "snapshot", "boot", "multiattach"),
@@ -48,8 +48,9 @@ def _check(entry: dict[str, Any], service: str) -> dict[str, Any]:
     for option in NOT_OFFERED[service]:
         if entry.get(option):
             raise InvalidRequest("%s: a volume of the service %s has none" % (option, service))
-    owner = entry.get("instance_uuid") and _uuid("instance_uuid", entry["instance_uuid"])
-    return dict(entry, id=_uuid("id", entry["id"]), instance_uuid=owner or None)
+    owners = {name: entry.get(name) for name in ("instance_uuid", "record_id")}
+    owners = {name: _uuid(name, value) if value else None for name, value in owners.items()}
+    return dict(entry, id=_uuid("id", entry["id"]), **owners)
 
 
 def _local(entry: dict[str, Any], params: dict[str, Any]) -> Volume:
@@ -69,7 +70,7 @@ def _cinder(entry: dict[str, Any], _params: dict[str, Any]) -> RemoteVolume:
         raise InvalidRequest("name: use 1 to 255 printable characters")
     if entry.get("image") and entry.get("snapshot"):
         raise InvalidRequest("image, snapshot: give one of them")
-    return RemoteVolume(**{key: value for key, value in entry.items() if key not in ("format", "service")})
+    return RemoteVolume(**{key: value for key, value in entry.items() if key not in ("format", "service", "record_id")})
 
 
 def _rbd(entry: dict[str, Any], params: dict[str, Any]) -> RemoteVolume:

@@ -74,7 +74,7 @@ def test_made_kept_grown_removed(run, tmp_path, form):
     ((action, made),) = run(wanted)
     assert action == "create"
     assert there(tmp_path) == [ID + ".json", ID + "." + form]
-    assert record(tmp_path) == dict(wanted, id=ID, status="available")
+    assert record(tmp_path) == dict(wanted, id=ID, status="available", record_id=None)
     assert file.virtual_size(made.path, form) == GIB
     assert made.allocated < 1 << 20
     assert oct(os.stat(made.path).st_mode & 0o777) == "0o600"
@@ -89,6 +89,27 @@ def test_made_kept_grown_removed(run, tmp_path, form):
     assert run({}, state="absent")[0][0] == "delete"
     assert there(tmp_path) == []
     assert run({}, state="absent")[0][0] == "keep"
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(
+    ("made_by", "asked_by", "allowed"),
+    [
+        pytest.param(ONE, ONE, True, id="the same record"),
+        pytest.param(ONE, None, True, id="nobody asks"),
+        pytest.param(None, ONE, True, id="it does not say"),
+        pytest.param(TWO, ONE, False, id="another record"),
+    ],
+)
+def test_a_volume_of_another_record_is_foreign(run, tmp_path, made_by, asked_by, allowed, state):
+    run({"name": "data", "size": 1, "record_id": made_by})
+    ((_action, outcome),) = run({"name": "data", "size": 1, "record_id": asked_by}, state=state)
+    assert isinstance(outcome, Conflict) != allowed
+    if not allowed:
+        assert str(outcome).startswith("volume data: belongs to another record (%s)" % TWO)
+        assert there(tmp_path) == [ID + ".json", ID + ".raw"]
+    elif state == "present":
+        assert record(tmp_path)["record_id"] == (asked_by or made_by)
 
 
 def test_check_mode_writes_nothing(run, tmp_path):

@@ -99,6 +99,7 @@ class Volumes:
                     existing = self._find(volume.id)
                     if existing is None:
                         continue
+                    existing.check_record(volume)
                     if self.state == "absent":
                         existing.check_removable(volume)
             except LaunchError as error:
