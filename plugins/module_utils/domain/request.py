@@ -212,12 +212,16 @@ def _positive(domain: Domain, field: str, flavor: dict[str, Any]) -> int:
 def _parts(noun: str, owner: str, asked: list | None, results: list | None) -> list[dict[str, Any]] | None:
     """A result for each part the document names; PartFailed for one that failed, NotFound for a missing one.
 
-    Several instances may have the same volume, each with a result of its own.
+    Several instances may have the same volume, each with a result of its own. Without any results, not even an empty
+    list, the document itself has them.
     """
     if asked is None:
         return None
-    known = {result.get("id"): result for result in results or []}
-    known.update({result.get("id"): result for result in results or [] if result.get("instance_uuid") == owner})
+    if results is None:
+        _refuse_failed(noun, asked)
+        return asked
+    known = {result.get("id"): result for result in results}
+    known.update({result.get("id"): result for result in results if result.get("instance_uuid") == owner})
     missing = [str(part.get("id")) for part in asked if part.get("id") not in known]
     if missing:
         raise NotFound("no result of %s %s is given: run that stage first" % (noun, ", ".join(missing)))
@@ -239,16 +243,17 @@ def _refuse_failed(noun: str, results: list[dict[str, Any]]) -> None:
 
 
 def _root(domain: Domain, image: dict[str, Any], params: dict[str, Any]) -> Disk:
-    """The root disk that the image stage made."""
-    mine = [result for result in params.get("images") or [] if result.get("instance_uuid") == domain.uuid]
+    """The root disk that the image stage made; without any results, not even an empty list, the document's own."""
+    results = params.get("images")
+    mine = [image] if results is None else [each for each in results if each.get("instance_uuid") == domain.uuid]
     _refuse_failed("image", mine)
-    if not mine:
+    if not mine or not mine[0].get("path"):
         raise NotFound("no result of image %s is given: run that stage first" % image.get("name"))
     return Disk(
         role="root",
         target="vda",
         path=mine[0]["path"],
-        format=mine[0]["format"],
+        format=mine[0].get("format") or "qcow2",
         base=mine[0].get("base"),
         base_format=mine[0].get("disk_format"),
         boot=True,

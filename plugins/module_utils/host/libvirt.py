@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A compute host's room and abilities from its libvirt, read over one connection."""
+"""A compute host's room and its other facts from its libvirt, read over one connection."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_facts(params: dict[str, Any]) -> dict[str, Any]:
     connection = open_connection(libvirt)
     with libvirt_errors(libvirt):
         architecture = connection.getInfo()[0]
-        cpu, abilities = capabilities(connection.getCapabilities())
+        cpu, known = capabilities(connection.getCapabilities())
         return {
             "hypervisor_type": connection.getType(),
             "hypervisor_version": connection.getVersion(),
@@ -61,7 +61,7 @@ def read_facts(params: dict[str, Any]) -> dict[str, Any]:
             "architecture": architecture,
             "pci_devices": _pci_devices(),
             "host_ip": _address(),
-            **abilities,
+            **known,
             "cpu_features": _cpu_features(libvirt, connection, cpu),
         }
 
@@ -149,15 +149,15 @@ def _pci_devices() -> tuple:
     return tuple(
         {
             "address": address,
-            "vendor_id": _read(address, "vendor")[2:],
-            "product_id": _read(address, "device")[2:],
-            "numa_node": int(_read(address, "numa_node") or -1),
+            "vendor_id": _attribute(address, "vendor")[2:],
+            "product_id": _attribute(address, "device")[2:],
+            "numa_node": int(_attribute(address, "numa_node") or -1),
         }
         for address in addresses
     )
 
 
-def _read(address: str, name: str) -> str:
+def _attribute(address: str, name: str) -> str:
     try:
         with open(os.path.join(PCI_DEVICES, address, name), encoding="ascii") as file:
             return file.read().strip()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 import pytest
 
@@ -17,6 +18,11 @@ UUID = "11111111-0000-4000-8000-000000000001"
 PORT = "22222222-0000-4000-8000-000000000002"
 OTHER = "99999999-0000-4000-8000-000000000009"
 VOLUME = "33333333-0000-4000-8000-000000000003"
+
+
+def everything(thing):
+    """All fields, those too that do not count when domains are compared."""
+    return {field.name: getattr(thing, field.name) for field in fields(thing)}
 
 
 def test_all_parts_are_joined(ask):
@@ -53,6 +59,36 @@ def test_a_missing_part_fails_its_domain(ask, noun):
     params = ask()
     params[noun] = []
     assert "no result of %s" % noun[:-1] in str(parse(params)[0].fault)
+
+
+def test_a_whole_document_needs_no_results_beside_it(ask):
+    params = ask()
+    [document] = params["domains"]
+    whole = {
+        **document,
+        **{noun: [{**document[noun][0], **params[noun][0]}] for noun in ("ports", "volumes")},
+        "image": {**document["image"], **params["images"][0]},
+    }
+    [domain] = parse({**params, "domains": [whole], "ports": None, "volumes": None, "images": None})
+    assert domain.fault is None
+    assert everything(domain) == everything(parse(params)[0])
+
+
+@pytest.mark.parametrize("noun", ["ports", "volumes", "image"])
+def test_a_failed_part_of_a_whole_document_fails_its_domain(ask, noun):
+    params = {**ask(), "ports": None, "volumes": None, "images": None}
+    [document] = params["domains"]
+    part = document[noun] if noun == "image" else document[noun][0]
+    part.update(failed=True, msg="no such address", abort=False)
+    [domain] = parse(params)
+    assert str(domain.fault).endswith("no such address")
+    assert not domain.fault.abort
+
+
+def test_a_whole_document_without_a_root_disk_names_the_stage(ask):
+    params = {**ask(), "ports": None, "volumes": None, "images": None}
+    params["domains"][0].update(ports=[], volumes=[])
+    assert "no result of image demo" in str(parse(params)[0].fault)
 
 
 def test_in_check_mode_a_port_has_no_address_yet(ask):
