@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any, Callable, Iterable, Iterator
 from xml.etree.ElementTree import Element
 
 from .errors import MissingLibrary, Unavailable
@@ -52,6 +52,18 @@ def libvirt_errors(libvirt: Any) -> Iterator[None]:
         yield
     except libvirt.libvirtError as error:
         raise Unavailable("libvirt: %s" % error) from error
+
+
+def ask_each(libvirt: Any, question: Callable[[Any], Any], handles: Iterable[Any]) -> list[Any]:
+    """What question(handle) says of every domain; one that has gone since it was listed is left out."""
+    answers = []
+    for handle in handles:
+        try:
+            answers.append(question(handle))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
+    return answers
 
 
 def mebibytes(memory: Element) -> int:

@@ -15,7 +15,7 @@ from ..core import directory
 from ..core.change import Change
 from ..core.disk import disk_errors
 from ..core.errors import Conflict, LaunchError, Unavailable
-from ..core.libvirt import libvirt_errors, load, open_connection
+from ..core.libvirt import ask_each, libvirt_errors, load, open_connection
 from ..core.names import instance_path
 from ..host.hypervisor import chosen_virt_type
 from . import changes, openvswitch, sizes, xml
@@ -36,7 +36,7 @@ def find(params: dict[str, Any]) -> list[Listed]:
     """The domains of this host by name: ours, or all."""
     backend = connect(params)
     with libvirt_errors(backend.libvirt):
-        listed = [backend.listed(handle) for handle in backend.connection.listAllDomains()]
+        listed = ask_each(backend.libvirt, backend.listed, backend.connection.listAllDomains())
     return sorted((each for each in listed if each.domain or params["all"]), key=lambda each: each.name)
 
 

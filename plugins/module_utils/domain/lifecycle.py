@@ -15,6 +15,7 @@ from ..core import directory
 from ..core.change import Change
 from ..core.disk import make_directory, remove
 from ..core.errors import Unavailable
+from ..core.libvirt import ask_each
 from ..core.names import instance_path
 from . import devices, iso, metadata, sizes, xml
 from .device import Disk, Interface
@@ -150,8 +151,12 @@ class Lifecycle:
 
     def _sources(self) -> list[str]:
         """The files that all domains of this host are made of, ours or not, running or not."""
-        inactive, handles = self.libvirt.VIR_DOMAIN_XML_INACTIVE, self.connection.listAllDomains()
-        return [file for handle in handles for flags in (0, inactive) for file in xml.files(handle.XMLDesc(flags))]
+        flags = (0, self.libvirt.VIR_DOMAIN_XML_INACTIVE)
+
+        def files(handle: Any) -> list[str]:
+            return [file for each in flags for file in xml.files(handle.XMLDesc(each))]
+
+        return sum(ask_each(self.libvirt, files, self.connection.listAllDomains()), [])
 
     def _start(self, handle: Any) -> None:
         """Start a domain paused; libvirt may still be at it for a run that was killed."""

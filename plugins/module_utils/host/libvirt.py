@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from ..core.libvirt import MARK, libvirt_errors, load, mebibytes, open_connection
+from ..core.libvirt import MARK, ask_each, libvirt_errors, load, mebibytes, open_connection
 from ..core.names import numbers
 from .hypervisor import chosen_virt_type
 from .model import ComputeNode
@@ -32,7 +32,7 @@ def read_room(params: dict[str, Any]) -> dict[str, Any]:
     with libvirt_errors(libvirt):
         _architecture, memory_mb, vcpus = connection.getInfo()[:3]
         running = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-        texts = [domain.XMLDesc() for domain in running]
+        texts = ask_each(libvirt, lambda domain: domain.XMLDesc(), running)
     disk_gb, free_disk_gb = _disk(params["state_path"])
     return {
         "host": params["host"] or platform.node().partition(".")[0],
@@ -47,7 +47,7 @@ def read_room(params: dict[str, Any]) -> dict[str, Any]:
 def read_facts(params: dict[str, Any]) -> dict[str, Any]:
     """What else a ComputeNode has: what the host is, which changes with its hardware and its packages only.
 
-    It costs some tenths of a second: libvirt looks at all its emulators and at the topology anew, and a KVM is tried.
+    Slow to ask: libvirt looks at all its emulators and at the topology anew, and a KVM is tried.
     """
     libvirt = load()
     connection = open_connection(libvirt)

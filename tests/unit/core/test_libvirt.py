@@ -64,6 +64,26 @@ def test_a_missing_library_is_named(monkeypatch):
     assert "python3-libvirt" in caught.value.library
 
 
+class CodedError(LibvirtError):
+    """What libvirt raises, with a code."""
+
+    def get_error_code(self):
+        return self.args[0]
+
+
+def test_a_domain_that_has_gone_meanwhile_is_left_out():
+    library = SimpleNamespace(libvirtError=LibvirtError, VIR_ERR_NO_DOMAIN=42)
+
+    def question(handle):
+        if handle:
+            raise CodedError(handle)
+        return "here"
+
+    assert libvirt.ask_each(library, question, [0, 42, 0]) == ["here", "here"]
+    with pytest.raises(LibvirtError):
+        libvirt.ask_each(library, question, [0, 1])
+
+
 @pytest.mark.parametrize(
     ("text", "amount"),
     [

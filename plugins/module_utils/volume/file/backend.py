@@ -26,7 +26,7 @@ from ...core.disk import (
     write_record,
 )
 from ...core.errors import Conflict, InvalidRequest, LaunchError
-from ...core.libvirt import libvirt_errors, load, open_connection
+from ...core.libvirt import ask_each, libvirt_errors, load, open_connection
 from ...image.format import parse_qcow2
 from ..model import FORMATS, GIB, User, Volume, disk_path, from_record
 
@@ -63,15 +63,11 @@ class Domains:
             return function(open_connection(self.libvirt), *arguments)
 
     def _all_users(self, connection: Any) -> dict[str, list[User]]:
+        def describe(domain: Any) -> tuple[User, str]:
+            return User(domain.UUIDString(), domain.name(), bool(domain.isActive())), domain.XMLDesc()
+
         users: dict[str, list[User]] = {}
-        for domain in connection.listAllDomains():
-            try:
-                user = User(domain.UUIDString(), domain.name(), bool(domain.isActive()))
-                description = domain.XMLDesc()
-            except self.libvirt.libvirtError as error:
-                if error.get_error_code() == self.libvirt.VIR_ERR_NO_DOMAIN:
-                    continue
-                raise
+        for user, description in ask_each(self.libvirt, describe, connection.listAllDomains()):
             for source in ElementTree.fromstring(description).iterfind("devices/disk/source[@file]"):
                 users.setdefault(os.path.realpath(source.get("file", "")), []).append(user)
         return users
