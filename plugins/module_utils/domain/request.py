@@ -137,9 +137,8 @@ def _labels(document: dict[str, Any]) -> Labels:
         "image": (document.get("image") or {}).get("name"),
         **{name: document.get(name) for name in OWNER},
     }
-    for key, value in [*(metadata or {}).items(), *texts.items()]:
-        if value is not None or key not in texts:
-            _check_text(document["name"], key, value)
+    for key, value in [*(metadata or {}).items(), *_mentioned(texts).items()]:
+        _check_text(document["name"], key, value)
     return Labels(metadata=None if metadata is None else tuple(sorted(metadata.items())), **texts)
 
 
@@ -217,12 +216,10 @@ def _parts(noun: str, owner: str, asked: list | None, results: list | None) -> l
     """
     if asked is None:
         return None
-    if results is None:
-        _refuse_failed(noun, asked)
-        return asked
+    results = asked if results is None else results
     known = {result.get("id"): result for result in results}
     known.update({result.get("id"): result for result in results if result.get("instance_uuid") == owner})
-    missing = [str(part.get("id")) for part in asked if part.get("id") not in known]
+    missing = [str(part.get("id")) for part in asked if not part.get("id") or part["id"] not in known]
     if missing:
         raise NotFound("no result of %s %s is given: run that stage first" % (noun, ", ".join(missing)))
     mine = [{**part, **_mentioned(known[part["id"]])} for part in asked]

@@ -85,6 +85,11 @@ def test_a_failed_part_of_a_whole_document_fails_its_domain(ask, noun):
     assert not domain.fault.abort
 
 
+def test_a_part_of_a_whole_document_has_an_id(ask):
+    params = {**ask(ports=[{"name": "one"}]), "ports": None, "volumes": None, "images": None}
+    assert "no result of port None" in str(parse(params)[0].fault)
+
+
 def test_a_whole_document_without_a_root_disk_names_the_stage(ask):
     params = {**ask(), "ports": None, "volumes": None, "images": None}
     params["domains"][0].update(ports=[], volumes=[])
@@ -133,6 +138,7 @@ WRONG = [
     ({"flavor": "small"}, "flavor 'small': a mapping is needed"),
     ({"metadata": {"role": "\x00"}}, "control characters"),
     ({"metadata": {"role": 5}}, "role 5"),
+    ({"metadata": {"flavor": None}}, "flavor None"),
     ({"metadata": {1: "one", "role": "web"}}, "1 'one'"),
     ({"metadata": ["role"]}, "metadata .*: a mapping is needed"),
     ({"project_name": 5}, "project_name 5"),
