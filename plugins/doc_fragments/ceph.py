@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The words of volume/ceph.py's SPEC."""
+"""The words of volume/rbd/pool.py's SPEC."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.lookup import LookupBase
 
+from ..module_utils.cloud.session import connect
 from ..module_utils.core.errors import LaunchError, MissingLibrary
 from ..module_utils.core.specs import CLOUD
-from ..module_utils.token.session import connect
 
 
 class LookupModule(LookupBase):

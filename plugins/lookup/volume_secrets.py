@@ -41,7 +41,7 @@ _raw:
 
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils.volume.chap import load
+from ..module_utils.volume.cinder.chap import load
 
 
 class LookupModule(LookupBase):

@@ -39,18 +39,27 @@ attributes:
     support: full
     description: Shows each machine's XML before and after, of what exists only what is ours.
 options:
+  driver:
+    description: What runs the machines, as nova's C(compute_driver).
+    type: str
+    choices: [libvirt]
+    default: libvirt
   domains:
     description:
       - The instances' documents, as M(kvmstack.launch.schedule) returns them. Of each this module takes C(uuid),
         C(name), C(project_id), C(user_id), C(project_name) and C(user_name), C(flavor) (C(name), C(vcpus), C(ram) in
         MiB, C(disk) in GiB), C(image) (C(name), C(properties)), C(metadata), C(ssh_keys), C(ports) and C(volumes)
-        (C(id), C(device), such as V(vdb), and C(boot)).
+        (C(id), C(device), such as V(vdb), and C(boot)), C(allocation), the CPUs, pages and PCI devices that the
+        scheduler allocated, and C(record_id), a UUID, the identity of the record that the instance is in.
+      - A machine that says it is of another C(record_id) is foreign, also with O(state=absent). One that says none
+        is given it. Where a document has none, nobody looks.
       - A volume with C(boot) is the first disk, V(vda), and the machine boots from it. There is no root disk then.
       - A key that is left out stays as it is with a machine that exists.
       - Of the image's properties these count - C(hw_machine_type), C(hw_firmware_type) (V(bios) or V(uefi)) and
         C(hw_cdrom_bus), which makes the config drive a CD-ROM on that bus. C(hw_disk_bus) and C(hw_vif_model)
         must be V(virtio) if they are there.
-      - With O(state=absent) C(uuid) and C(name) are enough.
+      - With O(state=absent) C(uuid), C(name) and C(record_id) are all that is looked at.
+      - What is wrong with one document fails that machine alone; a document without a UUID or a name refuses them all.
     type: list
     elements: dict
     required: true
@@ -165,6 +174,10 @@ domains:
       description: The instance's name, which is the machine's title.
       type: str
       returned: always
+    record_id:
+      description: The identity of the record that the instance is in, if the machine says one.
+      type: str
+      returned: always
     status:
       description: ACTIVE, PAUSED, SUSPENDED, SHUTOFF or DELETED; as planned, in check mode or if the item failed.
       type: str
@@ -247,33 +260,25 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import STATE, STATE_PATH
-from ..module_utils.domain.libvirt import connect
-from ..module_utils.domain.model import plan
-from ..module_utils.domain.request import parse
+from ..module_utils.domain import libvirt, model, request, xml
 
-LIST = {"type": "list", "elements": "dict"}
-SECRETS = {
-    "user_data": {"type": "dict", "default": {}, "no_log": True},
-    "volume_secrets": {"type": "dict", "default": {}, "no_log": True},
-    # A text, as the values of a dictionary would each be masked, wherever they occur in a result.
-    "vendor_data": {"type": "str", "default": "{}", "no_log": True},
+BACKENDS = {"libvirt": (libvirt.connect, model.plan, xml.as_text)}
+SPEC = {
+    **STATE,
+    **STATE_PATH,
+    **request.OPTIONS,
+    "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
+    "domains": {"type": "list", "elements": "dict", "required": True},
 }
-HOST = {
-    "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
-    "cpu_model": {"type": "str"},
-    "vnc": {"type": "bool", "default": False},
-    "integration_bridge": {"type": "str", "default": "br-int"},
-    "vif_plugging_timeout": {"type": "int", "default": 60},
-}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, "domains", request.parse, *BACKENDS[module.params["driver"]])
 
 
 def main() -> None:
-    parts = {name: {**LIST, "default": []} for name in ("ports", "volumes", "images")}
-    module = AnsibleModule(
-        argument_spec={**STATE, **STATE_PATH, **HOST, **parts, **SECRETS, "domains": {**LIST, "required": True}},
-        supports_check_mode=True,
-    )
-    run(module, "domains", parse, connect, plan)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

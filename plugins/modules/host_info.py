@@ -18,8 +18,18 @@ extends_documentation_fragment:
   - kvmstack.launch.stage.query
   - kvmstack.launch.state_path
 options:
+  driver:
+    description: As in M(kvmstack.launch.domain).
+    type: str
+    choices: [libvirt]
+    default: libvirt
   host:
     description: The name to give the host, as in the inventory. By default its short host name.
+    type: str
+  record_id:
+    description:
+      - The identity (a UUID) of the record that asks. Machines of other records then count as foreign.
+      - Left out, all that M(kvmstack.launch.domain) made count as ours.
     type: str
   virt_type:
     description: As in M(kvmstack.launch.domain). With V(auto) the result says which one machines would get.
@@ -138,16 +148,25 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import STATE_PATH
-from ..module_utils.host.libvirt import find
+from ..module_utils.host import libvirt
+
+BACKENDS = {"libvirt": libvirt.find}
+SPEC = {
+    **STATE_PATH,
+    "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
+    "host": {"type": "str"},
+    "record_id": {"type": "str"},
+    "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The query, for whoever runs it."""
+    query(module, "hosts", BACKENDS[module.params["driver"]])
 
 
 def main() -> None:
-    virt_type = {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"}
-    module = AnsibleModule(
-        argument_spec={**STATE_PATH, "host": {"type": "str"}, "virt_type": virt_type},
-        supports_check_mode=True,
-    )
-    query(module, "hosts", find)
+    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -237,6 +237,8 @@ ports:
       failed: false
 """
 
+from operator import methodcaller
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import run
@@ -269,7 +271,7 @@ SPEC = {
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
     connect, plan = BACKENDS[module.params["service"]]
-    run(module, "ports", request.parse, connect, plan)
+    run(module, "ports", request.parse, connect, plan, as_text=methodcaller("as_text"))
 
 
 def main() -> None:

@@ -71,6 +71,12 @@ options:
           - With O(service=file) it may change when no other domain has the volume among its disks; with another
             service when no other instance has it, unless it is for several.
         type: str
+      record_id:
+        description:
+          - The identity (a UUID) of the record of instances and volumes that it is in. With O(service=file) a volume of
+            another record is refused, also with O(state=absent), and one that says none is given it. Left out, nobody
+            looks. Passed over with another service.
+        type: str
       host:
         description:
           - The compute host that the instance is on. With O(service=file) passed through.
@@ -217,6 +223,10 @@ volumes:
       description: Its disk.
       type: str
       returned: for O(service=file)
+    record_id:
+      description: The identity of the record that it is in, if it says one.
+      type: str
+      returned: for O(service=file)
     allocated:
       description: Bytes that it takes on the host's disk.
       type: int
@@ -300,9 +310,30 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.core.change import plan
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import CLOUD, REQUIRED, STATE, STATE_PATH, listed
-from ..module_utils.volume import ceph, cinder, file, model, rbd, rbd_view, service
+from ..module_utils.volume import model, remote, request
+from ..module_utils.volume.cinder import backend as cinder
+from ..module_utils.volume.file import backend as file
+from ..module_utils.volume.rbd import backend as rbd
+from ..module_utils.volume.rbd import pool
 
-TEXTS = ("name", "instance_uuid", "host", "type", "image", "snapshot", "device", "volume_id", "attachment_id")
+# How each service is reached, and what is planned with it.
+SERVICES = {
+    "file": (file.connect, plan),
+    "cinder": (cinder.connect, remote.plan),
+    "rbd": (rbd.connect, remote.plan),
+}
+TEXTS = (
+    "name",
+    "instance_uuid",
+    "record_id",
+    "host",
+    "type",
+    "image",
+    "snapshot",
+    "device",
+    "volume_id",
+    "attachment_id",
+)
 OPTIONS = {
     "id": REQUIRED,
     **dict.fromkeys(TEXTS, {"type": "str"}),
@@ -315,23 +346,17 @@ SPEC = {
     **STATE,
     **STATE_PATH,
     **CLOUD,
-    **ceph.SPEC,
-    "service": {"type": "str", "choices": list(model.FOREIGN), "default": "file"},
+    **pool.SPEC,
+    "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
     "timeout": {"type": "int", "default": 600},
     "host_addresses": {"type": "dict", "default": {}},
     **listed("volumes", **OPTIONS),
-}
-# How each service's volumes are read from the parameters, reached, and planned.
-SERVICES = {
-    "file": (model.parse, file.connect, plan),
-    "cinder": (service.parse, cinder.connect, service.plan),
-    "rbd": (rbd_view.parse, rbd.connect, service.plan),
 }
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "volumes", *SERVICES[module.params["service"]])
+    run(module, "volumes", request.parse, *SERVICES[module.params["service"]])
 
 
 def main() -> None:

@@ -54,6 +54,7 @@ volumes:
       format: raw
       path: /var/lib/kvmstack/volumes/2f1c1a8e-7a50-5d0b-9a55-4f6f0c8b9d01.raw
       status: available
+      record_id: 5b2a4a0c-8d1e-4d52-9d0b-0a8f8c5e6a11
       allocated: 1048576
       attached_to: [{uuid: 7b0f0f3e-5f0c-4d4e-9a53-0f2a3c1c7d11, name: web-1, active: true}]
 """
@@ -62,13 +63,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import CLOUD, STATE_PATH
-from ..module_utils.volume import ceph, cinder, file, rbd
+from ..module_utils.volume.cinder import backend as cinder
+from ..module_utils.volume.file import backend as file
+from ..module_utils.volume.rbd import backend as rbd
+from ..module_utils.volume.rbd import pool
 
 SERVICES = {"file": file.find, "cinder": cinder.find, "rbd": rbd.find}
 SPEC = {
     **STATE_PATH,
     **CLOUD,
-    **ceph.SPEC,
+    **pool.SPEC,
     "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
 }
 

@@ -110,3 +110,23 @@ def test_a_requests_keys_are_the_same_everywhere():
     entry = specs["accept"]["options"]["launch_instances"]["options"]
     assert set(entry) - {"user_data"} == request.INSTANCE_KEYS
     assert set(entry["volumes"]["options"]) == parts.VOLUME_KEYS
+
+
+def imports(path):
+    """The files of module_utils that a file of it imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            candidates = [folder / (name.name + ".py") for name in node.names] + [folder.with_suffix(".py")]
+            yield from (candidate for candidate in candidates if candidate.is_file())
+
+
+def test_no_two_files_import_each_other_in_a_circle():
+    left = {path: set(imports(path)) for path in (PLUGINS / "module_utils").rglob("*.py")}
+    assert sum(map(len, left.values())) > len(left)
+    while True:
+        free = {path for path, needed in left.items() if not needed & set(left)}
+        if not free:
+            break
+        left = {path: needed for path, needed in left.items() if path not in free}
+    assert not left, sorted(str(path.relative_to(PLUGINS)) for path in left)

@@ -115,11 +115,11 @@ def report(module: AnsibleModule, stage: Stage, changes: list[Change], outcome: 
     module.exit_json(**answer)
 
 
-def query(module: AnsibleModule, noun: str, find: Callable) -> None:
-    """Exit with what find(params) lists: the shape of every `_info` module."""
+def query(module: AnsibleModule, noun: str, find: Callable, **others: Callable) -> None:
+    """Exit with what find(params) lists: the shape of every `_info` module. others: more lists, by their nouns."""
     with failing(module):
-        found = find(module.params)
-    module.exit_json(changed=False, **{noun: [item.to_result() for item in found]})
+        found = {name: each(module.params) for name, each in {noun: find, **others}.items()}
+    module.exit_json(changed=False, **{name: [item.to_result() for item in items] for name, items in found.items()})
 
 
 def tell(module: AnsibleModule, find: Callable) -> None:

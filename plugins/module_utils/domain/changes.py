@@ -25,7 +25,7 @@ def port(interface: Interface) -> tuple[str, str]:
     return interface.role, interface.port_id
 
 
-def merged(wanted: tuple | None, before: tuple | None, identity: Callable) -> tuple | None:
+def merge(wanted: tuple | None, before: tuple | None, identity: Callable) -> tuple | None:
     """The devices that stay, as they are, and then the new ones; None wanted leaves all as they are."""
     if wanted is None:
         return before
@@ -35,25 +35,25 @@ def merged(wanted: tuple | None, before: tuple | None, identity: Callable) -> tu
     return kept + tuple(device for device in wanted if identity(device) not in known)
 
 
-def renewed(volumes: tuple | None, wanted: tuple | None) -> tuple | None:
+def renew(volumes: tuple | None, wanted: tuple | None) -> tuple | None:
     """Volumes as they are reached now, for a domain that is off; a running one keeps the connections it has."""
     now = {disk.role: disk for disk in wanted or () if disk.source}
     return volumes and tuple(now.get(disk.role, disk) for disk in volumes)
 
 
-def sized(volumes: tuple | None, sizes: Mapping[str, int | None]) -> tuple | None:
+def set_sizes(volumes: tuple | None, sizes: Mapping[str, int | None]) -> tuple | None:
     """The volumes with their sizes, by role."""
     return volumes and tuple(replace(disk, size=sizes.get(disk.role)) for disk in volumes)
 
 
-def grown(volumes: tuple | None, wanted: tuple | None, before: tuple | None) -> tuple | None:
+def grow(volumes: tuple | None, wanted: tuple | None, before: tuple | None) -> tuple | None:
     """Volumes as large as their service says, if the guest sees less; never smaller.
 
     What a domain that is off sees, nobody asks: it opens its volumes anew.
     """
     asked, seen = ({disk.role: disk.size for disk in side or ()} for side in (wanted, before))
     larger = {role: size and max(size, asked.get(role) or 0) for role, size in seen.items()}
-    return sized(volumes, {**asked, **larger})
+    return set_sizes(volumes, {**asked, **larger})
 
 
 def refuse(wanted: Any, before: Any) -> None:

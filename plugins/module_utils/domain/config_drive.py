@@ -17,7 +17,7 @@ VERSIONS = ("latest", "2018-08-27")
 
 
 def files(
-    document: dict[str, Any], ports: list[dict[str, Any]], user_data: str | None, vendor_data: Any
+    document: dict[str, Any], ports: list[dict[str, Any]], user_data: bytes | None, vendor_data: Any
 ) -> dict[str, bytes]:
     """Every file of an instance's config drive, by its path; user_data is exactly what was given."""
     content = {
@@ -26,7 +26,7 @@ def files(
         "vendor_data.json": _json(vendor_data or {}),
     }
     if user_data is not None:
-        content["user_data"] = user_data.encode("utf-8", "surrogateescape")
+        content["user_data"] = user_data
     return {"openstack/%s/%s" % (version, name): data for version in VERSIONS for name, data in content.items()}
 
 

@@ -10,7 +10,7 @@ import re
 import uuid
 from typing import Any
 
-from ..core.errors import Conflict
+from ..core.errors import Conflict, InvalidRequest
 from .device import Disk, Mount, Remote
 
 GIB = 1024**3
@@ -22,8 +22,10 @@ _OPTIONS = re.compile(r"(?:-o\s+)?([^\s-]\S*)")
 
 def disk(result: dict[str, Any], instance_uuid: str, state_path: str) -> Disk:
     """A volume's result as a disk; Conflict if this host cannot reach it in the way its service says."""
+    if not result.get("boot") and not result.get("device"):
+        raise InvalidRequest("volume %s: device is missing, such as vdb" % result.get("name"))
     connection = result.get("connection")
-    said = {
+    facts = {
         "role": result["id"],
         "target": "vda" if result.get("boot") else result["device"],
         "serial": result.get("volume_id") or result["id"],
@@ -31,17 +33,17 @@ def disk(result: dict[str, Any], instance_uuid: str, state_path: str) -> Disk:
         "shareable": bool(result.get("multiattach")),
     }
     if not connection:
-        return Disk(path=result.get("path"), format=result.get("format") or "raw", **said)
+        return Disk(path=result.get("path"), format=result.get("format") or "raw", **facts)
     try:
-        reached = REACHED[connection["protocol"]]
-        said.update(reached(connection, _secret(instance_uuid, result["id"]), state_path))
-        said.update(format=_format(connection), discard=bool(connection.get("discard")))
-        said.update(size=result["size"] * GIB if result.get("size") else None)
-        return Disk(read_only=bool(connection.get("read_only")), **said)
+        describe = PROTOCOLS[connection["protocol"]]
+        facts.update(describe(connection, _secret(instance_uuid, result["id"]), state_path))
+        facts.update(format=_format(connection), discard=bool(connection.get("discard")))
+        facts.update(size=result["size"] * GIB if result.get("size") else None)
+        return Disk(read_only=bool(connection.get("read_only")), **facts)
     except KeyError as error:
         raise Conflict(
             "volume %s: connection: %s is missing or not offered: %s are"
-            % (result.get("name"), error, ", ".join(REACHED))
+            % (result.get("name"), error, ", ".join(PROTOCOLS))
         ) from error
     except ValueError as error:
         raise Conflict("volume %s: connection: %s" % (result.get("name"), error)) from error
@@ -58,10 +60,10 @@ def _secret(instance_uuid: str, volume_id: str) -> str:
 
 
 def _format(connection: dict[str, Any]) -> str:
-    said = connection.get("format") or "raw"
-    if said not in FORMATS:
-        raise ValueError("format %s is not one of %s" % (said, ", ".join(FORMATS)))
-    return said
+    disk_format = connection.get("format") or "raw"
+    if disk_format not in FORMATS:
+        raise ValueError("format %s is not one of %s" % (disk_format, ", ".join(FORMATS)))
+    return disk_format
 
 
 def _rbd(connection: dict[str, Any], _secret_uuid: str, _state_path: str) -> dict[str, Any]:
@@ -100,14 +102,14 @@ def _nfs(connection: dict[str, Any], _secret_uuid: str, state_path: str) -> dict
     return {"path": os.path.join(path, name), "mount": Mount(export, path, _options(connection.get("options")))}
 
 
-def _options(said: str | None) -> tuple:
+def _options(text: str | None) -> tuple:
     """Cinder's options of mount, as in `-o vers=4.1,ro`."""
-    if not (said or "").strip():
+    if not (text or "").strip():
         return ()
-    found = _OPTIONS.fullmatch(said.strip())
+    found = _OPTIONS.fullmatch(text.strip())
     if not found:
-        raise ValueError("options %r: only -o OPTIONS is offered" % said)
+        raise ValueError("options %r: only -o OPTIONS is offered" % text)
     return ("-o", found[1])
 
 
-REACHED = {"rbd": _rbd, "iscsi": _iscsi, "nfs": _nfs}
+PROTOCOLS = {"rbd": _rbd, "iscsi": _iscsi, "nfs": _nfs}

@@ -37,8 +37,8 @@ def disk(disk: Disk) -> Element:
         _add_remote(device, disk.remote)
     else:
         add(device, "source", file=disk.path)
-    for flag, said in (("readonly", disk.read_only), ("shareable", disk.shareable)):
-        if said:
+    for flag, is_set in (("readonly", disk.read_only), ("shareable", disk.shareable)):
+        if is_set:
             add(device, flag)
     _add_chain(device, disk)
     add(device, "target", dev=disk.target, bus=disk.bus)

@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element, SubElement
 
 def add(parent: Element, tag: str, text: Any = None, /, **attributes: Any) -> Element:
     """A new element below parent; attributes that are None are left out."""
-    said = {name: str(value) for name, value in attributes.items() if value is not None}
-    child = SubElement(parent, tag, said)
+    given = {name: str(value) for name, value in attributes.items() if value is not None}
+    child = SubElement(parent, tag, given)
     if text is not None:
         child.text = str(text)
     return child

@@ -11,11 +11,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Iterable
 
+from ..core import directory
 from ..core.change import Change
 from ..core.disk import disk_errors
 from ..core.errors import Conflict, LaunchError, Unavailable
+from ..core.libvirt import ask_each, libvirt_errors, load, open_connection
 from ..core.names import instance_path
-from ..host.hypervisor import chosen_virt_type, libvirt_errors, load, open_connection
+from ..host.hypervisor import chosen_virt_type
 from . import changes, openvswitch, sizes, xml
 from .lifecycle import POLL, Lifecycle, Started
 from .model import HOST, Domain, Hypervisor, Listed
@@ -34,7 +36,7 @@ def find(params: dict[str, Any]) -> list[Listed]:
     """The domains of this host by name: ours, or all."""
     backend = connect(params)
     with libvirt_errors(backend.libvirt):
-        listed = [backend.listed(handle) for handle in backend.connection.listAllDomains()]
+        listed = ask_each(backend.libvirt, backend.listed, backend.connection.listAllDomains())
     return sorted((each for each in listed if each.domain or params["all"]), key=lambda each: each.name)
 
 
@@ -89,8 +91,10 @@ class Libvirt:
                     "domain %s has uuid %s and is not ours: its metadata lacks our mark. Remove it, or restore the mark"
                     % (handle.name(), item.uuid)
                 )
+            item.check_record(found.record_id)
             seen = {} if found.status == "SHUTOFF" else sizes.read(handle, item.volumes, found.volumes)
-            return replace(found, volumes=changes.sized(found.volumes, seen))
+            return replace(found, volumes=changes.set_sizes(found.volumes, seen))
+        directory.check(self._params["state_path"], item.uuid, item.record_id)
         return replace(item, status="DELETED") if absent and self._lifecycle.own_files(item) else None
 
     def _status(self, handle: Any) -> str:
@@ -118,9 +122,9 @@ class Libvirt:
     def _begin(self, change: Change) -> Any:
         """One change up to the point where it is done (a Domain, None) or waits for its ports (Started)."""
         step = getattr(self._lifecycle, change.action)
-        directory = instance_path(self._params["state_path"], "")
+        path = instance_path(self._params["state_path"], "")
         try:
-            with disk_errors(directory), libvirt_errors(self.libvirt):
+            with disk_errors(path), libvirt_errors(self.libvirt):
                 return step(change)
         except LaunchError as error:
             return error
@@ -133,14 +137,14 @@ class Libvirt:
             try:
                 plugged = openvswitch.plugged() if any(each.ports for each in started) else {}
             except LaunchError as error:
-                return {**outcome, **{each.change.key: self._given_up(each, error) for each in started}}
+                return {**outcome, **{each.change.key: self._give_up(each, error) for each in started}}
             for each in [each for each in started if not each.waits_for(plugged)]:
                 outcome[each.change.key] = self._finish(each)
                 started.remove(each)
             if not started:
                 return outcome
             if time.monotonic() > deadline:
-                errors = {each.change.key: self._given_up(each, self._unplugged(each, plugged)) for each in started}
+                errors = {each.change.key: self._give_up(each, self._not_wired(each, plugged)) for each in started}
                 return {**outcome, **errors}
             time.sleep(POLL)
 
@@ -152,11 +156,11 @@ class Libvirt:
                 wake.get(self._status(each.handle), lambda: None)()
                 known = {disk.role: disk.size for disk in each.change.after.volumes or ()}
                 domain = self.listed(each.handle).domain
-                return replace(domain, volumes=changes.sized(domain.volumes, known))
+                return replace(domain, volumes=changes.set_sizes(domain.volumes, known))
         except LaunchError as error:
-            return self._given_up(each, error)
+            return self._give_up(each, error)
 
-    def _unplugged(self, each: Started, plugged: dict[str, str]) -> Unavailable:
+    def _not_wired(self, each: Started, plugged: dict[str, str]) -> Unavailable:
         ports = ", ".join("%s (%s)" % (port.port_id, port.tap) for port in each.waits_for(plugged))
         return Unavailable(
             "OVN on host %s did not wire port %s in %d s: see that ovn-controller runs and is connected "
@@ -164,7 +168,7 @@ class Libvirt:
             % (platform.node(), ports, self._params["vif_plugging_timeout"])
         )
 
-    def _given_up(self, each: Started, error: LaunchError) -> LaunchError:
+    def _give_up(self, each: Started, error: LaunchError) -> LaunchError:
         """Take back what this run did to a domain that cannot run, so that another host may have it."""
         try:
             each.undo()

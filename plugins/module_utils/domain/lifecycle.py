@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable
 from xml.etree.ElementTree import Element
 
+from ..core import directory
 from ..core.change import Change
 from ..core.disk import make_directory, remove
 from ..core.errors import Unavailable
+from ..core.libvirt import ask_each
 from ..core.names import instance_path
 from . import devices, iso, metadata, sizes, xml
 from .device import Disk, Interface
 from .elements import text
 from .model import Domain
 from .mounts import Mounts
-from .patience import Hangs, within
 from .secrets import Secrets
+from .timeout import TimedOut, call_with_timeout
 
 # Seconds between two looks, those a guest has to let go of a device, and those after which it is asked again: one that
 # is still booting does not hear it (nova asks 8 times, every 20 s).
@@ -72,6 +74,7 @@ class Lifecycle:
         domain = replace(change.after, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         for device in (*(domain.volumes or ()), *(domain.interfaces or ())):
             device.check()
+        self._write_owner(domain)
         self._write_drive(domain)
         self._provide(domain.volumes)
         try:
@@ -107,8 +110,9 @@ class Lifecycle:
         before, after = change.before, change.after
         handle = self.connection.lookupByUUIDString(after.uuid)
         live = before.status != "SHUTOFF"
-        if after.labels != before.labels:
+        if (after.labels, after.record_id) != (before.labels, before.record_id):
             self._label(handle, after, live)
+        self._write_owner(after)
         volumes = sizes.grow(self.libvirt, handle, before.volumes, after.volumes)
         fresh = [disk for disk in after.volumes or () if not live or disk not in (volumes or ())]
         self._provide(fresh)
@@ -120,7 +124,7 @@ class Lifecycle:
             had = (*(before.volumes or ()), *fresh)
             self._secrets.forget(disk for disk in had if not _has(handle, devices.alias(disk)))
         self._exchange(handle, before.interfaces, after.interfaces, devices.interface, live)
-        return self._woken(change, handle)
+        return self._wake(change, handle)
 
     def _renew(self, handle: Any, before: tuple | None, after: tuple | None) -> tuple:
         """Let the stored domain reach its volumes as they are reached now; gives what it then has."""
@@ -147,14 +151,18 @@ class Lifecycle:
 
     def _sources(self) -> list[str]:
         """The files that all domains of this host are made of, ours or not, running or not."""
-        inactive, handles = self.libvirt.VIR_DOMAIN_XML_INACTIVE, self.connection.listAllDomains()
-        return [file for handle in handles for flags in (0, inactive) for file in xml.files(handle.XMLDesc(flags))]
+        flags = (0, self.libvirt.VIR_DOMAIN_XML_INACTIVE)
+
+        def files(handle: Any) -> list[str]:
+            return [file for each in flags for file in xml.files(handle.XMLDesc(each))]
+
+        return sum(ask_each(self.libvirt, files, self.connection.listAllDomains()), [])
 
     def _start(self, handle: Any) -> None:
         """Start a domain paused; libvirt may still be at it for a run that was killed."""
         try:
-            within(START_TIMEOUT, handle.createWithFlags, self.libvirt.VIR_DOMAIN_START_PAUSED)
-        except Hangs:
+            call_with_timeout(START_TIMEOUT, handle.createWithFlags, self.libvirt.VIR_DOMAIN_START_PAUSED)
+        except TimedOut:
             with suppress(self.libvirt.libvirtError):
                 handle.destroy()
             raise Unavailable(
@@ -183,8 +191,8 @@ class Lifecycle:
             flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
         try:
             if flags:
-                within(ATTACH_TIMEOUT, handle.attachDeviceFlags, text(device), flags)
-        except Hangs:
+                call_with_timeout(ATTACH_TIMEOUT, handle.attachDeviceFlags, text(device), flags)
+        except TimedOut:
             if live and not _has(handle, alias):
                 raise Unavailable(
                     "device %s was not attached in %d s: see that its storage answers, and run again: "
@@ -198,7 +206,7 @@ class Lifecycle:
             handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
         if not live:
             return
-        said, repeat = "unmount it there and run again", time.monotonic()
+        reason, repeat = "unmount it there and run again", time.monotonic()
         deadline = repeat + DETACH_TIMEOUT
         while _has(handle, alias):
             if time.monotonic() >= repeat:
@@ -206,14 +214,14 @@ class Lifecycle:
                 try:
                     handle.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
                 except libvirt.libvirtError as error:
-                    said = str(error)  # it may be on its way out already
+                    reason = str(error)  # it may be on its way out already
             elif time.monotonic() > deadline:
-                raise Unavailable("the guest did not let go of device %s in %d s: %s" % (alias, DETACH_TIMEOUT, said))
+                raise Unavailable("the guest did not let go of device %s in %d s: %s" % (alias, DETACH_TIMEOUT, reason))
             else:
                 time.sleep(POLL)
 
-    def _woken(self, change: Change, handle: Any) -> Started:
-        """A domain of before on its way to running; it waits for the ports that are new to it."""
+    def _wake(self, change: Change, handle: Any) -> Started:
+        """Start a domain that is off; one that is to run waits for the ports that are new to it."""
         before, after = change.before, change.after
         ports = after.interfaces or ()
         if before.status == "SHUTOFF":
@@ -235,11 +243,10 @@ class Lifecycle:
             if persistent:
                 self._undefine(handle)
         self._secrets.forget(change.before.volumes)
-        directory = instance_path(self.state_path, change.key)
-        iso.remove_remains(os.path.join(directory, "config.iso"))
-        remove(*(os.path.join(directory, name) for name in self.own_files(change.wanted)))
-        with suppress(OSError):  # the root disk may still be there, or nothing was
-            os.rmdir(directory)
+        path = instance_path(self.state_path, change.key)
+        iso.remove_remains(os.path.join(path, "config.iso"))
+        remove(*(os.path.join(path, name) for name in self.own_files(change.wanted)))
+        directory.remove_if_unused(path)
         return replace(change.before, status="DELETED")
 
     def _undefine(self, handle: Any) -> None:
@@ -248,17 +255,27 @@ class Lifecycle:
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
         handle.undefineFlags(flags | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0))
 
+    def _write_owner(self, domain: Domain) -> None:
+        """Say in the instance's directory whose it is."""
+        directory.write(
+            self.state_path, directory.Owner(domain.uuid, domain.name, domain.record_id, domain.labels.project_id)
+        )
+
     def _write_drive(self, domain: Domain) -> None:
         make_directory(os.path.dirname(domain.drive.path))
         iso.write(domain.drive.path, domain.config_drive or {})
 
     def own_files(self, item: Domain) -> list[str]:
-        """What of ours is in the instance's directory: config drive and console log, and what virtlogd rolled over."""
+        """What of ours is in the instance's directory: config drive and console log, and what virtlogd rolled over.
+
+        The word of whose the directory is goes with the last disk.
+        """
         try:
             names = os.listdir(instance_path(self.state_path, item.uuid))
         except FileNotFoundError:
             return []
-        return [name for name in names if name.startswith(("config.iso", "console.log"))]
+        last = () if any(name.startswith("root.") for name in names) else (directory.FILE,)
+        return [name for name in names if name.startswith(("config.iso", "console.log", *last))]
 
 
 def _has(handle: Any, alias: str, flags: int = 0) -> bool:

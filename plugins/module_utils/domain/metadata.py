@@ -9,6 +9,7 @@ import json
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from ..core.libvirt import MARK
 from ..core.names import NAMESPACE
 from .elements import add, attribute
 from .model import Domain, Labels
@@ -31,9 +32,10 @@ def blocks(domain: Domain) -> dict[str, Element]:
 
 def mark(domain: Domain) -> Element:
     """The metadata by which a domain is known as ours, and what it says about its instance."""
-    block = Element(ours("instance"), uuid=domain.uuid)
-    if domain.created:
-        block.set("created", domain.created)
+    block = Element(MARK, uuid=domain.uuid)
+    for name, value in (("created", domain.created), ("record", domain.record_id)):
+        if value is not None:
+            block.set(name, value)
     for name in NAMED:
         value = getattr(domain.labels, name)
         if value is not None:
@@ -42,8 +44,8 @@ def mark(domain: Domain) -> Element:
         add(block, ours("property"), name=key, value=value)
     for key, value in domain.labels.metadata or ():
         add(block, ours("meta"), name=key, value=value)
-    if domain.resources:
-        add(block, ours("resources"), json.dumps(domain.resources, sort_keys=True))
+    if domain.allocation:
+        add(block, ours("allocation"), json.dumps(domain.allocation, sort_keys=True))
     return block
 
 
@@ -73,11 +75,13 @@ def unprefixed(element: Element) -> Element:
 
 def parse_labels(metadata: Element) -> Labels:
     """What a domain's metadata says about its instance."""
-    block, nova = metadata.find(ours("instance")), metadata.find(_novas("instance"))
-    said = {name: attribute(block.find(ours(name)), "name") for name in NAMED}
+    block, nova = metadata.find(MARK), metadata.find(_novas("instance"))
+    named = {name: attribute(block.find(ours(name)), "name") for name in NAMED}
     if nova is not None:
-        said.update({name + "_name": nova.findtext("*/" + _novas(name)) or None for name in ("user", "project")})
-    return Labels(metadata=tuple((each.get("name"), each.get("value")) for each in block.findall(ours("meta"))), **said)
+        named.update({name + "_name": nova.findtext("*/" + _novas(name)) or None for name in ("user", "project")})
+    return Labels(
+        metadata=tuple((each.get("name"), each.get("value")) for each in block.findall(ours("meta"))), **named
+    )
 
 
 def parse_name(metadata: Element) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 from ..core.change import Change, over
 from ..core.change import plan as plan_items
-from ..core.errors import LaunchError
+from ..core.errors import Conflict, LaunchError
 from . import changes
 from .device import Disk
 
@@ -58,7 +58,8 @@ class Domain:
     It boots from its root disk, else from the volume that says so. disk is the flavor's, in GiB.
     name is the instance's; namesake: another domain of the host had it, so that libvirt knows this one by a longer one.
     Fields that are not compared are made with the domain and stay until it is made anew.
-    resources are the CPUs, pages and PCI devices that the scheduler gave it (schedule/hardware/fit.py), None for any.
+    allocation are the CPUs, pages and PCI devices that the scheduler gave it (schedule/hardware/fit.py), None for any.
+    record_id is the identity of the record that the instance is in; None for one that does not say.
     config_drive maps the paths in the config drive to their bytes.
     """
 
@@ -72,6 +73,7 @@ class Domain:
     volumes: tuple | None = None
     interfaces: tuple | None = None
     status: str = "ACTIVE"
+    record_id: str | None = None
     namesake: bool = field(default=False, compare=False)
     drive: Disk | None = field(default=None, compare=False)
     disk: int | None = field(default=None, compare=False)
@@ -81,7 +83,7 @@ class Domain:
     architecture: str = field(default="x86_64", compare=False)
     cpu_model: str | None = field(default=None, compare=False)
     vnc: bool = field(default=False, compare=False)
-    resources: Mapping | None = field(default=None, compare=False)
+    allocation: Mapping | None = field(default=None, compare=False)
     config_drive: Mapping | None = field(default=None, compare=False, repr=False)
     fault: LaunchError | None = field(default=None, compare=False)
 
@@ -109,6 +111,14 @@ class Domain:
         known = {changes.port(each) for each in before.interfaces or ()} if before else set()
         return before is None or any(changes.port(each) not in known for each in self.interfaces or ())
 
+    def check_record(self, record_id: str | None) -> None:
+        """Conflict if what exists with this domain's UUID is of another record than the one that asks."""
+        if self.record_id and record_id and self.record_id != record_id:
+            raise Conflict(
+                "domain %s has uuid %s and belongs to another record (%s): launch or destroy it with the database "
+                "that has this record" % (self.name, self.uuid, record_id)
+            )
+
     def over(self, before: Domain | None) -> Domain:
         """The domain's next state: running, with the labels, volumes and ports asked for; Conflict for the rest."""
         if self.fault is not None:
@@ -116,14 +126,15 @@ class Domain:
         if before is None:
             return self
         changes.refuse(self, before)
-        volumes = changes.merged(self.volumes, before.volumes, changes.volume)
+        volumes = changes.merge(self.volumes, before.volumes, changes.volume)
         if before.status == "SHUTOFF":
-            volumes = changes.renewed(volumes, self.volumes)
+            volumes = changes.renew(volumes, self.volumes)
         return replace(
             before,
             labels=over(self.labels, before.labels),
-            volumes=changes.grown(volumes, self.volumes, before.volumes),
-            interfaces=changes.merged(self.interfaces, before.interfaces, changes.port),
+            record_id=self.record_id or before.record_id,
+            volumes=changes.grow(volumes, self.volumes, before.volumes),
+            interfaces=changes.merge(self.interfaces, before.interfaces, changes.port),
             status="ACTIVE",
             config_drive=self.config_drive,
         )
@@ -134,6 +145,7 @@ class Domain:
             "uuid": self.uuid,
             "instance_uuid": self.uuid,
             "name": self.name,
+            "record_id": self.record_id,
             "status": self.status,
             "vcpus": self.vcpus,
             "ram": self.ram,
@@ -154,15 +166,6 @@ class Domain:
             "console": self.console,
             "created": self.created,
         }
-
-    def as_text(self) -> str:
-        """The domain's XML, for diffs: of what is there only what is ours."""
-        from . import elements, xml  # which builds on this module
-
-        sizes = "".join(
-            "<!-- %s: %d bytes -->\n" % (disk.target, disk.size) for disk in self.volumes or () if disk.size
-        )
-        return "<!-- %s -->\n%s%s" % (self.status, sizes, elements.text(xml.definition(self)))
 
 
 @dataclass(frozen=True)

@@ -30,5 +30,5 @@ def plugged() -> dict[str, str]:
 
 def _list(table: str, columns: str, *records: str) -> list[list]:
     arguments = ("--timeout=5", "--format=json", "--columns=" + columns, "list", table)
-    said = command("ovs-vsctl", *arguments, *records, package="openvswitch-switch")
-    return json.loads(said)["data"]
+    output = command("ovs-vsctl", *arguments, *records, package="openvswitch-switch")
+    return json.loads(output)["data"]

@@ -13,6 +13,7 @@ from typing import Any
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
 from . import connection
+from .allocation import check_pci_address
 from .changes import HARDWARE
 from .config_drive import files
 from .device import Disk, Interface
@@ -24,24 +25,49 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Whose the instance is.
 OWNER = ("project_id", "project_name", "user_id", "user_name")
 
+# The options beside the documents: of the host, the results of other stages, and what is shown nowhere.
+OPTIONS = {
+    "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
+    "cpu_model": {"type": "str"},
+    "vnc": {"type": "bool", "default": False},
+    "integration_bridge": {"type": "str", "default": "br-int"},
+    "vif_plugging_timeout": {"type": "int", "default": 60},
+    **{name: {"type": "list", "elements": "dict", "default": []} for name in ("ports", "volumes", "images")},
+    **{name: {"type": "dict", "default": {}, "no_log": True} for name in ("user_data", "volume_secrets")},
+    # A text, as the values of a dictionary would each be masked, wherever they occur in a result.
+    "vendor_data": {"type": "str", "default": "{}", "no_log": True},
+}
+
+# The types of what a document holds, and of the elements of that.
+TYPES = {
+    **dict.fromkeys(("flavor", "image", "image.properties", "metadata", "allocation"), (dict, None)),
+    **dict.fromkeys(("ports", "volumes"), (list, dict)),
+    "ssh_keys": (list, str),
+}
+
 _CDROM_TARGETS = {"ide": "hda", "sata": "sda", "scsi": "sda", "usb": "sda"}
 
 
 def parse(params: dict[str, Any]) -> list[Domain]:
-    """The domains that the module's parameters ask for; InvalidRequest names every document that is wrong.
+    """The domains that the module's parameters ask for; InvalidRequest names every document without an identity.
 
-    A domain whose parts failed or are missing carries that as its fault, and stops nobody else.
+    What else is wrong with a document is its domain's fault, as is a part that failed or is missing: nobody else's.
+    With state absent nothing but the identity is looked at.
     """
-    user_data = params.get("user_data") or {}
-    vendor_data = _json_object(params.get("vendor_data"), "vendor_data")
+    present = params.get("state") != "absent"
+    vendor_data = _json_object(params.get("vendor_data"), "vendor_data") if present else {}
     wanted, problems = [], []
     for document in params["domains"]:
         try:
-            wanted.append(_domain(document, params, user_data, vendor_data))
+            domain = _identify(document, params)
         except InvalidRequest as error:
             problems.append(str(error))
-    said = [domain.uuid for domain in wanted]
-    problems += ["uuid %s is given twice" % value for value in sorted(set(said)) if said.count(value) > 1]
+            continue
+        wanted.append(
+            _complete(domain, document, params, vendor_data) if present else replace(domain, status="DELETED")
+        )
+    uuids = [domain.uuid for domain in wanted]
+    problems += ["uuid %s is given twice" % value for value in sorted(set(uuids)) if uuids.count(value) > 1]
     if problems:
         raise InvalidRequest("; ".join(problems))
     return wanted
@@ -57,55 +83,73 @@ def _json_object(text: str | None, name: str) -> dict[str, Any]:
     return value
 
 
-def _domain(document: dict[str, Any], params: dict[str, Any], user_data: dict, vendor_data: dict) -> Domain:
-    """One wanted domain: identity first, which is all that absent needs."""
+def _identify(document: dict[str, Any], params: dict[str, Any]) -> Domain:
+    """Which domain a document is about, and what follows from that alone; InvalidRequest if it does not say."""
     name = checked_name(document.get("name"), "domain")
-    try:
-        identity = str(uuid.UUID(document.get("uuid")))
-    except (AttributeError, TypeError, ValueError):
-        raise InvalidRequest("domain %s: uuid %r is not a UUID" % (name, document.get("uuid"))) from None
-    domain = Domain(
+    identity = _uuid(name, "uuid", document.get("uuid"))
+    record_id = document.get("record_id")
+    return Domain(
         uuid=identity,
         name=name,
-        labels=_labels(document),
+        record_id=None if record_id is None else _uuid(name, "record_id", record_id),
         cpu_model=params.get("cpu_model"),
         vnc=bool(params.get("vnc")),
         console=instance_path(params["state_path"], identity, "console.log"),
     )
-    if params.get("state") == "absent":
-        return replace(domain, status="DELETED")
+
+
+def _uuid(name: str, key: str, value: Any) -> str:
     try:
-        return _furnished(domain, document, params, user_data.get(name), vendor_data)
-    except InvalidRequest:
-        raise
+        return str(uuid.UUID(value))
+    except (AttributeError, TypeError, ValueError):
+        raise InvalidRequest("domain %s: %s %r is not a UUID" % (name, key, value)) from None
+
+
+def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], vendor_data: dict) -> Domain:
+    """The domain with everything that its document asks for, or with the fault that prevents it."""
+    try:
+        _check_types(document)
+        domain = replace(domain, labels=_labels(document))
+        return _with_parts(domain, document, params, vendor_data)
     except LaunchError as error:
         return replace(domain, fault=error)
+
+
+def _check_types(document: dict[str, Any]) -> None:
+    """InvalidRequest naming a key whose value is of another type than we read."""
+    values = {**document, "image.properties": None}
+    for key, (kind, element) in TYPES.items():
+        value = values.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, kind) or (element and not all(isinstance(each, element) for each in value)):
+            words = "a mapping" if kind is dict else "a list of %s" % ("texts" if element is str else "mappings")
+            raise InvalidRequest("domain %s: %s %r: %s is needed" % (document["name"], key, value, words))
+        if key == "image":
+            values["image.properties"] = value.get("properties")
 
 
 def _labels(document: dict[str, Any]) -> Labels:
     """Everything the domain's metadata is to say; values that XML cannot hold are refused."""
     metadata = document.get("metadata")
-    labels = Labels(
-        flavor=(document.get("flavor") or {}).get("name"),
-        image=(document.get("image") or {}).get("name"),
-        metadata=None if metadata is None else tuple(sorted(metadata.items())),
+    texts = {
+        "flavor": (document.get("flavor") or {}).get("name"),
+        "image": (document.get("image") or {}).get("name"),
         **{name: document.get(name) for name in OWNER},
-    )
-    said = {name: value for name, value in vars(labels).items() if name != "metadata"}
-    for key, value in (labels.metadata or ()) + tuple(said.items()):
-        if value is not None and (not isinstance(value, str) or _NOT_XML.search(key + value)):
-            raise InvalidRequest(
-                "domain %s: %s %r: use text without control characters" % (document["name"], key, value)
-            )
-    return labels
+    }
+    for key, value in [*(metadata or {}).items(), *_mentioned(texts).items()]:
+        _check_text(document["name"], key, value)
+    return Labels(metadata=None if metadata is None else tuple(sorted(metadata.items())), **texts)
 
 
-def _furnished(
-    domain: Domain, document: dict[str, Any], params: dict[str, Any], user_data: Any, vendor_data: dict
-) -> Domain:
+def _check_text(name: str, key: Any, value: Any) -> None:
+    """InvalidRequest for what XML cannot hold."""
+    if not all(isinstance(each, str) and not _NOT_XML.search(each) for each in (key, value)):
+        raise InvalidRequest("domain %s: %s %r: use text without control characters" % (name, key, value))
+
+
+def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any], vendor_data: dict) -> Domain:
     """The domain with all its parts; a LaunchError if one of them failed or is missing."""
-    if user_data is not None and not isinstance(user_data, str):
-        raise InvalidRequest("user_data of %s: a text is needed" % domain.name)
     flavor, image = document.get("flavor") or {}, document.get("image") or {}
     ports = _parts("port", domain.uuid, document.get("ports"), params.get("ports"))
     volumes = _parts("volume", domain.uuid, document.get("volumes"), params.get("volumes"))
@@ -121,15 +165,45 @@ def _furnished(
         volumes=None if disks is None else tuple(disks),
         interfaces=None if ports is None else tuple(_interface(port, params) for port in ports),
         drive=_drive(domain, properties, params),
-        disk=flavor.get("disk"),
-        resources=document.get("resources") or None,
-        config_drive=files(document, ports or [], user_data, vendor_data),
+        disk=_disk_size(domain, flavor),
+        allocation=_allocation(document),
+        config_drive=files(document, ports or [], _user_data(domain, params), vendor_data),
     )
+
+
+def _allocation(document: dict[str, Any]) -> dict[str, Any] | None:
+    """What the scheduler allocated; InvalidRequest for a PCI device that is none."""
+    allocation = document.get("allocation") or None
+    for address in (allocation or {}).get("pci") or ():
+        check_pci_address(address)
+    return allocation
+
+
+def _user_data(domain: Domain, params: dict[str, Any]) -> bytes | None:
+    """The bytes for the config drive; a text that Ansible read from bytes becomes these again."""
+    text = (params.get("user_data") or {}).get(domain.name)
+    if text is None:
+        return None
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except (AttributeError, UnicodeEncodeError):
+        raise InvalidRequest("user_data of %s: a text is needed" % domain.name) from None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _disk_size(domain: Domain, flavor: dict[str, Any]) -> int | None:
+    value = flavor.get("disk")
+    if value is not None and not (_is_number(value) and value >= 0):
+        raise InvalidRequest("domain %s: flavor.disk %r: a number of GiB is needed" % (domain.name, value))
+    return value
 
 
 def _positive(domain: Domain, field: str, flavor: dict[str, Any]) -> int:
     value = flavor.get(field)
-    if not isinstance(value, int) or value <= 0:
+    if not _is_number(value) or value <= 0:
         raise InvalidRequest("domain %s: flavor.%s %r: a number above 0 is needed" % (domain.name, field, value))
     return value
 
@@ -137,21 +211,23 @@ def _positive(domain: Domain, field: str, flavor: dict[str, Any]) -> int:
 def _parts(noun: str, owner: str, asked: list | None, results: list | None) -> list[dict[str, Any]] | None:
     """A result for each part the document names; PartFailed for one that failed, NotFound for a missing one.
 
-    Several instances may have the same volume, each with a result of its own.
+    Several instances may have the same volume, each with a result of its own. Without any results, not even an empty
+    list, the document itself has them.
     """
     if asked is None:
         return None
-    known = {result.get("id"): result for result in results or []}
-    known.update({result.get("id"): result for result in results or [] if result.get("instance_uuid") == owner})
-    missing = [part["id"] for part in asked if part["id"] not in known]
+    results = asked if results is None else results
+    known = {result.get("id"): result for result in results}
+    known.update({result.get("id"): result for result in results if result.get("instance_uuid") == owner})
+    missing = [str(part.get("id")) for part in asked if not part.get("id") or part["id"] not in known]
     if missing:
         raise NotFound("no result of %s %s is given: run that stage first" % (noun, ", ".join(missing)))
-    mine = [{**part, **_said(known[part["id"]])} for part in asked]
+    mine = [{**part, **_mentioned(known[part["id"]])} for part in asked]
     _refuse_failed(noun, mine)
     return mine
 
 
-def _said(result: dict[str, Any]) -> dict[str, Any]:
+def _mentioned(result: dict[str, Any]) -> dict[str, Any]:
     """What a result says; None says nothing."""
     return {key: value for key, value in result.items() if value is not None}
 
@@ -164,16 +240,17 @@ def _refuse_failed(noun: str, results: list[dict[str, Any]]) -> None:
 
 
 def _root(domain: Domain, image: dict[str, Any], params: dict[str, Any]) -> Disk:
-    """The root disk that the image stage made."""
-    mine = [result for result in params.get("images") or [] if result.get("instance_uuid") == domain.uuid]
+    """The root disk that the image stage made; without any results, not even an empty list, the document's own."""
+    results = params.get("images")
+    mine = [image] if results is None else [each for each in results if each.get("instance_uuid") == domain.uuid]
     _refuse_failed("image", mine)
-    if not mine:
+    if not mine or not mine[0].get("path"):
         raise NotFound("no result of image %s is given: run that stage first" % image.get("name"))
     return Disk(
         role="root",
         target="vda",
         path=mine[0]["path"],
-        format=mine[0]["format"],
+        format=mine[0].get("format") or "qcow2",
         base=mine[0].get("base"),
         base_format=mine[0].get("disk_format"),
         boot=True,
@@ -208,7 +285,10 @@ def _hardware(domain: Domain, properties: dict[str, Any]) -> tuple:
                 "domain %s: image property %s %r: use one of %s"
                 % (domain.name, name, properties[name], ", ".join(offered))
             )
-    return tuple((name, str(properties[name])) for name in HARDWARE if properties.get(name))
+    hardware = tuple((name, str(properties[name])) for name in HARDWARE if properties.get(name))
+    for name, value in hardware:
+        _check_text(domain.name, name, value)
+    return hardware
 
 
 def _drive(domain: Domain, properties: dict[str, Any], params: dict[str, Any]) -> Disk:

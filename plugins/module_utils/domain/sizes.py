@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import Unavailable
-from .changes import sized
+from .changes import set_sizes
 from .device import Disk
-from .patience import Hangs, within
+from .timeout import TimedOut, call_with_timeout
 
 # Seconds that QEMU has to tell the size of a disk, or to take on a new one.
 TIMEOUT = 30
@@ -28,13 +28,13 @@ def grow(libvirt: Any, handle: Any, before: tuple | None, after: tuple | None) -
         if sizes.get(disk.role) and disk.size != sizes[disk.role]:
             _patient(disk, handle.blockResize, disk.target, disk.size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
             sizes[disk.role] = disk.size
-    return sized(before, sizes)
+    return set_sizes(before, sizes)
 
 
 def _patient(disk: Disk, call: Any, *arguments: Any) -> Any:
     try:
-        return within(TIMEOUT, call, *arguments)
-    except Hangs:
+        return call_with_timeout(TIMEOUT, call, *arguments)
+    except TimedOut:
         raise Unavailable(
             "volume %s: QEMU did not answer in %d s: see that its storage answers, and run again" % (disk.role, TIMEOUT)
         ) from None

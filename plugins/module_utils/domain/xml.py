@@ -8,9 +8,10 @@ import json
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from . import metadata, resources
+from ..core.libvirt import MARK, mebibytes
+from . import allocation, metadata
 from .devices import disk, interface, parse_disk, parse_interface
-from .elements import add
+from .elements import add, text
 from .model import Domain, longer_name
 
 _X86 = ("x86_64", "i686")
@@ -26,22 +27,22 @@ def definition(domain: Domain) -> Element:
     add(root, "memory", domain.ram, unit="MiB")
     add(root, "vcpu", domain.vcpus)
     _add_machine(root, domain)
-    resources.write(root, domain.resources or {})
+    allocation.write(root, domain.allocation or {})
     add(root, "clock", offset="utc")
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         add(root, "on_" + event, action)
     devices = add(root, "devices")
     devices.extend(disk(each) for each in (domain.root, *(domain.volumes or ()), domain.drive) if each)
     devices.extend(interface(each) for each in domain.interfaces or ())
-    devices.extend(resources.host_device(address) for address in (domain.resources or {}).get("pci") or ())
+    devices.extend(allocation.host_device(address) for address in (domain.allocation or {}).get("pci") or ())
     _add_fixtures(devices, domain)
     return root
 
 
-def parse(text: str, status: str) -> Domain | None:
+def parse(description: str, status: str) -> Domain | None:
     """What of a domain's XML is ours; None if the domain is not one of ours."""
-    root = ElementTree.fromstring(text)
-    block = root.find("metadata/" + metadata.ours("instance"))
+    root = ElementTree.fromstring(description)
+    block = root.find("metadata/" + MARK)
     if block is None:
         return None
     disks = {disk.role: disk for disk in map(parse_disk, root.findall("devices/disk")) if disk}
@@ -66,33 +67,28 @@ def parse(text: str, status: str) -> Domain | None:
         disk=metadata.parse_disk_size(root.find("metadata")),
         console=None if log is None else log.get("file"),
         created=block.get("created"),
+        record_id=block.get("record"),
         virt_type=root.get("type"),
         architecture=root.find("os/type").get("arch", "x86_64"),
         vnc=root.find("devices/graphics[@type='vnc']") is not None,
-        resources=json.loads(block.findtext(metadata.ours("resources")) or "null"),
+        allocation=json.loads(block.findtext(metadata.ours("allocation")) or "null"),
     )
 
 
-def has_alias(text: str, alias: str) -> bool:
+def as_text(domain: Domain) -> str:
+    """The domain's XML, for diffs: of what is there only what is ours."""
+    sizes = "".join("<!-- %s: %d bytes -->\n" % (disk.target, disk.size) for disk in domain.volumes or () if disk.size)
+    return "<!-- %s -->\n%s%s" % (domain.status, sizes, text(definition(domain)))
+
+
+def has_alias(description: str, alias: str) -> bool:
     """Whether a domain's XML has a device of that alias."""
-    return any(each.get("name") == alias for each in ElementTree.fromstring(text).iterfind("devices/*/alias"))
+    return any(each.get("name") == alias for each in ElementTree.fromstring(description).iterfind("devices/*/alias"))
 
 
-def files(text: str) -> list[str]:
+def files(description: str) -> list[str]:
     """The files that any domain's disks are, those below others among them."""
-    return [each.get("file") for each in ElementTree.fromstring(text).iterfind("devices/disk//source[@file]")]
-
-
-def size(text: str) -> tuple[int, int]:
-    """vCPUs and MiB of memory of any domain's XML."""
-    root = ElementTree.fromstring(text)
-    return int(root.findtext("vcpu")), mebibytes(root.find("memory"))
-
-
-def mebibytes(memory: Element) -> int:
-    """A libvirt amount of memory in MiB."""
-    scale = {"b": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-    return int(memory.text) * scale[memory.get("unit", "KiB")] >> 20
+    return [each.get("file") for each in ElementTree.fromstring(description).iterfind("devices/disk//source[@file]")]
 
 
 def _add_machine(root: Element, domain: Domain) -> None:

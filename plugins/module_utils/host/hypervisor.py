@@ -1,49 +1,17 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The host's libvirt: its connection, its errors, and whether its KVM is one to use."""
+"""Which virtualization a host uses, and whether its KVM is one to use."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any
 
-from ..core.errors import MissingLibrary, Unavailable
-
-URI = "qemu:///system"
+from ..core.errors import Unavailable
 
 # linux/kvm.h: _IO(0xAE, 0x01)
 KVM_CREATE_VM = 0xAE01
-
-
-def load() -> Any:
-    """The libvirt library, which says nothing on stderr any more; MissingLibrary if it cannot be imported."""
-    try:
-        import libvirt
-    except ImportError as error:
-        raise MissingLibrary("libvirt: python3-libvirt of the distribution") from error
-    libvirt.registerErrorHandler(lambda context, error: None, None)
-    return libvirt
-
-
-def open_connection(libvirt: Any) -> Any:
-    """A connection to the host's libvirt; Unavailable if it does not answer."""
-    try:
-        return libvirt.open(URI)
-    except libvirt.libvirtError as error:
-        raise Unavailable(
-            "libvirt on this host does not answer (%s): start libvirtd, or see journalctl -u libvirtd" % error
-        ) from error
-
-
-@contextmanager
-def libvirt_errors(libvirt: Any) -> Iterator[None]:
-    """Turn libvirt's errors into ours. None is an abort: another host may do."""
-    try:
-        yield
-    except libvirt.libvirtError as error:
-        raise Unavailable("libvirt: %s" % error) from error
 
 
 def chosen_virt_type(libvirt: Any, connection: Any, asked: str, architecture: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A compute host's room and abilities from its libvirt, read over one connection."""
+"""A compute host's room and its other facts from its libvirt, read over one connection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import platform
 import socket
 from typing import Any
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
+from ..core.libvirt import MARK, ask_each, libvirt_errors, load, mebibytes, open_connection
 from ..core.names import numbers
-from ..domain import xml
-from .hypervisor import chosen_virt_type, libvirt_errors, load, open_connection
+from .hypervisor import chosen_virt_type
 from .model import ComputeNode
 
 GIB = 1024**3
@@ -21,50 +22,71 @@ PCI_DEVICES = "/sys/bus/pci/devices"
 
 def find(params: dict[str, Any]) -> list[ComputeNode]:
     """This host as the only element of a list; MissingLibrary or Unavailable if there is no libvirt to ask."""
+    return [ComputeNode(**read_room(params), **read_facts(params))]
+
+
+def read_room(params: dict[str, Any]) -> dict[str, Any]:
+    """The host's room and what of it is in use, by the names that a ComputeNode has for them; quick to ask."""
     libvirt = load()
     connection = open_connection(libvirt)
     with libvirt_errors(libvirt):
-        architecture, memory_mb, vcpus = connection.getInfo()[:3]
+        _architecture, memory_mb, vcpus = connection.getInfo()[:3]
         running = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-        disk_gb, free_disk_gb = _disk(params["state_path"])
-        told = connection.getCapabilities()
-        abilities = {**capabilities(told), "cpu_features": _cpu_features(libvirt, connection, told)}
-        node = ComputeNode(
-            host=params["host"] or platform.node().partition(".")[0],
-            hypervisor_type=connection.getType(),
-            hypervisor_version=connection.getVersion(),
-            virt_type=chosen_virt_type(libvirt, connection, params["virt_type"], architecture),
-            architecture=architecture,
-            vcpus=vcpus,
-            memory_mb=memory_mb,
-            disk_gb=disk_gb,
-            free_disk_gb=free_disk_gb,
-            pci_devices=_pci_devices(),
-            host_ip=_address(),
-            **abilities,
-            **usage([domain.XMLDesc() for domain in running]),
-        )
-    return [node]
+        texts = ask_each(libvirt, lambda domain: domain.XMLDesc(), running)
+    disk_gb, free_disk_gb = _disk(params["state_path"])
+    return {
+        "host": params["host"] or platform.node().partition(".")[0],
+        "vcpus": vcpus,
+        "memory_mb": memory_mb,
+        "disk_gb": disk_gb,
+        "free_disk_gb": free_disk_gb,
+        **usage(texts, params.get("record_id")),
+    }
 
 
-def capabilities(text: str) -> dict[str, Any]:
-    """CPU, NUMA cells and pages from libvirt's capabilities."""
-    cpu = ElementTree.fromstring(text).find("host/cpu")
-    cells = tuple(_cell(each) for each in ElementTree.fromstring(text).iterfind("host/topology/cells/cell"))
+def read_facts(params: dict[str, Any]) -> dict[str, Any]:
+    """What else a ComputeNode has: what the host is, which changes with its hardware and its packages only.
+
+    Slow to ask: libvirt looks at all its emulators and at the topology anew, and a KVM is tried.
+    """
+    libvirt = load()
+    connection = open_connection(libvirt)
+    with libvirt_errors(libvirt):
+        architecture = connection.getInfo()[0]
+        cpu, known = capabilities(connection.getCapabilities())
+        return {
+            "hypervisor_type": connection.getType(),
+            "hypervisor_version": connection.getVersion(),
+            "virt_type": chosen_virt_type(libvirt, connection, params["virt_type"], architecture),
+            "architecture": architecture,
+            "pci_devices": _pci_devices(),
+            "host_ip": _address(),
+            **known,
+            "cpu_features": _cpu_features(libvirt, connection, cpu),
+        }
+
+
+def capabilities(text: str) -> tuple[Element, dict[str, Any]]:
+    """The CPU in libvirt's capabilities, and what they say of CPU, NUMA cells and pages."""
+    host = ElementTree.fromstring(text).find("host")
+    cpu = host.find("cpu")
+    cells = tuple(_cell(each) for each in host.iterfind("topology/cells/cell"))
     pages = [dict(cell["pages"]) for cell in cells]
     sizes = sorted({size for each in pages for size in each}, key=int)[1:]
-    return {
+    return cpu, {
         "cpu_model": cpu.findtext("model"),
         "cpu_vendor": cpu.findtext("vendor"),
-        "cpu_features": tuple(sorted(each.get("name") for each in cpu.iterfind("feature"))),
         "numa_cells": cells,
         "hugepages": tuple({"size_kb": int(size), "total": sum(each.get(size, 0) for each in pages)} for size in sizes),
     }
 
 
-def usage(domains: list[str]) -> dict[str, int]:
-    """What running domains use, given their XML; foreign ones counted apart."""
-    figures = [(*xml.size(text), xml.parse(text, "ACTIVE") is None) for text in domains]
+def usage(texts: list[str], record_id: str | None = None) -> dict[str, int]:
+    """What running domains use, given their XML; those without our mark, or of another record, counted apart."""
+    domains = [ElementTree.fromstring(text) for text in texts]
+    figures = [
+        (int(each.findtext("vcpu")), mebibytes(each.find("memory")), _is_foreign(each, record_id)) for each in domains
+    ]
     return {
         "vcpus_used": sum(vcpus for vcpus, ram, foreign in figures),
         "memory_mb_used": sum(ram for vcpus, ram, foreign in figures),
@@ -74,9 +96,13 @@ def usage(domains: list[str]) -> dict[str, int]:
     }
 
 
-def _cpu_features(libvirt: Any, connection: Any, text: str) -> tuple:
-    """All features of the host's CPU, those too that its model stands for; what libvirt tells if it cannot say more."""
-    cpu = ElementTree.fromstring(text).find("host/cpu")
+def _is_foreign(domain: Element, record_id: str | None) -> bool:
+    mark = domain.find("metadata/" + MARK)
+    return mark is None or bool(record_id) and mark.get("record", record_id) != record_id
+
+
+def _cpu_features(libvirt: Any, connection: Any, cpu: Element) -> tuple:
+    """All features of the host's CPU, with those that its model stands for; those listed if libvirt cannot expand."""
     try:
         flags = libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES
         full = ElementTree.fromstring(connection.baselineCPU([ElementTree.tostring(cpu, encoding="unicode")], flags))
@@ -95,13 +121,13 @@ def _address() -> str | None:
             return None
 
 
-def _cell(cell: ElementTree.Element) -> dict[str, Any]:
+def _cell(cell: Element) -> dict[str, Any]:
     cores = {tuple(numbers(each.get("siblings"))) for each in cell.iterfind("cpus/cpu") if each.get("siblings")}
     return {
         **({"siblings": sorted(map(list, cores))} if cores else {}),
         "id": int(cell.get("id")),
         "cpus": [int(each.get("id")) for each in cell.iterfind("cpus/cpu")],
-        "memory_mb": xml.mebibytes(cell.find("memory")) if cell.find("memory") is not None else 0,
+        "memory_mb": mebibytes(cell.find("memory")) if cell.find("memory") is not None else 0,
         "pages": {each.get("size"): int(each.text) for each in cell.iterfind("pages")},
     }
 
@@ -123,15 +149,15 @@ def _pci_devices() -> tuple:
     return tuple(
         {
             "address": address,
-            "vendor_id": _said(address, "vendor")[2:],
-            "product_id": _said(address, "device")[2:],
-            "numa_node": int(_said(address, "numa_node") or -1),
+            "vendor_id": _attribute(address, "vendor")[2:],
+            "product_id": _attribute(address, "device")[2:],
+            "numa_node": int(_attribute(address, "numa_node") or -1),
         }
         for address in addresses
     )
 
 
-def _said(address: str, name: str) -> str:
+def _attribute(address: str, name: str) -> str:
     try:
         with open(os.path.join(PCI_DEVICES, address, name), encoding="ascii") as file:
             return file.read().strip()

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a compute node is: a host's room and abilities, as its libvirt tells them (the seed's step 5)."""
+"""What a compute node is: a host's room and capabilities, as its libvirt has them (the seed's step 5)."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class ComputeNode:
     def from_params(cls, params: dict[str, Any]) -> ComputeNode:
         """The node that a result of host_info tells of; keys that are not ours are left out."""
         known = {field.name for field in fields(cls)}
-        said = {key: value for key, value in params.items() if key in known}
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in said.items()})
+        values = {key: value for key, value in params.items() if key in known}
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
     def to_result(self) -> dict[str, Any]:
         """All of it; name is host."""

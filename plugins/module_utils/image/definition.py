@@ -64,7 +64,7 @@ class Definition:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def chosen(name: str, found: list[dict[str, Any]], project_id: str | None) -> dict[str, Any]:
+def choose(name: str, found: list[dict[str, Any]], project_id: str | None) -> dict[str, Any]:
     """The image of exactly that name: the project's own goes before others', one that is active before one that is not.
 
     NotFound if there is none, Conflict if there are several: databases may find names that differ in case as well.
@@ -101,7 +101,7 @@ def define(image: dict[str, Any], endpoint: str) -> Definition:
     )
 
 
-def faulty(name: str, error: LaunchError) -> Definition:
+def with_fault(name: str, error: LaunchError) -> Definition:
     """In place of an image that is of no use."""
     return Definition(name, fault=str(error))
 
@@ -128,9 +128,9 @@ def _fault(image: dict[str, Any]) -> str | None:
 
 def _properties(image: dict[str, Any]) -> dict[str, str]:
     """The image's own properties under nova's present names."""
-    told = {key: value for key, value in image.items() if key not in ATTRIBUTES and not key.startswith(NOTES)}
-    renamed = {RENAMED.get(key, key): str(value) for key, value in sorted(told.items()) if value is not None}
-    return {**renamed, **{key: str(told[key]) for key in RENAMED.values() if told.get(key) is not None}}
+    own = {key: value for key, value in image.items() if key not in ATTRIBUTES and not key.startswith(NOTES)}
+    renamed = {RENAMED.get(key, key): str(value) for key, value in sorted(own.items()) if value is not None}
+    return {**renamed, **{key: str(own[key]) for key in RENAMED.values() if own.get(key) is not None}}
 
 
 def _direct_url(image: dict[str, Any]) -> str | None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from ..cloud.session import connect
 from ..core.errors import InvalidRequest, LaunchError, NotFound, Refused
-from ..token.session import connect
-from .definition import Definition, chosen, define, faulty
+from .definition import Definition, choose, define, with_fault
 
 
 def find(params: dict[str, Any]) -> list[Definition]:
-    """A definition for each name or id, in order; what is wrong with one image is told in its place."""
+    """A definition for each name or id, in order; an image that is of no use has its fault in its place."""
     cloud = connect(params)
     api = cloud.api("image")
     asked = list(dict.fromkeys(params["images"]))
@@ -25,12 +25,12 @@ def find(params: dict[str, Any]) -> list[Definition]:
 def _definition(cloud: Any, api: Any, name: str, named: list[dict[str, Any]]) -> Definition:
     try:
         _check(name)
-        image = _get(api, name) if _is_id(name) else chosen(name, named, cloud.project_id)
+        image = _get(api, name) if _is_id(name) else choose(name, named, cloud.project_id)
         return define(image, api.endpoint)
     except LaunchError as error:
         if not error.abort:
             raise
-        return faulty(name, error)
+        return with_fault(name, error)
 
 
 def _get(api: Any, identity: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, Iterable, Iterator
 
 from ..core.change import Change
+from ..core.directory import remove_if_unused
 from ..core.disk import disk_errors, in_use, locked, make_directory, put_in_place, qemu_img, remove
 from ..core.errors import Conflict, InvalidRequest, LaunchError, Unavailable
 from .access import Access, access
@@ -226,14 +227,8 @@ def make_overlay(path: str, base: str, base_format: str, size: int) -> None:
         put_in_place(temporary, path)
     except (LaunchError, OSError):
         remove(temporary)
-        remove_if_empty(directory)
+        remove_if_unused(directory)
         raise
-
-
-def remove_if_empty(directory: str) -> None:
-    """Remove a directory if nothing is in it."""
-    with suppress(OSError):
-        os.rmdir(directory)
 
 
 def remove_root(image: Image) -> Image:
@@ -242,7 +237,7 @@ def remove_root(image: Image) -> Image:
     if in_use(path):
         raise Conflict("root disk %s: a running guest uses it; remove its domain first" % path)
     remove(path, path + ".part")
-    remove_if_empty(os.path.dirname(path))
+    remove_if_unused(os.path.dirname(path))
     return image
 
 

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable, Mapping
 
+from ..cloud.session import connect as connect_cloud
 from ..core.change import Change
 from ..core.errors import LaunchError, NotFound, Unavailable
-from ..core.together import side_by_side
-from ..token.session import connect as connect_cloud
+from ..core.parallel import map_parallel
 from . import neutron_rows as rows
 from .neutron_create import make
 from .neutron_floating import Floating
@@ -45,7 +45,7 @@ class Neutron:
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes; then, if that is asked for, wait until the ports that there are are ACTIVE."""
-        outcome = dict(zip((change.key for change in changes), side_by_side(self._finished, changes)))
+        outcome = dict(zip((change.key for change in changes), map_parallel(self._finished, changes)))
         if self.params.get("wait") and self.params.get("state", "present") == "present":
             self._await(outcome)
         return outcome

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Iterable
 
 from ..core.errors import InvalidRequest, NotFound
-from ..core.together import at_once
+from ..core.parallel import run_parallel
 from . import neutron_rows as rows
 from .item import Request
 from .neutron_floating import Floating, is_address, stray
@@ -39,7 +39,7 @@ class View:
         """What concerns these ports. Of what is to be removed only its identity is looked at."""
         present = state == "present"
         asked = [request for request in wanted if present]
-        ours, lent, offered, networks, groups = at_once(
+        ours, lent, offered, networks, groups = run_parallel(
             [
                 lambda: self._made(wanted),
                 lambda: self._lent([request for request in wanted if request.port or not present]),
@@ -51,7 +51,7 @@ class View:
         there = [*ours, *lent, *offered]
         self.groups.update(groups)
         with_floating = not present or bool(ours or lent or offered) or any(each.floating_ip for each in asked)
-        _nothing, floatings, externals = at_once(
+        _nothing, floatings, externals = run_parallel(
             [
                 lambda: self._learn(networks, there if present else []),
                 lambda: self._floatings() if with_floating else [],
@@ -99,7 +99,7 @@ class View:
         """All ports of the project that have our mark."""
         there = self.launcher.list("ports", "ports", "ports", project_id=self.project_id, device_id=instance_uuids)
         there = [row for row in there if rows.identity(row)]
-        groups, floatings, _nothing = at_once(
+        groups, floatings, _nothing = run_parallel(
             [lambda: self._groups([], there), self._floatings, lambda: self._learn([], there)]
         )
         self.groups.update(groups)
@@ -135,7 +135,7 @@ class View:
         """Keep these networks and those of these ports, with their subnets."""
         missing = {row["network_id"] for row in ports} - {row["id"] for row in networks}
         ids = sorted(missing | {row["id"] for row in networks})
-        others, subnets = at_once(
+        others, subnets = run_parallel(
             [
                 lambda: self.user.list("networks", "networks", "networks", id=sorted(missing)),
                 lambda: self.user.list("subnets", "subnets", "subnets", network_id=ids),

@@ -8,10 +8,10 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from ..cloud.session import Cloud, connect
 from ..core.errors import NotFound
 from . import policy
 from .model import Identity, check_project, embedded, identity_of
-from .session import Cloud, connect
 
 # The version of access rules that model.py knows; without it Keystone does not vouch for tokens that have some.
 ACCESS_RULES = "1.0"

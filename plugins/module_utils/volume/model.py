@@ -1,28 +1,19 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a volume on a compute host is: a disk file that outlives instances, and the record beside it."""
+"""What a volume on a compute host is: a disk file that outlives instances, and the record beside it; pure."""
 
 from __future__ import annotations
 
 import os
-import uuid
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Callable
+from typing import Any
 
 from ..core.change import over
-from ..core.errors import Conflict, InvalidRequest, NotFound
-from ..core.names import checked_name
+from ..core.errors import Conflict, NotFound
 
 GIB = 1024**3
 FORMATS = ("raw", "qcow2")
-RECORDED = ("id", "name", "instance_uuid", "size", "format", "status")
-ASKED = ("id", "name", "instance_uuid", "size", "format", "host", "device", "delete_on_termination")
-# What a volume of each service cannot have.
-FOREIGN = {
-    "file": ("type", "image", "snapshot", "boot", "multiattach"),
-    "cinder": ("format",),
-    "rbd": ("format", "type"),
-}
+RECORDED = ("id", "name", "instance_uuid", "size", "format", "status", "record_id")
 
 
 @dataclass(frozen=True)
@@ -41,7 +32,8 @@ class User:
 class Volume:
     """A volume: size in GiB; path: its disk, None while there is none.
 
-    status: creating until the disk has its name, available from then on. The fields after it do not belong to what a
+    status: creating until the disk has its name, available from then on. record_id: the identity of the record of
+    instances and volumes that it is in. The fields after it do not belong to what a
     volume is: where and how an instance has it, the domains that use it, and the bytes it takes on the host's disk.
     """
 
@@ -52,6 +44,7 @@ class Volume:
     format: str | None = None
     path: str | None = None
     status: str | None = None
+    record_id: str | None = None
     host: str | None = field(default=None, compare=False)
     device: str | None = field(default=None, compare=False)
     delete_on_termination: bool | None = field(default=None, compare=False)
@@ -78,18 +71,25 @@ class Volume:
         after = over(self, before)
         return replace(after, path=before.path, attached_to=before.attached_to, allocated=before.allocated)
 
+    def check_record(self, wanted: Volume) -> None:
+        """Conflict if it is in another record than the one that asks for it."""
+        if self.record_id and wanted.record_id and self.record_id != wanted.record_id:
+            raise Conflict(
+                "volume %s: belongs to another record (%s): use or delete it with the database that has this record"
+                % (wanted.label, self.record_id)
+            )
+
     def _check_over(self, before: Volume) -> None:
         """Conflict for what cannot be changed in place."""
         if self.format and self.format != before.format:
             raise Conflict("volume %s: format is %s and cannot become %s" % (self.label, before.format, self.format))
-        if self.size and before.size and self.size < before.size:
-            raise Conflict("volume %s: size %d GiB never shrinks, not to %d" % (self.label, before.size, self.size))
+        check_size("volume %s" % self.label, self.size, before.size)
         if self.instance_uuid and self.instance_uuid != before.instance_uuid:
             others = [user for user in before.attached_to if user.uuid != self.instance_uuid]
             if others:
                 raise Conflict(
                     "volume %s: instance_uuid cannot change while %s has it: detach it there first"
-                    % (self.label, _listed(others))
+                    % (self.label, _names(others))
                 )
 
     @property
@@ -101,7 +101,7 @@ class Volume:
         """Conflict if a running domain uses it, or if it belongs to another instance than the one that gives it up."""
         running = [user for user in self.attached_to if user.active]
         if running:
-            raise Conflict("volume %s: %s has it: detach it there first" % (self.label, _listed(running)))
+            raise Conflict("volume %s: %s has it: detach it there first" % (self.label, _names(running)))
         if wanted.instance_uuid and self.instance_uuid and wanted.instance_uuid != self.instance_uuid:
             raise Conflict("volume %s: belongs to instance %s by now" % (self.label, self.instance_uuid))
 
@@ -114,7 +114,13 @@ class Volume:
         return dict(asdict(self), name=self.label, attached_to=[asdict(user) for user in self.attached_to])
 
 
-def _listed(users: list[User]) -> str:
+def check_size(what: str, wanted: int | None, size: int | None) -> None:
+    """Conflict if a volume of `size` GiB is to become smaller; None is a size that is not asked for, or not known."""
+    if wanted and size and wanted < size:
+        raise Conflict("%s: size %d GiB never shrinks, not to %d" % (what, size, wanted))
+
+
+def _names(users: list[User]) -> str:
     return ", ".join(str(user) for user in users)
 
 
@@ -128,54 +134,3 @@ def from_record(record: dict[str, Any]) -> Volume:
 def disk_path(state_path: str, volume_id: str, disk_format: str) -> str:
     """Where a volume's disk is."""
     return os.path.join(state_path, "volumes", "%s.%s" % (volume_id, disk_format))
-
-
-def parse(params: dict[str, Any]) -> list[Volume]:
-    """The volumes that the module's parameters ask for; InvalidRequest naming every bad one."""
-    return checked(params, _volume)
-
-
-def checked(params: dict[str, Any], make: Callable[[dict[str, Any], dict[str, Any]], Any]) -> list[Any]:
-    """make(entry, params) for every volume asked for, whatever the service; InvalidRequest naming every bad one."""
-    volumes, wrong, seen = [], [], set()
-    for entry in params["volumes"]:
-        try:
-            volume = make(_checked(entry, params.get("service") or "file"), params)
-            if volume.key in seen:
-                raise InvalidRequest("is listed twice")
-            seen.add(volume.key)
-            volumes.append(volume)
-        except InvalidRequest as error:
-            wrong.append("volume %s: %s" % (entry.get("name") or entry.get("id"), error))
-    if wrong:
-        raise InvalidRequest("; ".join(wrong))
-    return volumes
-
-
-def _checked(entry: dict[str, Any], service: str) -> dict[str, Any]:
-    """The entry with its ids as UUIDs are written; InvalidRequest for what no such volume can have."""
-    if entry.get("size") is not None and entry["size"] <= 0:
-        raise InvalidRequest("size: %d GiB is not above 0" % entry["size"])
-    for option in FOREIGN[service]:
-        if entry.get(option):
-            raise InvalidRequest("%s: a volume of the service %s has none" % (option, service))
-    owner = entry.get("instance_uuid") and _uuid("instance_uuid", entry["instance_uuid"])
-    return dict(entry, id=_uuid("id", entry["id"]), instance_uuid=owner or None)
-
-
-def _volume(entry: dict[str, Any], params: dict[str, Any]) -> Volume:
-    if not os.path.isabs(params["state_path"]):
-        raise InvalidRequest("state_path %s: is not absolute" % params["state_path"])
-    if entry.get("name") is not None:
-        checked_name(entry["name"], "volume")
-    if entry.get("format") not in (None, *FORMATS):
-        raise InvalidRequest("format: %s is not one of %s" % (entry["format"], ", ".join(FORMATS)))
-    path = disk_path(params["state_path"], entry["id"], entry.get("format") or "raw")
-    return Volume(**{name: entry.get(name) for name in ASKED}, path=path, status="available")
-
-
-def _uuid(what: str, text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError as error:
-        raise InvalidRequest("%s: %r is not a UUID" % (what, text)) from error

@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import directory
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import libvirt as backend
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import lifecycle, xml
@@ -36,7 +37,7 @@ def test_a_domain_is_started_paused_and_resumed_when_its_port_is_wired(run, host
     assert host.domains[0].log == ["start", "resume"]
     assert domain.created
     assert not domain.interfaces[0].checksum_offload
-    assert os.listdir(str(tmp_path / "instances" / UUID)) == ["config.iso"]
+    assert sorted(os.listdir(str(tmp_path / "instances" / UUID))) == ["config.iso", "instance.json"]
 
 
 def test_a_second_run_keeps_it(run, host):
@@ -181,7 +182,7 @@ def test_absent_removes_what_is_ours_and_nothing_else(run, host, tmp_path):
         (directory / name).touch()
     action, domain = run("absent")
     assert (action, domain.status) == ("delete", "DELETED")
-    assert os.listdir(str(directory)) == ["root.qcow2"]
+    assert sorted(os.listdir(str(directory))) == ["instance.json", "root.qcow2"]
     assert host.domains == []
     assert run("absent") == ("keep", None)
 
@@ -201,3 +202,50 @@ def test_a_port_without_an_address_is_not_given_a_random_one(host, ask):
     outcome = stage.apply(plan(wanted, stage.read(wanted), "present"))
     assert isinstance(outcome[UUID], LaunchError)
     assert host.domains == []
+
+
+MINE, THEIRS = "aaaaaaaa-0000-4000-8000-00000000000a", "bbbbbbbb-0000-4000-8000-00000000000b"
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(
+    ("made_by", "asked_by", "allowed"),
+    [
+        pytest.param(MINE, MINE, True, id="the same record"),
+        pytest.param(MINE, None, True, id="nobody asks"),
+        pytest.param(None, MINE, True, id="it does not say"),
+        pytest.param(THEIRS, MINE, False, id="another record"),
+    ],
+)
+@pytest.mark.parametrize("lost", [False, True], ids=["there", "only its directory"])
+def test_a_domain_of_another_record_is_foreign(run, host, made_by, asked_by, allowed, state, lost):
+    run(record_id=made_by)
+    if lost:
+        host.domains.clear()
+    logs = [list(handle.log) for handle in host.domains]
+    action, outcome = run(state, record_id=asked_by)
+    assert isinstance(outcome, Conflict) != allowed
+    if not allowed:
+        assert "belongs to another record (%s)" % THEIRS in str(outcome)
+        assert [handle.log for handle in host.domains] == logs
+
+
+def test_a_domain_that_names_no_record_is_given_it(run, host, tmp_path):
+    run()
+    action, domain = run(record_id=MINE)
+    assert action == "update"
+    assert host.domains[0].log[-2:] == ["mark kvmstack 3", "mark nova 3"]
+    assert directory.read(str(tmp_path), UUID) == directory.Owner(UUID, "web-1", MINE, "default")
+
+
+def test_queries_tell_the_record(run, host, tmp_path):
+    assert run(record_id=MINE)[1].to_result()["record_id"] == MINE
+    stage = backend.Libvirt(FAKE, host, {"state_path": str(tmp_path)})
+    assert stage.listed(host.domains[0]).to_result()["record_id"] == MINE
+
+
+def test_a_run_without_a_record_does_not_forget_it(run, host, tmp_path):
+    run(record_id=MINE)
+    host.domains.clear()
+    run()
+    assert directory.read(str(tmp_path), UUID).record_id == MINE

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk, Interface, Mount, Remote
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import (
     HOST,
@@ -156,7 +157,9 @@ def test_a_volume_grows_to_what_its_service_says(asked, seen, size):
 
 
 def test_a_diff_shows_how_a_volume_grows():
-    assert "<!-- vdb: 1073741824 bytes -->" in replace(HERE, ram=512, volumes=(replace(DATA, size=1024**3),)).as_text()
+    assert "<!-- vdb: 1073741824 bytes -->" in xml.as_text(
+        replace(HERE, ram=512, volumes=(replace(DATA, size=1024**3),))
+    )
 
 
 @pytest.mark.parametrize(("namesake", "name"), [(False, "web"), (True, "web-11111111")])

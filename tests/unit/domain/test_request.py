@@ -4,15 +4,25 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk, Interface
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 
 UUID = "11111111-0000-4000-8000-000000000001"
 PORT = "22222222-0000-4000-8000-000000000002"
+OTHER = "99999999-0000-4000-8000-000000000009"
 VOLUME = "33333333-0000-4000-8000-000000000003"
+
+
+def everything(thing):
+    """All fields, those too that do not count when domains are compared."""
+    return {field.name: getattr(thing, field.name) for field in fields(thing)}
 
 
 def test_all_parts_are_joined(ask):
@@ -51,6 +61,41 @@ def test_a_missing_part_fails_its_domain(ask, noun):
     assert "no result of %s" % noun[:-1] in str(parse(params)[0].fault)
 
 
+def test_a_whole_document_needs_no_results_beside_it(ask):
+    params = ask()
+    [document] = params["domains"]
+    whole = {
+        **document,
+        **{noun: [{**document[noun][0], **params[noun][0]}] for noun in ("ports", "volumes")},
+        "image": {**document["image"], **params["images"][0]},
+    }
+    [domain] = parse({**params, "domains": [whole], "ports": None, "volumes": None, "images": None})
+    assert domain.fault is None
+    assert everything(domain) == everything(parse(params)[0])
+
+
+@pytest.mark.parametrize("noun", ["ports", "volumes", "image"])
+def test_a_failed_part_of_a_whole_document_fails_its_domain(ask, noun):
+    params = {**ask(), "ports": None, "volumes": None, "images": None}
+    [document] = params["domains"]
+    part = document[noun] if noun == "image" else document[noun][0]
+    part.update(failed=True, msg="no such address", abort=False)
+    [domain] = parse(params)
+    assert str(domain.fault).endswith("no such address")
+    assert not domain.fault.abort
+
+
+def test_a_part_of_a_whole_document_has_an_id(ask):
+    params = {**ask(ports=[{"name": "one"}]), "ports": None, "volumes": None, "images": None}
+    assert "no result of port None" in str(parse(params)[0].fault)
+
+
+def test_a_whole_document_without_a_root_disk_names_the_stage(ask):
+    params = {**ask(), "ports": None, "volumes": None, "images": None}
+    params["domains"][0].update(ports=[], volumes=[])
+    assert "no result of image demo" in str(parse(params)[0].fault)
+
+
 def test_in_check_mode_a_port_has_no_address_yet(ask):
     params = ask()
     params["ports"][0].update(mac_address=None, fixed_ip=None)
@@ -69,6 +114,7 @@ def test_absent_needs_only_the_identity(ask):
     assert (domain.fault, domain.status) == (None, "DELETED")
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -76,17 +122,61 @@ def test_absent_needs_only_the_identity(ask):
         ({"uuid": None}, "is not a UUID"),
         ({"name": "a/b"}, "'a/b'"),
         ({"name": "<name/>"}, "use 1 to 63 letters"),
-        ({"flavor": {"vcpus": 0, "ram": 512}}, "flavor.vcpus 0"),
-        ({"flavor": {"vcpus": 1}}, "flavor.ram None"),
-        ({"metadata": {"role": "\x00"}}, "control characters"),
-        ({"metadata": {"role": 5}}, "role 5"),
-        ({"image": {"properties": {"hw_disk_bus": "ide"}}}, "hw_disk_bus: only virtio"),
-        ({"image": {"properties": {"hw_firmware_type": "coreboot"}}}, "use one of bios, uefi"),
+        ({"record_id": "mine"}, "record_id 'mine' is not a UUID"),
     ],
 )
-def test_wrong_documents_are_refused(ask, changes, words):
+def test_a_document_without_an_identity_is_refused(ask, changes, words, state):
     with pytest.raises(InvalidRequest, match=words):
-        parse(ask(**changes))
+        parse({**ask(**changes), "state": state})
+
+
+WRONG = [
+    ({"flavor": {"vcpus": 0, "ram": 512}}, "flavor.vcpus 0"),
+    ({"flavor": {"vcpus": True, "ram": 512}}, "flavor.vcpus True"),
+    ({"flavor": {"vcpus": 1}}, "flavor.ram None"),
+    ({"flavor": {"vcpus": 1, "ram": 512, "disk": "2 GB"}}, "flavor.disk '2 GB'"),
+    ({"flavor": "small"}, "flavor 'small': a mapping is needed"),
+    ({"metadata": {"role": "\x00"}}, "control characters"),
+    ({"metadata": {"role": 5}}, "role 5"),
+    ({"metadata": {"flavor": None}}, "flavor None"),
+    ({"metadata": {1: "one", "role": "web"}}, "1 'one'"),
+    ({"metadata": ["role"]}, "metadata .*: a mapping is needed"),
+    ({"project_name": 5}, "project_name 5"),
+    ({"ssh_keys": [5]}, "ssh_keys .*: a list of texts is needed"),
+    ({"image": {"properties": {"hw_disk_bus": "ide"}}}, "hw_disk_bus: only virtio"),
+    ({"image": {"properties": {"hw_disk_bus": "scsi"}}}, "hw_disk_bus: only virtio"),
+    ({"image": {"properties": {"hw_firmware_type": "coreboot"}}}, "use one of bios, uefi"),
+    ({"image": {"properties": {"hw_machine_type": "q35\x1b"}}}, "control characters"),
+    ({"image": {"properties": ["a"]}}, "image.properties .*: a mapping is needed"),
+    ({"ports": ["one"]}, "ports .*: a list of mappings is needed"),
+    ({"ports": [{"name": "one"}]}, "no result of port None"),
+    ({"volumes": [{"id": VOLUME}]}, "device is missing"),
+    ({"allocation": {"pci": ["eth0"]}}, "PCI device 'eth0'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), WRONG)
+def test_what_is_wrong_with_a_document_is_its_domains_fault(ask, changes, words):
+    params, good = ask(**changes), ask()["domains"][0]
+    params["domains"].append(dict(good, uuid=OTHER, name="web-2", ports=[], volumes=[]))
+    params["images"].append(dict(params["images"][0], instance_uuid=OTHER))
+    bad, other = parse(params)
+    assert re.search(words, str(bad.fault))
+    assert bad.fault.abort
+    assert (other.fault, other.vcpus) == (None, 2)
+
+
+@pytest.mark.parametrize("user_data", [{"packages": ["x"]}, 5, "\ud800"])
+def test_user_data_that_is_no_text_is_its_domains_fault(ask, user_data):
+    [domain] = parse({**ask(), "user_data": {"web-1": user_data}})
+    assert str(domain.fault) == "user_data of web-1: a text is needed"
+
+
+@pytest.mark.parametrize(("changes", "words"), WRONG)
+def test_absent_looks_at_nothing_but_the_identity(ask, changes, words):
+    params = {**ask(**changes), "state": "absent", "user_data": {"web-1": 5}, "vendor_data": "["}
+    [domain] = parse(params)
+    assert (domain.uuid, domain.fault, domain.status) == (UUID, None, "DELETED")
 
 
 def test_all_wrong_documents_are_named_at_once(ask):
@@ -164,7 +254,7 @@ def test_vendor_data_is_a_json_object(ask, vendor_data):
 def test_user_data_shows_nowhere(ask):
     domain = parse({**ask(), "user_data": {"web-1": "secret"}})[0]
     assert domain.config_drive["openstack/latest/user_data"] == b"secret"
-    assert "secret" not in repr(domain) + str(domain.to_result()) + domain.as_text()
+    assert "secret" not in repr(domain) + str(domain.to_result()) + xml.as_text(domain)
 
 
 def test_a_cdrom_where_the_image_asks_for_one(ask):

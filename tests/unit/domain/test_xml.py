@@ -55,13 +55,14 @@ domains = some.builds(
     ),
     interfaces=some.lists(interfaces, max_size=3).map(tuple),
     status=some.sampled_from(["ACTIVE", "PAUSED"]),
+    record_id=some.none() | word,
     drive=disks.map(lambda disk: replace(disk, role="config", discard=False)),
     disk=some.none() | some.integers(0, 100),
     console=word,
     created=word,
     virt_type=some.sampled_from(["kvm", "qemu"]),
     vnc=some.booleans(),
-    resources=some.none() | some.builds(dict, shared_cpus=some.lists(number, min_size=1, max_size=3), note=text),
+    allocation=some.none() | some.builds(dict, shared_cpus=some.lists(number, min_size=1, max_size=3), note=text),
 )
 
 

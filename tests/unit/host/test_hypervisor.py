@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import MissingLibrary, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import hypervisor
 
 
@@ -71,18 +70,3 @@ def test_without_a_device_no_machine_is_made(tmp_path):
     assert not hypervisor.makes_machines(str(tmp_path / "kvm"))
     (tmp_path / "kvm").touch()
     assert not hypervisor.makes_machines(str(tmp_path / "kvm"))
-
-
-def test_a_libvirt_that_does_not_answer_names_the_cure():
-    def refuse(uri):
-        raise LibvirtError("Failed to connect socket to '/var/run/libvirt/libvirt-sock'")
-
-    with pytest.raises(Unavailable, match="start libvirtd"):
-        hypervisor.open_connection(SimpleNamespace(libvirtError=LibvirtError, open=refuse))
-
-
-def test_a_missing_library_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "libvirt", None)
-    with pytest.raises(MissingLibrary) as caught:
-        hypervisor.load()
-    assert "python3-libvirt" in caught.value.library

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
+
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
@@ -35,10 +39,10 @@ FOREIGN = "<domain><vcpu>3</vcpu><memory unit='KiB'>65536</memory></domain>"
 
 
 def test_capabilities():
-    assert libvirt.capabilities(CAPABILITIES) == {
+    _cpu, abilities = libvirt.capabilities(CAPABILITIES)
+    assert abilities == {
         "cpu_model": "EPYC",
         "cpu_vendor": "AMD",
-        "cpu_features": ("avx", "ht"),
         "numa_cells": (
             {"id": 0, "cpus": [0, 1], "memory_mb": 1024, "pages": {"4": 100, "2048": 3}},
             {"id": 1, "cpus": [2], "memory_mb": 2048, "pages": {"4": 100, "2048": 4}},
@@ -48,8 +52,9 @@ def test_capabilities():
 
 
 def test_a_host_without_topology_has_no_cells():
-    said = libvirt.capabilities("<capabilities><host><cpu><arch>aarch64</arch></cpu></host></capabilities>")
-    assert (said["cpu_model"], said["numa_cells"], said["hugepages"]) == (None, (), ())
+    text = "<capabilities><host><cpu><arch>aarch64</arch></cpu></host></capabilities>"
+    _cpu, abilities = libvirt.capabilities(text)
+    assert (abilities["cpu_model"], abilities["numa_cells"], abilities["hugepages"]) == (None, (), ())
 
 
 def test_usage_tells_ours_from_others():
@@ -63,6 +68,15 @@ def test_usage_tells_ours_from_others():
     }
 
 
+@pytest.mark.parametrize(
+    ("made_by", "asked_by", "foreign"),
+    [(None, None, 0), ("one", None, 0), ("one", "one", 0), (None, "one", 0), ("two", "one", 2)],
+)
+def test_what_another_record_made_is_foreign(made_by, asked_by, foreign):
+    domain = text(xml.definition(Domain("u", "n", vcpus=2, ram=128, record_id=made_by)))
+    assert libvirt.usage([domain], asked_by)["foreign_vcpus"] == foreign
+
+
 def test_the_disk_of_a_state_path_that_is_not_made_yet(tmp_path):
     assert libvirt._disk(str(tmp_path / "a" / "b")) == libvirt._disk(str(tmp_path))
 
@@ -71,7 +85,7 @@ def test_the_cpus_of_a_core_are_told_together():
     text = CAPABILITIES.replace(
         "<cpu id='0'/><cpu id='1'/>", "<cpu id='0' siblings='0-1'/><cpu id='1' siblings='0-1'/>"
     )
-    first, second = libvirt.capabilities(text)["numa_cells"]
+    first, second = libvirt.capabilities(text)[1]["numa_cells"]
     assert first["siblings"] == [[0, 1]]
     assert "siblings" not in second
 
@@ -91,6 +105,30 @@ def test_a_models_features_are_told_too():
 
     known = Libvirt()
     known.old = False
-    assert libvirt._cpu_features(known, known, CAPABILITIES) == ("avx", "ht", "sse2")
+    cpu, _abilities = libvirt.capabilities(CAPABILITIES)
+    assert libvirt._cpu_features(known, known, cpu) == ("avx", "ht", "sse2")
     known.old = True
-    assert libvirt._cpu_features(known, known, CAPABILITIES) == ("avx", "ht")
+    assert libvirt._cpu_features(known, known, cpu) == ("avx", "ht")
+
+
+class Library:
+    """A libvirt that only knows of room."""
+
+    VIR_CONNECT_LIST_DOMAINS_ACTIVE = 1
+    libvirtError = RuntimeError  # noqa: N815
+
+    def getInfo(self):  # noqa: N802
+        return ["x86_64", 4096, 8, 2400]
+
+    def listAllDomains(self, flags):  # noqa: N802
+        return [SimpleNamespace(XMLDesc=lambda: FOREIGN)]
+
+
+def test_the_room_needs_no_expensive_question(monkeypatch, tmp_path):
+    library = Library()
+    monkeypatch.setattr(libvirt, "load", lambda: library)
+    monkeypatch.setattr(libvirt, "open_connection", lambda given: given)
+    room = libvirt.read_room({"host": "compute-1", "state_path": str(tmp_path)})
+    assert (room["host"], room["vcpus"], room["memory_mb"]) == ("compute-1", 8, 4096)
+    assert (room["disk_gb"], room["free_disk_gb"]) == libvirt._disk(str(tmp_path))
+    assert (room["vcpus_used"], room["foreign_memory_mb"], room["running_vms"]) == (3, 64, 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, NotFound
-from ansible_collections.kvmstack.launch.plugins.module_utils.image.definition import chosen, define
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.definition import choose, define
 
 IMAGE = {
     "id": "c1aebfc7-577f-46d0-9da7-190b9839046b",
@@ -113,14 +113,14 @@ MINE, QUEUED = image(id="mine"), image(id="queued", status="queued")
     ],
 )
 def test_the_image_of_a_name(found, identity):
-    assert chosen("demo", found, "mine")["id"] == identity
+    assert choose("demo", found, "mine")["id"] == identity
 
 
 def test_two_of_a_name_are_told_by_their_ids():
     with pytest.raises(Conflict, match="2 of that name: give the id of one, a, b"):
-        chosen("demo", [B, A], "mine")
+        choose("demo", [B, A], "mine")
 
 
 def test_none_of_a_name():
     with pytest.raises(NotFound, match="image demo: there is none"):
-        chosen("demo", [image(name="Demo")], "mine")
+        choose("demo", [image(name="Demo")], "mine")

@@ -25,8 +25,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron_plan 
 from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron_view import View
 from ansible_collections.kvmstack.launch.plugins.modules import port as door
 from ansible_collections.kvmstack.launch.plugins.modules import port_info
+from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import PASSWORD, serving
 from ansible_collections.kvmstack.launch.tests.unit.port.fake_neutron import FakeNeutron, Killed, identity
-from ansible_collections.kvmstack.launch.tests.unit.token.fake import PASSWORD, serving
 
 MARK = "kvmstack:" + identity("web")
 OWN = {"id": "p-own", "name": "my-port", "description": "my words", "tags": ["mine"]}

@@ -8,9 +8,9 @@ import getpass
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.session import connect
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Refused
 from ansible_collections.kvmstack.launch.plugins.module_utils.token.keystone import establish
-from ansible_collections.kvmstack.launch.plugins.module_utils.token.session import connect
 
 
 def test_nobody_is_asked(cloud, params):

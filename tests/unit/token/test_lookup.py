@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kvmstack.launch.tests.unit.token.fake import PASSWORD
+from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import PASSWORD
 
 COLLECTIONS = str(Path(__file__).parents[3] / "build/collections")
 TOKEN = "lookup('kvmstack.launch.token', auth=auth, private_path=path"

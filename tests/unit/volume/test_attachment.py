@@ -7,8 +7,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.attachment import Attachment, connector, steps
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.connection import connection, password
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder.attachment import (
+    Attachment,
+    connector,
+    plan_attachment,
+)
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder.connection import connection, password
 
 
 def one(name, status, host=None):
@@ -35,10 +39,10 @@ RESERVED, BEGUN, BROKEN = one("r", "reserved"), one("b", "attaching"), one("x", 
     ],
 )
 def test_steps(mine, keep, finish, before, after):
-    ahead = steps(mine, "kvm1")
-    assert (ahead.keep, ahead.finish, list(ahead.before), list(ahead.after)) == (keep, finish, before, after)
-    assert ahead.done is not finish
-    assert ahead.stale == tuple(each.id for each in before + after)
+    plan = plan_attachment(mine, "kvm1")
+    assert (plan.keep, plan.finish, list(plan.before), list(plan.after)) == (keep, finish, before, after)
+    assert plan.done is not finish
+    assert plan.stale == tuple(each.id for each in before + after)
 
 
 def test_connector():

@@ -17,8 +17,10 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     QuotaExceeded,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import chap, cinder, cinder_shelf
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.service import parse, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import backend as cinder
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import chap, volume_list
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 from ansible_collections.kvmstack.launch.tests.unit.volume.fake_cinder import ISCSI, RBD, FakeCinder, Killed, View
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
@@ -28,8 +30,8 @@ GOING = dict(DATA, delete_on_termination=True)
 
 @pytest.fixture
 def cloud(monkeypatch):
-    monkeypatch.setattr(cinder_shelf, "FIRST", 0.001)
-    monkeypatch.setattr(cinder_shelf, "LONGEST", 0.001)
+    monkeypatch.setattr(volume_list, "FIRST", 0.001)
+    monkeypatch.setattr(volume_list, "LONGEST", 0.001)
     return FakeCinder()
 
 

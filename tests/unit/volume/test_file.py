@@ -20,8 +20,9 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     NotFound,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import file
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import GIB, User, parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.file import backend as file
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import GIB, User
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
 
@@ -73,7 +74,7 @@ def test_made_kept_grown_removed(run, tmp_path, form):
     ((action, made),) = run(wanted)
     assert action == "create"
     assert there(tmp_path) == [ID + ".json", ID + "." + form]
-    assert record(tmp_path) == dict(wanted, id=ID, status="available")
+    assert record(tmp_path) == dict(wanted, id=ID, status="available", record_id=None)
     assert file.virtual_size(made.path, form) == GIB
     assert made.allocated < 1 << 20
     assert oct(os.stat(made.path).st_mode & 0o777) == "0o600"
@@ -88,6 +89,27 @@ def test_made_kept_grown_removed(run, tmp_path, form):
     assert run({}, state="absent")[0][0] == "delete"
     assert there(tmp_path) == []
     assert run({}, state="absent")[0][0] == "keep"
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(
+    ("made_by", "asked_by", "allowed"),
+    [
+        pytest.param(ONE, ONE, True, id="the same record"),
+        pytest.param(ONE, None, True, id="nobody asks"),
+        pytest.param(None, ONE, True, id="it does not say"),
+        pytest.param(TWO, ONE, False, id="another record"),
+    ],
+)
+def test_a_volume_of_another_record_is_foreign(run, tmp_path, made_by, asked_by, allowed, state):
+    run({"name": "data", "size": 1, "record_id": made_by})
+    ((_action, outcome),) = run({"name": "data", "size": 1, "record_id": asked_by}, state=state)
+    assert isinstance(outcome, Conflict) != allowed
+    if not allowed:
+        assert str(outcome).startswith("volume data: belongs to another record (%s)" % TWO)
+        assert there(tmp_path) == [ID + ".json", ID + ".raw"]
+    elif state == "present":
+        assert record(tmp_path)["record_id"] == (asked_by or made_by)
 
 
 def test_check_mode_writes_nothing(run, tmp_path):
@@ -225,8 +247,8 @@ class PlayedLibvirt:
             raise self.libvirtError("no socket")
         return self
 
-    def close(self):
-        pass
+    def isAlive(self):  # noqa: N802
+        return True
 
     def listAllDomains(self):  # noqa: N802
         gone = type("Gone", (), dict.fromkeys(["UUIDString", "name", "isActive", "XMLDesc"], self.vanish))
@@ -273,8 +295,8 @@ def test_libvirt_down():
 KILLED = """
 import os, signal, sys
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import file
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.file import backend as file
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 name, count, when, state, state_path, volume = sys.argv[1:]
 original, calls = getattr(file, name), []
 def dying(*arguments):

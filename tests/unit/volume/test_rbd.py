@@ -17,9 +17,10 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Refused,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import ceph, rbd
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd_view import parse
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.service import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import backend as rbd
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import pool
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 from ansible_collections.kvmstack.launch.tests.unit.volume.fake_ceph import FSID, GIB, FakeCeph, Killed
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
@@ -39,8 +40,8 @@ PARAMS = {
 @pytest.fixture
 def cluster(monkeypatch):
     cluster = FakeCeph()
-    monkeypatch.setattr(ceph, "command", cluster)
-    monkeypatch.setattr(ceph, "WATCH", 0)
+    monkeypatch.setattr(pool, "command", cluster)
+    monkeypatch.setattr(pool, "WATCH", 0)
     return cluster
 
 
@@ -153,8 +154,8 @@ def test_another_host_waits_for_the_guest_on_the_former(cluster, run, monkeypatc
     image["watchers"] = ["192.0.2.11:0/1"]
     assert "has it open" in str(run(dict(DATA, host="kvm2"))[0][1])
     assert mark(cluster)["instances"] == {ONE: "kvm1"}
-    monkeypatch.setattr(ceph, "WATCH", 5)
-    monkeypatch.setattr(ceph.time, "sleep", lambda _seconds: image["watchers"].clear())
+    monkeypatch.setattr(pool, "WATCH", 5)
+    monkeypatch.setattr(pool.time, "sleep", lambda _seconds: image["watchers"].clear())
     assert run(dict(DATA, host="kvm2"))[0][1].host == "kvm2"
     assert mark(cluster)["instances"] == {ONE: "kvm2"}
 
@@ -259,11 +260,11 @@ def test_what_rbds_exit_means(tmp_path, monkeypatch, code, error):
     program.chmod(0o755)
     monkeypatch.setitem(command.ENVIRONMENT, "PATH", str(tmp_path))
     with pytest.raises(error, match=r"^Ceph: rbd ls failed \(%d\): rbd: no" % code) as raised:
-        ceph.Pool(PARAMS).images()
+        pool.Pool(PARAMS).images()
     assert raised.type is error
 
 
 def test_without_the_tools(tmp_path, monkeypatch):
     monkeypatch.setitem(command.ENVIRONMENT, "PATH", str(tmp_path))
     with pytest.raises(Unavailable, match="install ceph-common$"):
-        ceph.Pool(PARAMS).images()
+        pool.Pool(PARAMS).images()

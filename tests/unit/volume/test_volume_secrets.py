@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import chap
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import chap
 
 COLLECTIONS = str(Path(__file__).parents[3] / "build/collections")
 LOOK_UP = "lookup('kvmstack.launch.volume_secrets', %s, private_path=path)"

@@ -9,13 +9,13 @@ import stat
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Unavailable
-from ansible_collections.kvmstack.launch.plugins.module_utils.token.state import (
+from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.private_files import (
     private_directory,
     read_private,
     remove_private,
     write_private,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Unavailable
 
 
 def mode(path):

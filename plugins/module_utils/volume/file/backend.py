@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any, Iterable
 from xml.etree import ElementTree
 
-from ..core.change import Change
-from ..core.disk import (
+from ...core.change import Change
+from ...core.disk import (
     disk_errors,
     in_use,
     locked,
@@ -25,21 +25,15 @@ from ..core.disk import (
     remove,
     write_record,
 )
-from ..core.errors import Conflict, InvalidRequest, LaunchError, MissingLibrary, Unavailable
-from ..image.format import parse_qcow2
-from .model import FORMATS, GIB, User, Volume, disk_path, from_record
-
-URI = "qemu:///system"
+from ...core.errors import Conflict, InvalidRequest, LaunchError
+from ...core.libvirt import ask_each, libvirt_errors, load, open_connection
+from ...image.format import parse_qcow2
+from ..model import FORMATS, GIB, User, Volume, disk_path, from_record
 
 
 def connect(params: dict[str, Any]) -> Volumes:
     """The volumes below state_path of this host, and libvirt, which knows who uses them."""
-    try:
-        import libvirt
-    except ImportError as error:
-        raise MissingLibrary("libvirt-python (Debian's python3-libvirt)") from error
-    libvirt.registerErrorHandler(lambda _context, _error: None, None)
-    return Volumes(params["state_path"], Domains(libvirt), params.get("state", "present"))
+    return Volumes(params["state_path"], Domains(load()), params.get("state", "present"))
 
 
 def find(params: dict[str, Any]) -> list[Volume]:
@@ -50,9 +44,8 @@ def find(params: dict[str, Any]) -> list[Volume]:
 class Domains:
     """libvirt's domains as far as volumes need them; asked when first needed."""
 
-    def __init__(self, libvirt: Any, uri: str = URI) -> None:
+    def __init__(self, libvirt: Any) -> None:
         self.libvirt = libvirt
-        self.uri = uri
         self._users: dict[str, list[User]] | None = None
 
     def users(self, path: str) -> tuple[User, ...]:
@@ -66,25 +59,15 @@ class Domains:
         self._call(self._resize, user, path, size)
 
     def _call(self, function: Any, *arguments: Any) -> Any:
-        try:
-            connection = self.libvirt.open(self.uri)
-            try:
-                return function(connection, *arguments)
-            finally:
-                connection.close()
-        except self.libvirt.libvirtError as error:
-            raise Unavailable("libvirt on this host: %s" % error) from error
+        with libvirt_errors(self.libvirt):
+            return function(open_connection(self.libvirt), *arguments)
 
     def _all_users(self, connection: Any) -> dict[str, list[User]]:
+        def describe(domain: Any) -> tuple[User, str]:
+            return User(domain.UUIDString(), domain.name(), bool(domain.isActive())), domain.XMLDesc()
+
         users: dict[str, list[User]] = {}
-        for domain in connection.listAllDomains():
-            try:
-                user = User(domain.UUIDString(), domain.name(), bool(domain.isActive()))
-                description = domain.XMLDesc()
-            except self.libvirt.libvirtError as error:
-                if error.get_error_code() == self.libvirt.VIR_ERR_NO_DOMAIN:
-                    continue
-                raise
+        for user, description in ask_each(self.libvirt, describe, connection.listAllDomains()):
             for source in ElementTree.fromstring(description).iterfind("devices/disk/source[@file]"):
                 users.setdefault(os.path.realpath(source.get("file", "")), []).append(user)
         return users
@@ -112,6 +95,7 @@ class Volumes:
                     existing = self._find(volume.id)
                     if existing is None:
                         continue
+                    existing.check_record(volume)
                     if self.state == "absent":
                         existing.check_removable(volume)
             except LaunchError as error:

@@ -24,7 +24,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Steps:
+class AttachmentPlan:
     """What makes an instance have a volume on a host, whichever step an earlier run stopped at.
 
     keep: the attachment that it is to have, None for a new one; finish: connect it to the host and complete it.
@@ -47,7 +47,7 @@ class Steps:
         return tuple(attachment.id for attachment in self.before + self.after)
 
 
-def steps(mine: Iterable[Attachment], host: str | None) -> Steps:
+def plan_attachment(mine: Iterable[Attachment], host: str | None) -> AttachmentPlan:
     """What is to be done with an instance's attachments of one volume, so that it has it on this host.
 
     A completed one for another host goes last: so the volume is never free for anybody else. An unfinished one beside
@@ -58,10 +58,10 @@ def steps(mine: Iterable[Attachment], host: str | None) -> Steps:
     complete = tuple(one for one in mine if one.status == "attached")
     here = [one for one in complete if one.host in (host, None)]
     if here:
-        return Steps(here[0], False, after=tuple(one for one in mine if one is not here[0]))
+        return AttachmentPlan(here[0], False, after=tuple(one for one in mine if one is not here[0]))
     if len(mine) == 1 and mine[0].status in ("reserved", "attaching"):
-        return Steps(mine[0], True)
-    return Steps(None, True, before=tuple(one for one in mine if one not in complete), after=complete)
+        return AttachmentPlan(mine[0], True)
+    return AttachmentPlan(None, True, before=tuple(one for one in mine if one not in complete), after=complete)
 
 
 def initiator(host: str) -> str:

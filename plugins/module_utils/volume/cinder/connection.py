@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Any
 
-from ..core.errors import Conflict
+from ...core.errors import Conflict
+from ..rbd.view import connection as rbd_connection
 from .attachment import initiator
 
 
@@ -30,18 +31,6 @@ def connection(what: str, info: dict[str, Any], host: str) -> dict[str, Any]:
     return {"protocol": driver, **found, "read_only": info.get("access_mode") == "ro"}
 
 
-def rbd(name: str, hosts: Iterable[dict[str, str]], user: str | None, secret_uuid: str | None) -> dict[str, Any]:
-    """An image of Ceph: pool/image, the monitors of the cluster map, and libvirt's secret with the user's key."""
-    return {
-        "name": name,
-        "hosts": list(hosts),
-        "auth_username": user,
-        "secret_uuid": secret_uuid,
-        "format": "raw",
-        "discard": True,
-    }
-
-
 def password(info: dict[str, Any]) -> str | None:
     """The CHAP password in connection_info."""
     return info.get("auth_password") if info.get("auth_method") else None
@@ -51,7 +40,7 @@ def _rbd(info: dict[str, Any], _host: str) -> dict[str, Any]:
     hosts = [{"name": name, "port": str(port)} for name, port in zip(info["hosts"], info["ports"])]
     authenticated = bool(info.get("auth_enabled"))
     user, secret = (info["auth_username"], info["secret_uuid"]) if authenticated else (None, None)
-    return dict(rbd(info["name"], hosts, user, secret), discard=bool(info.get("discard")))
+    return dict(rbd_connection(info["name"], hosts, user, secret), discard=bool(info.get("discard")))
 
 
 def _nfs(info: dict[str, Any], _host: str) -> dict[str, Any]:

@@ -10,32 +10,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, Collection, Mapping
+from typing import Any, Collection, Iterable, Mapping
 from urllib.parse import unquote
 
-from ..core.errors import Conflict, InvalidRequest, NotFound
-from .model import GIB
-from .service import ServiceVolume
-from .service import parse as parse_volumes
+from ...core.errors import Conflict, InvalidRequest, NotFound
+from ..model import GIB
+from ..remote import RemoteVolume
 
 _NAME = r"[A-Za-z0-9_.][^/@\s]*"
 _SNAPSHOT = re.compile(r"(?:%s/)?%s@%s" % (_NAME, _NAME, _NAME))
 
 
-def parse(params: dict[str, Any]) -> list[ServiceVolume]:
-    """The volumes that the module's parameters ask for; InvalidRequest naming every bad one."""
-    volumes = parse_volumes(params)
-    for volume in volumes:
-        if volume.snapshot and not _SNAPSHOT.fullmatch(volume.snapshot):
-            raise InvalidRequest(
-                "%s: snapshot %r: write IMAGE@SNAPSHOT or POOL/IMAGE@SNAPSHOT" % (volume.what, volume.snapshot)
-            )
-        if volume.image:
-            _location(volume)
-    return volumes
+def check_source(volume: RemoteVolume) -> None:
+    """InvalidRequest if what a new volume is made from is not written as Ceph needs it."""
+    if volume.snapshot and not _SNAPSHOT.fullmatch(volume.snapshot):
+        raise InvalidRequest("snapshot %r: write IMAGE@SNAPSHOT or POOL/IMAGE@SNAPSHOT" % volume.snapshot)
+    if volume.image:
+        _location(volume)
 
 
-def _location(volume: ServiceVolume) -> tuple[str, str]:
+def _location(volume: RemoteVolume) -> tuple[str, str]:
     """The cluster and the snapshot POOL/IMAGE@SNAPSHOT of an image in Ceph, as Glance's direct_url tells it."""
     parts = [unquote(part) for part in str(volume.image).split("/")]
     if parts[:2] == ["rbd:", ""] and len(parts) == 6:
@@ -43,12 +37,12 @@ def _location(volume: ServiceVolume) -> tuple[str, str]:
         if _SNAPSHOT.fullmatch(snapshot):
             return parts[2], snapshot
     raise InvalidRequest(
-        "%s: image %r: only a raw image in the same Ceph cluster will do: give its direct_url,"
-        " rbd://FSID/POOL/IMAGE/SNAPSHOT" % (volume.what, volume.image)
+        "image %r: only a raw image in the same Ceph cluster will do: give its direct_url,"
+        " rbd://FSID/POOL/IMAGE/SNAPSHOT" % volume.image
     )
 
 
-def parent(volume: ServiceVolume, fsid: str, pool: str) -> str | None:
+def parent(volume: RemoteVolume, fsid: str, pool: str) -> str | None:
     """The snapshot POOL/IMAGE@SNAPSHOT that a new volume is made from; Conflict if it is in another cluster."""
     if volume.snapshot:
         return volume.snapshot if "/" in volume.snapshot else "%s/%s" % (pool, volume.snapshot)
@@ -60,12 +54,12 @@ def parent(volume: ServiceVolume, fsid: str, pool: str) -> str | None:
     return snapshot
 
 
-def image_of(volume: ServiceVolume) -> str:
+def image_of(volume: RemoteVolume) -> str:
     """The name of the volume's image."""
     return volume.volume_id if volume.volume_id not in (None, volume.id) else "volume-" + volume.id
 
 
-def locate(item: ServiceVolume, images: Collection[str], state: str) -> str | None:
+def locate(item: RemoteVolume, images: Collection[str], state: str) -> str | None:
     """The image that is meant: the recorded one, else the one we made, else the one of that name."""
     made = "volume-" + item.id
     if item.volume_id:
@@ -83,8 +77,8 @@ def instances(info: Mapping[str, Any]) -> dict[str, str]:
 
 
 def facts(
-    item: ServiceVolume, image: str, info: Mapping[str, Any], leaving: Collection[str | None] = ()
-) -> ServiceVolume:
+    item: RemoteVolume, image: str, info: Mapping[str, Any], leaving: Collection[str | None] = ()
+) -> RemoteVolume:
     """The item with what is true of its image, whoever has it. leaving: the instances that give it up with this one."""
     adopted = image != "volume-" + item.id
     others = set(instances(info)) - {item.instance_uuid, *leaving}
@@ -100,9 +94,9 @@ def facts(
     )
 
 
-def seen(
-    item: ServiceVolume, image: str, info: Mapping[str, Any], state: str, leaving: Collection[str | None] = ()
-) -> ServiceVolume:
+def instance_view(
+    item: RemoteVolume, image: str, info: Mapping[str, Any], state: str, leaving: Collection[str | None] = ()
+) -> RemoteVolume:
     """The volume as the item's instance has it on the item's host; in-use when nothing is left to do for that."""
     host = instances(info).get(str(item.instance_uuid))
     has = host is not None and (state == "absent" or host == item.host)
@@ -110,16 +104,30 @@ def seen(
     return replace(volume, host=host if has else None)
 
 
-def marked(volume: ServiceVolume, held: Mapping[str, str]) -> dict[str, Any]:
+def mark_for(volume: RemoteVolume, held: Mapping[str, str]) -> dict[str, Any]:
     """Our mark for an image that these instances have; nothing for one that is not ours and nobody has."""
     if volume.adopted and not held:
         return {}
     return {"id": volume.id, "name": volume.name, "instances": dict(held)}
 
 
-def listed(image: str, info: Mapping[str, Any]) -> ServiceVolume:
+def our_volume(image: str, info: Mapping[str, Any]) -> RemoteVolume:
     """An image with our mark, and the first of the instances that have it."""
     mark = info["mark"]
     first = next(iter(sorted(instances(info).items())), (None, None))
-    volume = facts(ServiceVolume(str(mark.get("id")), name=mark.get("name")), image, info)
+    volume = facts(RemoteVolume(str(mark.get("id")), name=mark.get("name")), image, info)
     return replace(volume, instance_uuid=first[0], host=first[1])
+
+
+def connection(
+    name: str, monitors: Iterable[dict[str, str]], user: str | None, secret_uuid: str | None
+) -> dict[str, Any]:
+    """How QEMU reaches an image: POOL/IMAGE, the monitors of the cluster map, libvirt's secret with the user's key."""
+    return {
+        "name": name,
+        "hosts": list(monitors),
+        "auth_username": user,
+        "secret_uuid": secret_uuid,
+        "format": "raw",
+        "discard": True,
+    }

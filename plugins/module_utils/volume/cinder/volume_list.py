@@ -9,17 +9,17 @@ import time
 from functools import partial
 from typing import Any, Iterable, Iterator
 
-from ..core.errors import Conflict, NotFound
-from ..core.together import at_once
+from ...core.errors import Conflict, NotFound
+from ...core.parallel import run_parallel
+from ..remote import BUSY, RemoteVolume
 from .attachment import Attachment
-from .cinder_view import attachment, hosts
-from .service import BUSY, ServiceVolume
+from .view import attachment, hosts
 
 # Seconds between two looks at a volume: the first, how they grow, and the longest.
 FIRST, GROWTH, LONGEST = 0.15, 1.4, 5.0
 
 
-class Shelf:
+class VolumeList:
     """The volumes of the user's project."""
 
     def __init__(self, cloud: Any, timeout: float) -> None:
@@ -45,18 +45,18 @@ class Shelf:
         found = self.api.list("/attachments/detail", "attachments", "the volumes' attachments")
         found = [raw for raw in found if raw["volume_id"] in wanted]
         found += self._not_listed(wanted, {raw["volume_id"] for raw in found})
-        told = hosts(wanted.values())
-        if with_hosts and any(raw["status"] == "attached" and raw["id"] not in told for raw in found):
-            told = hosts(self._all())
+        known_hosts = hosts(wanted.values())
+        if with_hosts and any(raw["status"] == "attached" and raw["id"] not in known_hosts for raw in found):
+            known_hosts = hosts(self._all())
         grouped: dict[str, list[Attachment]] = {}
         for raw in found:
-            grouped.setdefault(raw["volume_id"], []).append(attachment(raw, told))
+            grouped.setdefault(raw["volume_id"], []).append(attachment(raw, known_hosts))
         return grouped
 
     def _not_listed(self, wanted: dict[str, dict[str, Any]], known: set[str]) -> list[dict[str, Any]]:
         """Attachments that the list lacks: it ends at Cinder's osapi_max_limit and has no second page."""
         lacking = [identity for identity, raw in wanted.items() if identity not in known and _is_held(raw)]
-        answers = at_once(partial(self._attachments_of, identity) for identity in lacking)
+        answers = run_parallel(partial(self._attachments_of, identity) for identity in lacking)
         return [raw for answer in answers for raw in answer]
 
     def _attachments_of(self, volume_id: str) -> list[dict[str, Any]]:
@@ -73,23 +73,23 @@ class Shelf:
         mine = {"all_tenants": True, "project_id": self.cloud.project_id}
         return self.as_service.list("/volumes/detail", "volumes", "volumes", **mine)
 
-    def settled(self, volume: ServiceVolume) -> dict[str, Any]:
+    def wait_settled(self, volume: RemoteVolume) -> dict[str, Any]:
         """The volume when it is on its way no longer, or in error."""
-        for said in self._looks(volume):
-            if said is None:
+        for raw in self._poll(volume):
+            if raw is None:
                 raise NotFound("%s: has been deleted meanwhile" % volume.what)
-            if said["status"] not in BUSY:
-                return said
+            if raw["status"] not in BUSY:
+                return raw
         raise AssertionError
 
-    def gone(self, volume: ServiceVolume) -> dict[str, Any] | None:
+    def wait_gone(self, volume: RemoteVolume) -> dict[str, Any] | None:
         """Wait until there is no such volume; the volume itself if that ended in an error."""
-        for said in self._looks(volume):
-            if said is None or said["status"].startswith("error_"):
-                return said
+        for raw in self._poll(volume):
+            if raw is None or raw["status"].startswith("error_"):
+                return raw
         raise AssertionError
 
-    def _looks(self, volume: ServiceVolume) -> Iterator[dict[str, Any] | None]:
+    def _poll(self, volume: RemoteVolume) -> Iterator[dict[str, Any] | None]:
         """The volume, looked at again and again; Conflict after the time limit, as no other host could cure that."""
         started, pause, status = time.monotonic(), FIRST, volume.status
         while time.monotonic() - started < self.timeout:

@@ -7,21 +7,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Collection, Iterable, Mapping
 
-from ..core.errors import Conflict, NotFound
-from ..core.names import MARK
-from .attachment import Attachment, steps
-from .service import ServiceVolume
+from ...core.errors import Conflict, NotFound
+from ...core.names import MARK
+from ..remote import RemoteVolume
+from .attachment import Attachment, plan_attachment
 
 # The key in a volume's metadata that holds our id: written when the volume is made, so that a lost reply does no harm.
 MARKED = MARK + ":id"
 
 
-def marked(raw: Mapping[str, Any]) -> str | None:
+def our_id(raw: Mapping[str, Any]) -> str | None:
     """Our id of a volume that we made."""
     return (raw.get("metadata") or {}).get(MARKED)
 
 
-def locate(item: ServiceVolume, volumes: Iterable[Mapping[str, Any]], state: str) -> Mapping[str, Any] | None:
+def locate(item: RemoteVolume, volumes: Iterable[Mapping[str, Any]], state: str) -> Mapping[str, Any] | None:
     """The volume that is meant: the recorded one, else the one with our mark, else the one of that name or id.
 
     One on its way out is as good as gone, unless it has to be waited for. NotFound if a recorded one is gone, Conflict
@@ -35,7 +35,7 @@ def locate(item: ServiceVolume, volumes: Iterable[Mapping[str, Any]], state: str
         if state == "present":
             raise NotFound("%s: is gone from Cinder, where it was %s" % (item.what, item.volume_id))
         return None
-    found = [raw for raw in usable if marked(raw) == item.id]
+    found = [raw for raw in usable if our_id(raw) == item.id]
     found = found or [raw for raw in usable if item.name and raw["id"] == item.name]
     found = found or [raw for raw in usable if item.name and raw["name"] == item.name]
     if len(found) > 1:
@@ -46,7 +46,7 @@ def locate(item: ServiceVolume, volumes: Iterable[Mapping[str, Any]], state: str
     return found[0] if found else None
 
 
-def facts(item: ServiceVolume, raw: Mapping[str, Any]) -> ServiceVolume:
+def facts(item: RemoteVolume, raw: Mapping[str, Any]) -> RemoteVolume:
     """The item with what is true of its volume, whoever has it."""
     types = (raw.get("volume_type"), raw.get("volume_type_id"))
     return replace(
@@ -61,17 +61,17 @@ def facts(item: ServiceVolume, raw: Mapping[str, Any]) -> ServiceVolume:
         encrypted=bool(raw.get("encrypted")),
         # Cinder shows its own flag here; attach_mode is "ro" for one that is not read-only any more, too.
         read_only=(raw.get("metadata") or {}).get("readonly") == "True",
-        adopted=marked(raw) != item.id,
+        adopted=our_id(raw) != item.id,
     )
 
 
-def seen(
-    item: ServiceVolume,
+def instance_view(
+    item: RemoteVolume,
     raw: Mapping[str, Any],
     attachments: Iterable[Attachment],
     state: str,
     leaving: Collection[str | None] = (),
-) -> ServiceVolume:
+) -> RemoteVolume:
     """The volume as the item's instance has it on the item's host; in-use when nothing is left to do for that.
 
     leaving: the instances that give it up together with this one.
@@ -90,11 +90,11 @@ def seen(
     )
     if state == "absent":
         return replace(volume, instance_uuid=item.instance_uuid) if mine else volume
-    ahead = steps(mine, item.host)
-    if not item.attaches or not ahead.keep:
-        return replace(volume, stale=ahead.stale) if item.attaches else volume
-    volume = replace(volume, attachment_id=ahead.keep.id, stale=ahead.stale)
-    if not ahead.done:
+    plan = plan_attachment(mine, item.host)
+    if not item.attaches or not plan.keep:
+        return replace(volume, stale=plan.stale) if item.attaches else volume
+    volume = replace(volume, attachment_id=plan.keep.id, stale=plan.stale)
+    if not plan.done:
         return volume
     return replace(volume, instance_uuid=item.instance_uuid, host=item.host, status="in-use")
 
@@ -104,21 +104,23 @@ def _holder(other: Attachment) -> str:
 
 
 def hosts(volumes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The host of each completed attachment, by its id, as far as it is told: Cinder tells administrators only."""
-    told = [one for raw in volumes for one in raw.get("attachments") or [] if one.get("host_name")]
-    return {one["attachment_id"]: one["host_name"] for one in told}
+    """The host of each completed attachment, by its id, where Cinder shows it: to administrators only."""
+    completed = [one for raw in volumes for one in raw.get("attachments") or [] if one.get("host_name")]
+    return {one["attachment_id"]: one["host_name"] for one in completed}
 
 
-def attachment(raw: Mapping[str, Any], told: Mapping[str, str]) -> Attachment:
+def attachment(raw: Mapping[str, Any], known_hosts: Mapping[str, str]) -> Attachment:
     """An attachment of GET /attachments/detail."""
-    return Attachment(raw["id"], raw["instance"], raw["status"], told.get(raw["id"]), raw.get("connection_info") or {})
+    return Attachment(
+        raw["id"], raw["instance"], raw["status"], known_hosts.get(raw["id"]), raw.get("connection_info") or {}
+    )
 
 
-def listed(raw: Mapping[str, Any]) -> ServiceVolume:
+def our_volume(raw: Mapping[str, Any]) -> RemoteVolume:
     """A volume with our mark, and the first of the instances that have it."""
     first = next(iter(raw.get("attachments") or []), {})
     return replace(
-        facts(ServiceVolume(str(marked(raw))), raw),
+        facts(RemoteVolume(str(our_id(raw))), raw),
         instance_uuid=first.get("server_id"),
         host=first.get("host_name"),
         attachment_id=first.get("attachment_id"),

@@ -16,7 +16,7 @@ LIMIT = 10.0
 PASSING = frozenset([408, 429, 500, 502, 503, 504])
 
 
-def patiently(attempt: Callable[[], Any], repeatable: bool, library: SimpleNamespace) -> Any:
+def with_retries(attempt: Callable[[], Any], repeatable: bool, library: SimpleNamespace) -> Any:
     """What attempt() returns in the end, or raises.
 
     `repeatable` says that doing it twice is the same as doing it once. Without that it is done again only when

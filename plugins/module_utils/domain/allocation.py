@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The pieces that the scheduler gave a domain, in its XML: CPUs, NUMA cells, pages, PCI devices; pure."""
+"""What the scheduler allocated to a domain, in its XML: CPUs, NUMA cells, pages, PCI devices; pure."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ..core.errors import InvalidRequest
 _PCI = re.compile(r"([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
 
 
-def write(root: Element, resources: Mapping[str, Any]) -> None:
-    """Add to a domain's XML what it was given; without anything the XML stays as it is.
+def write(root: Element, allocation: Mapping[str, Any]) -> None:
+    """Add to a domain's XML what is allocated to it; without anything the XML stays as it is.
 
     Dedicated vCPUs are pinned one to one, the others to all shared CPUs of their cell; the emulator's threads run
     on the CPUs of the guest. Memory comes from the cells that the CPUs are of, and from nowhere else.
     """
-    shared, cells = resources.get("shared_cpus"), resources.get("numa") or ()
+    shared, cells = allocation.get("shared_cpus"), allocation.get("numa") or ()
     if shared:
-        root.find("vcpu").set("cpuset", _listed(shared))
+        root.find("vcpu").set("cpuset", _number_list(shared))
     if not cells:
         return
     tune = SubElement(root, "cputune")
     for cell in cells:
         for index, vcpu in enumerate(cell["vcpus"]):
             cpus = cell["cpus"][index : index + 1] if cell["dedicated"] else cell["cpus"]
-            SubElement(tune, "vcpupin", vcpu=str(vcpu), cpuset=_listed(cpus))
-    SubElement(tune, "emulatorpin", cpuset=_listed(cpu for cell in cells for cpu in cell["cpus"]))
+            SubElement(tune, "vcpupin", vcpu=str(vcpu), cpuset=_number_list(cpus))
+    SubElement(tune, "emulatorpin", cpuset=_number_list(cpu for cell in cells for cpu in cell["cpus"]))
     memory = SubElement(root, "numatune")
-    SubElement(memory, "memory", mode="strict", nodeset=_listed(cell["cell"] for cell in cells))
+    SubElement(memory, "memory", mode="strict", nodeset=_number_list(cell["cell"] for cell in cells))
     for index, cell in enumerate(cells):
         SubElement(memory, "memnode", cellid=str(index), mode="strict", nodeset=str(cell["cell"]))
     _write_pages(root, cells)
@@ -40,15 +40,19 @@ def write(root: Element, resources: Mapping[str, Any]) -> None:
 
 def host_device(address: str) -> Element:
     """A PCI device of the host, which libvirt takes from the host's driver and gives back."""
-    found = _PCI.fullmatch(address.lower())
-    if not found:
-        raise InvalidRequest("PCI device %r: an address such as 0000:01:00.0 is needed" % address)
+    parts = check_pci_address(address)
     device = Element("hostdev", mode="subsystem", type="pci", managed="yes")
     names = ("domain", "bus", "slot", "function")
-    SubElement(
-        SubElement(device, "source"), "address", {name: "0x" + part for name, part in zip(names, found.groups())}
-    )
+    SubElement(SubElement(device, "source"), "address", {name: "0x" + part for name, part in zip(names, parts)})
     return device
+
+
+def check_pci_address(address: str) -> tuple[str, ...]:
+    """Domain, bus, slot and function of a PCI device's address; InvalidRequest if it is none."""
+    found = _PCI.fullmatch(str(address).lower())
+    if not found:
+        raise InvalidRequest("PCI device %r: an address such as 0000:01:00.0 is needed" % address)
+    return found.groups()
 
 
 def _write_pages(root: Element, cells: Iterable[Mapping[str, Any]]) -> None:
@@ -59,7 +63,7 @@ def _write_pages(root: Element, cells: Iterable[Mapping[str, Any]]) -> None:
     if sizes:
         pages = SubElement(SubElement(root, "memoryBacking"), "hugepages")
         for size, mine in sorted(sizes.items()):
-            SubElement(pages, "page", size=str(size), unit="KiB", nodeset=_listed(mine))
+            SubElement(pages, "page", size=str(size), unit="KiB", nodeset=_number_list(mine))
 
 
 def _write_cells(root: Element, cells: Iterable[Mapping[str, Any]]) -> None:
@@ -68,9 +72,9 @@ def _write_cells(root: Element, cells: Iterable[Mapping[str, Any]]) -> None:
     topology = SubElement(SubElement(root, "cpu") if cpu is None else cpu, "numa")
     for index, cell in enumerate(cells):
         SubElement(
-            topology, "cell", id=str(index), cpus=_listed(cell["vcpus"]), memory=str(cell["memory_mb"]), unit="MiB"
+            topology, "cell", id=str(index), cpus=_number_list(cell["vcpus"]), memory=str(cell["memory_mb"]), unit="MiB"
         )
 
 
-def _listed(numbers: Iterable[int]) -> str:
+def _number_list(numbers: Iterable[int]) -> str:
     return ",".join(map(str, sorted(set(numbers))))

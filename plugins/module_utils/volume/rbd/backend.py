@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable
 
-from ..core.change import Change
-from ..core.errors import Conflict, LaunchError
-from ..core.together import at_once, in_groups, side_by_side
-from .ceph import Pool, monitors
-from .connection import rbd as rbd_connection
-from .rbd_view import facts, image_of, instances, listed, locate, marked, parent, seen
-from .service import ServiceVolume, one_volume
+from ...core.change import Change
+from ...core.errors import Conflict, LaunchError
+from ...core.parallel import map_groups_parallel, map_parallel, run_parallel
+from ..remote import RemoteVolume, one_volume
+from .pool import Pool, monitors
+from .view import connection, facts, image_of, instance_view, instances, locate, mark_for, our_volume, parent
 
 
 def connect(params: dict[str, Any]) -> Images:
@@ -24,12 +23,12 @@ def connect(params: dict[str, Any]) -> Images:
     return Images(Pool(params), params)
 
 
-def find(params: dict[str, Any]) -> list[ServiceVolume]:
+def find(params: dict[str, Any]) -> list[RemoteVolume]:
     """Every image of the pool with our mark."""
     pool = Pool(params)
     names = [name for name in pool.images() if not name.startswith(".")]
-    found = zip(names, side_by_side(pool.info, names))
-    return [listed(name, info) for name, info in found if not isinstance(info, LaunchError) and info["mark"]]
+    found = zip(names, map_parallel(pool.info, names))
+    return [our_volume(name, info) for name, info in found if not isinstance(info, LaunchError) and info["mark"]]
 
 
 class Images:
@@ -42,49 +41,51 @@ class Images:
         self.login = (params["ceph_user"], secret) if secret else (None, None)
         self.map: dict[str, Any] = {}
 
-    def read(self, wanted: Iterable[ServiceVolume]) -> dict[str, ServiceVolume | LaunchError]:
+    def read(self, wanted: Iterable[RemoteVolume]) -> dict[str, RemoteVolume | LaunchError]:
         """The volumes that exist, as the items' instances have them; an error for one that cannot be used."""
         wanted = list(wanted)
         if not wanted:
             return {}
         asked = [self.pool.images, self.pool.cluster_map] if self.state == "present" else [self.pool.images]
-        answers = at_once(asked)
+        answers = run_parallel(asked)
         images = frozenset(answers[0])
         self.map = answers[1] if len(answers) > 1 else {}
-        found = side_by_side(lambda item: self._seen(item, images, wanted), wanted)
+        found = map_parallel(lambda item: self._read_one(item, images, wanted), wanted)
         return {item.key: volume for item, volume in zip(wanted, found) if volume is not None}
 
-    def _seen(self, item: ServiceVolume, images: frozenset[str], wanted: list[ServiceVolume]) -> ServiceVolume | None:
+    def _read_one(self, item: RemoteVolume, images: frozenset[str], wanted: list[RemoteVolume]) -> RemoteVolume | None:
         image = locate(item, images, self.state)
         if image is None:
             return None
         info = self.pool.info(image)
         if self.state == "absent":
             leaving = [other.instance_uuid for other in wanted if locate(other, images, self.state) == image]
-            return seen(item, image, info, self.state, leaving)
-        volume = seen(item, image, info, self.state)
+            return instance_view(item, image, info, self.state, leaving)
+        volume = instance_view(item, image, info, self.state)
         if volume.instance_uuid:
-            return self._connected(volume)
+            return self._with_connection(volume)
         if item.attaches and not item.multiattach and item.instance_uuid not in instances(info):
             clients = ["a client at %s" % address for address in self.pool.watchers(image)]
             return replace(volume, holders=volume.holders or tuple(clients))
         return volume
 
-    def _connected(self, volume: ServiceVolume) -> ServiceVolume:
+    def _with_connection(self, volume: RemoteVolume) -> RemoteVolume:
         """The volume with what QEMU needs to reach it."""
         name = self.pool.spec(image_of(volume))
         return replace(
             volume,
-            connection={"protocol": "rbd", **rbd_connection(name, monitors(self.map), *self.login), "read_only": False},
+            connection={"protocol": "rbd", **connection(name, monitors(self.map), *self.login), "read_only": False},
         )
 
-    def apply(self, changes: Iterable[Change]) -> dict[str, ServiceVolume | LaunchError]:
+    def apply(self, changes: Iterable[Change]) -> dict[str, RemoteVolume | LaunchError]:
         """Make true what each change says; changes of one image one after the other, the rest side by side."""
-        return in_groups(self._furnish_group if self.state == "present" else self._give_up, changes, one_volume)
+        return map_groups_parallel(
+            self._furnish_group if self.state == "present" else self._give_up, changes, one_volume
+        )
 
-    def _furnish_group(self, changes: list[Change]) -> dict[str, ServiceVolume | LaunchError]:
+    def _furnish_group(self, changes: list[Change]) -> dict[str, RemoteVolume | LaunchError]:
         """One image for the instances that are to have it."""
-        outcome: dict[str, ServiceVolume | LaunchError] = {}
+        outcome: dict[str, RemoteVolume | LaunchError] = {}
         made: list[str] = []
         for change in changes:
             try:
@@ -93,7 +94,7 @@ class Images:
                 outcome[change.key] = error
         return outcome
 
-    def _furnish(self, change: Change, made: list[str]) -> ServiceVolume:
+    def _furnish(self, change: Change, made: list[str]) -> RemoteVolume:
         """Make the image unless it is there, let it grow, and give it to the instance."""
         wanted = change.wanted
         image = image_of(change.before or wanted)
@@ -114,13 +115,13 @@ class Images:
         if wanted.attaches:
             self._check_unused(volume, image, held)
             held[wanted.instance_uuid] = wanted.host
-        mark = marked(volume, held)
+        mark = mark_for(volume, held)
         if mark != info["mark"]:
             self.pool.mark(image, mark)
         volume = replace(volume, status="in-use" if held else "available")
-        return self._connected(volume) if wanted.attaches else volume
+        return self._with_connection(volume) if wanted.attaches else volume
 
-    def _create(self, wanted: ServiceVolume, image: str) -> None:
+    def _create(self, wanted: RemoteVolume, image: str) -> None:
         """Make the image, as a copy-on-write clone if it has contents to begin with."""
         origin = parent(wanted, self.map["fsid"], self.pool.name)
         if origin is None:
@@ -128,7 +129,7 @@ class Images:
         else:
             self.pool.clone(origin, image)
 
-    def _check_unused(self, volume: ServiceVolume, image: str, held: dict[str, str]) -> None:
+    def _check_unused(self, volume: RemoteVolume, image: str, held: dict[str, str]) -> None:
         """Conflict if somebody has the image open. The guest on a former host of the instance may just be ending."""
         volume.check_attachable()
         if volume.multiattach or held.get(str(volume.instance_uuid)) == volume.host:
@@ -136,7 +137,7 @@ class Images:
         moves = volume.instance_uuid in held
         self._check_closed(volume, self.pool.watchers_left(image) if moves else self.pool.watchers(image))
 
-    def _give_up(self, changes: list[Change]) -> dict[str, ServiceVolume | LaunchError]:
+    def _give_up(self, changes: list[Change]) -> dict[str, RemoteVolume | LaunchError]:
         """Take an image from its instances, or remove it if nothing of it is to stay."""
         try:
             if any(change.after is None for change in changes):
@@ -153,14 +154,14 @@ class Images:
         held = instances(self.pool.info(image))
         for change in changes:
             held.pop(change.before.instance_uuid, None)
-        self.pool.mark(image, marked(volume, held))
+        self.pool.mark(image, mark_for(volume, held))
 
-    def _remove(self, volume: ServiceVolume) -> None:
+    def _remove(self, volume: RemoteVolume) -> None:
         image = image_of(volume)
         self._check_closed(volume, self.pool.watchers_left(image))
         self.pool.remove(image)
 
-    def _check_closed(self, volume: ServiceVolume, clients: list[str]) -> None:
+    def _check_closed(self, volume: RemoteVolume, clients: list[str]) -> None:
         """Conflict if somebody has the image open."""
         if clients:
             raise Conflict("%s: a client at %s has it open: end it there first" % (volume.what, ", ".join(clients)))

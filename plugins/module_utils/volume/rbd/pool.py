@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from ..core.command import command
-from ..core.errors import Conflict, LaunchError, NotFound, Refused, Unavailable
-from ..core.names import MARK
+from ...core.command import command
+from ...core.errors import Conflict, LaunchError, NotFound, Refused, Unavailable
+from ...core.names import MARK
 
 # rbd ends with the number of the operating system's error.
 MEANINGS = {1: Refused, 2: NotFound, 13: Refused, 16: Conflict, 17: Conflict, 39: Conflict, 95: Refused}
@@ -62,9 +62,9 @@ class Pool:
     def info(self, image: str) -> dict[str, Any]:
         """What rbd tells of an image, with our mark as `mark` ({} if there is none)."""
         found = json.loads(self._run("rbd", "info", self.spec(image), "--format", "json"))
-        said = json.loads(self._run("rbd", "image-meta", "list", self.spec(image), "--format", "json") or "{}")
+        metadata = json.loads(self._run("rbd", "image-meta", "list", self.spec(image), "--format", "json") or "{}")
         try:
-            mark = json.loads(said.get(MARK) or "{}")
+            mark = json.loads(metadata.get(MARK) or "{}")
         except ValueError:
             mark = {}
         return dict(found, mark=mark if isinstance(mark, dict) else {})
@@ -121,9 +121,9 @@ class Pool:
         except LaunchError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise
-            said = " ".join(_LOG.sub("", str(error)).split())
+            message = " ".join(_LOG.sub("", str(error)).split())
             advice = ADVICE.get(type(error))
-            raise type(error)("Ceph: %s; %s" % (said, advice) if advice else "Ceph: %s" % said) from error
+            raise type(error)("Ceph: %s; %s" % (message, advice) if advice else "Ceph: %s" % message) from error
 
 
 def monitors(cluster_map: dict[str, Any]) -> list[dict[str, str]]:

@@ -13,8 +13,8 @@ from typing import Any, Iterator
 
 from ..core.errors import InvalidRequest, NotFound, Refused
 from .failure import failure, unreachable
-from .patience import patiently
-from .state import private_directory, read_private, write_private
+from .private_files import private_directory, read_private, write_private
+from .retry import with_retries
 
 # Seconds for a connection and for an answer: cinder's API waits for its volume service for 60 s.
 TIMEOUTS = (10.0, 90.0)
@@ -46,7 +46,7 @@ class Account:
             if self._path is None:
                 self._path = self._state_path()
                 self._load()
-            access = patiently(lambda: self.auth.get_access(self.session), True, self.library)
+            access = with_retries(lambda: self.auth.get_access(self.session), True, self.library)
             self._keep(access)
         return access
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from ..core.errors import Unavailable
 from .account import Account
 from .failure import failure, origin
-from .patience import patiently
+from .retry import with_retries
 
 # Gives the launcher's own account, if there is one.
 Voucher = Callable[[], "Account | None"]
@@ -111,7 +111,7 @@ class Api:
     def _answer(self, attempt: Callable[[], Any], method: str, what: str) -> Any:
         """What the service says in the end; Unavailable if nothing."""
         with self._account.refusals(what, self._service):
-            return patiently(attempt, method in REPEATABLE, self._account.library)
+            return with_retries(attempt, method in REPEATABLE, self._account.library)
 
     def _content(self, response: Any, what: str) -> dict[str, Any]:
         """What a good answer says; otherwise its error."""

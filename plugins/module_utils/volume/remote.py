@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping
 from ..core.change import Change
 from ..core.change import plan as plan_items
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
-from .model import checked
+from .model import check_size
 
 # What cinder says of a volume that is on its way to another state.
 BUSY = frozenset(
@@ -24,7 +24,7 @@ RESULT = (
 
 
 @dataclass(frozen=True)
-class ServiceVolume:
+class RemoteVolume:
     """A volume (size in GiB), and how one instance has it: instance_uuid and host are None while it has not.
 
     status: the service's own word; in-use when this instance has it. stale: what else the instance holds it by.
@@ -77,7 +77,7 @@ class ServiceVolume:
         """Whether an instance on a host is to have it."""
         return bool(self.instance_uuid and self.host)
 
-    def over(self, before: ServiceVolume | None) -> ServiceVolume:
+    def over(self, before: RemoteVolume | None) -> RemoteVolume:
         """What becomes of the volume that is there; a LaunchError if it cannot be as asked for."""
         if before is None:
             self._check_new()
@@ -88,7 +88,7 @@ class ServiceVolume:
             return replace(after, instance_uuid=self.instance_uuid, host=self.host, status="in-use")
         return replace(after, status="available") if before.status in BUSY else after
 
-    def left(self) -> ServiceVolume | None:
+    def left(self) -> RemoteVolume | None:
         """What stays of the volume when the instance gives it up: nothing, if it goes with it and nobody else has it.
 
         What is not ours is never deleted.
@@ -110,10 +110,9 @@ class ServiceVolume:
                 % self.what
             )
 
-    def _check_over(self, before: ServiceVolume) -> None:
+    def _check_over(self, before: RemoteVolume) -> None:
         """Conflict for what cannot be changed, or cannot be had now."""
-        if self.size and before.size and self.size < before.size:
-            raise Conflict("%s: size %d GiB never shrinks, not to %d" % (self.what, before.size, self.size))
+        check_size(self.what, self.size, before.size)
         if self.type and before.type and self.type != before.type:
             raise Conflict("%s: type is %s and cannot become %s" % (self.what, before.type, self.type))
         if self.boot and before.bootable is False and before.status not in BUSY:
@@ -155,18 +154,3 @@ def plan(wanted: Iterable[Any], current: Mapping[str, Any], state: str) -> list[
         else:
             changes.append(Change(item, before, before and before.left()))
     return changes
-
-
-def parse(params: dict[str, Any]) -> list[ServiceVolume]:
-    """The volumes that the module's parameters ask for; InvalidRequest naming every bad one."""
-    return checked(params, _volume)
-
-
-def _volume(entry: dict[str, Any], _params: dict[str, Any]) -> ServiceVolume:
-    """One entry whose ids and size are good."""
-    name = entry.get("name")
-    if name is not None and (not 0 < len(name) < 256 or not name.isprintable()):
-        raise InvalidRequest("name: use 1 to 255 printable characters")
-    if entry.get("image") and entry.get("snapshot"):
-        raise InvalidRequest("image, snapshot: give one of them")
-    return ServiceVolume(**{key: value for key, value in entry.items() if key not in ("format", "service")})

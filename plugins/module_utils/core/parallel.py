@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Several requests to a service side by side, and one after the other what concerns the same thing."""
+"""Several requests to a service in parallel, those that concern the same thing one after the other."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .errors import LaunchError
 WORKERS = 8
 
 
-def at_once(calls: Iterable[Callable[[], Any]]) -> list[Any]:
-    """What the calls return, in order, made at the same time; the first error is raised when all have ended."""
+def run_parallel(calls: Iterable[Callable[[], Any]]) -> list[Any]:
+    """What the calls return, in order, made in parallel; the first error is raised when all have ended."""
     calls = list(calls)
     if len(calls) < 2:
         return [call() for call in calls]
@@ -24,7 +24,7 @@ def at_once(calls: Iterable[Callable[[], Any]]) -> list[Any]:
     return [future.result() for future in futures]
 
 
-def side_by_side(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+def map_parallel(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     """function(item) for every item, in order; a LaunchError stands in place of what it stopped."""
 
     def outcome(item: Any) -> Any:
@@ -33,13 +33,15 @@ def side_by_side(function: Callable[[Any], Any], items: Iterable[Any]) -> list[A
         except LaunchError as error:
             return error
 
-    return at_once(partial(outcome, item) for item in items)
+    return run_parallel(partial(outcome, item) for item in items)
 
 
-def in_groups(function: Callable[[list], dict], items: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, Any]:
-    """What function(group) says of the items that have the same key, for all groups in one; groups go side by side."""
+def map_groups_parallel(
+    function: Callable[[list], dict], items: Iterable[Any], key: Callable[[Any], Any]
+) -> dict[Any, Any]:
+    """The dictionaries of function(group) merged; a group is the items of one key, and groups run in parallel."""
     groups: dict[Any, list[Any]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
-    said = at_once(partial(function, group) for group in groups.values())
-    return {name: outcome for each in said for name, outcome in each.items()}
+    outcomes = run_parallel(partial(function, group) for group in groups.values())
+    return {name: outcome for each in outcomes for name, outcome in each.items()}

@@ -8,12 +8,12 @@ import threading
 from typing import Any, Callable
 
 
-class Hangs(Exception):
+class TimedOut(Exception):
     """A call has not returned in time. It goes on, and nobody waits for it."""
 
 
-def within(seconds: float, call: Callable, *arguments: Any) -> Any:
-    """What a call returns or raises; Hangs if it takes longer."""
+def call_with_timeout(seconds: float, call: Callable, *arguments: Any) -> Any:
+    """What a call returns or raises; TimedOut if it takes longer."""
     outcome: list[tuple[bool, Any]] = []
 
     def run() -> None:
@@ -27,8 +27,8 @@ def within(seconds: float, call: Callable, *arguments: Any) -> Any:
     thread.start()
     thread.join(seconds)
     if not outcome:
-        raise Hangs
-    done, said = outcome[0]
+        raise TimedOut
+    done, result = outcome[0]
     if not done:
-        raise said
-    return said
+        raise result
+    return result

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.cloud import account
+from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.session import connect
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
     Conflict,
     InvalidRequest,
@@ -26,9 +28,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Refused,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.token import account
-from ansible_collections.kvmstack.launch.plugins.module_utils.token.session import connect
-from ansible_collections.kvmstack.launch.tests.unit.token.fake import PASSWORD
+from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import PASSWORD
 
 UNAVAILABLE = (503, {"message": "busy"})
 

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The pieces that the scheduler gave, in the domain's XML, and that a second run keeps them."""
+"""What the scheduler allocated, in the domain's XML, and that a second run keeps them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain import resources, xml
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain import allocation, xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 
-GIVEN = {
+ALLOCATION = {
     "numa": [
         {
             "cell": 1,
@@ -62,46 +62,46 @@ def canonical(text):
     return ElementTree.canonicalize(text, strip_text=True)
 
 
-def test_what_was_given_is_written():
+def test_what_is_allocated_is_written():
     root = ElementTree.fromstring("<domain><vcpu/></domain>")
-    resources.write(root, GIVEN)
+    allocation.write(root, ALLOCATION)
     assert canonical(ElementTree.tostring(root, encoding="unicode")) == canonical(EXPECTED)
 
 
-def test_without_anything_given_nothing_is_written():
+def test_without_an_allocation_nothing_is_written():
     root = ElementTree.fromstring("<domain><vcpu/></domain>")
-    resources.write(root, {})
+    allocation.write(root, {})
     assert ElementTree.tostring(root) == b"<domain><vcpu /></domain>"
 
 
 def test_shared_cpus_are_all_that_the_others_run_on():
     root = ElementTree.fromstring("<domain><vcpu/></domain>")
-    resources.write(root, {"shared_cpus": [0, 1, 4]})
+    allocation.write(root, {"shared_cpus": [0, 1, 4]})
     assert root.find("vcpu").get("cpuset") == "0,1,4"
 
 
 def test_a_device():
-    device = resources.host_device("0000:0A:1f.7")
+    device = allocation.host_device("0000:0A:1f.7")
     assert (device.get("managed"), device.find("source/address").attrib) == (
         "yes", {"domain": "0x0000", "bus": "0x0a", "slot": "0x1f", "function": "0x7"},
     )  # fmt: skip
     with pytest.raises(InvalidRequest, match="an address such as"):
-        resources.host_device("0000:0a:1f.7'/>")
+        allocation.host_device("0000:0a:1f.7'/>")
 
 
-def test_the_documents_resources_are_the_domains(ask):
-    [wanted] = parse(ask(resources=GIVEN))
+def test_the_documents_allocation_is_the_domains(ask):
+    [wanted] = parse(ask(allocation=ALLOCATION))
     root = xml.definition(replace(wanted, virt_type="kvm", cpu_model="Nehalem"))
     assert len(root.findall("cpu")) == 1
     assert root.find("cpu/numa/cell") is not None
     assert root.find("devices/hostdev") is not None
-    assert xml.parse(text(root), "ACTIVE").resources == GIVEN
+    assert xml.parse(text(root), "ACTIVE").allocation == ALLOCATION
 
 
 def test_a_second_run_keeps(ask):
-    [wanted] = parse(ask(resources=GIVEN))
+    [wanted] = parse(ask(allocation=ALLOCATION))
     there = xml.parse(text(xml.definition(replace(wanted, virt_type="qemu"))), "ACTIVE")
-    for again in (ask(resources=GIVEN), ask(resources=None), ask()):
+    for again in (ask(allocation=ALLOCATION), ask(allocation=None), ask()):
         [change] = plan(parse(again), {wanted.uuid: there}, "present")
         assert change.action == "keep"
-        assert change.after.resources == GIVEN
+        assert change.after.allocation == ALLOCATION

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ..token.state import private_directory, read_private, remove_private, write_private
+from ...cloud.private_files import private_directory, read_private, remove_private, write_private
 
 
 def save(private_path: str, volume_id: str, password: str | None) -> None:

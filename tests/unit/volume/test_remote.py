@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume import rbd_view
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.service import parse, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
 
@@ -132,9 +132,8 @@ def test_bad_request(entry, words):
 
 @pytest.mark.parametrize("service", ["file", "rbd"])
 def test_no_other_service_has_types(service):
-    module = {"file": parse, "rbd": rbd_view.parse}[service]
     with pytest.raises(InvalidRequest, match="type: a volume of the service %s has none" % service):
-        module({"volumes": [{"id": ID, "type": "fast"}], "service": service, "state_path": "/s"})
+        parse({"volumes": [{"id": ID, "type": "fast"}], "service": service, "state_path": "/s"})
 
 
 def test_one_volume_for_two_instances_is_two_items():

@@ -8,20 +8,20 @@ import threading
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.domain.patience import Hangs, within
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.timeout import TimedOut, call_with_timeout
 
 
 def test_what_a_call_returns():
-    assert within(10, max, 1, 2) == 2
+    assert call_with_timeout(10, max, 1, 2) == 2
 
 
 def test_what_a_call_raises():
     with pytest.raises(ValueError, match="invalid literal"):
-        within(10, int, "x")
+        call_with_timeout(10, int, "x")
 
 
 def test_a_call_that_hangs_is_left_alone():
     end = threading.Event()
-    with pytest.raises(Hangs):
-        within(0.05, end.wait)
+    with pytest.raises(TimedOut):
+        call_with_timeout(0.05, end.wait)
     end.set()

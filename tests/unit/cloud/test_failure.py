@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.failure import failure
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
     Conflict,
     NotFound,
@@ -16,7 +17,6 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Refused,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.token.failure import failure
 
 
 def response(status, body, headers=None):
