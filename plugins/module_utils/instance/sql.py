@@ -100,7 +100,7 @@ class Writing:
             projects.lock(self.database, self.connection, self.record.project_id)
             self.used = projects.used(self.database, self.connection, self.record.project_id)
         noted = [event for change in changes for event in getattr(change.wanted, "events", ())]
-        actions = events.opened(self.database, self.connection, noted)
+        actions = events.open_actions(self.database, self.connection, noted)
         outcome: dict[str, Any] = {}
         for change in sorted(changes, key=lambda change: change.key):
             try:
@@ -116,7 +116,7 @@ class Writing:
             self.groups.update(groups_joined)
             for host, numbers in counted.items():
                 self.hosts.setdefault(host, Counter()).update(numbers)
-            events.note(self.database, self.connection, getattr(change.wanted, "events", ()), actions)
+            events.record_events(self.database, self.connection, getattr(change.wanted, "events", ()), actions)
         for host in sorted(self.hosts):
             self._count(host, self.hosts[host])
         return outcome
@@ -219,15 +219,15 @@ class Writing:
         before, after = change.before, change.after
         action = "delete" if "deleting" in (after.task_state, before and before.task_state) else "create"
         if before is None or after.task_state in ("scheduling", "deleting"):
-            events.begin(self.database, self.connection, after, action, self.request_id)
+            events.start_action(self.database, self.connection, after, action, self.request_id)
         if after.task_state is None:
-            events.end(self.database, self.connection, after, action)
+            events.finish_action(self.database, self.connection, after, action)
         error = getattr(change.wanted, "error", None)
         message = str(error) if error else after.fault
         if message and (error or not before or before.fault != after.fault):
             details, code = getattr(error, "details", None), 500 if self.record.concludes else 400
             host = change.wanted.instance.host if error else None
-            events.blame(self.database, self.connection, after.uuid, code, message, details, host)
+            events.record_fault(self.database, self.connection, after.uuid, code, message, details, host)
 
     def _builds(self, before: Instance | None, after: Instance) -> dict[str, dict[str, int]]:
         """The host that has built the instance, or has failed to when another may do better."""

@@ -27,5 +27,5 @@ def used(database, connection, project_id: str) -> dict[str, int]:
     count, cores, ram = connection.execute(sums).one()
     kept = select(func.count(), func.sum(volumes.c.size)).where(volumes.c.project_id == project_id)
     number, size = connection.execute(kept).one()
-    told = {"instances": count, "cores": cores, "ram": ram, "volumes": number, "gigabytes": size}
-    return {resource: int(value or 0) for resource, value in told.items()}
+    totals = {"instances": count, "cores": cores, "ram": ram, "volumes": number, "gigabytes": size}
+    return {resource: int(value or 0) for resource, value in totals.items()}

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from ..record.complaint import Contended
 from ..record.database import now
+from ..record.errors import Contended
 from .choice import group_key
 from .model import Host, Placement, Request
 
