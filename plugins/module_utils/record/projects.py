@@ -15,7 +15,8 @@ def lock(database, connection, project_id: str) -> None:
         with connection.begin_nested():
             connection.execute(table.insert().values(id=project_id, generation=1))
     except database.sql.exc.IntegrityError:
-        connection.execute(count)
+        if not connection.execute(count).rowcount:  # it is not that another transaction has made it just now
+            raise
 
 
 def used(database, connection, project_id: str) -> dict[str, int]:

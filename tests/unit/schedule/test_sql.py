@@ -10,13 +10,17 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import sql as instances
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Driven
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database, now
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule import claims, policy, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule import policy, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import NoValidHost
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import FACTS, GPU
 
@@ -97,8 +101,16 @@ def claim(url, documents, **more):
 
 
 def giving_back(database, documents):
-    for each in documents:
-        database.write(lambda connection, each=each: claims.release(connection, database.tables, each["uuid"]))
+    """What the conductor does where builds have failed: the instances wait for another host."""
+    if not documents:
+        return
+    url = database.url.render_as_string(hide_password=False)
+    conductor = instances.conductor({"database": url, "project_id": "p", "run_id": "me"})
+    wanted = [SimpleNamespace(key=each["name"]) for each in documents]
+    known = conductor.read(wanted).instances
+    outcome = conductor.apply([Driven(each, known[each.key], replace(known[each.key], host=None)) for each in wanted])
+    conductor.database.engine.dispose()
+    assert not [error for error in outcome.values() if isinstance(error, LaunchError)]
 
 
 def check(database):
