@@ -130,3 +130,64 @@ def test_no_two_files_import_each_other_in_a_circle():
             break
         left = {path: needed for path, needed in left.items() if path not in free}
     assert not left, sorted(str(path.relative_to(PLUGINS)) for path in left)
+# Each table's one writer in record/; preview copies tables in memory, and revisions make them.
+WRITERS = {
+    "instances": "instances",
+    "instance_actions": "events",
+    "instance_action_events": "events",
+    "instance_faults": "events",
+    "instance_groups": "groups",
+    "projects": "projects",
+    "volumes": "volumes",
+    "compute_nodes": "compute_nodes",
+    "allocations": "allocations",
+}
+RECORD = PLUGINS / "module_utils/record"
+STATEMENTS = {"insert", "update", "delete"}
+
+
+def tables_named(node):
+    """The table of `tables.x`, or those of a tuple of such; None for what is none."""
+    if isinstance(node, ast.Tuple):
+        return [tables_named(each) for each in node.elts]
+    of_tables = isinstance(node, ast.Attribute) and (
+        (isinstance(node.value, ast.Attribute) and node.value.attr == "tables")
+        or (isinstance(node.value, ast.Name) and node.value.id == "tables")
+    )
+    return node.attr if of_tables else None
+
+
+def tables_written(path):
+    """The tables that a file makes statements of; "?" for one that this cannot tell."""
+    for function in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        known = {}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign):
+                target, value = node.targets[0], tables_named(node.value)
+                names = target.elts if isinstance(target, ast.Tuple) else [target]
+                values = value if isinstance(value, list) else [value]
+                known.update({name.id: each for name, each in zip(names, values) if isinstance(name, ast.Name)})
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.args or node.keywords:
+                continue
+            if node.func.attr in STATEMENTS:
+                base = node.func.value
+                yield tables_named(base) or (isinstance(base, ast.Name) and known.get(base.id)) or "?"
+
+
+def test_every_table_has_one_writer():
+    from ansible_collections.kvmstack.launch.plugins.module_utils.record.schema import schema
+
+    assert set(WRITERS) == set(schema().metadata.tables)
+    writes = set()
+    for path in RECORD.glob("*.py"):
+        writes |= {(path.stem, table) for table in tables_written(path) if path.stem != "preview"}
+    assert writes == {(writer, table) for table, writer in WRITERS.items()}
+
+
+def test_nobody_else_writes_a_table():
+    for path in PLUGINS.rglob("*.py"):
+        if RECORD not in path.parents and "database.tables" in path.read_text():
+            assert list(tables_written(path)) == [], path

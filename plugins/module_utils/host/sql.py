@@ -7,10 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.change import Change
+from ..record import compute_nodes
 from ..record.database import Database, now
 from .record import ROOM, SETTINGS, HostRecord
-
-UNUSED = {"generation": 0, "vcpus_used": 0, "memory_mb_used": 0, "disk_gb_used": 0}
 
 
 def connect(params: dict[str, Any]) -> ComputeNodes:
@@ -46,20 +45,14 @@ class ComputeNodes:
 
     def _write(self, connection, change: Change) -> None:
         """A host's row; another room or other settings count as a change to what claims are decided on."""
-        table, before, after = self.database.tables.compute_nodes, change.before, change.after
+        before, after = change.before, change.after
         values: dict[str, Any] = dict(after.settings)
         if change.wanted.room is not None:
             values.update(after.room, facts=after.facts, updated_at=now())
-        if before is None:
-            try:
-                with connection.begin_nested():
-                    connection.execute(table.insert().values(host=after.host, **UNUSED, **values))
-                return
-            except self.database.sql.exc.IntegrityError:  # another controller has just asked it, too
-                pass
-        if before is None or (before.room, before.settings) != (after.room, after.settings):
-            values["generation"] = table.c.generation + 1
-        connection.execute(table.update().where(table.c.host == after.host).values(**values))
+        if before is None and compute_nodes.add(self.database, connection, after.host, values):
+            return
+        counts = before is None or (before.room, before.settings) != (after.room, after.settings)
+        compute_nodes.update(self.database, connection, after.host, values, counts)
 
 
 def _record_of(row, moment) -> HostRecord:

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Iterable
 
 from ..core.change import Change
-from ..core.errors import Conflict, LaunchError
-from ..record import events, groups, lease, projects, volumes
+from ..core.errors import LaunchError
+from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, volumes
 from ..record.database import Database, now
+from ..record.errors import error_of
 from . import quota
 from .model import Instance, Recorded, check_group
 
@@ -22,7 +22,6 @@ COLUMNS = (
     "host", "attempted_hosts", "flavor", "image", "ports", "volumes", "ssh_keys", "user_data_digest",
     "fault", "last_error", "availability_zone", "scheduler_hints",
 )  # fmt: skip
-ROOM = {"vcpus": "vcpus_used", "memory_mb": "memory_mb_used", "disk_gb": "disk_gb_used"}
 
 
 def connect(params: dict[str, Any]) -> Record:
@@ -92,7 +91,9 @@ class Writing:
         self.moment = now()
         self.groups = groups.read(self.database, connection, record.project_id)
         self.used = quota.NOTHING
-        self.hosts: dict[str, Counter] = {}
+        self.released: list[dict[str, Any]] = []
+        self.built: list[str] = []
+        self.failed: list[str] = []
 
     def all(self, changes: list[Change]) -> dict[str, Any]:
         """The outcome of each change by its key."""
@@ -100,33 +101,33 @@ class Writing:
             projects.lock(self.database, self.connection, self.record.project_id)
             self.used = projects.used(self.database, self.connection, self.record.project_id)
         noted = [event for change in changes for event in getattr(change.wanted, "events", ())]
-        actions = events.opened(self.database, self.connection, noted)
+        actions = events.open_actions(self.database, self.connection, noted)
         outcome: dict[str, Any] = {}
         for change in sorted(changes, key=lambda change: change.key):
             try:
                 with self.connection.begin_nested():
-                    outcome[change.key], admitted, counted = self._one(change)
+                    outcome[change.key], admitted, released = self._one(change)
             except LaunchError as error:
                 outcome[change.key] = error
                 continue
-            except self.database.sql.exc.IntegrityError:
-                outcome[change.key] = Conflict("another run has begun to launch it: run again")
+            except self.database.sql.exc.IntegrityError as error:
+                outcome[change.key] = error_of(error, self.database.url)
                 continue
             self.used, groups_joined = admitted
             self.groups.update(groups_joined)
-            for host, numbers in counted.items():
-                self.hosts.setdefault(host, Counter()).update(numbers)
-            events.note(self.database, self.connection, getattr(change.wanted, "events", ()), actions)
-        for host in sorted(self.hosts):
-            self._count(host, self.hosts[host])
+            self.released += filter(None, [released])
+            if change.changed:
+                self._count_builds(change.before, change.after)
+            events.record_events(self.database, self.connection, getattr(change.wanted, "events", ()), actions)
+        compute_nodes.settle(self.database, self.connection, self.released, self.built, self.failed)
         return outcome
 
-    def _one(self, change: Change) -> tuple[Any, tuple, dict[str, dict]]:
-        """Write one change: the instance as it now is, what it was admitted with, what hosts are to count."""
+    def _one(self, change: Change) -> tuple[Any, tuple, dict | None]:
+        """Write one change: the instance as it now is, what it was admitted with, the allocation that it gave back."""
         before, after = change.before, change.after
         if not change.changed:
             self._set(before, self._lease(change))
-            return change.error or before, (self.used, {}), {}
+            return change.error or before, (self.used, {}), None
         asked = not self.record.concludes and after.task_state != "deleting"
         admitted = self._admitted(before, after) if asked else (self.used, {})
         if before is None:
@@ -136,13 +137,13 @@ class Writing:
         deleted = after.vm_state == "deleted"
         (volumes.detach if deleted else volumes.attach)(self.database, self.connection, after)
         self._tell(change)
-        counted = self._builds(before, after)
+        released = None
         if deleted or (before and before.host and after.host is None):
-            for host, room in self._release(after).items():
-                counted.setdefault(host, {}).update(room)
+            released = allocations.release(self.database, self.connection, after.uuid)
         row = self.connection.execute(self._row(after)).one()
         groups_known = {**self.groups, **admitted[1]}
-        return instance_of(row, groups_known, self.record.driver.lease(row, self.moment)), admitted, counted
+        written = instance_of(row, groups_known, self.record.driver.lease(row, self.moment))
+        return written, admitted, released
 
     def _admitted(self, before: Instance | None, after: Instance) -> tuple[dict[str, int], dict[str, dict]]:
         """What the project uses with this, and the group that it joins with its members; else OverQuota or Conflict."""
@@ -162,7 +163,7 @@ class Writing:
     def _insert(self, change: Change) -> None:
         times = dict.fromkeys(("created_at", "requested_at", "updated_at"), self.moment)
         values = {**_values(change.after), **times, **self._lease(change), "request_id": self.request_id, "deleted": 0}
-        self.connection.execute(self.tables.instances.insert().values(values))
+        instances.add(self.database, self.connection, values)
 
     def _update(self, change: Change) -> None:
         before, after = change.before, change.after
@@ -176,12 +177,7 @@ class Writing:
         self._set(before, values)
 
     def _set(self, before: Instance, values: dict[str, Any]) -> None:
-        """Compare and set: only what was read is changed (nova's expected_task_state, and more)."""
-        table = self.tables.instances
-        same = (table.c.uuid == before.uuid, table.c.deleted == 0, table.c.generation == before.lease.generation)
-        written = table.update().where(*same).values({**values, "generation": before.lease.generation + 1})
-        if self.connection.execute(written).rowcount != 1:
-            raise Conflict("another run has changed it since it was read: run again")
+        instances.update(self.database, self.connection, before.uuid, before.lease.generation, values)
 
     def _lease(self, change: Change) -> dict[str, Any]:
         """The lease is taken when a run begins, renewed while it goes on, given back when the instance is settled."""
@@ -192,52 +188,27 @@ class Writing:
             goes_on = after.task_state == "deleting" or after.vm_state != "error"
         return self.record.driver.values(before and before.lease, self.moment) if goes_on else lease.NOBODY
 
-    def _release(self, instance: Instance) -> dict[str, dict]:
-        """Give back the claim; its host gets the room back."""
-        claims = self.tables.allocations
-        mine = claims.c.instance_uuid == instance.uuid
-        claim = self.connection.execute(claims.select().where(mine)).first()
-        if claim is None:
-            return {}
-        self.connection.execute(claims.delete().where(mine))
-        room = {column: getattr(claim, kind) for kind, column in ROOM.items()}
-        return {claim.host: {**room, "num_instances": 1}}
-
-    def _count(self, host: str, counted: Counter) -> None:
-        """Write to a host the room that it gets back, and whether builds on it fail (nova's stats:failed_builds)."""
-        table = self.tables.compute_nodes
-        values: dict[str, Any] = {}
-        if counted["num_instances"]:
-            values = {column: table.c[column] - counted[column] for column in (*ROOM.values(), "num_instances")}
-            values["generation"] = table.c.generation + 1
-        if counted["built"]:
-            values["failed_builds"] = counted["failed"]
-        elif counted["failed"]:
-            values["failed_builds"] = table.c.failed_builds + counted["failed"]
-        self.connection.execute(table.update().where(table.c.host == host).values(values))
-
     def _tell(self, change: Change) -> None:
         """Keep the instance's actions, create and delete: when each began, how it ended; and its faults."""
         before, after = change.before, change.after
         action = "delete" if "deleting" in (after.task_state, before and before.task_state) else "create"
         if before is None or after.task_state in ("scheduling", "deleting"):
-            events.begin(self.database, self.connection, after, action, self.request_id)
+            events.start_action(self.database, self.connection, after, action, self.request_id)
         if after.task_state is None:
-            events.end(self.database, self.connection, after, action)
+            events.finish_action(self.database, self.connection, after, action)
         error = getattr(change.wanted, "error", None)
         message = str(error) if error else after.fault
         if message and (error or not before or before.fault != after.fault):
             details, code = getattr(error, "details", None), 500 if self.record.concludes else 400
             host = change.wanted.instance.host if error else None
-            events.blame(self.database, self.connection, after.uuid, code, message, details, host)
+            events.record_fault(self.database, self.connection, after.uuid, code, message, details, host)
 
-    def _builds(self, before: Instance | None, after: Instance) -> dict[str, dict[str, int]]:
-        """The host that has built the instance, or has failed to when another may do better."""
+    def _count_builds(self, before: Instance | None, after: Instance) -> None:
+        """Remember the host that has built the instance, or has failed to when another may do better."""
         if before is not None and len(after.attempted_hosts or []) > len(before.attempted_hosts or []):
-            return {after.attempted_hosts[-1]: {"failed": 1}}
-        if after.launched and not (before and before.launched) and after.host:
-            return {after.host: {"built": 1}}
-        return {}
+            self.failed.append(after.attempted_hosts[-1])
+        elif after.launched and not (before and before.launched) and after.host:
+            self.built.append(after.host)
 
     def _row(self, instance: Instance):
         table = self.tables.instances

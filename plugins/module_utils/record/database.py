@@ -18,9 +18,9 @@ from datetime import datetime, timezone
 from typing import Any, Callable
 
 from ..core.errors import Conflict, InvalidRequest, MissingLibrary, Unavailable
-from . import complaint
-from .imagined import imagined
-from .migrations import chain
+from .errors import Contended, error_of, place
+from .migrations.upgrade import HEAD, upgrade
+from .preview import preview
 from .schema import schema
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for another one's transaction
@@ -55,7 +55,7 @@ class Database:
             name = error.name or str(error)
             raise MissingLibrary(LIBRARIES.get(name.lower(), name)) from None
         if self._is_sqlite:
-            _take_transactions_in_hand(sqlalchemy, self.engine)
+            _begin_transactions_here(sqlalchemy, self.engine)
 
     @property
     def backend(self) -> str:
@@ -67,15 +67,15 @@ class Database:
     def reading(self):
         """A connection that sees the record at this collection's revision and writes nothing."""
         if self._is_sqlite and not os.path.exists(self.url.database):
-            with imagined(self.sql).connect() as connection:
+            with preview(self.sql).connect() as connection:
                 yield connection
             return
         with self._connected() as connection:
             revision = self._revision(connection)
-            if revision == chain.HEAD:
+            if revision == HEAD:
                 yield connection
                 return
-            with imagined(self.sql, revision and connection, revision).connect() as copy:
+            with preview(self.sql, revision and connection, revision).connect() as copy:
                 yield copy
 
     @contextmanager
@@ -86,7 +86,7 @@ class Database:
         with self._connected() as connection:
             connection.execution_options(launch_writes=True)
             with connection.begin():
-                if self._revision(connection) != chain.HEAD:
+                if self._revision(connection) != HEAD:
                     self._upgrade(connection)
                 yield connection
 
@@ -99,7 +99,7 @@ class Database:
             try:
                 with self.writing() as connection:
                     return function(connection)
-            except complaint.Contended:
+            except Contended:
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))
         with self.writing() as connection:
             return function(connection)
@@ -122,30 +122,30 @@ class Database:
 
     @contextmanager
     def _connected(self):
-        """A connection; what the database complains of in its course becomes an error of ours."""
+        """A connection; an error of the database while it is open becomes an error of ours."""
         try:
             with self.engine.connect() as connection:
                 yield connection
         except self.sql.exc.DBAPIError as error:
-            raise complaint.error_of(error, self.url) from None
+            raise error_of(error, self.url) from None
 
     def _revision(self, connection) -> str | None:
         """The database's revision; None if it has no tables of ours yet. Conflict if it is newer than we are."""
         if not self.sql.inspect(connection).has_table("alembic_version"):
             return None
         revision = connection.exec_driver_sql("select version_num from alembic_version").scalar()
-        if revision is not None and revision > chain.HEAD:
+        if revision is not None and revision > HEAD:
             raise Conflict(
                 "database %s is at revision %s, this collection knows only %s: use the newer collection"
-                % (complaint.place(self.url), revision, chain.HEAD)
+                % (place(self.url), revision, HEAD)
             )
         return revision
 
     def _upgrade(self, connection) -> None:
         """Upgrade, one controller at a time; who had to wait finds it done."""
         with self._alone(connection):
-            if self._revision(connection) != chain.HEAD:
-                chain.upgrade(connection)
+            if self._revision(connection) != HEAD:
+                upgrade(connection)
 
     @contextmanager
     def _alone(self, connection):
@@ -158,7 +158,7 @@ class Database:
         # MariaDB ends a transaction at every change of the schema, so the lock is the session's, and the server's.
         name = "concat('kvmstack.launch/', left(sha1(database()), 16))"
         if not connection.exec_driver_sql("select get_lock(%s, %d)" % (name, BUSY_TIMEOUT)).scalar():
-            raise Unavailable("database %s: another run is upgrading it: run again" % complaint.place(self.url))
+            raise Unavailable("database %s: another run is upgrading it: run again" % place(self.url))
         try:
             yield
             connection.exec_driver_sql("commit")
@@ -177,7 +177,7 @@ def _create_private(path: str) -> None:
         ) from None
 
 
-def _take_transactions_in_hand(sqlalchemy, engine) -> None:
+def _begin_transactions_here(sqlalchemy, engine) -> None:
     """Let SQLite begin where we begin: a writer takes its lock at once, so what it has read still holds.
 
     (SQLAlchemy's documentation of the pysqlite dialect, "Serializable isolation / Savepoints / Transactional DDL".)

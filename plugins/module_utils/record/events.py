@@ -12,54 +12,56 @@ from typing import Any, Iterable
 
 from .database import now
 
-ENOUGH = 8000  # letters of details that are kept, the last ones
+DETAILS_LIMIT = 8000  # characters of details that are kept, the last ones
 ACTION = ("action", "request_id", "user_id", "host", "start_time", "finish_time", "result", "message")
 EVENT = ("event", "host", "start_time", "finish_time", "result", "message", "details")
 FAULT = ("code", "message", "details", "host", "created_at")
 
 
-def begin(database, connection, instance, action: str, request_id: str) -> None:
-    """Open an action of the instance, unless it is open."""
+def start_action(database, connection, instance, action: str, request_id: str) -> None:
+    """Start an action of the instance, unless it is open already."""
     table = database.tables.instance_actions
     if not connection.execute(table.select().where(*_open(table, instance.uuid, action))).first():
         row = {"instance_uuid": instance.uuid, "request_id": request_id, "action": action, "start_time": now()}
         connection.execute(table.insert().values(**row, user_id=instance.user_id))
 
 
-def end(database, connection, instance, action: str) -> None:
-    """Close an action of the instance with how it went."""
+def finish_action(database, connection, instance, action: str) -> None:
+    """Finish an action of the instance with its result."""
     table = database.tables.instance_actions
     result = {"result": "Error" if instance.fault else "Success", "message": instance.fault}
-    ended = table.update().where(*_open(table, instance.uuid, action))
-    connection.execute(ended.values(finish_time=now(), host=instance.host, **result))
+    statement = table.update().where(*_open(table, instance.uuid, action))
+    connection.execute(statement.values(finish_time=now(), host=instance.host, **result))
 
 
-def opened(database, connection, events: Iterable[dict[str, Any]]) -> dict[str, int]:
+def open_actions(database, connection, events: Iterable[dict[str, Any]]) -> dict[str, int]:
     """The ids of the open actions of the instances that these events are of."""
     mine = {event["instance_uuid"] for event in events}
     if not mine:
         return {}
     table = database.tables.instance_actions
-    wanted = table.select().where(table.c.instance_uuid.in_(mine), table.c.finish_time.is_(None)).order_by(table.c.id)
-    return {row.instance_uuid: row.id for row in connection.execute(wanted)}
+    statement = table.select().where(table.c.instance_uuid.in_(mine), table.c.finish_time.is_(None))
+    return {row.instance_uuid: row.id for row in connection.execute(statement.order_by(table.c.id))}
 
 
-def note(database, connection, events: Iterable[dict[str, Any]], actions: dict[str, int] | None = None) -> None:
-    """Keep events of instances that have an open action (by default, now); of others there is nothing to tell.
+def record_events(
+    database, connection, events: Iterable[dict[str, Any]], actions: dict[str, int] | None = None
+) -> None:
+    """Record events of instances that have an open action (by default, now); events of others are left out.
 
     An event has instance_uuid and event, and may have host, result, message, details, start_time and finish_time.
     """
     events, moment = list(events), now()
-    known = opened(database, connection, events) if actions is None else actions
+    known = open_actions(database, connection, events) if actions is None else actions
     rows = [_event(known[event["instance_uuid"]], event, moment) for event in events if event["instance_uuid"] in known]
     if rows:
         connection.execute(database.tables.instance_action_events.insert(), rows)
 
 
-def blame(
+def record_fault(
     database, connection, instance_uuid: str, code: int, message: str, details: str | None, host: str | None
 ) -> None:
-    """Keep a fault, with a code as HTTP has them: 400 when the request is wrong, 500 when we are."""
+    """Record a fault, with a code as in HTTP: 400 when the request is wrong, 500 when we are."""
     row = {"code": code, "message": message, "details": _last(details), "host": host, "created_at": now()}
     connection.execute(database.tables.instance_faults.insert().values(instance_uuid=instance_uuid, **row))
 
@@ -68,16 +70,16 @@ def history(database, connection, instance_uuids: list[str]) -> dict[str, dict[s
     """By instance its actions, each with its events, and its faults; the oldest first."""
     tables = database.tables
     actions, events, faults = tables.instance_actions, tables.instance_action_events, tables.instance_faults
-    told: dict[str, dict[str, list]] = {identity: {"actions": [], "faults": []} for identity in instance_uuids}
+    found: dict[str, dict[str, list]] = {identity: {"actions": [], "faults": []} for identity in instance_uuids}
     by_id = {}
-    for row in connection.execute(actions.select().where(actions.c.instance_uuid.in_(told)).order_by(actions.c.id)):
-        by_id[row.id] = {**_told(row, ACTION), "events": []}
-        told[row.instance_uuid]["actions"].append(by_id[row.id])
+    for row in connection.execute(actions.select().where(actions.c.instance_uuid.in_(found)).order_by(actions.c.id)):
+        by_id[row.id] = {**_fields(row, ACTION), "events": []}
+        found[row.instance_uuid]["actions"].append(by_id[row.id])
     for row in connection.execute(events.select().where(events.c.action_id.in_(by_id)).order_by(events.c.id)):
-        by_id[row.action_id]["events"].append(_told(row, EVENT))
-    for row in connection.execute(faults.select().where(faults.c.instance_uuid.in_(told)).order_by(faults.c.id)):
-        told[row.instance_uuid]["faults"].append(_told(row, FAULT))
-    return told
+        by_id[row.action_id]["events"].append(_fields(row, EVENT))
+    for row in connection.execute(faults.select().where(faults.c.instance_uuid.in_(found)).order_by(faults.c.id)):
+        found[row.instance_uuid]["faults"].append(_fields(row, FAULT))
+    return found
 
 
 def _open(table, instance_uuid: str, action: str) -> tuple:
@@ -85,14 +87,14 @@ def _open(table, instance_uuid: str, action: str) -> tuple:
 
 
 def _event(action_id: int, event: dict[str, Any], moment: datetime) -> dict[str, Any]:
-    told = {"start_time": moment, "finish_time": moment, **{key: event[key] for key in EVENT if event.get(key)}}
-    return {**dict.fromkeys(EVENT), **told, "details": _last(event.get("details")), "action_id": action_id}
+    values = {"start_time": moment, "finish_time": moment, **{key: event[key] for key in EVENT if event.get(key)}}
+    return {**dict.fromkeys(EVENT), **values, "details": _last(event.get("details")), "action_id": action_id}
 
 
 def _last(details: str | None) -> str | None:
-    return details and details[-ENOUGH:]
+    return details and details[-DETAILS_LIMIT:]
 
 
-def _told(row, keys: tuple[str, ...]) -> dict[str, Any]:
+def _fields(row, keys: tuple[str, ...]) -> dict[str, Any]:
     values = {key: getattr(row, key) for key in keys}
     return {key: value.isoformat() + "Z" if isinstance(value, datetime) else value for key, value in values.items()}

@@ -31,3 +31,22 @@ def keep(database, connection, project_id: str, group: dict[str, Any]) -> None:
         connection.execute(table.update().where(*same).values(**rules))
         return
     connection.execute(table.insert().values(project_id=project_id, **rules))
+
+
+def lock(database, connection, project_id: str, group: dict[str, Any]) -> None:
+    """Keep other transactions from claiming for a group, so that what is seen of its hosts holds; make it if needed.
+
+    The generation counts the transactions that have claimed for the group.
+    """
+    table = database.tables.instance_groups
+    same = (table.c.project_id == project_id, table.c.name == group["name"])
+    count = table.update().where(*same).values(generation=table.c.generation + 1)
+    if connection.execute(count).rowcount:
+        return
+    rules = {rule: group[rule] for rule in RULES}
+    try:
+        with connection.begin_nested():
+            connection.execute(table.insert().values(project_id=project_id, generation=1, **rules))
+    except database.sql.exc.IntegrityError:
+        if not connection.execute(count).rowcount:  # it is not that another transaction has made it just now
+            raise

@@ -1,9 +1,9 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who drives an instance: one run of a playbook at a time holds its lease, and only that run changes its record.
+"""Leases: one run of a playbook at a time drives an instance, and only that run changes its record.
 
-A run is known by the process of its ansible-playbook, so that a run after a killed one on the same
-controller goes on at once; from another controller that cannot be seen, there the lease has to expire.
+A run is identified by the process of its ansible-playbook, so that a run after a killed one on the same
+controller goes on at once. Another controller cannot see that process; there the lease has to expire.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ RUN = re.compile(r"(?P<host>[^:]+):(?P<pid>\d+):(?P<start>\d+):(?P<machine>[0-9a
 
 @dataclass(frozen=True)
 class Lease:
-    """Who drives an instance, since when and until when it may (UTC). busy tells how that is not this run.
+    """The run that drives an instance, since when and until when it may (UTC).
 
-    generation counts what has been written of the instance: what was read of it holds only as long as it is the same.
+    busy is the reason why this run has to wait; None if it may drive. generation counts the writes to the
+    instance: what was read of it holds only as long as the generation is the same.
     """
 
     owner: str | None = None
@@ -37,7 +38,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Driver:
-    """This run: its id, for how many seconds it takes a lease, and whether it takes over that of a living run."""
+    """This run: its id, for how many seconds it takes a lease, and whether it takes over a living run's lease."""
 
     run_id: str
     seconds: int
@@ -45,8 +46,8 @@ class Driver:
 
     def lease(self, row, moment: datetime) -> Lease:
         """The lease in a row of the table of instances, as this run sees it."""
-        why = None if self._may(row, moment) else busy(row)
-        return Lease(row.lease_owner, row.leased_at, row.lease_expires, why, row.generation)
+        reason = None if self._may_drive(row, moment) else busy(row)
+        return Lease(row.lease_owner, row.leased_at, row.lease_expires, reason, row.generation)
 
     def values(self, before: Lease | None, moment: datetime) -> dict[str, Any]:
         """The columns of the lease as this run takes or renews it."""
@@ -57,7 +58,7 @@ class Driver:
             "lease_expires": moment + timedelta(seconds=self.seconds),
         }
 
-    def _may(self, row, moment: datetime) -> bool:
+    def _may_drive(self, row, moment: datetime) -> bool:
         if row.lease_owner in (None, self.run_id) or self.take_over:
             return True
         alive = is_alive(row.lease_owner)
@@ -74,8 +75,8 @@ def driver(params: dict[str, Any]) -> Driver:
 
 def busy(row) -> str:
     """Why another run has to be waited for."""
-    known = RUN.fullmatch(row.lease_owner)
-    who = "host %(host)s, process %(pid)s" % known.groupdict() if known else row.lease_owner
+    run = RUN.fullmatch(row.lease_owner)
+    who = "host %(host)s, process %(pid)s" % run.groupdict() if run else row.lease_owner
     return (
         "another run drives it (%s, since %s UTC): wait until that has ended, or take it over with launch_take_over"
         % (who, row.leased_at.strftime("%Y-%m-%d %H:%M:%S"))
@@ -85,18 +86,18 @@ def busy(row) -> str:
 def this_run() -> str:
     """The run that this process works for: its nearest ansible-playbook, or without one the leader of its session."""
     pid = _playbook() or os.getsid(0)
-    told = _process(pid)
-    return "%s:%d:%d:%s" % (socket.gethostname().replace(":", "-"), pid, told[1] if told else 0, _machine())
+    process = _process(pid)
+    return "%s:%d:%d:%s" % (socket.gethostname().replace(":", "-"), pid, process[1] if process else 0, _machine())
 
 
 def is_alive(run_id: str) -> bool | None:
-    """Whether a run goes on; None if that cannot be told from here."""
+    """Whether a run goes on; None if this process cannot see it."""
     run = RUN.fullmatch(run_id)
     if run is None or run["machine"] != _machine() or not os.path.exists("/proc/self/stat"):
         return None
-    told = _process(int(run["pid"]))
-    if told is not None:
-        return told[0] not in "ZX" and told[1] == int(run["start"])
+    process = _process(int(run["pid"]))
+    if process is not None:
+        return process[0] not in "ZX" and process[1] == int(run["start"])
     try:
         os.kill(int(run["pid"]), 0)
     except ProcessLookupError:
@@ -107,7 +108,7 @@ def is_alive(run_id: str) -> bool | None:
 
 
 def _machine() -> str:
-    """What tells this boot of this machine, and this container on it, from others whatever their host name."""
+    """An identity of this boot of this machine, and of this container on it, that does not depend on its host name."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
             boot = file.read().strip()
@@ -131,10 +132,10 @@ def _playbook() -> int | None:
 def _ancestors(pid: int) -> Iterator[tuple[int, list[str]]]:
     """The processes above this one, nearest first, each with its command line."""
     while True:
-        told = _process(pid)
-        if told is None or told[2] == 0:
+        process = _process(pid)
+        if process is None or process[2] == 0:
             return
-        pid = told[2]
+        pid = process[2]
         try:
             with open("/proc/%d/cmdline" % pid, "rb") as file:
                 yield pid, file.read().decode(errors="replace").split("\0")

@@ -15,7 +15,8 @@ def lock(database, connection, project_id: str) -> None:
         with connection.begin_nested():
             connection.execute(table.insert().values(id=project_id, generation=1))
     except database.sql.exc.IntegrityError:
-        connection.execute(count)
+        if not connection.execute(count).rowcount:  # it is not that another transaction has made it just now
+            raise
 
 
 def used(database, connection, project_id: str) -> dict[str, int]:
@@ -27,5 +28,5 @@ def used(database, connection, project_id: str) -> dict[str, int]:
     count, cores, ram = connection.execute(sums).one()
     kept = select(func.count(), func.sum(volumes.c.size)).where(volumes.c.project_id == project_id)
     number, size = connection.execute(kept).one()
-    told = {"instances": count, "cores": cores, "ram": ram, "volumes": number, "gigabytes": size}
-    return {resource: int(value or 0) for resource, value in told.items()}
+    totals = {"instances": count, "cores": cores, "ram": ram, "volumes": number, "gigabytes": size}
+    return {resource: int(value or 0) for resource, value in totals.items()}

@@ -30,11 +30,21 @@ def attach(database, connection, instance) -> None:
         row.update(project_id=instance.project_id, instance_uuid=instance.uuid)
         row["host"] = volume.get("host") or (instance.host if instance.launched else None)
         if volume["id"] not in known:
-            connection.execute(table.insert().values(row))
+            _add(database, connection, row)
             continue
         free = table.c.instance_uuid.is_(None) | (table.c.instance_uuid == instance.uuid)
         if not connection.execute(table.update().where(table.c.id == volume["id"], free).values(row)).rowcount:
             raise Conflict("volume %s has been attached to another instance: run again" % volume["name"])
+
+
+def _add(database, connection, row: dict[str, Any]) -> None:
+    try:
+        with connection.begin_nested():
+            connection.execute(database.tables.volumes.insert().values(row))
+    except database.sql.exc.IntegrityError:
+        if not read(database, connection, [row["id"]]):
+            raise  # one of its values is wrong
+        raise Conflict("volume %s has been made by another run: run again" % row["name"]) from None
 
 
 def detach(database, connection, instance) -> None:

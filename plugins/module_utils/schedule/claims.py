@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Claims in the record: written whole or not at all.
+"""Claims in the record, written whole or not at all.
 
 Every transaction takes its locks in one order: instances, server groups, hosts, each by name. So two controllers
 wait for each other, and never block each other.
@@ -10,72 +10,36 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from ..record.complaint import Contended
+from ..record import allocations, compute_nodes, groups, instances
 from ..record.database import now
 from .affinity import group_key
 from .host_state import HostState
 from .model import Request, Selection
 
-USED = ("vcpus_used", "memory_mb_used", "disk_gb_used", "num_instances")
-
 
 def lock_instances(connection, database, requests: Iterable[Request]) -> set[str]:
     """Keep other transactions from these instances; the UUIDs of those that live."""
-    table = database.tables.instances
-    mine = (table.c.uuid.in_(sorted(request.key for request in requests)), table.c.deleted == 0)
-    statement = database.sql.select(table.c.uuid).where(*mine).order_by(table.c.uuid).with_for_update()
-    return {row.uuid for row in connection.execute(statement)}
+    return set(instances.lock(database, connection, [request.key for request in requests]))
 
 
 def lock_groups(connection, database, requests: Iterable[Request]) -> None:
-    """Keep other transactions from claiming for the same server groups, so that what is seen of their hosts holds.
-
-    The generation counts the transactions that have claimed for a group.
-    """
-    table = database.tables.instance_groups
-    groups = {group_key(request): request.group for request in requests if request.group}
-    for project, name in sorted(groups):
-        same = (table.c.project_id == project, table.c.name == name)
-        counted = table.update().where(*same).values(generation=table.c.generation + 1)
-        if connection.execute(counted).rowcount == 1:
-            continue
-        group = groups[project, name]
-        rules = {"policy": group.policy, "max_server_per_host": group.max_server_per_host, "generation": 1}
-        try:
-            with connection.begin_nested():
-                connection.execute(table.insert().values(project_id=project, name=name, **rules))
-        except database.sql.exc.IntegrityError:  # another transaction has made it just now
-            connection.execute(counted)
+    """Keep other transactions from claiming for the same server groups."""
+    wanted = {group_key(request): request.group for request in requests if request.group}
+    for project, name in sorted(wanted):
+        rules = {rule: getattr(wanted[project, name], rule) for rule in groups.RULES}
+        groups.lock(database, connection, project, rules)
 
 
-def write(
-    connection, database, before: dict[str, HostState], after: dict[str, HostState], selections: list[Selection]
-) -> None:
-    """Write these selections' claims, and their hosts' room: compare and set, on the generation that was seen."""
-    if not selections:
-        return
-    tables, sql, moment = database.tables, database.sql, now()
-    nodes, instances = tables.compute_nodes, tables.instances
-    touched = sorted({selection.host for selection in selections})
-    same = (nodes.c.host == sql.bindparam("name"), nodes.c.generation == sql.bindparam("seen"))
-    room = {column: sql.bindparam("new_" + column) for column in USED}
-    statement = nodes.update().where(*same).values(**room, generation=nodes.c.generation + 1)
-    values = [
-        {"name": name, "seen": before[name].generation, **{"new_" + each: getattr(after[name], each) for each in USED}}
-        for name in touched
-    ]
-    result = connection.execute(statement, values)
-    if result.supports_sane_multi_rowcount() and result.rowcount != len(touched):
-        raise Contended("another controller has claimed on the same hosts at the same moment: run again")
-    connection.execute(
-        tables.allocations.insert(), [_row(selection, before[selection.host], moment) for selection in selections]
-    )
-    placed = instances.update().where(instances.c.uuid == sql.bindparam("identity"))
-    rows = [{"identity": selection.request.key, "place": selection.host} for selection in selections]
-    connection.execute(placed.values(host=sql.bindparam("place"), updated_at=moment), rows)
+def write(connection, database, before: dict[str, HostState], selections: list[Selection]) -> None:
+    """Write these selections' claims on their hosts as they were before, or Contended."""
+    moment = now()
+    claims = [_claim(selection, before[selection.host]) for selection in selections]
+    compute_nodes.take(database, connection, claims, {name: host.generation for name, host in before.items()})
+    allocations.add(database, connection, claims, moment)
+    instances.place(database, connection, {selection.request.key: selection.host for selection in selections}, moment)
 
 
-def _row(selection: Selection, host: HostState, moment: Any) -> dict[str, Any]:
+def _claim(selection: Selection, host: HostState) -> dict[str, Any]:
     request = selection.request
     return {
         "instance_uuid": request.key,
@@ -84,5 +48,4 @@ def _row(selection: Selection, host: HostState, moment: Any) -> dict[str, Any]:
         "memory_mb": request.memory_mb,
         "disk_gb": request.disk_gb,
         "resources": selection.allocation and dict(selection.allocation),
-        "created_at": moment,
     }

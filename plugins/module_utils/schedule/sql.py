@@ -10,7 +10,7 @@ from typing import Any
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError, Unavailable
 from ..host.record import parse as parse_hosts
-from ..host.sql import UNUSED
+from ..record.compute_nodes import UNUSED
 from ..record.database import Database
 from . import claims
 from .affinity import group_key, locate
@@ -110,7 +110,7 @@ class Claims:
                 else:
                     settled[change.key] = selection
                     written.append(selection)
-        claims.write(connection, self.database, current.hosts, table.hosts, written)
+        claims.write(connection, self.database, current.hosts, written)
         return settled, lost
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed, gather
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
-from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations import chain
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
 
 ENTRY = {"name": "web", "flavor": "small", "image": "demo", "networks": ["private"]}
 DATA = {"name": "data", "size": 2, "delete_on_termination": True}
@@ -296,7 +296,7 @@ def test_a_launch_that_an_older_collection_began_goes_on(run, database_url, put,
         },
     }  # fmt: skip
     with database.engine.begin() as connection:
-        chain.upgrade(connection, "0001")
+        upgrade(connection, "0001")
         for name, values in old.items():
             told = {
                 key: json.dumps(value) if isinstance(value, (list, dict)) else value for key, value in values.items()

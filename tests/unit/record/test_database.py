@@ -21,9 +21,9 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     MissingLibrary,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.record import complaint
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
-from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations import chain
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.errors import Contended
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import HEAD, REVISIONS, upgrade
 
 VOLUME = {"id": "v", "name": "v", "project_id": "p", "size": 1, "format": "raw", "delete_on_termination": False}
 
@@ -110,7 +110,7 @@ def at_revision(database, revision):
     if database.backend == "sqlite":
         os.makedirs(os.path.dirname(database.url.database))
     with database.engine.begin() as connection:
-        chain.upgrade(connection, revision)
+        upgrade(connection, revision)
         connection.exec_driver_sql(
             "insert into volumes (id, name, project_id, size, format, delete_on_termination)"
             " values ('v', 'v', 'p', 1, 'raw', %s)" % ("false" if database.backend != "sqlite" else "0")
@@ -153,7 +153,7 @@ def test_an_upgrade_that_was_killed_is_repeated(database, monkeypatch):
             sqlalchemy.event.listen(connection, "before_cursor_execute", kill)
             try:
                 with connection.begin():
-                    chain.upgrade(connection)
+                    upgrade(connection)
             except Killed:
                 continue
             break
@@ -169,12 +169,12 @@ def test_two_controllers_upgrade_at_once(database, database_url, revision):
     if revision:
         at_revision(database, revision)
 
-    def upgrade(_index):
+    def write(_index):
         with Database(database_url).writing() as connection:
             return count(connection, database)
 
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(upgrade, range(6))) == [1 if revision else 0] * 6
+        assert list(pool.map(write, range(6))) == [1 if revision else 0] * 6
 
 
 def test_a_deadlock_is_begun_anew(database_url, monkeypatch):
@@ -185,7 +185,7 @@ def test_a_deadlock_is_begun_anew(database_url, monkeypatch):
         tries.append(connection)
         connection.execute(database.tables.volumes.insert().values(VOLUME))
         if len(tries) < 3:
-            raise complaint.Contended("deadlock")
+            raise Contended("deadlock")
         return len(tries)
 
     assert database.write(function) == 3
@@ -293,4 +293,4 @@ def test_a_missing_driver_is_named(monkeypatch, driver, url, library):
 
 
 def test_the_head_is_the_last_revision():
-    assert chain.REVISIONS[-1].revision == chain.HEAD
+    assert REVISIONS[-1].revision == HEAD

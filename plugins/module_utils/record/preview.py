@@ -6,22 +6,22 @@ from __future__ import annotations
 
 import json
 
-from .migrations import chain
+from .migrations.upgrade import upgrade
 from .schema import schema
 
 
-def imagined(sql, source=None, revision: str | None = None):
+def preview(sql, source=None, revision: str | None = None):
     """An engine on a database in memory at our revision: empty, or a copy of an older source upgraded."""
     engine = sql.create_engine("sqlite://", poolclass=sql.pool.StaticPool)
     with engine.begin() as connection:
         if source is None:
             schema().metadata.create_all(connection)
             return engine
-        chain.upgrade(connection, revision)
+        upgrade(connection, revision)
         for name in sql.inspect(connection).get_table_names():
             if name != "alembic_version":
                 _copy(sql, source, connection, name)
-        chain.upgrade(connection)
+        upgrade(connection)
     return engine
 
 

@@ -18,8 +18,8 @@ from . import revision_0001, revision_0002, revision_0003
 REVISIONS = [revision_0001, revision_0002, revision_0003]
 HEAD = REVISIONS[-1].revision
 
-ALONE = threading.Lock()  # Alembic's operations know one connection at a time
-MAKING = re.compile(r"^\s*(CREATE TABLE|CREATE (?:UNIQUE )?INDEX|ALTER TABLE \S+ ADD COLUMN) ")
+LOCK = threading.Lock()  # Alembic's operations work on one connection at a time
+CREATION = re.compile(r"^\s*(CREATE TABLE|CREATE (?:UNIQUE )?INDEX|ALTER TABLE \S+ ADD COLUMN) ")
 
 
 def upgrade(connection, target: str = HEAD) -> None:
@@ -38,7 +38,7 @@ def upgrade(connection, target: str = HEAD) -> None:
         return [RevisionStep(known, revision, is_upgrade=True) for revision in reversed(missing)]
 
     context = MigrationContext.configure(connection, opts={"fn": steps})
-    with ALONE, Operations.context(context), _repeatable(connection):
+    with LOCK, Operations.context(context), _repeatable(connection):
         context.run_migrations()
 
 
@@ -58,4 +58,4 @@ def _repeatable(connection):
 
 
 def _unless_it_exists(_connection, _cursor, statement, parameters, _context, _executemany):
-    return MAKING.sub(r"\1 IF NOT EXISTS ", statement), parameters
+    return CREATION.sub(r"\1 IF NOT EXISTS ", statement), parameters

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a database complains of, as an error of ours: which database, its own words, what to do."""
+"""A database's error as an error of ours: which database, its own words, what to do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..core.errors import LaunchError, Unavailable
 
 # SQLSTATEs of PostgreSQL (serialization_failure, deadlock_detected); error numbers of MariaDB (deadlock, record
 # changed, and the savepoint that went with a deadlocked transaction).
-PASSING = ("40001", "40P01", 1213, 1020, 1305)
+TRANSIENT = ("40001", "40P01", 1213, 1020, 1305)
 
-# The first that is found in the words says what to do. A number is MariaDB's.
-CURES = (
+# The first pattern that matches the database's words says what to do. A number is MariaDB's.
+REMEDIES = (
     (r"password|\((1045|1698),|role .* does not exist|pg_hba", "check the user and the password in the URL"),
     (r"database .* does not exist|\(1049,", "create it; the tables in it are made by the first run"),
     (
@@ -24,7 +24,7 @@ CURES = (
     (r"not a database|malformed", "choose another file, or restore it from a copy"),
     (r"too many|\((1040),", "let it serve more connections, or run again later"),
 )
-ELSE = "is it running, and may we read and write there?"
+OTHERWISE = "is it running, and may we read and write there?"
 
 
 class Contended(Unavailable):
@@ -34,9 +34,9 @@ class Contended(Unavailable):
 def error_of(error, url) -> LaunchError:
     """Our error for a DBAPIError of SQLAlchemy's."""
     words = " ".join(str(error.orig).split())
-    cure = next((cure for pattern, cure in CURES if re.search(pattern, words)), ELSE)
-    kind = Contended if _code(error.orig) in PASSING else Unavailable
-    return kind("database %s: %s; %s" % (place(url), words, cure))
+    remedy = next((remedy for pattern, remedy in REMEDIES if re.search(pattern, words)), OTHERWISE)
+    kind = Contended if _code(error.orig) in TRANSIENT else Unavailable
+    return kind("database %s: %s; %s" % (place(url), words, remedy))
 
 
 def place(url) -> str:

@@ -1,0 +1,100 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Values of the user as the types that they stand for: one converter for each kind of value.
+
+A role's argument spec converts nothing that the role hands on, and from -e or a template every value is a text.
+So a text means what Ansible's own converters make of it; anything else is an InvalidRequest that names the key
+(`what`, its whole path) and the value. None is no value of any kind: who allows it asks for it first.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import reprlib
+from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
+
+from .errors import InvalidRequest
+
+LARGEST = 2**31 - 1  # of an integer column, on every database
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")  # Python reads no number of thousands of digits
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80
+
+
+def boolean(value: Any, what: str) -> bool:
+    """True or false, also as 1 or 0 and as the words that Ansible knows: yes, no, on, off, true, false and others."""
+    try:
+        return ansible_boolean(value)
+    except TypeError:
+        raise _wrong(value, what, "is not true or false") from None
+
+
+def whole(value: Any, what: str, least: int | None = None, most: int | None = None) -> int:
+    """A whole number within the limits, also as a text of digits; neither true nor 2.0."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(value, what, "is not a whole number")
+    return _within(value, what, least, most)
+
+
+def number(value: Any, what: str, least: float | None = None, most: float | None = None) -> float:
+    """A finite number within the limits, also as a text of digits; not true."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong(value, what, "is not a number")
+    try:
+        value = float(value)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise _wrong(value, what, "is not a finite number")
+    return _within(value, what, least, most)
+
+
+def text(value: Any, what: str, longest: int | None = None) -> str:
+    """A text of at most so many characters that every database can keep; YAML's 42, 1.10, yes and null are none."""
+    if value is None or isinstance(value, (bool, int, float)):
+        raise _wrong(value, what, "is not a text: put it in quotes")
+    if not isinstance(value, str):
+        raise _wrong(value, what, "is not a text")
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise _wrong(value, what, "has a character that no database keeps")
+    if longest is not None and len(value) > longest:
+        raise _wrong(value, what, "is longer than %d characters" % longest)
+    return value
+
+
+def mapping(value: Any, what: str) -> dict[str, Any]:
+    """A mapping whose keys are texts."""
+    if not isinstance(value, dict):
+        raise _wrong(value, what, "is not a mapping of keys to values")
+    for key in value:
+        text(key, "%s: the key" % what)
+    return value
+
+
+def sequence(value: Any, what: str) -> list[Any]:
+    """A list; a text is none, also where Ansible would split it at its commas."""
+    if not isinstance(value, (list, tuple)):
+        raise _wrong(value, what, "is not a list")
+    return list(value)
+
+
+def _within(value: Any, what: str, least: Any, most: Any) -> Any:
+    if least is not None and value < least:
+        raise _wrong(value, what, "is less than %s" % least)
+    if most is not None and value > most:
+        raise _wrong(value, what, "is more than %s" % most)
+    return value
+
+
+def _wrong(value: Any, what: str, problem: str) -> InvalidRequest:
+    return InvalidRequest("%s: %s %s" % (what, _REPR.repr(value), problem))

@@ -1,0 +1,51 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Instances in the record: rows are added, and changed only as they were read or while they are locked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Iterable, Mapping
+
+from ..core.errors import Conflict
+
+
+def add(database, connection, values: dict[str, Any]) -> None:
+    """Record a new instance; Conflict if its project has a living one of this name since it was looked for."""
+    table = database.tables.instances
+    try:
+        with connection.begin_nested():
+            connection.execute(table.insert().values(values))
+    except database.sql.exc.IntegrityError:
+        same = (table.c.project_id == values["project_id"], table.c.name == values["name"], table.c.deleted == 0)
+        if connection.execute(database.sql.select(table.c.id).where(*same)).first() is None:
+            raise  # one of its values is wrong
+        raise Conflict("another run has begun to launch it: run again") from None
+
+
+def update(database, connection, instance_uuid: str, generation: int, values: dict[str, Any]) -> None:
+    """Compare and set (nova's expected_task_state, and more): Conflict if it was written since that generation."""
+    table = database.tables.instances
+    same = (table.c.uuid == instance_uuid, table.c.deleted == 0, table.c.generation == generation)
+    statement = table.update().where(*same).values({**values, "generation": generation + 1})
+    if connection.execute(statement).rowcount != 1:
+        raise Conflict("another run has changed it since it was read: run again")
+
+
+def lock(database, connection, instance_uuids: Iterable[str]) -> dict[str, Any]:
+    """Keep other transactions from these instances, in the order of their names; the living ones' leases by UUID."""
+    table = database.tables.instances
+    columns = (table.c.uuid, table.c.generation, table.c.lease_owner, table.c.leased_at, table.c.lease_expires)
+    living = (table.c.uuid.in_(sorted(instance_uuids)), table.c.deleted == 0)
+    statement = database.sql.select(*columns).where(*living).order_by(table.c.project_id, table.c.name)
+    return {row.uuid: row for row in connection.execute(statement.with_for_update())}
+
+
+def place(database, connection, hosts: Mapping[str, str], moment: datetime) -> None:
+    """Record the hosts of instances that are locked, by UUID."""
+    if not hosts:
+        return
+    table, parameter = database.tables.instances, database.sql.bindparam
+    statement = table.update().where(table.c.uuid == parameter("identity"))
+    rows = [{"identity": identity, "place": host} for identity, host in hosts.items()]
+    connection.execute(statement.values(host=parameter("place"), updated_at=moment), rows)

@@ -1,0 +1,151 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a value of the user means, by its kind."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import convert
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import (
+    LARGEST,
+    boolean,
+    mapping,
+    number,
+    sequence,
+    text,
+    whole,
+)
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+
+
+class Tagged(str):
+    """Ansible's own texts are of a type of their own."""
+
+
+@pytest.mark.parametrize(
+    ("convert", "value", "meaning"),
+    [
+        (boolean, True, True),
+        (boolean, False, False),
+        (boolean, "no", False),
+        (boolean, "False", False),
+        (boolean, "off", False),
+        (boolean, "0", False),
+        (boolean, 0, False),
+        (boolean, " Yes ", True),
+        (boolean, "true", True),
+        (boolean, 1, True),
+        (whole, 2, 2),
+        (whole, "2", 2),
+        (whole, " 2 ", 2),
+        (whole, "-1", -1),
+        (whole, "007", 7),
+        (whole, Tagged("3"), 3),
+        (number, 1, 1.0),
+        (number, 1.5, 1.5),
+        (number, "1.5", 1.5),
+        (number, " 2 ", 2.0),
+        (number, ".5", 0.5),
+        (number, "1e3", 1000.0),
+        (text, "", ""),
+        (text, "42", "42"),
+        (text, "wéb ☃\n", "wéb ☃\n"),
+        (mapping, {}, {}),
+        (mapping, {"a": None, Tagged("b"): [1]}, {"a": None, "b": [1]}),
+        (sequence, [], []),
+        (sequence, [1, None], [1, None]),
+        (sequence, ("a",), ["a"]),
+    ],
+)
+def test_a_value_means(convert, value, meaning):
+    converted = convert(value, "x")
+    assert converted == meaning
+    assert type(converted) is type(meaning)
+
+
+@pytest.mark.parametrize(
+    ("convert", "value", "problem"),
+    [
+        (boolean, "maybe", "'maybe' is not true or false"),
+        (boolean, "", "'' is not true or false"),
+        (boolean, 2, "2 is not true or false"),
+        (boolean, None, "None is not true or false"),
+        (boolean, [], "[] is not true or false"),
+        (whole, True, "True is not a whole number"),
+        (whole, 2.0, "2.0 is not a whole number"),
+        (whole, "2.0", "'2.0' is not a whole number"),
+        (whole, "²", "'²' is not a whole number"),
+        (whole, "٣", "'٣' is not a whole number"),
+        (whole, "1_000", "'1_000' is not a whole number"),
+        (whole, "4 GB", "'4 GB' is not a whole number"),
+        (whole, "", "'' is not a whole number"),
+        (whole, None, "None is not a whole number"),
+        (whole, {"a": 1}, "{'a': 1} is not a whole number"),
+        (number, True, "True is not a number"),
+        (number, None, "None is not a number"),
+        (number, "1,5", "'1,5' is not a number"),
+        (number, "nan", "'nan' is not a number"),
+        (number, "²", "'²' is not a number"),
+        (number, [1], "[1] is not a number"),
+        (number, math.nan, "nan is not a finite number"),
+        (number, math.inf, "inf is not a finite number"),
+        (number, "1e999", "inf is not a finite number"),
+        (number, 10**400, "inf is not a finite number"),
+        (text, 42, "42 is not a text: put it in quotes"),
+        (text, 1.1, "1.1 is not a text: put it in quotes"),
+        (text, True, "True is not a text: put it in quotes"),
+        (text, None, "None is not a text: put it in quotes"),
+        (text, ["a"], "['a'] is not a text"),
+        (text, b"a", "b'a' is not a text"),
+        (text, "a\0b", "has a character that no database keeps"),
+        (text, "a\udcff", "has a character that no database keeps"),
+        (mapping, [], "[] is not a mapping of keys to values"),
+        (mapping, None, "None is not a mapping of keys to values"),
+        (mapping, "a=1", "'a=1' is not a mapping of keys to values"),
+        (mapping, {1: "a"}, "the key: 1 is not a text: put it in quotes"),
+        (sequence, "a,b", "'a,b' is not a list"),
+        (sequence, {"a": 1}, "{'a': 1} is not a list"),
+        (sequence, None, "None is not a list"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_name(convert, value, problem):
+    with pytest.raises(InvalidRequest) as caught:
+        convert(value, "web: flavor: ram")
+    assert str(caught.value).startswith("web: flavor: ram: ")
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("converted", "problem"),
+    [
+        (lambda: whole("1", "x", least=1, most=1), None),
+        (lambda: whole(0, "x", least=1), "x: 0 is less than 1"),
+        (lambda: whole(2**31, "x", most=LARGEST), "x: 2147483648 is more than 2147483647"),
+        (lambda: whole("9" * 40, "x", most=LARGEST), "x: 9999"),
+        (lambda: whole("9" * 5000, "x"), "x: '9999"),
+        (lambda: number("-0.5", "x", least=0), "x: -0.5 is less than 0"),
+        (lambda: number(2, "x", most=1.5), "x: 2.0 is more than 1.5"),
+        (lambda: text("abc", "x", longest=3), None),
+        (lambda: text("abcd", "x", longest=3), "x: 'abcd' is longer than 3 characters"),
+    ],
+)
+def test_limits(converted, problem):
+    if problem is None:
+        converted()
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        converted()
+    assert str(caught.value).startswith(problem)
+
+
+def test_an_error_is_of_a_length_that_a_person_reads():
+    nested = []
+    for _level in range(100000):
+        nested = [nested]
+    for value in ("x" * 100000, nested, {str(index): index for index in range(100000)}):
+        with pytest.raises(InvalidRequest) as caught:
+            convert.whole(value, "x")
+        assert len(str(caught.value)) < 200
