@@ -41,7 +41,7 @@ class Account:
         self._lock = threading.RLock()
 
     def access(self) -> Any:
-        """What Keystone said with the token (keystoneauth's AccessInfo); a new token if there is no good one."""
+        """What Keystone returned with the token (keystoneauth's AccessInfo); a new token if there is no good one."""
         with self._lock, self.refusals(self.name):
             if self._path is None:
                 self._path = self._state_path()
@@ -96,7 +96,7 @@ class Account:
         except exceptions.HttpError as error:
             raise self._refused(error, what) from error
         except exceptions.SSLError as error:
-            raise InvalidRequest("%s: %s; give its authority's certificate as ca_cert" % (what, error)) from error
+            raise InvalidRequest("%s: %s; give its authority's certificate as cacert" % (what, error)) from error
         except (exceptions.ConnectionError, exceptions.DiscoveryFailure) as error:
             raise unreachable(error, service, what) from error
         except exceptions.ClientException as error:

@@ -29,11 +29,13 @@ DATA = {"id": ID, "name": "data", "instance_uuid": ONE, "host": "kvm1", "size": 
 GOING = dict(DATA, delete_on_termination=True)
 PARAMS = {
     "service": "rbd",
-    "ceph_pool": "volumes",
-    "ceph_conf": "/etc/ceph/ceph.conf",
-    "ceph_user": "cinder",
-    "ceph_keyring": "/etc/ceph/key",
-    "ceph_secret_uuid": "s",
+    "ceph": {
+        "pool": "volumes",
+        "conf": "/etc/ceph/ceph.conf",
+        "user": "cinder",
+        "keyring": "/etc/ceph/key",
+        "secret_uuid": "s",
+    },
 }
 
 
