@@ -299,20 +299,14 @@ volumes:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.cloud.module import CloudModule
-from ..module_utils.core.change import plan
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import CEPH, CLOUD, REQUIRED, STATE, STATE_PATH, listed
-from ..module_utils.volume import model, remote, request
+from ..module_utils.volume import model, request
 from ..module_utils.volume.cinder import backend as cinder
 from ..module_utils.volume.file import backend as file
 from ..module_utils.volume.rbd import backend as rbd
 
-# How each service is reached, and what is planned with it.
-SERVICES = {
-    "file": (file.connect, plan),
-    "cinder": (cinder.connect, remote.plan),
-    "rbd": (rbd.connect, remote.plan),
-}
+SERVICES = {"file": file.connect, "cinder": cinder.connect, "rbd": rbd.connect}
 TEXTS = ("name", "instance_uuid", "host", "type", "image", "snapshot", "device", "volume_id", "attachment_id")
 OPTIONS = {
     "id": REQUIRED,
@@ -336,7 +330,7 @@ SPEC = {
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "volumes", request.parse, *SERVICES[module.params["service"]])
+    run(module, "volumes", request.parse, SERVICES[module.params["service"]], model.plan)
 
 
 def main() -> None:

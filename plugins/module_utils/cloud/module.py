@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from .definition import secrets
@@ -21,7 +19,7 @@ class CloudModule(AnsibleModule):
         super()._load_params()
         self.no_log_values.update(secrets(self.params))
 
-    def _log_invocation(self, *_arguments: Any) -> None:
+    def _log_invocation(self) -> None:
         """Nothing is written to the host's log: it sees a mapping as one text, quoted in ways that hide secrets badly.
 
         The parameter no_log of AnsibleModule is not enough: Ansible's own _ansible_no_log goes over it.

@@ -17,9 +17,9 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Refused,
     Unavailable,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import backend as rbd
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import pool
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 from ansible_collections.kvmstack.launch.tests.unit.volume.fake_ceph import FSID, GIB, FakeCeph, Killed
 
