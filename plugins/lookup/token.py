@@ -41,8 +41,10 @@ _raw:
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.lookup import LookupBase
 
+from ..module_utils.cloud.definition import secrets
 from ..module_utils.cloud.session import connect
 from ..module_utils.core.errors import LaunchError, MissingLibrary
 from ..module_utils.core.specs import CLOUD
@@ -56,9 +58,10 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         if self.get_option("identity") == "none":
             return [""]
+        params = {name: self.get_option(name) for name in CLOUD}
         try:
-            return [connect({name: self.get_option(name) for name in CLOUD}).token]
+            return [connect(params).token]
         except MissingLibrary as error:
             raise AnsibleError(missing_required_lib(error.library)) from error
         except LaunchError as error:
-            raise AnsibleError(str(error)) from error
+            raise AnsibleError(remove_values(str(error), secrets(params))) from error

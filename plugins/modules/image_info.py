@@ -97,6 +97,7 @@ images:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import CLOUD
 from ..module_utils.image.glance import find
@@ -114,7 +115,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

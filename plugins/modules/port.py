@@ -241,6 +241,7 @@ from operator import methodcaller
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import CLOUD, NORTHBOUND, REQUIRED, STATE, listed
 from ..module_utils.port import model, neutron, neutron_plan, ovn, request
@@ -275,7 +276,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

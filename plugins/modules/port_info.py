@@ -74,6 +74,7 @@ ports:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import CLOUD, NORTHBOUND
 from ..module_utils.port import neutron, ovn
@@ -93,7 +94,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ description:
   - With O(identity=keystone) Keystone is asked at every run whether the token is good and which roles it has, and the
     policy whether these are enough for O(action).
   - The token itself is in a file below O(private_path), and nowhere else. It is made anew when it soon expires, or is
-    no longer taken, also in the middle of a run; not with O(auth_type=v3token), where there is nothing to make it of.
+    no longer taken, also in the middle of a run; not when O(cloud) gives a token, which nothing can be made of.
 extends_documentation_fragment:
   - kvmstack.launch.project
   - kvmstack.launch.cloud
@@ -71,11 +71,12 @@ EXAMPLES = r"""
 - name: Ask Keystone whether an application credential may delete
   kvmstack.launch.token:
     identity: keystone
-    auth_type: v3applicationcredential
-    auth:
-      auth_url: https://keystone.example.org:5000/v3
-      application_credential_id: 6cb5fa6a13184e6fab65ba2108adf50c
-      application_credential_secret: "{{ vault_secret }}"
+    cloud:
+      auth_type: v3applicationcredential
+      auth:
+        auth_url: https://keystone.example.org:5000/v3
+        application_credential_id: 6cb5fa6a13184e6fab65ba2108adf50c
+        application_credential_secret: "{{ vault_secret }}"
     action: delete
 
 - name: Only managers launch in this cloud; policy.yaml says "os_compute_api:servers:create" is "role:manager"
@@ -146,6 +147,7 @@ expires_at:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import tell
 from ..module_utils.core.specs import CLOUD, PROJECT
 from ..module_utils.token.keystone import establish
@@ -167,7 +169,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -174,9 +174,10 @@ EXAMPLES = r"""
 - name: An image of Ceph
   kvmstack.launch.volume:
     service: rbd
-    ceph_user: cinder
-    ceph_keyring: /etc/ceph/ceph.client.cinder.keyring
-    ceph_secret_uuid: 3f0c6a3e-6a53-4f5b-9a10-3c0e4a7f0001
+    ceph:
+      user: cinder
+      keyring: /etc/ceph/ceph.client.cinder.keyring
+      secret_uuid: 3f0c6a3e-6a53-4f5b-9a10-3c0e4a7f0001
     volumes:
       - id: 2f1c1a8e-7a50-5d0b-9a55-4f6f0c8b9d01
         name: web-1-data
@@ -307,33 +308,17 @@ volumes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.change import plan
+from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import run
-from ..module_utils.core.specs import CLOUD, REQUIRED, STATE, STATE_PATH, listed
-from ..module_utils.volume import model, remote, request
+from ..module_utils.core.specs import CEPH, CLOUD, REQUIRED, STATE, STATE_PATH, listed
+from ..module_utils.volume import model, request
 from ..module_utils.volume.cinder import backend as cinder
 from ..module_utils.volume.file import backend as file
 from ..module_utils.volume.rbd import backend as rbd
-from ..module_utils.volume.rbd import pool
 
-# How each service is reached, and what is planned with it.
-SERVICES = {
-    "file": (file.connect, plan),
-    "cinder": (cinder.connect, remote.plan),
-    "rbd": (rbd.connect, remote.plan),
-}
-TEXTS = (
-    "name",
-    "instance_uuid",
-    "record_id",
-    "host",
-    "type",
-    "image",
-    "snapshot",
-    "device",
-    "volume_id",
-    "attachment_id",
-)
+SERVICES = {"file": file.connect, "cinder": cinder.connect, "rbd": rbd.connect}
+TEXTS = ("name", "instance_uuid", "record_id", "host", "type", "image", "snapshot", "device", "volume_id")
+TEXTS += ("attachment_id",)
 OPTIONS = {
     "id": REQUIRED,
     **dict.fromkeys(TEXTS, {"type": "str"}),
@@ -346,7 +331,7 @@ SPEC = {
     **STATE,
     **STATE_PATH,
     **CLOUD,
-    **pool.SPEC,
+    **CEPH,
     "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
     "timeout": {"type": "int", "default": 600},
     "host_addresses": {"type": "dict", "default": {}},
@@ -356,11 +341,11 @@ SPEC = {
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "volumes", request.parse, *SERVICES[module.params["service"]])
+    run(module, "volumes", request.parse, SERVICES[module.params["service"]], model.plan)
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

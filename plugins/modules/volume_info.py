@@ -61,18 +61,18 @@ volumes:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import query
-from ..module_utils.core.specs import CLOUD, STATE_PATH
+from ..module_utils.core.specs import CEPH, CLOUD, STATE_PATH
 from ..module_utils.volume.cinder import backend as cinder
 from ..module_utils.volume.file import backend as file
 from ..module_utils.volume.rbd import backend as rbd
-from ..module_utils.volume.rbd import pool
 
 SERVICES = {"file": file.find, "cinder": cinder.find, "rbd": rbd.find}
 SPEC = {
     **STATE_PATH,
     **CLOUD,
-    **pool.SPEC,
+    **CEPH,
     "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
 }
 
@@ -83,7 +83,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
 
 
 if __name__ == "__main__":

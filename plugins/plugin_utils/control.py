@@ -21,6 +21,8 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
+from ..module_utils.cloud.definition import secrets
+
 
 def preload(*libraries: str) -> None:
     """Import libraries before the workers are forked; whether one is missing is for the stage to say.
@@ -53,7 +55,7 @@ class Module:
         self.params = checked.validated_parameters
         self.check_mode = check_mode
         self._diff = diff
-        self._secrets = checked._no_log_values
+        self._secrets = checked._no_log_values | secrets(arguments)
 
     def exit_json(self, **result: Any) -> NoReturn:
         """Leave with a result."""

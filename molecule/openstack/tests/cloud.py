@@ -23,9 +23,11 @@ NAMES = [entry["name"] for entry in REQUEST["launch_instances"]]
 # In place of Cinder: the cluster itself, and the libvirt secret by which the hosts know its client.
 CEPH = {
     "launch_volume_service": "rbd",
-    "launch_ceph_conf": str(ROOT / "build/hosts/ceph/ceph.conf"),
-    "launch_ceph_keyring": str(ROOT / "build/hosts/ceph/ceph.client.cinder.keyring"),
-    "launch_ceph_secret_uuid": "3f0c6a3e-6a53-4f5b-9a10-3c0e4a7f0001",
+    "launch_ceph": {
+        "conf": str(ROOT / "build/hosts/ceph/ceph.conf"),
+        "keyring": str(ROOT / "build/hosts/ceph/ceph.client.cinder.keyring"),
+        "secret_uuid": "3f0c6a3e-6a53-4f5b-9a10-3c0e4a7f0001",
+    },
 }
 
 # What one instance of request() has of everything.

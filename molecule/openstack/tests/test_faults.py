@@ -9,6 +9,7 @@ import re
 import time
 
 import pytest
+import yaml
 
 from ansible_collections.kvmstack.launch.molecule.openstack.tests.cloud import CEPH, WHOLE, request
 from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT
@@ -84,7 +85,9 @@ def test_bad_instances_do_not_stop_the_good_one(site, narrow, torn):
 )
 def test_who_is_not_known_to_keystone_gets_its_answer(site, auth, what):
     before = site.state()
-    run = site.launch({**request("early"), "launch_auth": auth}, status=2)
+    cloud = yaml.safe_load((ROOT / "build/hosts/clouds.yaml").read_text())["clouds"]["member"]
+    wrong = {**cloud, "auth": {**cloud["auth"], **auth}}
+    run = site.launch({**request("early"), "launch_cloud": wrong}, status=2)
     assert re.search("Keystone says: The request you have made requires authentication.*" + ORIGIN, run.output), what
     assert site.state() == before
 

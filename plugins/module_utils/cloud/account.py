@@ -41,8 +41,8 @@ class Account:
         self._lock = threading.RLock()
 
     def access(self) -> Any:
-        """What Keystone said with the token (keystoneauth's AccessInfo); a new token if there is no good one."""
-        with self._lock, self.refusals(self.name):
+        """What Keystone returned with the token (keystoneauth's AccessInfo); a new token if there is no good one."""
+        with self._lock, self.translate_errors(self.name):
             if self._path is None:
                 self._path = self._state_path()
                 self._load()
@@ -50,7 +50,7 @@ class Account:
             self._keep(access)
         return access
 
-    def renewed(self, used: Any) -> Any:
+    def renew(self, used: Any) -> Any:
         """The same when `used` has turned out not to be good, unless another thread has a new one already."""
         with self._lock:
             if self.auth.auth_ref is used:
@@ -73,7 +73,7 @@ class Account:
         if override:
             return override
         access = self.access()
-        url = self._url(access, service_type) or self._url(self.renewed(access), service_type)
+        url = self._url(access, service_type) or self._url(self.renew(access), service_type)
         if url:
             return url
         raise NotFound(
@@ -88,21 +88,21 @@ class Account:
         return None
 
     @contextmanager
-    def refusals(self, what: str, service: str = "Keystone") -> Iterator[None]:
+    def translate_errors(self, what: str, service: str = "Keystone") -> Iterator[None]:
         """Turn what keystoneauth raises into our errors. Only Keystone's own refusals are raised as an HttpError."""
         exceptions = self.library.exceptions
         try:
             yield
         except exceptions.HttpError as error:
-            raise self._refused(error, what) from error
+            raise self._refusal(error, what) from error
         except exceptions.SSLError as error:
-            raise InvalidRequest("%s: %s; give its authority's certificate as ca_cert" % (what, error)) from error
+            raise InvalidRequest("%s: %s; give its authority's certificate as cacert" % (what, error)) from error
         except (exceptions.ConnectionError, exceptions.DiscoveryFailure) as error:
             raise unreachable(error, service, what) from error
         except exceptions.ClientException as error:
             raise InvalidRequest("%s: %s; correct the account's definition" % (what, error)) from error
 
-    def _refused(self, error: Any, what: str) -> Exception:
+    def _refusal(self, error: Any, what: str) -> Exception:
         """Keystone made no token. It says 404 when it was to make it of one that is no longer good."""
         if error.response is None:
             return unreachable(error, "Keystone", what)

@@ -104,13 +104,13 @@ class Api:
 
         response = self._answer(attempt, method, what)
         if response.status_code == 401:
-            accesses = [account.renewed(access) for account, access in zip(accounts, accesses)]
+            accesses = [account.renew(access) for account, access in zip(accounts, accesses)]
             response = self._answer(attempt, method, what)
         return self._content(response, what)
 
     def _answer(self, attempt: Callable[[], Any], method: str, what: str) -> Any:
         """What the service says in the end; Unavailable if nothing."""
-        with self._account.refusals(what, self._service):
+        with self._account.translate_errors(what, self._service):
             return with_retries(attempt, method in REPEATABLE, self._account.library)
 
     def _content(self, response: Any, what: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _ADVICE = {
 def failure(response: Any, service: str, what: str, advice: str = "") -> LaunchError:
     """The error that a response stands for, with the service's own message, its request id and what to do."""
     status = response.status_code
-    kind, message = _said(response)
+    kind, message = _kind_and_message(response)
     text = "%s: %s says: %s (%s)" % (what, service, message, origin(response.headers, status))
     if status == 429 or status >= 500:
         return Unavailable("%s; see %s's log, and run again when it works" % (text, service))
@@ -47,7 +47,7 @@ def origin(headers: Mapping[str, str], status: int) -> str:
     return "%d, request id %s" % (status, found[0]) if found else "%d" % status
 
 
-def _said(response: Any) -> tuple[str, str]:
+def _kind_and_message(response: Any) -> tuple[str, str]:
     """The kind and the text of an error, in each service's own shape.
 
     Keystone: {"error": {...}}; neutron: {"NeutronError": {"type", "message"}}; cinder: {"badRequest": {"message"}};

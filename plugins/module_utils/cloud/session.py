@@ -17,6 +17,7 @@ from typing import Any
 from ..core.errors import InvalidRequest, MissingLibrary
 from .account import Account
 from .api import Api
+from .definition import parse
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ def connect(params: dict[str, Any]) -> Cloud:
     MissingLibrary("openstacksdk"); InvalidRequest if there is no such cloud or its definition is not complete.
     """
     library = _library()
-    user = _account(library, params, params.get("cloud"), params.get("auth"), params.get("auth_type"))
-    service = _account(library, params, params["service_cloud"]) if params.get("service_cloud") else None
+    user = _account(library, parse(params, "cloud"), params["private_path"])
+    launcher = parse(params, "service_cloud")
+    service = _account(library, launcher, params["private_path"]) if launcher else None
     return Cloud(user, service, params.get("request_id"))
 
 
@@ -130,31 +132,22 @@ def _library() -> SimpleNamespace:
     )
 
 
-def _account(
-    library: SimpleNamespace,
-    params: dict[str, Any],
-    cloud: str | None,
-    auth: dict[str, Any] | None = None,
-    auth_type: str | None = None,
-) -> Account:
-    """One account as defined by a cloud's name, by `auth` (over that cloud's, if both are there) or by OS_*."""
-    said = {
-        "auth": {key: value for key, value in (auth or {}).items() if value is not None},
-        "auth_type": auth_type,
-        "region_name": params.get("region_name"),
-        "interface": params.get("interface"),
-        "cacert": params.get("ca_cert"),
-    }
-    elsewhere = bool(cloud or not auth)
-    name = "cloud %s" % cloud if cloud else "the given account" if auth else "the environment's account"
+def _account(library: SimpleNamespace, definition: str | dict[str, Any] | None, private_path: str) -> Account:
+    """One account as defined by a cloud's name, by a mapping, or, if there is neither, by the OS_* variables."""
+    if isinstance(definition, dict):
+        name, source, elsewhere, arguments = "the given account", "the mapping", False, definition
+    elif definition:
+        name, source, elsewhere, arguments = "cloud %s" % definition, "clouds.yaml", True, {"cloud": definition}
+    else:
+        name, source, elsewhere, arguments = "the environment's account", "the OS_* variables", True, {}
     try:
         config = library.OpenStackConfig(load_yaml_config=elsewhere, load_envvars=elsewhere, app_name="kvmstack.launch")
-        region = config.get_one(cloud=cloud, **{key: value for key, value in said.items() if value})
+        region = config.get_one(**arguments)
     except (library.ConfigException, library.exceptions.ClientException, TypeError) as error:
-        raise InvalidRequest("%s: %s; correct clouds.yaml, the OS_* variables or `auth`" % (name, error)) from error
+        raise InvalidRequest("%s: %s; correct %s" % (name, error, source)) from error
     if not hasattr(region.get_session().auth, "get_access"):
         raise InvalidRequest(
             "%s: %s gives no token; as auth_type use password, v3applicationcredential or v3token"
             % (name, region.config["auth_type"])
         )
-    return Account(library, name, region, params["private_path"])
+    return Account(library, name, region, private_path)

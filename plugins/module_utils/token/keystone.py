@@ -11,7 +11,7 @@ from typing import Any
 from ..cloud.session import Cloud, connect
 from ..core.errors import NotFound
 from . import policy
-from .model import Identity, check_project, embedded, identity_of
+from .model import Identity, check_project, embedded_identity, identity_of
 
 # The version of access rules that model.py knows; without it Keystone does not vouch for tokens that have some.
 ACCESS_RULES = "1.0"
@@ -21,27 +21,27 @@ def establish(params: dict[str, Any]) -> Identity:
     """Who launches. Refused, with Keystone's own words or the policy's, before anything is recorded."""
     request_id = params.get("request_id") or "req-%s" % uuid.uuid4()
     if params["identity"] == "none":
-        return replace(embedded(params), request_id=request_id)
-    identity = replace(validated(connect({**params, "request_id": request_id})), request_id=request_id)
+        return replace(embedded_identity(params), request_id=request_id)
+    identity = replace(validate(connect({**params, "request_id": request_id})), request_id=request_id)
     check_project(identity, params["project_id"])
     policy.check(identity, params["action"], params["policy_file"])
     return identity
 
 
-def validated(cloud: Cloud) -> Identity:
+def validate(cloud: Cloud) -> Identity:
     """Who the user is and what roles it has now, by Keystone's own word; Refused if the token is good for nothing.
 
     A token that was revoked while it lay in its file is replaced once.
     """
     access = cloud.user.access()
     try:
-        return identity_of(_shown(cloud))
+        return identity_of(_token_document(cloud))
     except NotFound:
-        cloud.user.renewed(access)
-    return identity_of(_shown(cloud))
+        cloud.user.renew(access)
+    return identity_of(_token_document(cloud))
 
 
-def _shown(cloud: Cloud) -> dict[str, Any]:
+def _token_document(cloud: Cloud) -> dict[str, Any]:
     """Keystone's document of the user's token; the launcher's own account asks, if there is one."""
     identity = cloud.api("identity", as_service=True)
     headers = {"X-Subject-Token": cloud.token, "OpenStack-Identity-Access-Rules": ACCESS_RULES}

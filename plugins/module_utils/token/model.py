@@ -77,7 +77,7 @@ class Identity:
         return "domain %s" % self.domain_id if self.scope == "domain" else "the whole system"
 
 
-def embedded(params: dict[str, Any]) -> Identity:
+def embedded_identity(params: dict[str, Any]) -> Identity:
     """No identity service: whoever runs this may do everything, and is the account it runs as."""
     user = params.get("user_id") or getpass.getuser()
     return Identity("none", params["project_id"], user, ("admin",), params["project_id"], user)
@@ -155,7 +155,7 @@ def _path(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(wild.get(part, "[^/]+" if part.startswith("{") else re.escape(part)) for part in parts))
 
 
-def forbidden(identity: Identity, action: str, rule: str) -> Refused:
+def refusal(identity: Identity, action: str, rule: str) -> Refused:
     """The error of a user whose roles are not those that the policy asks for."""
     roles = ", ".join(identity.roles) or "none"
     return Refused(

@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from ..core.errors import InvalidRequest, MissingLibrary
-from .model import ACTIONS, RULES, Identity, check_access_rules, check_scope, forbidden
+from .model import ACTIONS, RULES, Identity, check_access_rules, check_scope, refusal
 
 
 def check(identity: Identity, action: str, policy_file: str | None) -> None:
@@ -23,7 +23,7 @@ def check(identity: Identity, action: str, policy_file: str | None) -> None:
     who = {"roles": list(identity.roles), "project_id": identity.project_id, "user_id": identity.user_id}
     target = {"project_id": identity.project_id, "user_id": identity.user_id}
     if not enforcer.enforce(ACTIONS[action], target, who):
-        raise forbidden(identity, action, str(enforcer.rules[ACTIONS[action]]))
+        raise refusal(identity, action, str(enforcer.rules[ACTIONS[action]]))
 
 
 def _enforcer(policy_file: str | None) -> Any:

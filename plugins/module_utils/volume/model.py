@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Iterable, Mapping
 
-from ..core.change import over
-from ..core.errors import Conflict, NotFound
+from ..core.change import Change, over
+from ..core.change import plan as plan_items
+from ..core.errors import Conflict, LaunchError, NotFound
 
 GIB = 1024**3
 FORMATS = ("raw", "qcow2")
@@ -92,6 +93,10 @@ class Volume:
                     % (self.label, _names(others))
                 )
 
+    def remainder(self) -> None:
+        """What remains of the volume when it is given up: nothing. Who is to keep it leaves it out."""
+        return
+
     @property
     def label(self) -> str:
         """How messages call it."""
@@ -112,6 +117,20 @@ class Volume:
     def to_result(self) -> dict[str, Any]:
         """Its fields for people and for the next stages."""
         return dict(asdict(self), name=self.label, attached_to=[asdict(user) for user in self.attached_to])
+
+
+def plan(wanted: Iterable[Any], current: Mapping[str, Any], state: str) -> list[Change]:
+    """Pair every wanted volume, of whatever service, with the one that exists; what is given up may remain."""
+    if state == "present":
+        return plan_items(wanted, current, state)
+    changes = []
+    for item in wanted:
+        before = current.get(item.key)
+        if isinstance(before, LaunchError):
+            changes.append(Change(item, None, None, before))
+        else:
+            changes.append(Change(item, before, before and before.remainder()))
+    return changes
 
 
 def check_size(what: str, wanted: int | None, size: int | None) -> None:

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 from ..core.change import Change
-from ..core.change import plan as plan_items
-from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
+from ..core.errors import Conflict, InvalidRequest, NotFound
 from .model import check_size
 
 # What cinder says of a volume that is on its way to another state.
@@ -88,8 +87,8 @@ class RemoteVolume:
             return replace(after, instance_uuid=self.instance_uuid, host=self.host, status="in-use")
         return replace(after, status="available") if before.status in BUSY else after
 
-    def left(self) -> RemoteVolume | None:
-        """What stays of the volume when the instance gives it up: nothing, if it goes with it and nobody else has it.
+    def remainder(self) -> RemoteVolume | None:
+        """What remains of the volume when the instance gives it up: nothing, if it goes with it and nobody else has it.
 
         What is not ours is never deleted.
         """
@@ -140,17 +139,3 @@ class RemoteVolume:
 def one_volume(change: Change) -> str:
     """What is the same for all changes of one volume: several instances may have it."""
     return (change.before and change.before.volume_id) or change.wanted.id
-
-
-def plan(wanted: Iterable[Any], current: Mapping[str, Any], state: str) -> list[Change]:
-    """Pair every wanted volume with the one that exists; what an instance gives up may stay."""
-    if state == "present":
-        return plan_items(wanted, current, state)
-    changes = []
-    for item in wanted:
-        before = current.get(item.key)
-        if isinstance(before, LaunchError):
-            changes.append(Change(item, None, None, before))
-        else:
-            changes.append(Change(item, before, before and before.left()))
-    return changes

@@ -32,12 +32,7 @@ def params(cloud, tmp_path, monkeypatch):
         "token": None,
     }
     return {
-        "cloud": None,
-        "auth": auth,
-        "auth_type": None,
-        "region_name": None,
-        "interface": "public",
-        "ca_cert": None,
+        "cloud": {"auth": auth},
         "service_cloud": None,
         "private_path": str(tmp_path / "private"),
         "request_id": None,

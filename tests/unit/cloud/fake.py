@@ -187,6 +187,11 @@ def stamp(moment):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def with_entry(params, **entry):
+    """A door's parameters with other keys in the mapping that defines the account."""
+    return {**params, "cloud": {**params["cloud"], **entry}}
+
+
 @contextmanager
 def serving():
     """The server, for a while; its `stack` and its `url`."""

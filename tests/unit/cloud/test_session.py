@@ -28,7 +28,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Refused,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import PASSWORD
+from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import PASSWORD, with_entry
 
 UNAVAILABLE = (503, {"message": "busy"})
 
@@ -58,30 +58,26 @@ def test_whose_token_it_is(params):
 
 
 def write_clouds(cloud, params, **more):
-    auth = {name: value for name, value in params["auth"].items() if value}
+    auth = {name: value for name, value in params["cloud"]["auth"].items() if value}
     definition = {"auth": auth, "region_name": "RegionOne", **more}
     nova = {**definition, "auth": {**auth, "username": "nova", "project_name": "service"}}
     Path("clouds.yaml").write_text(yaml.safe_dump({"clouds": {"demo": definition, "launcher": nova}}))
-    return {**params, "auth": None, "cloud": "demo"}
+    return {**params, "cloud": "demo"}
 
 
 def test_a_cloud_of_clouds_yaml(cloud, params):
     assert connect(write_clouds(cloud, params)).user_name == "ann"
 
 
-def test_parameters_go_over_the_cloud_s_own(cloud, params):
-    params = write_clouds(cloud, params)
-    assert connect({**params, "auth": {"username": "ben"}}).user_name == "ben"
-
-
-def test_the_environment(monkeypatch, params):
-    for name, value in params["auth"].items():
+@pytest.mark.parametrize("nothing", [None, "", {}, {"auth": {}, "region_name": ""}])
+def test_the_environment(monkeypatch, params, nothing):
+    for name, value in params["cloud"]["auth"].items():
         if value:
             monkeypatch.setenv("OS_" + name.upper(), value)
-    assert connect({**params, "auth": None}).user_name == "ann"
+    assert connect({**params, "cloud": nothing}).user_name == "ann"
 
 
-def test_with_auth_the_environment_plays_no_part(monkeypatch, params):
+def test_with_a_mapping_the_environment_plays_no_part(monkeypatch, params):
     monkeypatch.setenv("OS_USERNAME", "mallory")
     monkeypatch.setenv("OS_CLOUD", "elsewhere")
     monkeypatch.setenv("OS_PROJECT_ID", "p9")
@@ -91,14 +87,15 @@ def test_with_auth_the_environment_plays_no_part(monkeypatch, params):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"auth": None, "cloud": "nowhere"}, "cloud nowhere: .*nowhere.* was not found"),
-        ({"auth": {"username": "ann"}}, "auth_url"),
-        ({"auth_type": "nonsense"}, "nonsense"),
-        ({"auth_type": "none"}, "the given account: .*; correct clouds.yaml"),
+        ({"cloud": "nowhere"}, "cloud nowhere: .*nowhere.* was not found.*; correct clouds.yaml"),
+        ({"cloud": {"auth": {"username": "ann"}}}, "the given account: .*auth_url.*; correct the mapping"),
+        ({"cloud": {"auth_type": "nonsense", "auth": {"username": "ann"}}}, "nonsense"),
+        ({"cloud": {"auth_type": "none", "auth": {"username": "ann"}}}, "the given account"),
         (
-            {"auth_type": "http_basic", "auth": {"username": "ann", "password": "p"}},
+            {"cloud": {"auth_type": "http_basic", "auth": {"username": "ann", "password": "p"}}},
             "http_basic gives no token",
         ),
+        ({"cloud": None}, "the environment's account: .*; correct the OS_"),
         ({"service_cloud": "nowhere"}, "cloud nowhere"),
     ],
 )
@@ -109,14 +106,14 @@ def test_a_definition_that_is_wrong(params, change, complaint):
 
 def test_an_application_credential(cloud, params):
     auth = {"auth_url": cloud.url, "application_credential_id": "c1", "application_credential_secret": PASSWORD}
-    assert connect({**params, "auth": auth, "auth_type": "v3applicationcredential"}).project_id == "p1"
+    assert connect(with_entry(params, auth=auth, auth_type="v3applicationcredential")).project_id == "p1"
     assert cloud.stack.asked("/v3/auth/tokens")[0][4]["auth"]["identity"]["methods"] == ["application_credential"]
 
 
 @pytest.mark.parametrize(("said", "scope"), [({"system_scope": "all"}, "system"), ({"domain_id": "d1"}, "domain")])
 def test_other_scopes(cloud, params, said, scope):
-    auth = {name: params["auth"][name] for name in ("auth_url", "username", "password", "user_domain_name")}
-    assert connect({**params, "auth": {**auth, **said}}).project_id is None
+    auth = {name: params["cloud"]["auth"][name] for name in ("auth_url", "username", "password", "user_domain_name")}
+    assert connect(with_entry(params, auth={**auth, **said})).project_id is None
     assert list(cloud.stack.asked("/v3/auth/tokens")[0][4]["auth"]["scope"]) == [scope]
 
 
@@ -194,7 +191,7 @@ def test_a_token_is_renewed_once(cloud, params):
 def test_a_given_token_cannot_be_renewed(cloud, params, auth_type):
     given = connect(params).token
     auth = {"auth_url": cloud.url, "token": given, "project_id": "p1"}
-    api = network({**params, "auth": auth, "auth_type": auth_type})
+    api = network(with_entry(params, auth=auth, auth_type=auth_type))
     assert api.get("x", "x")["method"] == "GET"
     cloud.stack.tokens.clear()
     with pytest.raises(Refused, match=r"Failed to validate token \(404, .*; the token has ended, .* give another"):
@@ -202,7 +199,7 @@ def test_a_given_token_cannot_be_renewed(cloud, params, auth_type):
 
 
 def test_accounts_scopes_and_secrets_have_files_of_their_own(cloud, params):
-    auth = params["auth"]
+    auth = params["cloud"]["auth"]
     unscoped = {name: auth[name] for name in ("auth_url", "username", "password", "user_domain_name")}
     for each in (
         auth,
@@ -212,14 +209,14 @@ def test_accounts_scopes_and_secrets_have_files_of_their_own(cloud, params):
         {**unscoped, "domain_id": "d1"},
         unscoped,
     ):
-        connect({**params, "auth": each}).user_id  # noqa: B018
+        connect(with_entry(params, auth=each)).user_id  # noqa: B018
     with pytest.raises(Refused):
-        connect({**params, "auth": {**auth, "password": "wrong"}}).user_id  # noqa: B018
+        connect(with_entry(params, auth={**auth, "password": "wrong"})).user_id  # noqa: B018
     assert len(kept(params)) == 6
 
 
 def test_a_wrong_password(params):
-    wrong = {**params, "auth": {**params["auth"], "password": "not it"}}
+    wrong = with_entry(params, auth={**params["cloud"]["auth"], "password": "not it"})
     with pytest.raises(Refused) as raised:
         connect(wrong).user_id  # noqa: B018
     assert str(raised.value) == (
@@ -276,7 +273,7 @@ def test_the_cloud_s_definition_goes_over_the_catalog(cloud, params):
 
 def test_a_service_of_another_region(params):
     with pytest.raises(NotFound, match="region RegionTwo"):
-        network({**params, "region_name": "RegionTwo"})
+        network(with_entry(params, region_name="RegionTwo"))
 
 
 def test_headers(cloud, params):
@@ -438,7 +435,7 @@ def unused_port():
 def test_keystone_does_not_run(params, suffix, pauses):
     url = "http://127.0.0.1:%d%s" % (unused_port(), suffix)
     with pytest.raises(Unavailable, match="Keystone does not answer: .*; see whether it runs, and run again"):
-        connect({**params, "auth": {**params["auth"], "auth_url": url}}).user_id  # noqa: B018
+        connect(with_entry(params, auth={**params["cloud"]["auth"], "auth_url": url})).user_id  # noqa: B018
     assert len(pauses) == 3
 
 
@@ -453,7 +450,7 @@ def test_libraries_say_nothing_beside_our_errors(params):
         "except Exception as error:\n"
         "    print(type(error).__name__)\n" % connect.__module__
     )
-    account = {**params, "auth": {**params["auth"], "auth_url": "http://127.0.0.1:%d" % unused_port()}}
+    account = with_entry(params, auth={**params["cloud"]["auth"], "auth_url": "http://127.0.0.1:%d" % unused_port()})
     done = subprocess.run(
         [sys.executable, "-c", script],
         input=json.dumps(account),
@@ -467,8 +464,8 @@ def test_libraries_say_nothing_beside_our_errors(params):
 
 def test_a_certificate_that_is_not_trusted(cloud, params):
     url = cloud.url.replace("http:", "https:")  # and plain HTTP there: no trust either
-    with pytest.raises(InvalidRequest, match="SSL exception.*; give its authority's certificate as ca_cert"):
-        connect({**params, "auth": {**params["auth"], "auth_url": url}}).user_id  # noqa: B018
+    with pytest.raises(InvalidRequest, match="SSL exception.*; give its authority's certificate as cacert"):
+        connect(with_entry(params, auth={**params["cloud"]["auth"], "auth_url": url})).user_id  # noqa: B018
 
 
 @pytest.mark.parametrize("verb", ["get", "post"])

@@ -477,7 +477,7 @@ def module(which, url, folder, **options):
     """A door as a process: its return code, its result, and what it says on stderr."""
     auth = {"auth_url": url, "username": "ann", "password": PASSWORD, "project_name": "one"}
     auth.update(user_domain_name="Default", project_domain_name="Default")
-    arguments = {"service": "neutron", "auth": auth, "private_path": str(folder / "private"), **options}
+    arguments = {"service": "neutron", "cloud": {"auth": auth}, "private_path": str(folder / "private"), **options}
     done = subprocess.run(
         [sys.executable, "-m", which.__name__],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.session import connect
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Refused
 from ansible_collections.kvmstack.launch.plugins.module_utils.token.keystone import establish
+from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import with_entry
 
 
 def test_nobody_is_asked(cloud, params):
@@ -51,7 +52,7 @@ def test_a_token_that_was_revoked_is_replaced(cloud, params):
 def test_the_launcher_s_own_account_asks(cloud, params, tmp_path):
     (tmp_path / "clouds.yaml").write_text(
         '{clouds: {launcher: {auth: {auth_url: "%s", username: nova, password: "%s", project_name: service, '
-        "user_domain_name: Default, project_domain_name: Default}}}}" % (cloud.url, params["auth"]["password"])
+        "user_domain_name: Default, project_domain_name: Default}}}}" % (cloud.url, params["cloud"]["auth"]["password"])
     )
     params = {**params, "service_cloud": "launcher"}
     assert establish(params).user_name == "ann"
@@ -66,7 +67,7 @@ def test_the_launcher_s_own_account_asks(cloud, params, tmp_path):
 @pytest.mark.parametrize("auth_type", ["v3token", "token"])
 def test_a_given_token_that_is_no_longer_good(cloud, params, auth_type):
     auth = {"auth_url": cloud.url, "token": connect(params).token, "project_id": "p1"}
-    params = {**params, "auth": auth, "auth_type": auth_type}
+    params = with_entry(params, auth=auth, auth_type=auth_type)
     establish(params)
     cloud.stack.tokens.clear()
     with pytest.raises(Refused, match="the token has ended, .* and cannot be renewed: give another"):
@@ -74,9 +75,9 @@ def test_a_given_token_that_is_no_longer_good(cloud, params, auth_type):
 
 
 def test_an_unscoped_token(params):
-    auth = {name: params["auth"][name] for name in ("auth_url", "username", "password", "user_domain_name")}
+    auth = {name: params["cloud"]["auth"][name] for name in ("auth_url", "username", "password", "user_domain_name")}
     with pytest.raises(Refused, match="the token is for no project; name one"):
-        establish({**params, "auth": auth})
+        establish(with_entry(params, auth=auth))
 
 
 def test_another_project_than_the_token_s(params):

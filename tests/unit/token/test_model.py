@@ -13,7 +13,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.token.model import
     check_access_rules,
     check_project,
     check_scope,
-    embedded,
+    embedded_identity,
     identity_of,
 )
 
@@ -29,13 +29,13 @@ SYSTEM = {**TOKEN, "system": {"all": True}}
 
 
 def test_without_an_identity_service_the_account_launches():
-    identity = embedded({"project_id": "p", "user_id": None})
+    identity = embedded_identity({"project_id": "p", "user_id": None})
     assert (identity.identity, identity.project_id, identity.roles) == ("none", "p", ("admin",))
     assert identity.user_id == identity.user_name == getpass.getuser()
 
 
 def test_a_user_can_be_named():
-    assert embedded({"project_id": "p", "user_id": "ada"}).user_id == "ada"
+    assert embedded_identity({"project_id": "p", "user_id": "ada"}).user_id == "ada"
 
 
 def test_a_project_s_token():

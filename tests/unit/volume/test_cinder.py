@@ -19,7 +19,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import backend as cinder
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import chap, volume_list
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 from ansible_collections.kvmstack.launch.tests.unit.volume.fake_cinder import ISCSI, RBD, FakeCinder, Killed, View
 

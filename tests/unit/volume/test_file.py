@@ -13,7 +13,6 @@ import sys
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
     Conflict,
     Exhausted,
@@ -21,7 +20,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Unavailable,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.file import backend as file
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import GIB, User
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import GIB, User, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
@@ -294,8 +293,8 @@ def test_libvirt_down():
 
 KILLED = """
 import os, signal, sys
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.file import backend as file
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 name, count, when, state, state_path, volume = sys.argv[1:]
 original, calls = getattr(file, name), []

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import User, Volume, from_record
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import User, Volume, from_record, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 
 ID, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(3))

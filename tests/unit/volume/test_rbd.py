@@ -17,9 +17,9 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Refused,
     Unavailable,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import backend as rbd
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import pool
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.remote import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 from ansible_collections.kvmstack.launch.tests.unit.volume.fake_ceph import FSID, GIB, FakeCeph, Killed
 
@@ -29,11 +29,13 @@ DATA = {"id": ID, "name": "data", "instance_uuid": ONE, "host": "kvm1", "size": 
 GOING = dict(DATA, delete_on_termination=True)
 PARAMS = {
     "service": "rbd",
-    "ceph_pool": "volumes",
-    "ceph_conf": "/etc/ceph/ceph.conf",
-    "ceph_user": "cinder",
-    "ceph_keyring": "/etc/ceph/key",
-    "ceph_secret_uuid": "s",
+    "ceph": {
+        "pool": "volumes",
+        "conf": "/etc/ceph/ceph.conf",
+        "user": "cinder",
+        "keyring": "/etc/ceph/key",
+        "secret_uuid": "s",
+    },
 }
 
 

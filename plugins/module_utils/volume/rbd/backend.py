@@ -37,8 +37,8 @@ class Images:
     def __init__(self, pool: Any, params: dict[str, Any]) -> None:
         self.pool = pool
         self.state = params["state"]
-        secret = params.get("ceph_secret_uuid")
-        self.login = (params["ceph_user"], secret) if secret else (None, None)
+        secret = params["ceph"].get("secret_uuid")
+        self.login = (params["ceph"]["user"], secret) if secret else (None, None)
         self.map: dict[str, Any] = {}
 
     def read(self, wanted: Iterable[RemoteVolume]) -> dict[str, RemoteVolume | LaunchError]:

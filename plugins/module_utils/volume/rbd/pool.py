@@ -17,8 +17,8 @@ from ...core.names import MARK
 # rbd ends with the number of the operating system's error.
 MEANINGS = {1: Refused, 2: NotFound, 13: Refused, 16: Conflict, 17: Conflict, 39: Conflict, 95: Refused}
 ADVICE = {
-    Refused: "see whether ceph_conf, ceph_user and its keyring are right",
-    Unavailable: "see whether the monitors that ceph_conf names run and can be reached",
+    Refused: "see whether conf, user and keyring in `ceph` are right",
+    Unavailable: "see whether the monitors that conf in `ceph` names run and can be reached",
 }
 # The library's own log among a tool's messages.
 _LOG = re.compile(r"\S*[+-]\d{4} [0-9a-f]{8,16} +-?\d+ [^\n]*")
@@ -32,24 +32,16 @@ LIMITS = (
 # Ceph forgets the watch of a client that died after 30 s.
 WATCH = 35
 
-SPEC = {
-    "ceph_pool": {"type": "str", "default": "volumes"},
-    "ceph_conf": {"type": "path", "default": "/etc/ceph/ceph.conf"},
-    "ceph_user": {"type": "str", "default": "cinder"},
-    "ceph_keyring": {"type": "path"},
-    "ceph_secret_uuid": {"type": "str", "no_log": False},
-}
-
 
 class Pool:
     """The images of one pool. Every method raises NotFound, Refused, Conflict or Unavailable as rbd's exit says."""
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self.name = params["ceph_pool"]
+        ceph = params["ceph"]
+        self.name = ceph["pool"]
         self.timeout = params.get("timeout") or 60
-        keyring = params.get("ceph_keyring")
-        self._who = ["--conf", params["ceph_conf"], "--id", params["ceph_user"]]
-        self._who += ["--keyring", keyring] if keyring else []
+        self._login = ["--conf", ceph["conf"], "--id", ceph["user"]]
+        self._login += ["--keyring", ceph["keyring"]] if ceph.get("keyring") else []
 
     def cluster_map(self) -> dict[str, Any]:
         """The monitors' map: fsid, and mons with their addresses."""
@@ -115,7 +107,7 @@ class Pool:
 
     def _run(self, program: str, *arguments: str) -> str:
         limits = LIMITS if program == "rbd" else ()
-        whole = (program, *arguments, *self._who, *limits)
+        whole = (program, *arguments, *self._login, *limits)
         try:
             return command(*whole, package="ceph-common", timeout=self.timeout, meanings=MEANINGS)
         except LaunchError as error:
