@@ -4,8 +4,8 @@
 
     ./dev bench schedule [--hosts 10000] [--instances 1000] [--database URL ...]
 
-For each database (an SQLite file, and PostgreSQL where its server's package is installed): one shape, fifty shapes
-mixed, and one shape again on the cluster that is fuller now. Beside it nova's own, where python3-nova is installed.
+For each database (an SQLite file, and PostgreSQL where its server's package is installed): one class, fifty classes
+mixed, and one class again on the cluster that is fuller now. Beside it nova's own, where python3-nova is installed.
 The exit status is 1 if a figure is above what it must reach.
 """
 
@@ -25,7 +25,7 @@ import time
 import uuid
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-LIMITS = {"one shape": 3.0, "fifty shapes": 10.0, "one shape, fuller": 3.0}  # seconds for 1,000 among 10,000
+LIMITS = {"one class": 3.0, "fifty classes": 10.0, "one class, fuller": 3.0}  # seconds for 1,000 among 10,000
 MEMORY = 500  # MiB
 
 
@@ -77,13 +77,13 @@ def hosts(count):
         }
 
 
-def documents(count, shapes):
+def documents(count, classes):
     for number in range(count):
-        shape = number % shapes
+        kind = number % classes
         flavor = {
-            "name": "f%d" % shape,
-            "vcpus": 1 + shape % 8,
-            "ram": 512 * (1 + shape),
+            "name": "f%d" % kind,
+            "vcpus": 1 + kind % 8,
+            "ram": 512 * (1 + kind),
             "disk": 10,
             "extra_specs": {},
         }
@@ -111,8 +111,8 @@ def ours(url, host_count, instance_count):
         rows = [{**row, "updated_at": now()} for row in hosts(host_count)]
         connection.execute(database.tables.compute_nodes.insert(), rows)
     figures = {}
-    for case, shapes in (("one shape", 1), ("fifty shapes", 50), ("one shape, fuller", 1)):
-        wanted = list(documents(instance_count, shapes))
+    for case, classes in (("one class", 1), ("fifty classes", 50), ("one class, fuller", 1)):
+        wanted = list(documents(instance_count, classes))
         with database.writing() as connection:
             moments = dict.fromkeys(("created_at", "requested_at", "updated_at"), now())
             connection.execute(
@@ -138,8 +138,8 @@ def ours(url, host_count, instance_count):
             finally:
                 os._exit(0)
         os.close(write)
-        with os.fdopen(read) as told:
-            figures[case] = eval(told.read())  # noqa: S307, our own child
+        with os.fdopen(read) as answer:
+            figures[case] = eval(answer.read())  # noqa: S307, our own child
         os.wait()
     return figures
 

@@ -21,8 +21,8 @@ def of(**metadata):
     return {"aggregates": ({"name": "rack", "metadata": metadata},)}
 
 
-def specs(**said):
-    return {"extra_specs": {key.replace("__", ":"): value for key, value in said.items()}}
+def specs(**words):
+    return {"extra_specs": {key.replace("__", ":"): value for key, value in words.items()}}
 
 
 def group(policy, most=None, **hosts):

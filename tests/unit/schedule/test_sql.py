@@ -89,16 +89,16 @@ def record(url, hosts, documents=()):
 
 def claim(url, documents, **more):
     """What the module does, as a mapping from name to the host, or to the error."""
-    said = params(url, documents, **more)
-    wanted, backend = request.parse(said), sql.connect(said)
-    changes = policy.plan(said)(wanted, backend.read(wanted), "present")
+    options = params(url, documents, **more)
+    wanted, backend = request.parse(options), sql.connect(options)
+    changes = policy.plan(options)(wanted, backend.read(wanted), "present")
     outcome = backend.apply([change for change in changes if change.pending])
-    told = {}
+    places = {}
     for change in changes:
         result = outcome.get(change.key, change.error or change.after)
-        told[change.wanted.name] = result if isinstance(result, LaunchError) else result.host
+        places[change.wanted.name] = result if isinstance(result, LaunchError) else result.host
     backend.database.engine.dispose()
-    return told
+    return places
 
 
 def give_back(database, documents):
@@ -178,8 +178,8 @@ def test_the_pieces_of_earlier_claims_are_seen(database_url):
     aliases = {"settings": {"pci_aliases": {"gpu": GPU}}}
     for each in documents[:3]:
         assert claim(database_url, [each], **aliases) == {each["name"]: "c1"}
-    told = claim(database_url, documents[3:], **aliases)
-    assert "c1 has 0 free" in str(told["web-3"]) or "PCI" in str(told["web-3"])
+    places = claim(database_url, documents[3:], **aliases)
+    assert "c1 has 0 free" in str(places["web-3"]) or "PCI" in str(places["web-3"])
     check(database)
 
 
@@ -201,22 +201,22 @@ def test_facts_and_hints_are_read_when_they_are_asked_for(database_url):
 
 
 def test_an_instance_that_has_gone_is_not_claimed_for(database_url):
-    there = document("there")
-    database = record(database_url, {"c1": {}}, [there])
-    told = claim(database_url, [there, document("gone")])
-    assert told["there"] == "c1"
-    assert isinstance(told["gone"], Conflict)
+    alive = document("alive")
+    database = record(database_url, {"c1": {}}, [alive])
+    places = claim(database_url, [alive, document("gone")])
+    assert places["alive"] == "c1"
+    assert isinstance(places["gone"], Conflict)
     check(database)
 
 
 def test_reading_leaves_no_trace(tmp_path):
     url = "sqlite:///%s" % (tmp_path / "launch.db")
-    said = params(
+    options = params(
         url, [document("a")], nodes=[{"host": "c1", **{key: ROW[key] for key in ("vcpus", "memory_mb", "disk_gb")}}]
     )
-    backend = sql.connect(said)
-    wanted = request.parse(said)
-    [change] = policy.plan(said)(wanted, backend.read(wanted), "present")
+    backend = sql.connect(options)
+    wanted = request.parse(options)
+    [change] = policy.plan(options)(wanted, backend.read(wanted), "present")
     assert change.after.host == "c1"
     assert list(tmp_path.iterdir()) == []
 
@@ -227,24 +227,24 @@ def test_who_comes_second_takes_another_host_or_a_clear_refusal(database_url):
     database = record(database_url, {"c1": {}, "c2": {}}, documents)
     backends, planned = [], []
     for each in documents:
-        said = params(database_url, [each])
-        backend, wanted = sql.connect(said), request.parse(said)
+        options = params(database_url, [each])
+        backend, wanted = sql.connect(options), request.parse(options)
         backends.append(backend)
-        planned.append(policy.plan(said)(wanted, backend.read(wanted), "present"))
+        planned.append(policy.plan(options)(wanted, backend.read(wanted), "present"))
     assert [changes[0].after.host for changes in planned] == ["c1", "c1", "c1"]
-    told = [backend.apply(changes)[changes[0].key] for backend, changes in zip(backends, planned)]
-    assert [each.host for each in told[:2]] == ["c1", "c2"]
-    assert isinstance(told[2], NoValidHost)
-    assert "RamFilter: 2 of 2 lack 4096 MiB (c1 has 0 of 4608 MiB left" in str(told[2])
+    results = [backend.apply(changes)[changes[0].key] for backend, changes in zip(backends, planned)]
+    assert [each.host for each in results[:2]] == ["c1", "c2"]
+    assert isinstance(results[2], NoValidHost)
+    assert "RamFilter: 2 of 2 lack 4096 MiB (c1 has 0 of 4608 MiB left" in str(results[2])
     check(database)
 
 
 def test_after_the_last_try_the_refusal_is_clear(database_url, monkeypatch):
     each = document("a")
     record(database_url, {"c1": {}}, [each])
-    said = params(database_url, [each])
-    backend, wanted = sql.connect(said), request.parse(said)
-    changes = policy.plan(said)(wanted, backend.read(wanted), "present")
+    options = params(database_url, [each])
+    backend, wanted = sql.connect(options), request.parse(options)
+    changes = policy.plan(options)(wanted, backend.read(wanted), "present")
     monkeypatch.setattr(backend, "_claim", lambda connection, changes: ({}, [change.wanted for change in changes]))
     error = backend.apply(changes)[changes[0].key]
     assert isinstance(error, Unavailable)
@@ -280,8 +280,8 @@ def controller(url, steps, documents):
         for count, back in steps:
             mine = [document for document in documents if document not in held][:count]
             if mine:
-                told = claim(url, mine)
-                held += [each for each in mine if isinstance(told[each["name"]], str)]
+                places = claim(url, mine)
+                held += [each for each in mine if isinstance(places[each["name"]], str)]
             gone, held[:] = held[:back], held[back:]
             give_back(database, gone)
 
@@ -319,20 +319,20 @@ def test_an_affinity_group_gets_one_host_though_everybody_has_another_in_mind(da
     database = record(database_url, {"h%d" % number: {} for number in range(8)}, documents)
     plans, start = [], time.time() + 1
     for number, each in enumerate(documents):
-        said = params(database_url, [each], candidates=["h%d" % number])
-        backend, wanted = sql.connect(said), request.parse(said)
-        plans.append((said, policy.plan(said)(wanted, backend.read(wanted), "present")))
+        options = params(database_url, [each], candidates=["h%d" % number])
+        backend, wanted = sql.connect(options), request.parse(options)
+        plans.append((options, policy.plan(options)(wanted, backend.read(wanted), "present")))
         backend.database.engine.dispose()
     database.engine.dispose()
 
-    def apply(said, changes):
-        backend = sql.connect(said)
+    def apply(options, changes):
+        backend = sql.connect(options)
         with backend.database.reading():
             time.sleep(max(0.0, start - time.time()))
-        told = backend.apply(changes)[changes[0].key]
-        assert not isinstance(told, LaunchError) or "ServerGroupAffinityFilter" in str(told)
+        result = backend.apply(changes)[changes[0].key]
+        assert not isinstance(result, LaunchError) or "ServerGroupAffinityFilter" in str(result)
 
-    assert at_once([lambda said=said, changes=changes: apply(said, changes) for said, changes in plans]) == 0
+    assert at_once([lambda each=each: apply(*each) for each in plans]) == 0
     assert len(check(database)) == 1
 
 
