@@ -26,7 +26,7 @@ TRIES = 10  # nova's placement: allocation_conflict_retry_count
 def connect(params: dict[str, Any]) -> Claims:
     """The claims behind params["database"]; params["nodes"] are hosts that the record may not know yet."""
     names = [node["host"] for node in params["nodes"]]
-    told = parse_hosts({"hosts": names, "nodes": params["nodes"], "settings": params.get("host_settings") or {}})
+    wanted = parse_hosts({"hosts": names, "nodes": params["nodes"], "settings": params.get("host_settings") or {}})
     known = {field.name for field in fields(Host)}
     unrecorded = [
         Host(
@@ -36,7 +36,7 @@ def connect(params: dict[str, Any]) -> Claims:
             facts=item.facts,
             **{key: item.settings[key] for key in known & set(item.settings)},
         )
-        for item in told
+        for item in (item.over(None) for item in wanted)
     ]
     return Claims(Database(params["database"]), params["candidates"], unrecorded, policy_of(params))
 
