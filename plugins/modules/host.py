@@ -33,6 +33,7 @@ options:
         C(memory_mb_reserved), C(disk_gb_reserved), C(cpu_allocation_ratio), C(ram_allocation_ratio),
         C(disk_allocation_ratio), C(availability_zone), C(aggregates) (mappings of C(name) and C(metadata)) and
         C(units) (for C(vcpus), C(memory_mb) and C(disk_gb) the C(min_unit), C(max_unit) and C(step_size) of one claim).
+      - A setting that is not mentioned stays as it is recorded, one that is null becomes the default again.
     type: dict
     default: {}
 """

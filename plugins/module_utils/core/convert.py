@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from typing import Any
+from typing import Any, Iterable
 
 from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
 
@@ -72,12 +72,15 @@ def text(value: Any, what: str, longest: int | None = None) -> str:
     return value
 
 
-def mapping(value: Any, what: str) -> dict[str, Any]:
-    """A mapping whose keys are texts."""
+def mapping(value: Any, what: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
+    """A mapping whose keys are texts, and none but these where they are given."""
     if not isinstance(value, dict):
         raise _wrong(value, what, "is not a mapping of keys to values")
     for key in value:
         text(key, "%s: the key" % what)
+    unknown = [] if keys is None else sorted(set(value) - set(keys))
+    if unknown:
+        raise InvalidRequest("%s: unknown key %s (known: %s)" % (what, ", ".join(unknown), ", ".join(keys)))
     return value
 
 

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable
 
+from ..core.convert import LARGEST, boolean, mapping, number, sequence, text, whole
 from ..core.errors import InvalidRequest
 from ..core.names import numbers
 
@@ -36,13 +37,13 @@ UNITS = ("min_unit", "max_unit", "step_size")
 class HostRecord:
     """One compute host: its room (vCPUs, MiB, GiB), the operator's settings, its other facts.
 
-    room and facts are None for a host that was only named, not asked. age is in seconds since it was
-    asked; None if it never was.
+    room and facts are None for a host that was only named, not asked. A wanted host has the settings that are
+    mentioned, a recorded one all of SETTINGS. age is in seconds since it was asked; None if it never was.
     """
 
     host: str
     room: dict | None = None
-    settings: dict | None = None
+    settings: dict = field(default_factory=dict)
     facts: dict | None = None
     age: int | None = None
 
@@ -57,59 +58,105 @@ class HostRecord:
         return self.host
 
     def over(self, before: HostRecord | None) -> HostRecord | None:
-        """The record with what the host has just said of itself; of one that said nothing only its settings change."""
-        if self.room is not None:
-            return self
-        return before and replace(before, settings={**before.settings, **(self.settings or {})})
+        """The record with what the host has just said of itself, and with the settings that are mentioned."""
+        asked = self if self.room is not None else before
+        known = before.settings if before is not None else SETTINGS
+        return asked and replace(asked, settings={**known, **self.settings})
 
     def to_result(self) -> dict[str, Any]:
         """The host's name, room, settings and facts; None where it was never asked."""
-        return {"name": self.host, **(self.room or {}), **(self.settings or {}), "facts": self.facts, "age": self.age}
+        return {"name": self.host, **(self.room or {}), **self.settings, "facts": self.facts, "age": self.age}
 
 
 def parse(params: dict[str, Any]) -> list[HostRecord]:
-    """The hosts of params["hosts"], with what params["nodes"] tells of them and the operator's settings."""
+    """The hosts of params["hosts"], as params["nodes"] describe them, with the operator's settings."""
     nodes = {node["host"]: node for node in params["nodes"]}
     settings = params["settings"]
-    return [_told(name, nodes.get(name), settings.get(name) or {}) for name in params["hosts"]]
+    return [_wanted(name, nodes.get(name), settings.get(name)) for name in params["hosts"]]
 
 
-def _told(name: str, node: dict[str, Any] | None, settings: dict[str, Any]) -> HostRecord:
-    unknown = sorted(set(settings) - set(SETTINGS))
-    if unknown:
-        known = ", ".join(SETTINGS)
-        raise InvalidRequest("host %s: unknown setting %s (known: %s)" % (name, ", ".join(unknown), known))
-    _check_groupings(name, settings)
+def _wanted(name: str, node: dict[str, Any] | None, settings: Any) -> HostRecord:
+    asked = settings_of({} if settings is None else settings, "host %s" % name)
     if node is None:
-        return HostRecord(name, settings=settings)
+        return HostRecord(name, settings=asked)
     facts = {key: value for key, value in node.items() if key not in (*ROOM, "host", "name")}
-    return HostRecord(name, {key: node[key] for key in ROOM}, {**SETTINGS, **settings}, facts, age=0)
+    return HostRecord(name, {key: node[key] for key in ROOM}, asked, facts, age=0)
 
 
-def _check_groupings(name: str, settings: dict[str, Any]) -> None:
-    """Aggregates are mappings with a name and perhaps metadata; units limit one claim of a kind of room."""
+def settings_of(settings: Any, what: str) -> dict[str, Any]:
+    """The settings that are mentioned, each of its type; null is the default again."""
+    return {
+        key: SETTINGS[key] if value is None else CONVERTERS[key](value, "%s: %s" % (what, key))
+        for key, value in mapping(settings, what, SETTINGS).items()
+    }
+
+
+def _amount(value: Any, what: str) -> int:
+    return whole(value, what, least=0, most=LARGEST)
+
+
+def _ratio(value: Any, what: str) -> float:
+    return number(value, what, least=0, most=LARGEST)
+
+
+def _short_text(value: Any, what: str) -> str:
+    return text(value, what, longest=255)
+
+
+def _aggregates(value: Any, what: str) -> list[dict[str, Any]]:
+    """Mappings with a name and perhaps metadata."""
+    return [_aggregate(each, "%s[%d]" % (what, index)) for index, each in enumerate(sequence(value, what))]
+
+
+def _aggregate(value: Any, what: str) -> dict[str, Any]:
+    aggregate = mapping(value, what, ("name", "metadata"))
+    metadata = aggregate.get("metadata")
+    return {
+        "name": text(aggregate.get("name"), "%s: name" % what),
+        "metadata": {} if metadata is None else mapping(metadata, "%s: metadata" % what),
+    }
+
+
+def _units(value: Any, what: str) -> dict[str, dict[str, int]]:
+    """The limits of one claim of a kind of room."""
+    return {kind: _limits(limits, "%s: %s" % (what, kind)) for kind, limits in mapping(value, what, ROOM).items()}
+
+
+def _limits(value: Any, what: str) -> dict[str, int]:
+    limits = mapping(value, what, UNITS)
+    return {unit: whole(limit, "%s: %s" % (what, unit), least=1, most=LARGEST) for unit, limit in limits.items()}
+
+
+def _traits(value: Any, what: str) -> list[str]:
+    return [text(each, "%s[%d]" % (what, index)) for index, each in enumerate(sequence(value, what))]
+
+
+def _metrics(value: Any, what: str) -> dict[str, float]:
+    return {name: number(each, "%s: %s" % (what, name)) for name, each in mapping(value, what).items()}
+
+
+def _cpus(value: Any, what: str) -> str:
+    cpus = _short_text(value, what)
     try:
-        numbers(settings.get("cpu_dedicated_set") or "")
-        traits = list(settings.get("traits") or [])
-        [float(value) for value in (settings.get("metrics") or {}).values()]
-        if not all(isinstance(trait, str) for trait in traits):
-            raise TypeError
-    except (AttributeError, TypeError, ValueError):
-        raise InvalidRequest(
-            "host %s: cpu_dedicated_set is a text such as 4-15,20, traits a list of names, metrics a mapping of numbers"
-            % name
-        ) from None
-    for aggregate in settings.get("aggregates") or []:
-        if not isinstance(aggregate, dict) or not aggregate.get("name") or set(aggregate) - {"name", "metadata"}:
-            raise InvalidRequest("host %s: aggregate %r, it must be a mapping of name and metadata" % (name, aggregate))
-        if not isinstance(aggregate.get("metadata", {}), dict):
-            raise InvalidRequest("host %s: aggregate %s: metadata must be a mapping" % (name, aggregate["name"]))
-    for kind, limits in (settings.get("units") or {}).items():
-        if kind not in ROOM or not isinstance(limits, dict) or set(limits) - set(UNITS):
-            raise InvalidRequest(
-                "host %s: units of %s: %r, it must be one of %s with %s"
-                % (name, kind, limits, ", ".join(ROOM), ", ".join(UNITS))
-            )
-        for unit, value in limits.items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InvalidRequest("host %s: units of %s: %s is %r, it must be 1 or more" % (name, kind, unit, value))
+        numbers(cpus)
+    except ValueError:
+        raise InvalidRequest("%s: %r is not a list of CPUs such as 4-15,20" % (what, cpus)) from None
+    return cpus
+
+
+CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
+    "enabled": boolean,
+    "disabled_reason": _short_text,
+    "vcpus_reserved": _amount,
+    "memory_mb_reserved": _amount,
+    "disk_gb_reserved": _amount,
+    "cpu_allocation_ratio": _ratio,
+    "ram_allocation_ratio": _ratio,
+    "disk_allocation_ratio": _ratio,
+    "availability_zone": _short_text,
+    "aggregates": _aggregates,
+    "units": _units,
+    "traits": _traits,
+    "metrics": _metrics,
+    "cpu_dedicated_set": _cpus,
+}

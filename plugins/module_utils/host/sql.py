@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..core.change import Change
@@ -32,27 +33,28 @@ class ComputeNodes:
         return {row.host: _record_of(row, moment) for row in rows}
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
-        """Write what the hosts have said."""
+        """Write what the hosts have said, and the settings that are mentioned; the hosts as they are recorded now."""
         if not changes:
             return {}
+        wanted = sorted((change.wanted for change in changes), key=lambda item: item.host)
+        return self.database.write(lambda connection: {item.host: self._write(connection, item) for item in wanted})
 
-        def written(connection):
-            for change in sorted(changes, key=lambda change: change.key):
-                self._write(connection, change)
-            return {}
-
-        return self.database.write(written)
-
-    def _write(self, connection, change: Change) -> None:
-        """A host's row; another room or other settings count as a change to what claims are decided on."""
-        before, after = change.before, change.after
-        values: dict[str, Any] = dict(after.settings)
-        if change.wanted.room is not None:
-            values.update(after.room, facts=after.facts, updated_at=now())
-        if before is None and compute_nodes.add(self.database, connection, after.host, values):
-            return
-        counts = before is None or (before.room, before.settings) != (after.room, after.settings)
-        compute_nodes.update(self.database, connection, after.host, values, counts)
+    def _write(self, connection, wanted: HostRecord) -> HostRecord:
+        """One host's row. It is read again here, where it is locked: other controllers may have written it."""
+        moment, lock = now(), partial(compute_nodes.lock, self.database, connection, wanted.host)
+        said = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, "updated_at": moment}
+        row = lock()
+        if row is None:
+            after = wanted.over(None)
+            if compute_nodes.add(self.database, connection, wanted.host, {**said, **after.settings}):
+                return after
+            row = lock()
+        before = _record_of(row, moment)
+        after = wanted.over(before)
+        # Another room or other settings are a change of what claims are decided on.
+        counts = (before.room, before.settings) != (after.room, after.settings)
+        compute_nodes.update(self.database, connection, wanted.host, {**said, **wanted.settings}, counts)
+        return after
 
 
 def _record_of(row, moment) -> HostRecord:

@@ -39,7 +39,7 @@ def connect(params: dict[str, Any]) -> Claims:
             facts=item.facts,
             **{key: item.settings[key] for key in known & set(item.settings)},
         )
-        for item in nodes
+        for item in (node.over(None) for node in nodes)
     ]
     return Claims(Database(params["database"]), params["candidates"], unrecorded, parse_policy(params))
 

@@ -128,6 +128,8 @@ def test_a_value_of_another_kind_is_refused_by_name(convert, value, problem):
         (lambda: whole("9" * 5000, "x"), "x: '9999"),
         (lambda: number("-0.5", "x", least=0), "x: -0.5 is less than 0"),
         (lambda: number(2, "x", most=1.5), "x: 2.0 is more than 1.5"),
+        (lambda: mapping({"a": 1}, "x", keys=("a", "b")), None),
+        (lambda: mapping({"c": 1, "d": 2}, "x", keys=("a", "b")), "x: unknown key c, d (known: a, b)"),
         (lambda: text("abc", "x", longest=3), None),
         (lambda: text("abcd", "x", longest=3), "x: 'abcd' is longer than 3 characters"),
     ],

@@ -72,17 +72,101 @@ def test_controllers_that_ask_at_once(tell, database_url):
     assert row(database_url).vcpus == 4
 
 
+def planned(database_url, nodes, settings):
+    """A controller that has read the record and has not written yet."""
+    params = {"database": database_url, "hosts": ["c1"], "nodes": nodes, "settings": {"c1": settings}}
+    backend, wanted = sql.connect(params), record.parse(params)
+    return backend, plan(wanted, backend.read(wanted), "present")
+
+
+@pytest.mark.parametrize("nodes", [[], [NODE]], ids=["settings alone", "and what the host says"])
+def test_controllers_with_different_settings_lose_none(tell, database_url, nodes):
+    tell([NODE], {"c1": {"ram_allocation_ratio": 1.5}})
+    controllers = [
+        planned(database_url, nodes, settings)
+        for settings in ({"enabled": False}, {"memory_mb_reserved": 1024, "units": {"vcpus": {"max_unit": 2}}})
+    ]
+    for backend, changes in controllers:
+        backend.apply(changes)
+    told = tell()["c1"]
+    kept = {key: told[key] for key in ("enabled", "memory_mb_reserved", "units", "ram_allocation_ratio")}
+    assert kept == {
+        "enabled": False, "memory_mb_reserved": 1024, "units": {"vcpus": {"max_unit": 2}}, "ram_allocation_ratio": 1.5,
+    }  # fmt: skip
+
+
+def test_controllers_that_find_a_host_at_once_lose_no_setting(tell, database_url):
+    controllers = [
+        planned(database_url, [NODE], settings) for settings in ({"enabled": False}, {"memory_mb_reserved": 1024})
+    ]
+    for backend, changes in controllers:
+        backend.apply(changes)
+    told = tell()["c1"]
+    assert (told["enabled"], told["memory_mb_reserved"], told["disk_gb_reserved"]) == (False, 1024, 0)
+
+
+def test_what_is_written_counts_against_the_row_and_not_against_what_was_read(tell, database_url):
+    """Claims were decided on what another controller has set meanwhile."""
+    tell([NODE])
+    backend, changes = planned(database_url, [NODE], {"enabled": True})
+    tell(settings={"c1": {"enabled": False}})
+    before = row(database_url).generation
+    [after] = backend.apply(changes).values()
+    assert after.settings["enabled"] is True
+    assert row(database_url).generation == before + 1
+
+
+def test_null_is_the_default_again(tell):
+    tell([NODE], {"c1": {"ram_allocation_ratio": 1.5, "disabled_reason": "new disk"}})
+    told = tell(settings={"c1": {"ram_allocation_ratio": None, "disabled_reason": None}})["c1"]
+    assert (told["ram_allocation_ratio"], told["disabled_reason"]) == (1.0, None)
+
+
+def test_settings_as_texts_mean_what_ansible_makes_of_them(tell):
+    texts = {
+        "enabled": "no", "memory_mb_reserved": " 1024 ", "ram_allocation_ratio": "1.5", "metrics": {"power": "250"},
+        "units": {"vcpus": {"max_unit": "2"}},
+    }  # fmt: skip
+    told = tell([NODE], {"c1": texts})["c1"]
+    assert {key: told[key] for key in texts} == {
+        "enabled": False, "memory_mb_reserved": 1024, "ram_allocation_ratio": 1.5, "metrics": {"power": 250.0},
+        "units": {"vcpus": {"max_unit": 2}},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"memory": 1}, "unknown setting memory"),
-        ({"aggregates": ["fast"]}, "aggregate 'fast'"),
-        ({"aggregates": [{"name": "fast", "metadata": []}]}, "metadata must be a mapping"),
-        ({"units": {"cpu": {}}}, "units of cpu"),
-        ({"units": {"vcpus": {"max": 1}}}, "units of vcpus"),
-        ({"units": {"vcpus": {"max_unit": 0}}}, "max_unit is 0"),
+        ("off", "host c1: 'off' is not a mapping"),
+        ({"memory": 1}, "host c1: unknown key memory (known: enabled, "),
+        ({"enabled": "maybe"}, "host c1: enabled: 'maybe' is not true or false"),
+        ({"disabled_reason": 42}, "host c1: disabled_reason: 42 is not a text: put it in quotes"),
+        ({"disabled_reason": "x" * 256}, "is longer than 255 characters"),
+        ({"memory_mb_reserved": "4 GB"}, "host c1: memory_mb_reserved: '4 GB' is not a whole number"),
+        ({"memory_mb_reserved": 2**31}, "host c1: memory_mb_reserved: 2147483648 is more than 2147483647"),
+        ({"disk_gb_reserved": -1}, "host c1: disk_gb_reserved: -1 is less than 0"),
+        ({"vcpus_reserved": True}, "host c1: vcpus_reserved: True is not a whole number"),
+        ({"ram_allocation_ratio": "many"}, "host c1: ram_allocation_ratio: 'many' is not a number"),
+        ({"cpu_allocation_ratio": -1}, "host c1: cpu_allocation_ratio: -1.0 is less than 0"),
+        ({"disk_allocation_ratio": "nan"}, "host c1: disk_allocation_ratio: 'nan' is not a number"),
+        ({"availability_zone": ["a"]}, "host c1: availability_zone: ['a'] is not a text"),
+        ({"aggregates": "fast"}, "host c1: aggregates: 'fast' is not a list"),
+        ({"aggregates": ["fast"]}, "host c1: aggregates[0]: 'fast' is not a mapping"),
+        ({"aggregates": [{"metadata": {}}]}, "host c1: aggregates[0]: name: None is not a text"),
+        ({"aggregates": [{"name": "a"}, {"name": "b", "ssd": 1}]}, "host c1: aggregates[1]: unknown key ssd"),
+        ({"aggregates": [{"name": "fast", "metadata": []}]}, "host c1: aggregates[0]: metadata: [] is not a mapping"),
+        ({"units": {"cpu": {}}}, "host c1: units: unknown key cpu (known: vcpus, memory_mb, disk_gb)"),
+        ({"units": {"vcpus": {"max": 1}}}, "host c1: units: vcpus: unknown key max (known: min_unit, "),
+        ({"units": {"vcpus": {"max_unit": 0}}}, "host c1: units: vcpus: max_unit: 0 is less than 1"),
+        ({"traits": "HW_CPU_X86_AVX"}, "host c1: traits: 'HW_CPU_X86_AVX' is not a list"),
+        ({"traits": [1]}, "host c1: traits[0]: 1 is not a text: put it in quotes"),
+        ({"metrics": {"power": "low"}}, "host c1: metrics: power: 'low' is not a number"),
+        ({"cpu_dedicated_set": 4}, "host c1: cpu_dedicated_set: 4 is not a text: put it in quotes"),
+        ({"cpu_dedicated_set": "4-x"}, "host c1: cpu_dedicated_set: '4-x' is not a list of CPUs such as 4-15,20"),
     ],
 )
-def test_wrong_settings(settings, reason):
-    with pytest.raises(InvalidRequest, match=reason):
-        record.parse({"hosts": ["c1"], "nodes": [NODE], "settings": {"c1": settings}})
+@pytest.mark.parametrize("nodes", [[], [NODE]])
+def test_wrong_settings(settings, reason, nodes):
+    with pytest.raises(InvalidRequest) as caught:
+        record.parse({"hosts": ["c1"], "nodes": nodes, "settings": {"c1": settings}})
+    assert reason in str(caught.value)
