@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, NotFound
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import User, Volume, from_record, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 
@@ -101,27 +101,6 @@ def test_not_removable(existing, wanted, words):
 
 def test_removable():
     replace(HERE, attached_to=(OFF,)).check_removable(parsed())
-
-
-@pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        ({"size": 0}, "size: 0"),
-        ({"size": -1}, "size: -1"),
-        ({"format": "vmdk"}, "format"),
-        ({"name": "a/b"}, "name"),
-        ({"id": "../x"}, "not a UUID"),
-        ({"instance_uuid": "x"}, "not a UUID"),
-    ],
-)
-def test_bad_request(entry, words):
-    with pytest.raises(InvalidRequest, match=words):
-        parsed(**entry)
-
-
-def test_a_volume_is_listed_once():
-    with pytest.raises(InvalidRequest, match="twice"):
-        parse({"volumes": [{"id": ID}, {"id": ID}], "state_path": "/s"})
 
 
 def test_a_broken_record():

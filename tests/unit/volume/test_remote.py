@@ -114,35 +114,6 @@ def test_growing_keeps_what_is_larger():
     assert replace(WANTED, size=5).over(HAD).size == 5
 
 
-@pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        ({"size": 0}, "size: 0"),
-        ({"format": "raw"}, "format: a volume of the service cinder has none"),
-        ({"name": "a\nb"}, "name"),
-        ({"name": ""}, "name"),
-        ({"id": "x"}, "not a UUID"),
-        ({"image": "i", "snapshot": "s"}, "one of them"),
-    ],
-)
-def test_bad_request(entry, words):
-    with pytest.raises(InvalidRequest, match=words):
-        parsed(**entry)
-
-
-@pytest.mark.parametrize("service", ["file", "rbd"])
-def test_no_other_service_has_types(service):
-    with pytest.raises(InvalidRequest, match="type: a volume of the service %s has none" % service):
-        parse({"volumes": [{"id": ID, "type": "fast"}], "service": service, "state_path": "/s"})
-
-
-def test_one_volume_for_two_instances_is_two_items():
-    entries = [{"id": ID, "instance_uuid": ONE}, {"id": ID, "instance_uuid": TWO}]
-    assert len(parse({"volumes": entries, "service": "cinder"})) == 2
-    with pytest.raises(InvalidRequest, match="twice"):
-        parse({"volumes": entries[:1] * 2, "service": "cinder"})
-
-
 def test_result():
     result = replace(HAD, mine=("x",), connection={"protocol": "rbd"}).to_result()
     assert result["connection"] == {"protocol": "rbd"}
