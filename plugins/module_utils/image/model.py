@@ -28,6 +28,7 @@ class Image:
 
     size: of the root disk in GiB, 0 or None for the image's own. min_disk in GiB, min_ram in MiB.
     id, service, direct_url: what an image service says of it, passed through.
+    record_id: the identity of the record that its instance is in.
     launched: its instance ran from the root disk before, which is never made anew then.
     base: the cached file, None while only the source can tell (waived checksum); cached: whether it is there.
     path: the root disk, None without an instance or while there is none; virtual_size: its bytes.
@@ -45,6 +46,7 @@ class Image:
     service: str | None = None
     direct_url: str | None = None
     size: int | None = None
+    record_id: str | None = None
     launched: bool = False
     base: str | None = None
     cached: bool = True
@@ -162,10 +164,12 @@ def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
         raise InvalidRequest("state_path %s: is not absolute" % state_path)
     owner = entry.get("instance_uuid")
     if owner is not None:
-        owner = _uuid(owner)
+        owner = _uuid("instance_uuid", owner)
     elif state == "absent":
         raise InvalidRequest("instance_uuid is missing: state absent removes root disks, not the shared cache")
-    image = Image(**dict(entry, instance_uuid=owner, name=_name(entry, owner)))
+    record_id = entry.get("record_id")
+    record_id = None if record_id is None else _uuid("record_id", record_id)
+    image = Image(**dict(entry, instance_uuid=owner, record_id=record_id, name=_name(entry, owner)))
     if owner is not None:
         image = replace(image, path=instance_path(state_path, owner, "root.qcow2"))
     if state == "absent":
@@ -181,11 +185,11 @@ def _name(entry: dict[str, Any], owner: str | None) -> str:
     return name if entry.get("service") else checked_name(name, "image")
 
 
-def _uuid(text: str) -> str:
+def _uuid(key: str, text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError as error:
-        raise InvalidRequest("instance_uuid %r is not a UUID" % text) from error
+        raise InvalidRequest("%s %r is not a UUID" % (key, text)) from error
 
 
 def check(image: Image) -> None:
