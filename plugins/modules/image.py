@@ -34,6 +34,11 @@ options:
           - Without it the image is only cached. Required with O(state=absent), which removes the root disk
             and leaves the cache.
         type: str
+      record_id:
+        description:
+          - The identity (a UUID) of the record that the instance is in. A root disk in a directory of another record is
+            refused, also with O(state=absent). Left out, nobody looks.
+        type: str
       name:
         description: The image's name. Required with O(state=present).
         type: str
@@ -188,7 +193,7 @@ from ..module_utils.core.specs import STATE, STATE_PATH, listed
 from ..module_utils.image.model import parse
 from ..module_utils.image.url import connect
 
-TEXTS = ("instance_uuid", "name", "url", "checksum", "disk_format", "id", "service", "direct_url")
+TEXTS = ("instance_uuid", "record_id", "name", "url", "checksum", "disk_format", "id", "service", "direct_url")
 TOKEN = {"token": {"type": "str", "no_log": True}, "token_url": {"type": "str", "no_log": False}}
 NUMBERS = ("min_disk", "min_ram", "size")
 

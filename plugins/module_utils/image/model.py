@@ -20,6 +20,7 @@ class Image:
 
     size: of the root disk in GiB, 0 or None for the image's own. min_disk in GiB, min_ram in MiB.
     id, service, direct_url: what an image service says of it, passed through.
+    record_id: the identity of the record that its instance is in.
     launched: its instance ran from the root disk before, which is never made anew then.
     base: the cached file, None while only the source can tell (waived checksum); cached: whether it is there.
     path: the root disk, None without an instance or while there is none; virtual_size: its bytes.
@@ -37,6 +38,7 @@ class Image:
     service: str | None = None
     direct_url: str | None = None
     size: int | None = None
+    record_id: str | None = None
     launched: bool = False
     base: str | None = None
     cached: bool = True

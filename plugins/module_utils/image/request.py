@@ -51,11 +51,12 @@ def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
         raise InvalidRequest("state_path %s: is not absolute" % state_path)
     owner = entry.get("instance_uuid")
     if owner is not None:
-        owner = _uuid(owner)
+        owner = _uuid("instance_uuid", owner)
     elif state == "absent":
         raise InvalidRequest("instance_uuid is missing: state absent removes root disks, not the shared cache")
-    said = {key: value for key, value in entry.items() if key != "record_id"}
-    image = Image(**dict(said, instance_uuid=owner, name=_name(entry, owner)))
+    record_id = entry.get("record_id")
+    record_id = None if record_id is None else _uuid("record_id", record_id)
+    image = Image(**dict(entry, instance_uuid=owner, record_id=record_id, name=_name(entry, owner)))
     if owner is not None:
         image = replace(image, path=instance_path(state_path, owner, "root.qcow2"))
     if state == "absent":
@@ -71,11 +72,11 @@ def _name(entry: dict[str, Any], owner: str | None) -> str:
     return name if entry.get("service") else checked_name(name, "image")
 
 
-def _uuid(text: str) -> str:
+def _uuid(what: str, text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError as error:
-        raise InvalidRequest("instance_uuid %r is not a UUID" % text) from error
+        raise InvalidRequest("%s %r is not a UUID" % (what, text)) from error
 
 
 def check(image: Image) -> None:

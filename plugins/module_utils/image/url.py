@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, BinaryIO, Iterable, Iterator
 
+from ..core import directory
 from ..core.change import Change
-from ..core.directory import remove_if_unused
 from ..core.disk import disk_errors, in_use, locked, make_directory, put_in_place, qemu_img, remove
 from ..core.errors import Conflict, InvalidRequest, LaunchError, Unavailable
 from .access import Access, access
@@ -59,6 +59,7 @@ class Images:
     def _root(self, image: Image) -> Image | None:
         """The root disk of an instance; without a path if it is only half made."""
         path = str(image.path)
+        directory.check(self.state_path, str(image.instance_uuid), image.record_id)
         if not os.path.lexists(path):
             return replace(image, path=None) if os.path.lexists(path + ".part") else None
         if self.state == "absent":
@@ -120,7 +121,7 @@ class Images:
         base = bases[source]
         if isinstance(base, LaunchError):
             raise base
-        return make_root(image, base)
+        return make_root(image, base, self.state_path)
 
     def _provide(self, image: Image) -> str:
         """The image's base in the cache, fetched and checked if it is not there."""
@@ -199,8 +200,11 @@ def read_header(path: str) -> Qcow2:
             raise Conflict("root disk %s: %s" % (path, error)) from error
 
 
-def make_root(image: Image, base: str) -> Image:
-    """Lay an instance's root disk over a base, unless it is there; give the image as it now is."""
+def make_root(image: Image, base: str, state_path: str) -> Image:
+    """Lay an instance's root disk over a base, unless it is there; give the image as it now is.
+
+    Its directory says whose it is before there is a disk in it.
+    """
     with open(base, "rb") as file:
         try:
             virtual_size = inspect_file(file.fileno(), base, str(image.disk_format))
@@ -208,10 +212,11 @@ def make_root(image: Image, base: str) -> Image:
             raise Conflict("%s; remove that file, the next run fetches it again" % error) from error
     if image.path is None:
         return replace(image, base=base, cached=True)
-    directory = os.path.dirname(image.path)
+    path = os.path.dirname(image.path)
     size = root_size(image, virtual_size)
-    make_directory(directory)
-    with locked(directory):
+    make_directory(path)
+    with locked(path):
+        directory.write(state_path, directory.Owner(str(image.instance_uuid), record_id=image.record_id))
         if not os.path.exists(image.path):
             make_overlay(image.path, base, str(image.disk_format), size)
     return replace(image, base=base, cached=True, virtual_size=read_header(image.path).virtual_size)
@@ -219,15 +224,17 @@ def make_root(image: Image, base: str) -> Image:
 
 def make_overlay(path: str, base: str, base_format: str, size: int) -> None:
     """Make a qcow2 disk of so many bytes over a base; nothing of it stays if that fails."""
-    directory, temporary = os.path.dirname(path), path + ".part"
+    temporary = path + ".part"
     remove(temporary)
     try:
-        qemu_img(directory, "create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, temporary, str(size))
+        qemu_img(
+            os.path.dirname(path), "create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, temporary, str(size)
+        )
         os.chmod(temporary, 0o600)
         put_in_place(temporary, path)
     except (LaunchError, OSError):
         remove(temporary)
-        remove_if_unused(directory)
+        directory.remove_if_unused(os.path.dirname(path))
         raise
 
 
@@ -237,7 +244,7 @@ def remove_root(image: Image) -> Image:
     if in_use(path):
         raise Conflict("root disk %s: a running guest uses it; remove its domain first" % path)
     remove(path, path + ".part")
-    remove_if_unused(os.path.dirname(path))
+    directory.remove_if_unused(os.path.dirname(path))
     return image
 
 

@@ -126,6 +126,27 @@ def test_absent_removes_the_root_disk_alone(run, tmp_path):
     assert [action for action, _item in run(*absent, state="absent")] == ["keep", "keep"]
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(
+    ("made_by", "asked_by", "allowed"),
+    [
+        pytest.param(FIRST, FIRST, True, id="the same record"),
+        pytest.param(FIRST, None, True, id="nobody asks"),
+        pytest.param(None, FIRST, True, id="it does not say"),
+        pytest.param(SECOND, FIRST, False, id="another record"),
+    ],
+)
+def test_a_root_disk_of_another_record_is_foreign(run, tmp_path, made_by, asked_by, allowed, state):
+    run({"instance_uuid": FIRST, "record_id": made_by})
+    ((_action, outcome),) = run({"instance_uuid": FIRST, "record_id": asked_by}, state=state)
+    assert isinstance(outcome, Conflict) != allowed
+    path = tmp_path / "state/instances" / FIRST
+    assert path.exists() == (state == "present" or not allowed)
+    if not allowed:
+        assert "belongs to another record (%s)" % SECOND in str(outcome)
+        assert sorted(os.listdir(path)) == ["instance.json", "root.qcow2"]
+
+
 def test_half_a_root_disk_is_completed_or_removed(run, tmp_path):
     run({"instance_uuid": FIRST})
     path = tmp_path / "state/instances" / FIRST / "root.qcow2"
