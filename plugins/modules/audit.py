@@ -62,6 +62,7 @@ SPEC = {
     "ports": {"type": "list", "elements": "dict"},
     "project_id": {"type": "str"},
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -70,7 +71,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

@@ -258,27 +258,27 @@ domains:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import run
-from ..module_utils.core.specs import STATE, STATE_PATH
+from ..module_utils.core.run import Stage, run
+from ..module_utils.core.specs import STATE, STATE_PATH, arguments
 from ..module_utils.domain import libvirt, model, request, xml
 
-BACKENDS = {"libvirt": (libvirt.connect, model.plan, xml.as_text)}
+BACKENDS = {"libvirt": Stage("domain", request.parse, libvirt.connect, model.plan, as_text=xml.as_text)}
 SPEC = {
     **STATE,
     **STATE_PATH,
     **request.OPTIONS,
     "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
-    "domains": {"type": "list", "elements": "dict", "required": True},
 }
+ARGUMENTS = arguments("domains", {}, SPEC)
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "domains", request.parse, *BACKENDS[module.params["driver"]])
+    run(module, BACKENDS[module.params["driver"]])
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

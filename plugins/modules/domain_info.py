@@ -78,6 +78,7 @@ SPEC = {
     "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
     "all": {"type": "bool", "default": False},
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -86,7 +87,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ hosts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import run
+from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import DATABASE
 from ..module_utils.host import record, sql
 
@@ -69,13 +69,17 @@ SPEC = {
 }
 
 
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
+STAGE = Stage("host", record.parse, sql.connect)
+
+
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "hosts", record.parse, sql.connect)
+    run(module, STAGE)
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

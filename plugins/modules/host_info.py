@@ -158,6 +158,7 @@ SPEC = {
     "record_id": {"type": "str"},
     "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -166,7 +167,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

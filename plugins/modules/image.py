@@ -188,25 +188,24 @@ images:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import run
-from ..module_utils.core.specs import STATE, STATE_PATH, listed
-from ..module_utils.image.model import parse
-from ..module_utils.image.url import connect
+from ..module_utils.core.run import Stage, run
+from ..module_utils.core.specs import STATE, STATE_PATH, arguments
+from ..module_utils.image import model, request, url
 
-TEXTS = ("instance_uuid", "record_id", "name", "url", "checksum", "disk_format", "id", "service", "direct_url")
-TOKEN = {"token": {"type": "str", "no_log": True}, "token_url": {"type": "str", "no_log": False}}
-NUMBERS = ("min_disk", "min_ram", "size")
+STAGE = Stage("image", request.parse, url.connect, options=request.OPTIONS, as_text=model.as_text)
+ARGUMENTS = {
+    **arguments("images", request.OPTIONS, {**STATE, **STATE_PATH, **request.TOKEN}),
+    "required_together": [("token", "token_url")],
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, STAGE)
 
 
 def main() -> None:
-    options = {**{name: {"type": "str"} for name in TEXTS}, **{name: {"type": "int"} for name in NUMBERS}}
-    options.update(properties={"type": "dict"}, launched={"type": "bool", "default": False})
-    module = AnsibleModule(
-        argument_spec={**STATE, **STATE_PATH, **TOKEN, **listed("images", **options)},
-        required_together=[("token", "token_url")],
-        supports_check_mode=True,
-    )
-    run(module, "images", parse, connect)
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ SPEC = {
     "images": {"type": "list", "elements": "str", "required": True},
     "service": {"type": "str", "choices": ["glance"], "default": "glance"},
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -115,7 +116,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ instances:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import run
+from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import DATABASE, PROJECT, STATE
 from ..module_utils.instance import model, request, sql
 from ..module_utils.record import lease
@@ -160,7 +160,7 @@ SPEC = {
     "networks": {"type": "dict", "default": {}},
     "security_groups": {"type": "dict", "default": {}},
     "groups": {"type": "dict", "default": {}},
-    "user_data": {"type": "dict", "default": {}, "no_log": True},
+    "user_data": {"type": "str", "default": "", "no_log": True},
     **dict.fromkeys(("user_id", "user_name", "project_name", "request_id"), {"type": "str"}),
     "image_service": {"type": "str", "choices": ["url", "glance"], "default": "url"},
     "network_service": {"type": "str", "choices": ["ovn", "neutron"], "default": "ovn"},
@@ -168,13 +168,17 @@ SPEC = {
 }
 
 
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
+STAGE = Stage("instance", request.parse, sql.connect, model.plan, as_text=model.as_text)
+
+
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "instances", request.parse, sql.connect, model.plan)
+    run(module, STAGE)
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ from ..module_utils.instance import sql
 NAMES = {"type": "list", "elements": "str"}
 SWITCH = {"type": "bool", "default": False}
 SPEC = {**DATABASE, **PROJECT, "names": NAMES, "hosts": NAMES, "all_projects": SWITCH, "actions": SWITCH}
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -67,7 +68,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

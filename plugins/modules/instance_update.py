@@ -77,29 +77,30 @@ instances:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import run
-from ..module_utils.core.specs import DATABASE, PROJECT
+from ..module_utils.core.run import Stage, run
+from ..module_utils.core.specs import DATABASE, PROJECT, STATE
 from ..module_utils.instance import outcome, sql
 from ..module_utils.record import lease
 
 SPEC = {
+    **STATE,
     **DATABASE,
     **PROJECT,
     **lease.SPEC,
-    **dict.fromkeys(outcome.STAGES, {"type": "list", "elements": "dict", "default": []}),
     "instances": {"type": "list", "elements": "dict", "required": True},
-    "lost_hosts": {"type": "dict", "default": {}},
     "max_attempts": {"type": "int", "default": 3},
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
+STAGE = Stage("instance_update", outcome.parse, sql.conductor, outcome.plan, as_text=outcome.as_text)
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "instances", outcome.parse, sql.conductor, outcome.plan)
+    run(module, STAGE)
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

@@ -267,6 +267,7 @@ SPEC = {
     **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
     **listed("ports", **PORT),
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -276,7 +277,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

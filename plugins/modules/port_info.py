@@ -86,6 +86,7 @@ SPEC = {
     "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
     **{name: {"type": "list", "elements": "str"} for name in ("instance_uuids", "names", "networks")},
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -94,7 +95,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ instances:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import run
+from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import DATABASE
 from ..module_utils.schedule import policy, request, sql
 
@@ -154,13 +154,16 @@ SPEC = {
 }
 
 
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
+
+
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "instances", request.parse, sql.connect, policy.plan(module.params))
+    run(module, Stage("schedule", request.parse, sql.connect, policy.plan(module.params)))
 
 
 def main() -> None:
-    stage(AnsibleModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(AnsibleModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

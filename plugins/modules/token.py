@@ -161,6 +161,7 @@ SPEC = {
     "action": {"type": "str", "choices": list(ACTIONS), "default": "create"},
     "policy_file": {"type": "path"},
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -169,7 +170,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

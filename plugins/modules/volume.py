@@ -309,43 +309,36 @@ volumes:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.cloud.module import CloudModule
-from ..module_utils.core.run import run
-from ..module_utils.core.specs import CEPH, CLOUD, REQUIRED, STATE, STATE_PATH, listed
+from ..module_utils.core.run import Stage, run
+from ..module_utils.core.specs import CEPH, CLOUD, STATE, STATE_PATH, arguments
 from ..module_utils.volume import model, request
 from ..module_utils.volume.cinder import backend as cinder
 from ..module_utils.volume.file import backend as file
 from ..module_utils.volume.rbd import backend as rbd
 
-SERVICES = {"file": file.connect, "cinder": cinder.connect, "rbd": rbd.connect}
-TEXTS = ("name", "instance_uuid", "record_id", "host", "type", "image", "snapshot", "device", "volume_id")
-TEXTS += ("attachment_id",)
-OPTIONS = {
-    "id": REQUIRED,
-    **dict.fromkeys(TEXTS, {"type": "str"}),
-    **dict.fromkeys(("boot", "delete_on_termination", "multiattach"), {"type": "bool"}),
-    "size": {"type": "int"},
-    "service": {"type": "str"},
-    "format": {"type": "str", "choices": list(model.FORMATS)},
+BACKENDS = {
+    service: Stage("volume", request.parse, backend.connect, model.plan, request.OPTIONS, model.as_text)
+    for service, backend in (("file", file), ("cinder", cinder), ("rbd", rbd))
 }
 SPEC = {
     **STATE,
     **STATE_PATH,
     **CLOUD,
     **CEPH,
-    "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
+    "service": {"type": "str", "choices": list(BACKENDS), "default": "file"},
     "timeout": {"type": "int", "default": 600},
     "host_addresses": {"type": "dict", "default": {}},
-    **listed("volumes", **OPTIONS),
 }
+ARGUMENTS = arguments("volumes", request.OPTIONS, SPEC)
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, "volumes", request.parse, SERVICES[module.params["service"]], model.plan)
+    run(module, BACKENDS[module.params["service"]])
 
 
 def main() -> None:
-    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

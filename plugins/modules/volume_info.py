@@ -75,6 +75,7 @@ SPEC = {
     **CEPH,
     "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
 }
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
@@ -83,7 +84,7 @@ def stage(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    stage(CloudModule(argument_spec=SPEC, supports_check_mode=True))
+    stage(CloudModule(**ARGUMENTS))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,15 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ..module_utils.cloud.definition import secrets
+
+
+MODULES = "ansible_collections.kvmstack.launch.plugins.modules"
+RULES = ("mutually_exclusive", "required_one_of", "required_together")
+
+display = Display()
 
 
 def preload(*libraries: str) -> None:
@@ -45,17 +52,20 @@ class Exit(Exception):
 
 
 class Module:
-    """What a door uses of AnsibleModule."""
+    """What a door uses of AnsibleModule, made of the same arguments."""
 
-    def __init__(self, spec: dict[str, Any], arguments: dict[str, Any], check_mode: bool, diff: bool):
-        checked = ArgumentSpecValidator(spec).validate(arguments)
+    def __init__(self, arguments: dict[str, Any], task: dict[str, Any], check_mode: bool, diff: bool, verbosity: int):
+        rules = {name: arguments[name] for name in RULES if name in arguments}
+        self.argument_spec = arguments["argument_spec"]
+        checked = ArgumentSpecValidator(self.argument_spec, **rules).validate(task)
         for error in checked.errors:
             what = "unsupported parameters: " if isinstance(error, UnsupportedError) else ""
             raise AnsibleActionFail(what + error.msg)
         self.params = checked.validated_parameters
         self.check_mode = check_mode
         self._diff = diff
-        self._secrets = checked._no_log_values | secrets(arguments)
+        self._verbosity = verbosity
+        self._secrets = checked._no_log_values | secrets(task)
 
     def exit_json(self, **result: Any) -> NoReturn:
         """Leave with a result."""
@@ -67,9 +77,8 @@ class Module:
 
 
 class Control(ActionBase):
-    """The action of the module whose door is `door`."""
+    """The action of the module that the task names: the door is that module's."""
 
-    door: Any = None
     _supports_async = True
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
@@ -78,9 +87,10 @@ class Control(ActionBase):
         if not self._is_here(task_vars or {}):
             return {**result, **self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)}
         # As a module would get them: plain data, without Ansible's tags.
-        arguments = json.loads(json.dumps(self._task.args, default=str))
+        task = json.loads(json.dumps(self._task.args, default=str))
+        door = import_module("%s.%s" % (MODULES, self._task.action.rpartition(".")[2]))
         try:
-            self.door.stage(Module(self.door.SPEC, arguments, self._task.check_mode, self._task.diff))
+            door.stage(Module(door.ARGUMENTS, task, self._task.check_mode, self._task.diff, display.verbosity))
         except Exit as done:
             return {**result, **done.result}
         raise AnsibleActionFail("module %s ended without a result" % self._task.action)

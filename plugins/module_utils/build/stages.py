@@ -6,14 +6,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.run import exit_with, failing, travel
-from ..domain.stage import DOMAIN
-from ..host.libvirt import room
-from ..image.stage import IMAGE
-from ..volume.file.stage import VOLUME
+from ..core.run import Stage, Travelled, exit_with, failing, travel
+from ..domain import libvirt, xml
+from ..domain import model as domain
+from ..domain import request as domain_request
+from ..host.libvirt import read_room
+from ..image import model as image
+from ..image import request as image_request
+from ..image import url
+from ..volume import model as volume
+from ..volume import request as volume_request
+from ..volume.file import backend as file
 from .model import admit, is_new, note_remains, undoes, undone
 
-STAGES = (IMAGE, VOLUME, DOMAIN)
+STAGES = (
+    Stage("image", image_request.parse, url.connect, options=image_request.OPTIONS, as_text=image.as_text),
+    Stage("volume", volume_request.parse, file.connect, volume.plan, volume_request.OPTIONS, volume.as_text),
+    Stage("domain", domain_request.parse, libvirt.connect, domain.plan, as_text=xml.as_text),
+)
 
 
 def build(module: Any) -> None:
@@ -21,23 +31,24 @@ def build(module: Any) -> None:
 
     Of a host that is to build something new its room comes back too.
     """
-    documents, diff, nodes = module.params["instances"], [], []
+    present, nodes = module.params["state"] == "present", []
+    travelled = Travelled(module.params["instances"])
     with failing(module):
-        if module.params["state"] == "present" and any(map(is_new, documents)):
-            node = room(module.params)
-            documents = admit(documents, node)
-            nodes = [{key: value for key, value in node.items() if key != "running"}]
-        for stage in STAGES if module.params["state"] == "present" else reversed(STAGES):
-            documents, changes = travel(module, stage, documents)
-            diff += changes
-        documents = _undo(module, documents)
-    exit_with(module, documents, diff, hosts=nodes)
+        if present and any(map(is_new, travelled.documents)):
+            room = read_room(module.params)
+            travelled = Travelled(admit(travelled.documents, room))
+            nodes = [{key: value for key, value in room.items() if key != "running"}]
+        for stage in STAGES if present else STAGES[::-1]:
+            after = travel(module, stage, travelled.documents)
+            travelled = Travelled(after.documents, travelled.changed or after.changed, travelled.diff + after.diff)
+        travelled = travelled._replace(documents=_undo(module, travelled.documents))
+    exit_with(module, travelled, hosts=nodes)
 
 
 def _undo(module: Any, documents: list[dict]) -> list[dict]:
     """Take back what was made of instances that go to another host."""
     going = [undone(document) for document in documents if undoes(document)]
-    for stage in reversed(STAGES):
-        going, _changes = travel(module, stage, going, state="absent")
+    for stage in STAGES[::-1]:
+        going = travel(module, stage, going, state="absent").documents
     after = {document["uuid"]: document for document in going}
     return [note_remains(each, after[each["uuid"]]) if undoes(each) else each for each in documents]

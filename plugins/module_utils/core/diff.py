@@ -5,36 +5,46 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Callable
 
 from .change import Change
 from .errors import LaunchError
 
-# What tells things apart for us, and nothing to a person.
-UNSHOWN = ("id", "uuid", "instance_uuid", "name", "record_id", "action", "changed", "failed")
-
 
 def differences(module: Any, stage: Any, changes: list[Change], outcome: dict[str, Any]) -> list[dict[str, str]]:
-    """Ansible's diff of a task: one entry, a line for each item that changes; empty when none does."""
-    pairs = [(change, outcome.get(change.key)) for change in changes if change.changed]
-    pairs = [(change, made) for change, made in pairs if not isinstance(made, LaunchError)]
-    if not pairs:
-        return []
-    whole, show = module._verbosity > 0, stage.as_text or as_text
+    """Ansible's diff of a task: one entry, a line for each item that changes; empty when none does, or none is shown."""
+    pairs = [(change, outcome.get(change.key)) for change in changes if is_changed(change, outcome)]
+    whole = module._verbosity > 0
     sides = {
-        "before": [show(change.before, whole) for change, _made in pairs if change.before is not None],
-        "after": [show(made or change.after, whole) for change, made in pairs if change.after is not None],
+        "before": [stage.as_text(change.before, whole) for change, _made in pairs if change.before is not None],
+        "after": [stage.as_text(made or change.after, whole) for change, made in pairs if change.after is not None],
     }
-    headers = {side + "_header": stage.list_name for side in sides}
-    return [{**headers, **{side: "".join(texts) for side, texts in sides.items()}}]
+    texts = {side: "".join(lines) for side, lines in sides.items()}
+    if texts["before"] == texts["after"]:
+        return []
+    return [{**{side + "_header": stage.list_name for side in sides}, **texts}]
 
 
-def as_text(item: Any, whole: bool = False) -> str:
-    """An item's fields: those that are set, in a line behind its name; or all of them."""
-    fields = item.to_result()
-    if whole:
-        return "%s\n" % json.dumps(fields, indent=2, sort_keys=True, default=str)
-    return line(fields["name"], {key: value for key, value in fields.items() if key not in UNSHOWN})
+def is_changed(change: Change, outcome: dict[str, Any]) -> bool:
+    """Whether an item has become another one, or in check mode would."""
+    return change.changed and not isinstance(outcome.get(change.key), LaunchError)
+
+
+def showing(*keys: str) -> Callable[[Any, bool], str]:
+    """How a diff shows an item: these fields of its result in a line, as far as they are set; or all of them."""
+
+    def as_text(item: Any, whole: bool) -> str:
+        fields = item.to_result()
+        if whole:
+            return "%s\n" % json.dumps(fields, indent=2, sort_keys=True, default=str)
+        return line(fields["name"], {key: fields.get(key) for key in keys})
+
+    return as_text
+
+
+def when_whole(item: Any, whole: bool) -> str:
+    """How a diff shows what other stages show already, or a table at the end: with -v only."""
+    return showing()(item, True) if whole else ""
 
 
 def line(name: str, fields: dict[str, Any]) -> str:

@@ -191,7 +191,7 @@ def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
     if noun == "domain":
         return {**document, "domain": _facts(result)}
     if noun == "schedule":
-        return {**document, **_facts(result)}
+        return {**document, **{key: value for key, value in result.items() if key not in JUDGEMENT}}
     return _conclude(document, result)
 
 

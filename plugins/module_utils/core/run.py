@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from . import documents as travelling
 from .change import Change
 from .change import plan as plan_items
-from .diff import differences
+from .diff import differences, is_changed, when_whole
 from .errors import LaunchError, MissingLibrary
 
 
@@ -25,7 +25,7 @@ class Stage:
     connect(params) gives a backend: read(wanted) what exists, by key; apply(changes) makes the
     pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
     plan(wanted, current, state) pairs the two and is pure.
-    options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows of it.
+    options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows of it (diff.py).
     """
 
     noun: str
@@ -33,12 +33,20 @@ class Stage:
     connect: Callable
     plan: Callable = plan_items
     options: Mapping[str, Any] = field(default_factory=dict)
-    as_text: Callable | None = None
+    as_text: Callable[[Any, bool], str] = when_whole
 
     @property
     def list_name(self) -> str:
         """The option that has the stage's own list."""
         return "instances" if self.noun in ("instance", "instance_update", "schedule") else self.noun + "s"
+
+
+class Travelled(NamedTuple):
+    """The documents after a stage, whether it changed anything (or would), and Ansible's diff of that."""
+
+    documents: list[dict]
+    changed: bool = False
+    diff: list[dict] = []
 
 
 def run(module: AnsibleModule, stage: Stage) -> None:
@@ -53,8 +61,8 @@ def run(module: AnsibleModule, stage: Stage) -> None:
             changes, outcome = take(module, stage, module.params)
         report(module, stage, changes, outcome)
     with failing(module):
-        documents, diff = travel(module, stage, documents)
-    exit_with(module, documents, diff)
+        travelled = travel(module, stage, documents)
+    exit_with(module, travelled)
 
 
 def take(module: AnsibleModule, stage: Stage, params: Mapping[str, Any]) -> tuple[list[Change], dict[str, Any]]:
@@ -67,8 +75,8 @@ def take(module: AnsibleModule, stage: Stage, params: Mapping[str, Any]) -> tupl
 
 def travel(
     module: AnsibleModule, stage: Stage, documents: Iterable[Mapping[str, Any]], state: str | None = None
-) -> tuple[list[dict], list[dict]]:
-    """Take the documents through a stage: the same documents with their parts filled in, and Ansible's diff.
+) -> Travelled:
+    """Take the documents through a stage: the same documents with their parts filled in.
 
     An error of the whole stage is that of every instance that it had something to do for. On the controller it aborts
     them, as in nova the error of a service does; another compute host may do better.
@@ -78,7 +86,7 @@ def travel(
     documents = list(documents)
     wanted = travelling.items(documents, stage.noun, state, service)
     if not wanted:
-        return documents, []
+        return Travelled(documents)
     params = {**module.params, "state": state, stage.list_name: [_known(stage.options, item) for item in wanted]}
     try:
         changes, outcome = take(module, stage, params)
@@ -89,17 +97,20 @@ def travel(
             raise
         on_host = stage.noun in ("image", "domain") or (stage.noun == "volume" and service == "file")
         judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not on_host}
-        return travelling.fail(documents, stage.noun, judged, state, service), []
+        return Travelled(travelling.fail(documents, stage.noun, judged, state, service))
     results = [_result(change, outcome.get(change.key)) for change in changes]
-    diff = differences(module, stage, changes, outcome)
-    return travelling.carry(documents, stage.noun, results, state, service), diff
+    return Travelled(
+        travelling.carry(documents, stage.noun, results, state, service),
+        any(is_changed(change, outcome) for change in changes),
+        differences(module, stage, changes, outcome) if module._diff else [],
+    )
 
 
-def exit_with(module: AnsibleModule, documents: list[dict], diff: list[dict], **more: Any) -> None:
-    """Exit with the documents; changed is what of them this task has changed, which its diff tells, or would tell."""
-    answer = {"instances": documents, "changed": bool(diff), **more}
+def exit_with(module: AnsibleModule, travelled: Travelled, **more: Any) -> None:
+    """Exit with the documents."""
+    answer = {"instances": travelled.documents, "changed": travelled.changed, **more}
     if module._diff:
-        answer["diff"] = diff
+        answer["diff"] = travelled.diff
     module.exit_json(**answer)
 
 

@@ -46,6 +46,16 @@ CEPH = {
 STATE_PATH = {"state_path": {"type": "path", "default": "/var/lib/kvmstack"}}
 
 
-def listed(noun: str, **options: Any) -> dict[str, Any]:
-    """The list a stage takes: a required list of dictionaries with these options."""
-    return {noun: {"type": "list", "elements": "dict", "required": True, "options": options}}
+# The instances' documents, in place of a stage's own list.
+INSTANCES = {"instances": {"type": "list", "elements": "dict"}}
+
+
+def arguments(noun: str, options: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """What a stage's module takes: its own list, of items with these options, or the instances; and more, by spec."""
+    own = {noun: {"type": "list", "elements": "dict", **({"options": options} if options else {})}}
+    return {
+        "argument_spec": {**spec, **own, **INSTANCES},
+        "mutually_exclusive": [(noun, "instances")],
+        "required_one_of": [(noun, "instances")],
+        "supports_check_mode": True,
+    }

@@ -9,9 +9,13 @@ import os
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ..core.diff import showing
 from ..core.errors import Conflict
 
 GIB = 1024**3
+
+# What a diff shows of a root disk, or of a base.
+as_text = showing("path", "base", "size")
 
 
 @dataclass(frozen=True)

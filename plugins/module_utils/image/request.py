@@ -24,6 +24,8 @@ OPTIONS = {
     "properties": {"type": "dict"},
     "launched": {"type": "bool", "default": False},
 }
+# For the images of a service.
+TOKEN = {"token": {"type": "str", "no_log": True}, "token_url": {"type": "str", "no_log": False}}
 SCHEMES = ("http", "https", "file")
 FORMATS = ("qcow2", "raw")
 _CHECKSUM = re.compile(r"none|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")

@@ -117,6 +117,17 @@ class HostState:
         ratio, units = self._ratio("disk_allocation_ratio"), (self.units or {}).get("disk_gb") or {}
         return Inventory(self.disk_gb, self.disk_gb_reserved, ratio, self.disk_gb_used, units)
 
+    @property
+    def limits(self) -> dict[str, dict[str, float]]:
+        """What of the host is kept free and how far it may be claimed, as the host itself is to go by (nova's limits).
+
+        Where CPUs are set apart for dedicated ones, their number on the host says nothing.
+        """
+        inventories = {"memory_mb": self.memory_inventory}
+        if not self.cpu_dedicated_set:
+            inventories["vcpus"] = self.vcpu_inventory
+        return {kind: {"reserved": each.reserved, "ratio": each.ratio} for kind, each in inventories.items()}
+
     def aggregate_values(self, key: str) -> set[str]:
         """What the metadata of the host's aggregates says under a key."""
         metadata = [aggregate.get("metadata") or {} for aggregate in self.aggregates or ()]

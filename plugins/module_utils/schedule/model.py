@@ -103,8 +103,8 @@ class Request:
         return self.numa_topology is not None and self.numa_topology.dedicated
 
     def to_result(self) -> dict[str, Any]:
-        """The instance's document, still without a host, and why hosts were refused."""
-        return {**self.instance.to_result(), "refused": dict(self.refused)}
+        """What the instance's document is told: no host, and why hosts were refused."""
+        return {"name": self.name, "refused": dict(self.refused)}
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ class Selection:
     """A request and its host, with the next best hosts and the weights of all of these.
 
     allocation has the CPUs, pages and PCI devices of the host (hardware/fit.py), None where any will
-    do; refused tells, for each filter, how many hosts it removed and why.
+    do. limits are what the host itself holds the claim to when it builds; empty for a claim of before.
+    refused tells, for each filter, how many hosts it removed and why.
     """
 
     request: Request
@@ -121,14 +122,16 @@ class Selection:
     weights: tuple[tuple[str, float], ...] = ()
     allocation: Mapping | None = None
     refused: Mapping = field(default_factory=dict)
+    limits: Mapping = field(default_factory=dict, compare=False)
 
     def to_result(self) -> dict[str, Any]:
-        """The instance's document with its host, the host's alternates and their weights."""
-        document = replace(self.request.instance, host=self.host).to_result()
+        """What the instance's document is told: its host, that host's alternates and their weights, and what it is given."""
         return {
-            **document,
+            "name": self.request.name,
+            "host": self.host,
             "alternates": list(self.alternates),
             "weights": dict(self.weights),
             "allocation": self.allocation,
+            "limits": dict(self.limits),
             "refused": dict(self.refused),
         }

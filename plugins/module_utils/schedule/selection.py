@@ -119,4 +119,5 @@ def make_selection(
         weights=tuple(best),
         allocation=fit(hosts[chosen], request).allocation or None,
         refused=summarise(request, hosts, refusals, policy),
+        limits=hosts[chosen].limits,
     )

@@ -114,7 +114,11 @@ def view(database, fetch: Callable, wanted: list[Request], names: Iterable[str] 
     """The hosts of these names (None: all), the wanted requests that hold a claim, their groups and hints.
 
     fetch(statement) gives rows. With lock the hosts' rows are kept from other transactions until this one ends.
+    Where all of the wanted hold one there is nothing to choose, and hosts are not read.
     """
+    selections = _selections(database, fetch, wanted)
+    if not lock and len(selections) == len(wanted):
+        return Cluster({}, selections)
     tables, select = database.tables, database.sql.select
     nodes, chosen = tables.compute_nodes, None if names is None else sorted(set(names))
     statement = select(*(nodes.c[name] for name in COLUMNS))
@@ -130,7 +134,7 @@ def view(database, fetch: Callable, wanted: list[Request], names: Iterable[str] 
         name = row[0]
         if among is None or name in among:
             hosts[name] = _host(row, io_ops.get(name, 0), reader)
-    return Cluster(hosts, _selections(database, fetch, wanted), *_neighbours(database, fetch, wanted))
+    return Cluster(hosts, selections, *_neighbours(database, fetch, wanted))
 
 
 def _host(row: tuple, num_io_ops: int, reader: LazyReader) -> HostState:

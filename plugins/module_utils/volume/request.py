@@ -10,10 +10,22 @@ from typing import Any
 
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
+from ..core.specs import REQUIRED
 from .model import FORMATS, Volume, disk_path
 from .rbd.view import check_source
 from .remote import RemoteVolume
 
+TEXTS = ("name", "instance_uuid", "record_id", "host", "type", "image", "snapshot", "device", "volume_id")
+TEXTS += ("attachment_id", "service")
+
+# An item, as an argument spec has it.
+OPTIONS = {
+    "id": REQUIRED,
+    **dict.fromkeys(TEXTS, {"type": "str"}),
+    **dict.fromkeys(("boot", "delete_on_termination", "multiattach"), {"type": "bool"}),
+    "size": {"type": "int"},
+    "format": {"type": "str", "choices": list(FORMATS)},
+}
 LOCAL = ("id", "name", "instance_uuid", "size", "format", "host", "device", "delete_on_termination", "record_id")
 # What a volume of each service cannot have.
 NOT_OFFERED = {

@@ -1,16 +1,13 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The stage's door inside Ansible's own worker."""
+"""The same for the stage token, with which OpenStack's libraries are imported for the whole run."""
 
 from __future__ import annotations
 
-from ..modules import token as door
 from ..plugin_utils.control import Control, preload
 
 preload("openstack.config", "oslo_policy.policy")
 
 
 class ActionModule(Control):
-    """See the module of this name."""
-
-    door = door
+    """See plugin_utils/control.py."""

@@ -1,0 +1,117 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The door on a compute host: image, volume and domain of its slice of the instances in one process."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: build
+short_description: Build the instances of a compute host, or take them down
+description:
+  - Makes root disks, local volumes and virtual machines of all instances that go on, as M(kvmstack.launch.image),
+    M(kvmstack.launch.volume) and M(kvmstack.launch.domain) do one after the other. This is what nova-compute does at a
+    launch.
+  - An instance that one of them fails is not touched by the next ones. If it is a new one and another host may do
+    better, what was made of it here in this run is taken back.
+  - A new instance that does not fit after all, because something that the record does not know runs here, is refused
+    before anything is made, and another host can have it (nova's claim on the host).
+  - With O(state=absent) they go the other way round, and what is to be kept stays.
+extends_documentation_fragment:
+  - kvmstack.launch.stage
+  - kvmstack.launch.state
+  - kvmstack.launch.state_path
+requirements:
+  - python3-libvirt, qemu-img and genisoimage on the host
+options:
+  host:
+    description: The host's name in the inventory. Left out, its own name.
+    type: str
+  instances:
+    description: Documents of the instances of this host, as M(kvmstack.launch.schedule) and M(kvmstack.launch.port) left them.
+    type: list
+    elements: dict
+    required: true
+  user_data:
+    description: The text of a JSON object, user data by instance name. It is shown nowhere.
+    type: str
+    default: ""
+  vendor_data:
+    description: The text of the config drive's C(vendor_data.json), a JSON object. It is shown nowhere.
+    type: str
+    default: "{}"
+  volume_secrets:
+    description: CHAP passwords by the C(volume_id) of a volume.
+    type: dict
+    default: {}
+  token:
+    description: A token for the image service that O(token_url) names.
+    type: str
+  token_url:
+    description: The image service's versioned URL.
+    type: str
+  virt_type:
+    description: V(kvm) for hardware virtualization, V(qemu) for emulation, V(auto) for the better of what there is.
+    type: str
+    choices: [auto, kvm, qemu]
+    default: auto
+  cpu_model:
+    description: Name of a CPU model that machines made from now on see.
+    type: str
+  vnc:
+    description: Whether machines made from now on have a VNC console on 127.0.0.1.
+    type: bool
+    default: false
+  integration_bridge:
+    description: The bridge that ovn-controller manages.
+    type: str
+    default: br-int
+  vif_plugging_timeout:
+    description: Seconds that OVN may take to wire the ports of a machine.
+    type: int
+    default: 60
+"""
+
+EXAMPLES = r"""
+- name: Build what was scheduled to this host
+  kvmstack.launch.build:
+    host: "{{ inventory_hostname }}"
+    instances: "{{ launch.instances | kvmstack.launch.on_host(inventory_hostname) }}"
+  register: launch_built
+"""
+
+RETURN = r"""
+instances:
+  description:
+    - The documents with what was made, C(image), C(volumes) and C(domain); C(failed) and C(msg) where something was not.
+  returned: always
+  type: list
+  elements: dict
+hosts:
+  description: What the host has room for, as M(kvmstack.launch.host) takes it; empty when nothing new was to be built.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.build.stages import build
+from ..module_utils.core.specs import INSTANCES, STATE, STATE_PATH
+from ..module_utils.domain import request as domain
+from ..module_utils.image import request as image
+
+SPEC = {**STATE, **STATE_PATH, **domain.OPTIONS, **image.TOKEN, **INSTANCES, "host": {"type": "str"}}
+ARGUMENTS = {
+    "argument_spec": {**SPEC, "instances": {**INSTANCES["instances"], "required": True}},
+    "required_together": [("token", "token_url")],
+    "supports_check_mode": True,
+}
+
+
+def main() -> None:
+    build(AnsibleModule(**ARGUMENTS))
+
+
+if __name__ == "__main__":
+    main()
