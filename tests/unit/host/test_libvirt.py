@@ -132,3 +132,32 @@ def test_the_room_needs_no_expensive_question(monkeypatch, tmp_path):
     assert (room["host"], room["vcpus"], room["memory_mb"]) == ("compute-1", 8, 4096)
     assert (room["disk_gb"], room["free_disk_gb"]) == libvirt._disk(str(tmp_path))
     assert (room["vcpus_used"], room["foreign_memory_mb"], room["running_vms"]) == (3, 64, 1)
+
+
+class WholeLibrary(Library):
+    """A libvirt that knows its host."""
+
+    VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES = 1
+
+    def getCapabilities(self):  # noqa: N802
+        return CAPABILITIES
+
+    def baselineCPU(self, cpus, flags):  # noqa: N802
+        return "<cpu><feature name='sse2'/></cpu>"
+
+    def getType(self):  # noqa: N802
+        return "QEMU"
+
+    def getVersion(self):  # noqa: N802
+        return 10000000
+
+
+def test_the_whole_host(monkeypatch, tmp_path):
+    library = WholeLibrary()
+    monkeypatch.setattr(libvirt, "load", lambda: library)
+    monkeypatch.setattr(libvirt, "open_connection", lambda given: given)
+    params = {"host": "compute-1", "virt_type": "qemu", "state_path": str(tmp_path)}
+    [node] = libvirt.find(params)
+    assert (node.host, node.vcpus, node.virt_type, node.hypervisor_type) == ("compute-1", 8, "qemu", "QEMU")
+    assert (node.cpu_model, node.cpu_features, len(node.numa_cells)) == ("EPYC", ("avx", "ht", "sse2"), 2)
+    assert libvirt.read_room(params).items() <= vars(node).items()
