@@ -112,7 +112,9 @@ def test_wrong_settings_are_told(values):
         ({0, 1, 5}, 2, "prefer", ([1, 5], [])),
         ({0, 1}, 3, "prefer", None),
         (range(8), 4, "require", ([0, 4, 1, 5], [])),
-        (range(8), 3, "require", None),
+        (range(8), 1, "require", ([0], [])),
+        (range(8), 3, "require", ([0, 4, 1], [])),
+        ({0, 4, 1, 2}, 3, "require", None),
         ({0, 1, 2, 3}, 2, "require", None),
         (range(8), 3, "isolate", ([0, 1, 2], [4, 5, 6])),
         ({0, 1, 2, 3}, 1, "isolate", None),
@@ -120,6 +122,12 @@ def test_wrong_settings_are_told(values):
 )
 def test_pick(free, count, threads, picked):
     assert pick(set(free), CORES, count, threads) == picked
+
+
+def test_threads_are_required_of_cores_that_are_partly_free():
+    wide = [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert pick({0, 1, 2, 4, 5}, wide, 3, "require") == ([0, 1, 2], [])
+    assert pick({0, 1, 2, 4, 5}, wide, 4, "require") == ([0, 1, 4, 5], [])
 
 
 def test_cores_without_threads_cannot_be_required():

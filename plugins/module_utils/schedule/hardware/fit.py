@@ -172,20 +172,24 @@ class _FreeCell:
 def pick(free: set[int], cores: list[list[int]], count: int, threads: str) -> tuple[list[int], list[int]] | None:
     """So many free CPUs, and those that must stay idle beside them; None if the thread policy cannot be kept.
 
-    prefer fills whole cores first; require takes nothing but threads of the same cores; isolate one thread of
-    each of as many cores that are free, whose other threads stay idle.
+    prefer fills the freest cores first; require takes threads of cores that have several of them free; isolate one
+    thread of each of as many cores that are free, whose other threads stay idle.
     """
-    whole = [core for core in cores if set(core) <= free]
-    if threads == "isolate":
-        if len(whole) < count:
-            return None
-        return [core[0] for core in whole[:count]], sorted(cpu for core in whole[:count] for cpu in core[1:])
-    if threads == "require":
-        width = max(map(len, cores), default=1)
-        whole = [core for core in whole if len(core) > 1]
-        if width < 2 or count % width or len(whole) * width < count:
-            return None
-        return [cpu for core in whole for cpu in core][:count], []
     parts = sorted((sorted(set(core) & free) for core in cores), key=lambda part: (-len(part), part))
+    if threads == "isolate":
+        whole = [core for core in cores if set(core) <= free][:count]
+        idle = sorted(cpu for core in whole for cpu in core[1:])
+        return ([core[0] for core in whole], idle) if len(whole) == count else None
+    if threads == "require":
+        return _pick_siblings(parts, count)
     picked = [cpu for part in parts for cpu in part][:count]
     return (picked, []) if len(picked) == count else None
+
+
+def _pick_siblings(parts: list[list[int]], count: int) -> tuple[list[int], list[int]] | None:
+    """CPUs of cores that have several free threads, the same number of each (nova's _pack_instance_onto_cores)."""
+    for width in range(max(map(len, parts), default=0), 1, -1):
+        picked = [cpu for part in parts if len(part) >= width for cpu in part[:width]][:count]
+        if len(picked) == count:
+            return picked, []
+    return None
