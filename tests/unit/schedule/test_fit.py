@@ -169,6 +169,21 @@ def test_any_page_falls_back_to_the_ordinary_ones():
     assert fit(state, ask(extra_specs={"hw:mem_page_size": "large"})).allocation is None
 
 
+@pytest.mark.parametrize(
+    ("pages", "memory_mb", "fits"),
+    [
+        pytest.param({"4": 262144, "2048": 1536}, 1024, True, id="what the large pages leave"),
+        pytest.param({"4": 262144, "2048": 1536}, 2048, False, id="more than the large pages leave"),
+        pytest.param({"4": 1048576, "2048": 0}, 4096, True, id="no large pages"),
+        pytest.param({}, 4096, True, id="pages unknown"),
+    ],
+)
+def test_ordinary_memory_is_what_is_in_no_large_page(pages, memory_mb, fits):
+    cell = {"id": 0, "cpus": [0, 1], "memory_mb": 4096, "pages": pages}
+    request = ask(memory_mb=memory_mb, extra_specs={"hw:numa_nodes": "1"})
+    assert (fit(host(facts={"numa_cells": [cell]}), request).allocation is not None) is fits
+
+
 def test_cpus_set_apart_are_for_dedicated_ones_alone():
     state = host(cpu_dedicated_set="4-7")
     dedicated = ask(vcpus=2, extra_specs={"hw:cpu_policy": "dedicated"})

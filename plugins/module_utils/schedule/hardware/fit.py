@@ -118,12 +118,13 @@ class _FreeCell:
         self.cores = [sorted(core) for core in cell.get("siblings") or [[cpu] for cpu in sorted(own)]]
         self.floating = sum(len(each["vcpus"]) for each in cells if not each["dedicated"])
         self.cpu_ratio, self.ram_ratio = host.vcpu_inventory.ratio, host.memory_inventory.ratio
-        self.ordinary_mb = sum(each["memory_mb"] for each in cells if not each.get("page_size"))
-        self.memory_mb = cell["memory_mb"] - self.ordinary_mb
-        self.total_mb = cell["memory_mb"]
         self.pages = {int(size): total for size, total in (cell.get("pages") or {}).items()}
+        smallest = min(self.pages, default=0)  # libvirt counts among these none that are part of a larger page
+        self.ordinary_mb = self.pages[smallest] * smallest // 1024 if self.pages else cell["memory_mb"]
+        self.ordinary_mb_used = sum(each["memory_mb"] for each in cells if not each.get("page_size"))
+        self.memory_mb = self.ordinary_mb - self.ordinary_mb_used
         for each in cells:
-            if each.get("page_size"):
+            if each.get("page_size") in self.pages:
                 self.pages[each["page_size"]] -= each["memory_mb"] * 1024 // each["page_size"]
 
     def allocate(self, need: Need) -> tuple[dict[str, Any] | None, str | None]:
@@ -150,7 +151,7 @@ class _FreeCell:
         asked, kib = need.topology.page_size, need.cell.memory_mb * 1024
         sizes = sorted(self.pages)
         if asked in (None, "small"):
-            if need.cell.memory_mb + self.ordinary_mb <= self.total_mb * self.ram_ratio:
+            if self._has_ordinary(need):
                 return None, None
             return None, "has %d MiB left in cell %d" % (self.memory_mb, self.id)
         if asked == "large":
@@ -162,11 +163,15 @@ class _FreeCell:
         for size in offered:
             if kib % size == 0 and self.pages[size] >= kib // size:
                 ordinary = size == sizes[0]
-                if ordinary and need.cell.memory_mb + self.ordinary_mb > self.total_mb * self.ram_ratio:
+                if ordinary and not self._has_ordinary(need):
                     continue
                 return None if ordinary else size, None
         left = {size: self.pages[size] for size in offered}
         return None, "has pages (KiB: left) %s in cell %d" % (left, self.id)
+
+    def _has_ordinary(self, need: Need) -> bool:
+        """Whether the guest's cell fits into the memory that is in no large pages."""
+        return need.cell.memory_mb + self.ordinary_mb_used <= self.ordinary_mb * self.ram_ratio
 
 
 def pick(free: set[int], cores: list[list[int]], count: int, threads: str) -> tuple[list[int], list[int]] | None:
