@@ -184,6 +184,32 @@ def test_ordinary_memory_is_what_is_in_no_large_page(pages, memory_mb, fits):
     assert (fit(host(facts={"numa_cells": [cell]}), request).allocation is not None) is fits
 
 
+SHARED = {"hw:numa_nodes": "1"}
+DEDICATED = {"hw:cpu_policy": "dedicated"}
+SMALL = {"hw:mem_page_size": "small"}
+
+
+@pytest.mark.parametrize(
+    ("extra_specs", "ratio", "memory_mb", "fits"),
+    [
+        pytest.param(SHARED, 2.0, 3072, True, id="shared CPUs overcommit"),
+        pytest.param(SHARED, 2.0, 4097, False, id="though no guest its cell alone"),
+        pytest.param(SHARED, 0.5, 512, False, id="a ratio below 1 holds for them"),
+        pytest.param(DEDICATED, 2.0, 2048, True, id="dedicated CPUs take what is left"),
+        pytest.param(DEDICATED, 2.0, 3072, False, id="and no more"),
+        pytest.param(DEDICATED, 0.5, 2048, True, id="whatever the ratio"),
+        pytest.param(SMALL, 2.0, 2048, True, id="small pages take what is left"),
+        pytest.param(SMALL, 2.0, 3072, False, id="and no more either"),
+        pytest.param(SMALL, 0.5, 512, False, id="a ratio below 1 holds for small pages"),
+    ],
+)
+def test_overcommit_of_a_cell_that_is_half_full(extra_specs, ratio, memory_mb, fits):
+    cell = {"id": 0, "cpus": [0, 1], "memory_mb": 4096, "pages": {"4": 1048576}}
+    half = {"cell": 0, "vcpus": [0], "cpus": [0, 1], "dedicated": False, "memory_mb": 2048, "page_size": None}
+    half_full = host(ram_allocation_ratio=ratio, facts={"numa_cells": [cell]}, allocations=[{"numa": [half]}])
+    assert (fit(half_full, ask(memory_mb=memory_mb, extra_specs=extra_specs)).allocation is not None) is fits
+
+
 def test_cpus_set_apart_are_for_dedicated_ones_alone():
     state = host(cpu_dedicated_set="4-7")
     dedicated = ask(vcpus=2, extra_specs={"hw:cpu_policy": "dedicated"})

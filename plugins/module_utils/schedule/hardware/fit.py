@@ -170,8 +170,16 @@ class _FreeCell:
         return None, "has pages (KiB: left) %s in cell %d" % (left, self.id)
 
     def _has_ordinary(self, need: Need) -> bool:
-        """Whether the guest's cell fits into the memory that is in no large pages."""
-        return need.cell.memory_mb + self.ordinary_mb_used <= self.ordinary_mb * self.ram_ratio
+        """Whether the guest's cell fits into the memory that is in no large pages.
+
+        Dedicated CPUs and pages of a size that is asked for are not overcommitted, nor is a cell by one guest alone
+        (nova/virt/hardware.py, _numa_fit_instance_cell).
+        """
+        ratio = 1.0 if need.topology.dedicated else self.ram_ratio
+        if need.topology.page_size:
+            ratio = min(ratio, 1.0)
+        used = need.cell.memory_mb + self.ordinary_mb_used
+        return need.cell.memory_mb <= self.ordinary_mb and used <= self.ordinary_mb * ratio
 
 
 def pick(free: set[int], cores: list[list[int]], count: int, threads: str) -> tuple[list[int], list[int]] | None:
