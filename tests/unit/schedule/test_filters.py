@@ -168,6 +168,11 @@ CASES = {
         (of(ssd="false"), specs(ssd="true"), "are in no aggregate with ssd true"),
         ({}, specs(ssd="true"), "are in no aggregate with ssd true"),
         (of(cores="8"), specs(aggregate_instance_extra_specs__cores=">= 6"), None),
+        (
+            of(cores="8"),
+            specs(cores="<= 6", aggregate_instance_extra_specs__cores=">= 6"),
+            "are in no aggregate with cores <= 6",
+        ),
         ({}, specs(capabilities__ssd="true"), None),
     ],
     "AggregateImagePropertiesIsolation": [
