@@ -56,7 +56,7 @@ def host(name="c1", /, **differences):
 def ask(
     name="web", vcpus=1, memory_mb=512, disk_gb=1, *, settings=None, image=None, project="p", flavor="small", **more
 ):
-    instance = Instance(name, project, uuid=name, flavor={"name": flavor}, image={"name": image or "demo"})
+    instance = Instance(name, project, uuid=name, flavor={"name": flavor}, image={"name": "demo", **(image or {})})
     request = Request(
         instance, vcpus, memory_mb, disk_gb, settings=Settings(**{**SETTINGS, **(settings or {})}), **more
     )

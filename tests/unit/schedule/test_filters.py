@@ -201,6 +201,12 @@ CASES = {
         ({}, {}, None),
         ({}, {"settings": {"isolated_hosts": ["c1"]}}, "are isolated, and image demo is not"),
         ({}, {"settings": {"isolated_hosts": ["c1"], "isolated_images": ["demo"]}}, None),
+        ({}, {"image": {"id": "7"}, "settings": {"isolated_hosts": ["c1"], "isolated_images": ["7"]}}, None),
+        (
+            {},
+            {"image": {"id": "7"}, "settings": {"isolated_hosts": ["c2"], "isolated_images": ["7"]}},
+            "are not among the isolated hosts, which image demo needs",
+        ),
         (
             {},
             {"settings": {"isolated_hosts": ["c2"], "isolated_images": ["demo"]}},

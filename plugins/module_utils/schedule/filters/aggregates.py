@@ -65,12 +65,12 @@ def aggregate_type_affinity(host: HostState, request: Request) -> str | None:
 
 
 def isolated_hosts(host: HostState, request: Request) -> str | None:
-    """Isolated images go to isolated hosts only; and unless the restriction is off, nothing else goes there."""
-    settings = request.settings
-    image = (request.instance.image or {}).get("name")
-    isolated_host, isolated_image = host.host in settings.isolated_hosts, image in settings.isolated_images
+    """Isolated images (by id or name) go to isolated hosts only; unless the restriction is off, nothing else does."""
+    settings, image = request.settings, request.instance.image or {}
+    isolated_host = host.host in settings.isolated_hosts
+    isolated_image = any(image.get(key) in settings.isolated_images for key in ("id", "name") if image.get(key))
     if isolated_image and not isolated_host:
-        return "are not among the isolated hosts, which image %s needs" % image
+        return "are not among the isolated hosts, which image %s needs" % image.get("name")
     if isolated_host and not isolated_image and settings.restrict_isolated_hosts_to_isolated_images:
-        return "are isolated, and image %s is not" % image
+        return "are isolated, and image %s is not" % image.get("name")
     return None
