@@ -35,9 +35,9 @@ SLACK = 1e-5  # weights are rounded to 6 digits, and sums of floats are not exac
 
 def equivalence_key(request: Request) -> Any:
     """All that may matter in the choice for a request. An affinity group that has its host is another class."""
-    instance, group = request.instance, request.group
+    instance, group, image = request.instance, request.group, request.instance.image or {}
     texts = [
-        instance.project_id, instance.user_id, instance.flavor, instance.image and instance.image.get("name"),
+        instance.project_id, instance.user_id, instance.flavor, image.get("name"), image.get("id"),
         instance.metadata, dict(request.extra_specs), dict(request.image_properties), dict(request.hints),
         sorted(port.get("network") or "" for port in instance.ports or ()),
     ]  # fmt: skip

@@ -21,14 +21,14 @@ CELLS = [
         "id": 0,
         "cpus": [0, 1, 4, 5],
         "memory_mb": 4096,
-        "pages": {"4": 1048576, "2048": 512},
+        "pages": {"4": 786432, "2048": 512},
         "siblings": [[0, 4], [1, 5]],
     },
     {
         "id": 1,
         "cpus": [2, 3, 6, 7],
         "memory_mb": 4096,
-        "pages": {"4": 1048576, "2048": 1024},
+        "pages": {"4": 524288, "2048": 1024},
         "siblings": [[2, 6], [3, 7]],
     },
 ]
@@ -56,7 +56,7 @@ def host(name="c1", /, **differences):
 def ask(
     name="web", vcpus=1, memory_mb=512, disk_gb=1, *, settings=None, image=None, project="p", flavor="small", **more
 ):
-    instance = Instance(name, project, uuid=name, flavor={"name": flavor}, image={"name": image or "demo"})
+    instance = Instance(name, project, uuid=name, flavor={"name": flavor}, image={"name": "demo", **(image or {})})
     request = Request(
         instance, vcpus, memory_mb, disk_gb, settings=Settings(**{**SETTINGS, **(settings or {})}), **more
     )

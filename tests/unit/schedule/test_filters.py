@@ -168,6 +168,11 @@ CASES = {
         (of(ssd="false"), specs(ssd="true"), "are in no aggregate with ssd true"),
         ({}, specs(ssd="true"), "are in no aggregate with ssd true"),
         (of(cores="8"), specs(aggregate_instance_extra_specs__cores=">= 6"), None),
+        (
+            of(cores="8"),
+            specs(cores="<= 6", aggregate_instance_extra_specs__cores=">= 6"),
+            "are in no aggregate with cores <= 6",
+        ),
         ({}, specs(capabilities__ssd="true"), None),
     ],
     "AggregateImagePropertiesIsolation": [
@@ -196,6 +201,12 @@ CASES = {
         ({}, {}, None),
         ({}, {"settings": {"isolated_hosts": ["c1"]}}, "are isolated, and image demo is not"),
         ({}, {"settings": {"isolated_hosts": ["c1"], "isolated_images": ["demo"]}}, None),
+        ({}, {"image": {"id": "7"}, "settings": {"isolated_hosts": ["c1"], "isolated_images": ["7"]}}, None),
+        (
+            {},
+            {"image": {"id": "7"}, "settings": {"isolated_hosts": ["c2"], "isolated_images": ["7"]}},
+            "are not among the isolated hosts, which image demo needs",
+        ),
         (
             {},
             {"settings": {"isolated_hosts": ["c2"], "isolated_images": ["demo"]}},

@@ -112,7 +112,9 @@ def test_wrong_settings_are_told(values):
         ({0, 1, 5}, 2, "prefer", ([1, 5], [])),
         ({0, 1}, 3, "prefer", None),
         (range(8), 4, "require", ([0, 4, 1, 5], [])),
-        (range(8), 3, "require", None),
+        (range(8), 1, "require", ([0], [])),
+        (range(8), 3, "require", ([0, 4, 1], [])),
+        ({0, 4, 1, 2}, 3, "require", None),
         ({0, 1, 2, 3}, 2, "require", None),
         (range(8), 3, "isolate", ([0, 1, 2], [4, 5, 6])),
         ({0, 1, 2, 3}, 1, "isolate", None),
@@ -120,6 +122,12 @@ def test_wrong_settings_are_told(values):
 )
 def test_pick(free, count, threads, picked):
     assert pick(set(free), CORES, count, threads) == picked
+
+
+def test_threads_are_required_of_cores_that_are_partly_free():
+    wide = [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert pick({0, 1, 2, 4, 5}, wide, 3, "require") == ([0, 1, 2], [])
+    assert pick({0, 1, 2, 4, 5}, wide, 4, "require") == ([0, 1, 4, 5], [])
 
 
 def test_cores_without_threads_cannot_be_required():
@@ -159,6 +167,47 @@ def test_any_page_falls_back_to_the_ordinary_ones():
     state = host(facts={"numa_cells": [{"id": 0, "cpus": [0], "memory_mb": 4096, "pages": {"4": 1048576}}]})
     assert fit(state, ask(extra_specs={"hw:mem_page_size": "any"})).allocation["numa"][0]["page_size"] is None
     assert fit(state, ask(extra_specs={"hw:mem_page_size": "large"})).allocation is None
+
+
+@pytest.mark.parametrize(
+    ("pages", "memory_mb", "fits"),
+    [
+        pytest.param({"4": 262144, "2048": 1536}, 1024, True, id="what the large pages leave"),
+        pytest.param({"4": 262144, "2048": 1536}, 2048, False, id="more than the large pages leave"),
+        pytest.param({"4": 1048576, "2048": 0}, 4096, True, id="no large pages"),
+        pytest.param({}, 4096, True, id="pages unknown"),
+    ],
+)
+def test_ordinary_memory_is_what_is_in_no_large_page(pages, memory_mb, fits):
+    cell = {"id": 0, "cpus": [0, 1], "memory_mb": 4096, "pages": pages}
+    request = ask(memory_mb=memory_mb, extra_specs={"hw:numa_nodes": "1"})
+    assert (fit(host(facts={"numa_cells": [cell]}), request).allocation is not None) is fits
+
+
+SHARED = {"hw:numa_nodes": "1"}
+DEDICATED = {"hw:cpu_policy": "dedicated"}
+SMALL = {"hw:mem_page_size": "small"}
+
+
+@pytest.mark.parametrize(
+    ("extra_specs", "ratio", "memory_mb", "fits"),
+    [
+        pytest.param(SHARED, 2.0, 3072, True, id="shared CPUs overcommit"),
+        pytest.param(SHARED, 2.0, 4097, False, id="though no guest its cell alone"),
+        pytest.param(SHARED, 0.5, 512, False, id="a ratio below 1 holds for them"),
+        pytest.param(DEDICATED, 2.0, 2048, True, id="dedicated CPUs take what is left"),
+        pytest.param(DEDICATED, 2.0, 3072, False, id="and no more"),
+        pytest.param(DEDICATED, 0.5, 2048, True, id="whatever the ratio"),
+        pytest.param(SMALL, 2.0, 2048, True, id="small pages take what is left"),
+        pytest.param(SMALL, 2.0, 3072, False, id="and no more either"),
+        pytest.param(SMALL, 0.5, 512, False, id="a ratio below 1 holds for small pages"),
+    ],
+)
+def test_overcommit_of_a_cell_that_is_half_full(extra_specs, ratio, memory_mb, fits):
+    cell = {"id": 0, "cpus": [0, 1], "memory_mb": 4096, "pages": {"4": 1048576}}
+    half = {"cell": 0, "vcpus": [0], "cpus": [0, 1], "dedicated": False, "memory_mb": 2048, "page_size": None}
+    half_full = host(ram_allocation_ratio=ratio, facts={"numa_cells": [cell]}, allocations=[{"numa": [half]}])
+    assert (fit(half_full, ask(memory_mb=memory_mb, extra_specs=extra_specs)).allocation is not None) is fits
 
 
 def test_cpus_set_apart_are_for_dedicated_ones_alone():

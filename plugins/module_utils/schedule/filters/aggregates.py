@@ -16,21 +16,17 @@ def _metadata(host: HostState, request: Request) -> str:
     return "has %s" % {key: sorted(values) for key, values in sorted(host.aggregate_metadata().items())}
 
 
-def _unscoped(request: Request) -> dict[str, str]:
-    """The extra specs without a scope, or with this filter's."""
-    parted = {key: key.partition(":") for key in request.extra_specs}
-    return {
-        (rest or first): request.extra_specs[key]
-        for key, (first, colon, rest) in parted.items()
-        if not colon or first == SCOPE
-    }
+def _unscoped(request: Request) -> list[tuple[str, str]]:
+    """The extra specs without a scope, or with this filter's; both may be there under one key."""
+    parts = [(*key.partition(":"), value) for key, value in request.extra_specs.items()]
+    return [(rest or first, value) for first, colon, rest, value in parts if not colon or first == SCOPE]
 
 
 @rule(applies=_unscoped, shows=_metadata)
 def aggregate_instance_extra_specs(host: HostState, request: Request) -> str | None:
     """Every extra spec without a scope (or with aggregate_instance_extra_specs:) is met by the aggregates' metadata."""
     metadata = host.aggregate_metadata()
-    for key, asked in _unscoped(request).items():
+    for key, asked in _unscoped(request):
         if not any(matches(value, asked) for value in metadata.get(key, ())):
             return "are in no aggregate with %s %s" % (key, asked)
     return None
@@ -69,12 +65,12 @@ def aggregate_type_affinity(host: HostState, request: Request) -> str | None:
 
 
 def isolated_hosts(host: HostState, request: Request) -> str | None:
-    """Isolated images go to isolated hosts only; and unless the restriction is off, nothing else goes there."""
-    settings = request.settings
-    image = (request.instance.image or {}).get("name")
-    isolated_host, isolated_image = host.host in settings.isolated_hosts, image in settings.isolated_images
+    """Isolated images (by id or name) go to isolated hosts only; unless the restriction is off, nothing else does."""
+    settings, image = request.settings, request.instance.image or {}
+    isolated_host = host.host in settings.isolated_hosts
+    isolated_image = any(image.get(key) in settings.isolated_images for key in ("id", "name") if image.get(key))
     if isolated_image and not isolated_host:
-        return "are not among the isolated hosts, which image %s needs" % image
+        return "are not among the isolated hosts, which image %s needs" % image.get("name")
     if isolated_host and not isolated_image and settings.restrict_isolated_hosts_to_isolated_images:
-        return "are isolated, and image %s is not" % image
+        return "are isolated, and image %s is not" % image.get("name")
     return None

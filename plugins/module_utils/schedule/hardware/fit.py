@@ -118,12 +118,13 @@ class _FreeCell:
         self.cores = [sorted(core) for core in cell.get("siblings") or [[cpu] for cpu in sorted(own)]]
         self.floating = sum(len(each["vcpus"]) for each in cells if not each["dedicated"])
         self.cpu_ratio, self.ram_ratio = host.vcpu_inventory.ratio, host.memory_inventory.ratio
-        self.ordinary_mb = sum(each["memory_mb"] for each in cells if not each.get("page_size"))
-        self.memory_mb = cell["memory_mb"] - self.ordinary_mb
-        self.total_mb = cell["memory_mb"]
         self.pages = {int(size): total for size, total in (cell.get("pages") or {}).items()}
+        smallest = min(self.pages, default=0)  # libvirt counts among these none that are part of a larger page
+        self.ordinary_mb = self.pages[smallest] * smallest // 1024 if self.pages else cell["memory_mb"]
+        self.ordinary_mb_used = sum(each["memory_mb"] for each in cells if not each.get("page_size"))
+        self.memory_mb = self.ordinary_mb - self.ordinary_mb_used
         for each in cells:
-            if each.get("page_size"):
+            if each.get("page_size") in self.pages:
                 self.pages[each["page_size"]] -= each["memory_mb"] * 1024 // each["page_size"]
 
     def allocate(self, need: Need) -> tuple[dict[str, Any] | None, str | None]:
@@ -150,7 +151,7 @@ class _FreeCell:
         asked, kib = need.topology.page_size, need.cell.memory_mb * 1024
         sizes = sorted(self.pages)
         if asked in (None, "small"):
-            if need.cell.memory_mb + self.ordinary_mb <= self.total_mb * self.ram_ratio:
+            if self._has_ordinary(need):
                 return None, None
             return None, "has %d MiB left in cell %d" % (self.memory_mb, self.id)
         if asked == "large":
@@ -162,30 +163,46 @@ class _FreeCell:
         for size in offered:
             if kib % size == 0 and self.pages[size] >= kib // size:
                 ordinary = size == sizes[0]
-                if ordinary and need.cell.memory_mb + self.ordinary_mb > self.total_mb * self.ram_ratio:
+                if ordinary and not self._has_ordinary(need):
                     continue
                 return None if ordinary else size, None
         left = {size: self.pages[size] for size in offered}
         return None, "has pages (KiB: left) %s in cell %d" % (left, self.id)
 
+    def _has_ordinary(self, need: Need) -> bool:
+        """Whether the guest's cell fits into the memory that is in no large pages.
+
+        Dedicated CPUs and pages of a size that is asked for are not overcommitted, nor is a cell by one guest alone
+        (nova/virt/hardware.py, _numa_fit_instance_cell).
+        """
+        ratio = 1.0 if need.topology.dedicated else self.ram_ratio
+        if need.topology.page_size:
+            ratio = min(ratio, 1.0)
+        used = need.cell.memory_mb + self.ordinary_mb_used
+        return need.cell.memory_mb <= self.ordinary_mb and used <= self.ordinary_mb * ratio
+
 
 def pick(free: set[int], cores: list[list[int]], count: int, threads: str) -> tuple[list[int], list[int]] | None:
     """So many free CPUs, and those that must stay idle beside them; None if the thread policy cannot be kept.
 
-    prefer fills whole cores first; require takes nothing but threads of the same cores; isolate one thread of
-    each of as many cores that are free, whose other threads stay idle.
+    prefer fills the freest cores first; require takes threads of cores that have several of them free; isolate one
+    thread of each of as many cores that are free, whose other threads stay idle.
     """
-    whole = [core for core in cores if set(core) <= free]
-    if threads == "isolate":
-        if len(whole) < count:
-            return None
-        return [core[0] for core in whole[:count]], sorted(cpu for core in whole[:count] for cpu in core[1:])
-    if threads == "require":
-        width = max(map(len, cores), default=1)
-        whole = [core for core in whole if len(core) > 1]
-        if width < 2 or count % width or len(whole) * width < count:
-            return None
-        return [cpu for core in whole for cpu in core][:count], []
     parts = sorted((sorted(set(core) & free) for core in cores), key=lambda part: (-len(part), part))
+    if threads == "isolate":
+        whole = [core for core in cores if set(core) <= free][:count]
+        idle = sorted(cpu for core in whole for cpu in core[1:])
+        return ([core[0] for core in whole], idle) if len(whole) == count else None
+    if threads == "require":
+        return _pick_siblings(parts, count)
     picked = [cpu for part in parts for cpu in part][:count]
     return (picked, []) if len(picked) == count else None
+
+
+def _pick_siblings(parts: list[list[int]], count: int) -> tuple[list[int], list[int]] | None:
+    """CPUs of cores that have several free threads, the same number of each (nova's _pack_instance_onto_cores)."""
+    for width in range(max(map(len, parts), default=0), 1, -1):
+        picked = [cpu for part in parts if len(part) >= width for cpu in part[:width]][:count]
+        if len(picked) == count:
+            return picked, []
+    return None
