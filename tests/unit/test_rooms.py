@@ -112,8 +112,9 @@ def test_a_requests_keys_are_the_same_everywhere():
     assert set(entry["volumes"]["options"]) == parts.VOLUME_KEYS
 
 
-# Each table's one writer in record/; preview copies tables in memory, and revisions make them.
+# Each table's one writer in record/; a revision makes the identity in records. preview.py copies tables in memory only.
 WRITERS = {
+    "records": None,
     "instances": "instances",
     "instance_actions": "events",
     "instance_action_events": "events",
@@ -166,7 +167,7 @@ def test_every_table_has_one_writer():
     writes = set()
     for path in RECORD.glob("*.py"):
         writes |= {(path.stem, table) for table in tables_written(path) if path.stem != "preview"}
-    assert writes == {(writer, table) for table, writer in WRITERS.items()}
+    assert writes == {(writer, table) for table, writer in WRITERS.items() if writer}
 
 
 def test_nobody_else_writes_a_table():
