@@ -91,7 +91,7 @@ SPEC = {
     "max_attempts": {"type": "int", "default": 3},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
-STAGE = Stage("instance_update", outcome.parse, sql.conductor, outcome.plan, as_text=outcome.as_text)
+STAGE = Stage("instance_update", outcome.parse, sql.conductor, outcome.plan)
 
 
 def stage(module: AnsibleModule) -> None:

@@ -131,7 +131,9 @@ def test_no_two_files_import_each_other_in_a_circle():
         left = {path: needed for path, needed in left.items() if path not in free}
     assert not left, sorted(str(path.relative_to(PLUGINS)) for path in left)
 # Each table's one writer in record/; preview copies tables in memory, and revisions make them.
+# Each table's one writer in record/; a revision makes the identity in records. preview.py copies tables in memory only.
 WRITERS = {
+    "records": None,
     "instances": "instances",
     "instance_actions": "events",
     "instance_action_events": "events",
@@ -184,7 +186,7 @@ def test_every_table_has_one_writer():
     writes = set()
     for path in RECORD.glob("*.py"):
         writes |= {(path.stem, table) for table in tables_written(path) if path.stem != "preview"}
-    assert writes == {(writer, table) for table, writer in WRITERS.items()}
+    assert writes == {(writer, table) for table, writer in WRITERS.items() if writer}
 
 
 def test_nobody_else_writes_a_table():

@@ -21,14 +21,6 @@ VOLUME = ("source", "path", "format")
 HOST = "host"
 
 
-class PartFailed(LaunchError):
-    """A port, a volume or an image of the instance failed, with that part's message and its judgement."""
-
-    def __init__(self, message: str, abort: bool):
-        super().__init__(message)
-        self.abort = abort
-
-
 @dataclass(frozen=True)
 class Labels:
     """What a domain says about its instance; changes in place. metadata is a sorted tuple of pairs."""

@@ -17,7 +17,7 @@ from .allocation import check_pci_address
 from .changes import HARDWARE
 from .config_drive import files
 from .device import Disk, Interface
-from .model import Domain, Labels, PartFailed
+from .model import Domain, Labels
 
 # What XML 1.0 cannot hold, and the carriage return, which it does not keep.
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -25,17 +25,16 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Whose the instance is.
 OWNER = ("project_id", "project_name", "user_id", "user_name")
 
-# The options beside the documents: of the host, the results of other stages, and what is shown nowhere.
+# The options beside the documents: of the host, and what is shown nowhere.
 OPTIONS = {
     "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
     "cpu_model": {"type": "str"},
     "vnc": {"type": "bool", "default": False},
     "integration_bridge": {"type": "str", "default": "br-int"},
     "vif_plugging_timeout": {"type": "int", "default": 60},
-    **{name: {"type": "list", "elements": "dict", "default": []} for name in ("ports", "volumes", "images")},
-    **{name: {"type": "dict", "default": {}, "no_log": True} for name in ("user_data", "volume_secrets")},
-    # A text, as the values of a dictionary would each be masked, wherever they occur in a result.
-    "vendor_data": {"type": "str", "default": "{}", "no_log": True},
+    "volume_secrets": {"type": "dict", "default": {}, "no_log": True},
+    # Texts, as the values of a dictionary would each be masked, wherever they occur in a result.
+    **{name: {"type": "str", "default": "", "no_log": True} for name in ("user_data", "vendor_data")},
 }
 
 # The types of what a document holds, and of the elements of that.
@@ -55,7 +54,7 @@ def parse(params: dict[str, Any]) -> list[Domain]:
     With state absent nothing but the identity is looked at.
     """
     present = params.get("state") != "absent"
-    vendor_data = _json_object(params.get("vendor_data"), "vendor_data") if present else {}
+    data = {name: _json_object(params.get(name), name) if present else {} for name in ("user_data", "vendor_data")}
     wanted, problems = [], []
     for document in params["domains"]:
         try:
@@ -64,7 +63,7 @@ def parse(params: dict[str, Any]) -> list[Domain]:
             problems.append(str(error))
             continue
         wanted.append(
-            _complete(domain, document, params, vendor_data) if present else replace(domain, status="DELETED")
+            _complete(domain, document, params, data) if present else replace(domain, status="DELETED")
         )
     uuids = [domain.uuid for domain in wanted]
     problems += ["uuid %s is given twice" % value for value in sorted(set(uuids)) if uuids.count(value) > 1]
@@ -105,12 +104,12 @@ def _uuid(name: str, key: str, value: Any) -> str:
         raise InvalidRequest("domain %s: %s %r is not a UUID" % (name, key, value)) from None
 
 
-def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], vendor_data: dict) -> Domain:
+def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], data: dict[str, dict]) -> Domain:
     """The domain with everything that its document asks for, or with the fault that prevents it."""
     try:
         _check_types(document)
         domain = replace(domain, labels=_labels(document))
-        return _with_parts(domain, document, params, vendor_data)
+        return _with_parts(domain, document, params, data)
     except LaunchError as error:
         return replace(domain, fault=error)
 
@@ -148,11 +147,11 @@ def _check_text(name: str, key: Any, value: Any) -> None:
         raise InvalidRequest("domain %s: %s %r: use text without control characters" % (name, key, value))
 
 
-def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any], vendor_data: dict) -> Domain:
+def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any], data: dict[str, dict]) -> Domain:
     """The domain with all its parts; a LaunchError if one of them failed or is missing."""
     flavor, image = document.get("flavor") or {}, document.get("image") or {}
-    ports = _parts("port", domain.uuid, document.get("ports"), params.get("ports"))
-    volumes = _parts("volume", domain.uuid, document.get("volumes"), params.get("volumes"))
+    ports = _parts("port", document.get("ports"))
+    volumes = _parts("volume", document.get("volumes"))
     ports = ports and [{**port, "tap": port.get("tap") or tap_name(_port_id(port))} for port in ports]
     disks = volumes and tuple(connection.disk(volume, domain.uuid, params["state_path"]) for volume in volumes)
     properties = image.get("properties") or {}
@@ -161,13 +160,13 @@ def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any]
         vcpus=_positive(domain, "vcpus", flavor),
         ram=_positive(domain, "ram", flavor),
         hardware=_hardware(domain, properties),
-        root=None if any(disk.boot for disk in disks or ()) else _root(domain, image, params),
+        root=None if any(disk.boot for disk in disks or ()) else _root(image),
         volumes=None if disks is None else tuple(disks),
         interfaces=None if ports is None else tuple(_interface(port, params) for port in ports),
         drive=_drive(domain, properties, params),
         disk=_disk_size(domain, flavor),
         allocation=_allocation(document),
-        config_drive=files(document, ports or [], _user_data(domain, params), vendor_data),
+        config_drive=files(document, ports or [], _user_data(domain, data["user_data"]), data["vendor_data"]),
     )
 
 
@@ -179,9 +178,9 @@ def _allocation(document: dict[str, Any]) -> dict[str, Any] | None:
     return allocation
 
 
-def _user_data(domain: Domain, params: dict[str, Any]) -> bytes | None:
+def _user_data(domain: Domain, texts: dict[str, Any]) -> bytes | None:
     """The bytes for the config drive; a text that Ansible read from bytes becomes these again."""
-    text = (params.get("user_data") or {}).get(domain.name)
+    text = texts.get(domain.name)
     if text is None:
         return None
     try:
@@ -208,23 +207,15 @@ def _positive(domain: Domain, field: str, flavor: dict[str, Any]) -> int:
     return value
 
 
-def _parts(noun: str, owner: str, asked: list | None, results: list | None) -> list[dict[str, Any]] | None:
-    """A result for each part the document names; PartFailed for one that failed, NotFound for a missing one.
-
-    Several instances may have the same volume, each with a result of its own. Without any results, not even an empty
-    list, the document itself has them.
-    """
+def _parts(noun: str, asked: list | None) -> list[dict[str, Any]] | None:
+    """The document's parts of a kind, those that stay; NotFound for one that its stage has not made."""
     if asked is None:
         return None
-    results = asked if results is None else results
-    known = {result.get("id"): result for result in results}
-    known.update({result.get("id"): result for result in results if result.get("instance_uuid") == owner})
-    missing = [str(part.get("id")) for part in asked if not part.get("id") or part["id"] not in known]
+    parts = [_mentioned(part) for part in asked if not part.get("leaving")]
+    missing = [str(part.get("name")) for part in parts if not part.get("id")]
     if missing:
-        raise NotFound("no result of %s %s is given: run that stage first" % (noun, ", ".join(missing)))
-    mine = [{**part, **_mentioned(known[part["id"]])} for part in asked]
-    _refuse_failed(noun, mine)
-    return mine
+        raise NotFound("%s %s has no id: run that stage first" % (noun, ", ".join(missing)))
+    return parts
 
 
 def _mentioned(result: dict[str, Any]) -> dict[str, Any]:
@@ -232,27 +223,17 @@ def _mentioned(result: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result.items() if value is not None}
 
 
-def _refuse_failed(noun: str, results: list[dict[str, Any]]) -> None:
-    failed = [result for result in results if result.get("failed")]
-    if failed:
-        message = "; ".join("%s %s: %s" % (noun, result.get("name"), result.get("msg")) for result in failed)
-        raise PartFailed(message, any(result.get("abort") for result in failed))
-
-
-def _root(domain: Domain, image: dict[str, Any], params: dict[str, Any]) -> Disk:
-    """The root disk that the image stage made; without any results, not even an empty list, the document's own."""
-    results = params.get("images")
-    mine = [image] if results is None else [each for each in results if each.get("instance_uuid") == domain.uuid]
-    _refuse_failed("image", mine)
-    if not mine or not mine[0].get("path"):
-        raise NotFound("no result of image %s is given: run that stage first" % image.get("name"))
+def _root(image: dict[str, Any]) -> Disk:
+    """The root disk that the image stage made."""
+    if not image.get("path"):
+        raise NotFound("image %s has no root disk here: run that stage first" % image.get("name"))
     return Disk(
         role="root",
         target="vda",
-        path=mine[0]["path"],
-        format=mine[0].get("format") or "qcow2",
-        base=mine[0].get("base"),
-        base_format=mine[0].get("disk_format"),
+        path=image["path"],
+        format=image.get("format") or "qcow2",
+        base=image.get("base"),
+        base_format=image.get("disk_format"),
         boot=True,
     )
 

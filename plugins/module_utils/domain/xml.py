@@ -8,6 +8,7 @@ import json
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from ..core.diff import line
 from ..core.libvirt import MARK, mebibytes
 from . import allocation, metadata
 from .devices import disk, interface, parse_disk, parse_interface
@@ -75,8 +76,18 @@ def parse(description: str, status: str) -> Domain | None:
     )
 
 
-def as_text(domain: Domain) -> str:
-    """The domain's XML, for diffs: of what is there only what is ours."""
+def as_text(domain: Domain, whole: bool) -> str:
+    """The domain in a line, for diffs; or its XML, of what is there only what is ours."""
+    if not whole:
+        fields = {
+            "vcpus": domain.vcpus,
+            "ram": domain.ram,
+            "metadata": dict(domain.labels.metadata or ()),
+            "disks": ["%s %s" % (disk.target, disk.role) for disk in domain.volumes or ()],
+            "ports": [port.mac_address for port in domain.interfaces or ()],
+            "status": domain.status,
+        }
+        return line(domain.name, fields)
     sizes = "".join("<!-- %s: %d bytes -->\n" % (disk.target, disk.size) for disk in domain.volumes or () if disk.size)
     return "<!-- %s -->\n%s%s" % (domain.status, sizes, text(definition(domain)))
 

@@ -22,11 +22,15 @@ PCI_DEVICES = "/sys/bus/pci/devices"
 
 def find(params: dict[str, Any]) -> list[ComputeNode]:
     """This host as the only element of a list; MissingLibrary or Unavailable if there is no libvirt to ask."""
-    return [ComputeNode(**read_room(params), **read_facts(params))]
+    room = read_room(params)
+    running = room.pop("running")
+    return [ComputeNode(**room, running_vms=len(running), **read_facts(params))]
 
 
 def read_room(params: dict[str, Any]) -> dict[str, Any]:
-    """The host's room and what of it is in use, by the names that a ComputeNode has for them; quick to ask."""
+    """The host's room and what of it is in use, by the names that a ComputeNode has for them, and the UUIDs of the
+    domains that are running; quick to ask.
+    """
     libvirt = load()
     connection = open_connection(libvirt)
     with libvirt_errors(libvirt):
@@ -81,7 +85,7 @@ def capabilities(text: str) -> tuple[Element, dict[str, Any]]:
     }
 
 
-def usage(texts: list[str], record_id: str | None = None) -> dict[str, int]:
+def usage(texts: list[str], record_id: str | None = None) -> dict[str, Any]:
     """What running domains use, given their XML; those without our mark, or of another record, counted apart."""
     domains = [ElementTree.fromstring(text) for text in texts]
     figures = [
@@ -92,7 +96,7 @@ def usage(texts: list[str], record_id: str | None = None) -> dict[str, int]:
         "memory_mb_used": sum(ram for vcpus, ram, foreign in figures),
         "foreign_vcpus": sum(vcpus for vcpus, ram, foreign in figures if foreign),
         "foreign_memory_mb": sum(ram for vcpus, ram, foreign in figures if foreign),
-        "running_vms": len(figures),
+        "running": [each.findtext("uuid") for each in domains],
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Mapping
 
 from ..core.change import Change
+from ..core.diff import line, showing
 from ..core.errors import Conflict, LaunchError, NotFound
 from . import attachments, quota
 
@@ -74,6 +75,15 @@ class Instance:
     def to_result(self) -> dict[str, Any]:
         """The document that travels through the stages."""
         return to_document(self)
+
+
+def as_text(instance: Instance, whole: bool) -> str:
+    """What a diff shows of an instance: what no other stage shows."""
+    if whole:
+        return showing()(instance, True)
+    names = {name: (getattr(instance, name) or {}).get("name") for name in ("flavor", "image", "group")}
+    words = {"metadata": instance.metadata, "availability_zone": instance.availability_zone, "fault": instance.fault}
+    return line(instance.name, {**names, **words, "task": instance.task_state})
 
 
 DOCUMENT = tuple(each.name for each in fields(Instance) if each.name != "lease")

@@ -9,6 +9,7 @@ that leads nowhere (a flavor or image that is not defined) is that one instance'
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from typing import Any, Callable
 
@@ -37,6 +38,7 @@ def parse(params: dict[str, Any]) -> list[InstanceRequest]:
     What should be absent needs no more than its name.
     """
     expanded = _expanded if params["state"] == "present" else _named
+    params = {**params, "texts": _texts(params.get("user_data"))}
     instances, wrong = [], []
     for entry in params["instances"]:
         try:
@@ -72,6 +74,17 @@ def _refused_by_the_network(instances: list[InstanceRequest], params: dict[str, 
     except InvalidRequest as error:
         return [str(error)]
     return []
+
+
+def _texts(user_data: str | None) -> dict[str, str]:
+    """The user data by instance name."""
+    try:
+        texts = json.loads(user_data or "{}")
+    except ValueError:
+        texts = None
+    if not isinstance(texts, dict):
+        raise InvalidRequest("user_data: the text of a JSON object is needed")
+    return texts
 
 
 def names(entries: list[dict[str, Any]]) -> list[str]:
@@ -120,7 +133,7 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         volumes=volumes,
         metadata=_metadata(name, entry.get("metadata")),
         ssh_keys=_ssh_keys(name, entry.get("ssh_keys")),
-        user_data_digest=_digest(params["user_data"].get(name)),
+        user_data_digest=_digest(name, params["texts"].get(name)),
         group=group,
         availability_zone=scheduling.zone(name, entry.get("availability_zone")),
         scheduler_hints=scheduling.hints(name, entry.get("scheduler_hints")),
@@ -265,9 +278,14 @@ def _ssh_keys(name: str, keys: Any) -> list[str] | None:
     return [key.strip() for key in keys]
 
 
-def _digest(user_data: str | None) -> str | None:
+def _digest(name: str, user_data: str | None) -> str | None:
     """What the record keeps of user_data, which may hold secrets: enough to see that it changed."""
-    return None if user_data is None else hashlib.sha256(user_data.encode()).hexdigest()
+    if user_data is None:
+        return None
+    try:
+        return hashlib.sha256(user_data.encode("utf-8", "surrogateescape")).hexdigest()
+    except (AttributeError, UnicodeEncodeError):
+        raise InvalidRequest("%s: user_data: a text is needed" % name) from None
 
 
 def _unknown(what: str, name: str, known: dict[str, Any], variable: str) -> str:

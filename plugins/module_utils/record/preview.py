@@ -18,18 +18,21 @@ def preview(sql, source=None, revision: str | None = None):
             schema().metadata.create_all(connection)
             return engine
         upgrade(connection, revision)
-        for name in sql.inspect(connection).get_table_names():
-            if name != "alembic_version":
-                _copy(sql, source, connection, name)
+        names = set(sql.inspect(connection).get_table_names()) - {"alembic_version"}
+        for name in sorted(names):
+            _copy(sql, source, connection, name)
         upgrade(connection)
+        if "records" not in names:  # the identity that the upgrade has made here is nobody's
+            connection.execute(schema().records.delete())
     return engine
 
 
 def _copy(sql, source, target, name: str) -> None:
-    """Copy a table's rows, as plain text and numbers: what the column is, the reader knows."""
+    """Replace a table's rows by those of the source, as plain texts and numbers, as the reader knows the columns."""
     names = [column["name"] for column in sql.inspect(target).get_columns(name)]
     table = sql.table(name, *map(sql.column, names))
     rows = [{key: _plain(value) for key, value in row._mapping.items()} for row in source.execute(table.select())]
+    target.execute(table.delete())
     if rows:
         target.execute(table.insert(), rows)
 

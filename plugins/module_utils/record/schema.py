@@ -33,6 +33,7 @@ def schema() -> SimpleNamespace:
 
     metadata = MetaData()
     when = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    records = Table("records", metadata, Column("id", String(36), primary_key=True))
     instances = Table(
         "instances",
         metadata,
@@ -73,6 +74,7 @@ def schema() -> SimpleNamespace:
         Column("deleted_at", when),
         Column("deleted", Integer, nullable=False),
         UniqueConstraint("project_id", "name", "deleted", name="uniq_instances_project_name"),
+        Index("ix_instances_living", "deleted", "project_id", "name"),
         Index("ix_instances_host", "host", "deleted"),
         Index("ix_instances_group", "project_id", "group_name", "deleted"),
         Index("ix_instances_state", "vm_state", "host"),
@@ -188,6 +190,7 @@ def schema() -> SimpleNamespace:
     )
     return SimpleNamespace(
         metadata=metadata,
+        records=records,
         instances=instances,
         instance_actions=instance_actions,
         instance_action_events=instance_action_events,

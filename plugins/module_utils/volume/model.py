@@ -10,10 +10,14 @@ from typing import Any, Iterable, Mapping
 
 from ..core.change import Change, over
 from ..core.change import plan as plan_items
+from ..core.diff import showing
 from ..core.errors import Conflict, LaunchError, NotFound
 
 GIB = 1024**3
 FORMATS = ("raw", "qcow2")
+
+# What a diff shows of a volume of any service.
+as_text = showing("size", "type", "format", "device", "status")
 RECORDED = ("id", "name", "instance_uuid", "size", "format", "status", "record_id")
 
 

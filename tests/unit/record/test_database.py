@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -23,7 +24,9 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.errors import Contended
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.identity import record_id
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import HEAD, REVISIONS, upgrade
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.preview import preview
 
 VOLUME = {"id": "v", "name": "v", "project_id": "p", "size": 1, "format": "raw", "delete_on_termination": False}
 
@@ -162,6 +165,7 @@ def test_an_upgrade_that_was_killed_is_repeated(database, monkeypatch):
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), database.tables.metadata) == []
         assert connection.execute(database.tables.instances.select()).one().vcpus == 2
+    assert len(identities(database)) == 1
 
 
 @pytest.mark.parametrize("revision", [None, "0001"])
@@ -171,10 +175,52 @@ def test_two_controllers_upgrade_at_once(database, database_url, revision):
 
     def write(_index):
         with Database(database_url).writing() as connection:
-            return count(connection, database)
+            return count(connection, database), record_id(database, connection)
 
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(write, range(6))) == [1 if revision else 0] * 6
+        seen = list(pool.map(write, range(6)))
+    assert [number for number, _identity in seen] == [1 if revision else 0] * 6
+    assert len({identity for _number, identity in seen}) == 1
+    assert len(identities(database)) == 1
+
+
+# The record's identity
+
+
+def identities(database):
+    """All rows of the table of the one identity."""
+    with database.reading() as connection:
+        return [row.id for row in connection.execute(database.tables.records.select())]
+
+
+def test_a_record_keeps_its_identity(database, database_url):
+    with database.writing() as connection:
+        made = record_id(database, connection)
+    assert str(uuid.UUID(made)) == made
+    for _time in range(2):
+        with database.reading() as connection:
+            assert record_id(database, connection) == made
+        with Database(database_url).writing() as connection:
+            assert record_id(database, connection) == made
+    assert identities(database) == [made]
+
+
+@pytest.mark.parametrize("revision", [None, "0001", "0003"])
+def test_a_record_that_is_not_there_yet_has_no_identity(database, revision):
+    if revision:
+        at_revision(database, revision)
+    with database.reading() as connection:
+        assert record_id(database, connection) is None
+    with database.writing() as connection:
+        assert record_id(database, connection) is not None
+
+
+def test_an_older_record_that_has_an_identity_is_read_with_it(database):
+    """As a later revision's preview will do."""
+    with database.writing() as connection:
+        made = record_id(database, connection)
+    with database.engine.connect() as source, preview(database.sql, source, HEAD).connect() as copy:
+        assert [row.id for row in copy.execute(database.tables.records.select())] == [made]
 
 
 def test_a_deadlock_is_begun_anew(database_url, monkeypatch):
