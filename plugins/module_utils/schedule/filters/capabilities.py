@@ -27,7 +27,6 @@ ALIASES = {
     "arch": "architecture",
 }
 ARCHITECTURES = {"amd64": "x86_64", "x64": "x86_64", "i386": "i686", "i486": "i686", "i586": "i686", "arm64": "aarch64"}
-HYPERVISOR_TYPES = {"kvm": "qemu", "qemu": "qemu"}
 
 
 def capability(host: HostState, path: list[str]) -> Any:
@@ -77,7 +76,8 @@ def compute_capabilities(host: HostState, request: Request) -> str | None:
 
 def _image_shown(host: HostState, request: Request) -> str:
     facts = host.facts
-    return "is %s, %s %s" % (facts.get("architecture"), facts.get("hypervisor_type"), facts.get("hypervisor_version"))
+    names = ("architecture", "hypervisor_type", "virt_type", "hypervisor_version")
+    return "is %s, %s (%s) %s" % tuple(facts.get(name) for name in names)
 
 
 @rule(applies=lambda request: request.image_requirements, shows=_image_shown)
@@ -93,6 +93,11 @@ def _has_architecture(facts: Mapping, asked: str) -> bool:
     have = facts.get("architecture")
     asked = ARCHITECTURES.get(asked.lower(), asked.lower())
     return asked == have or (have == "x86_64" and asked == "i686")
+
+
+def _types(facts: Mapping) -> list[str]:
+    """The hypervisor types of a host: libvirt's, and kvm where its machines run in hardware."""
+    return [str(facts.get("hypervisor_type")).lower(), str(facts.get("virt_type")).lower()]
 
 
 def _has_version(facts: Mapping, asked: str) -> bool:
@@ -119,9 +124,7 @@ _VERSIONS = {
 }  # fmt: skip
 _HAS = {
     "hw_architecture": _has_architecture,
-    "img_hv_type": lambda facts, asked: (
-        HYPERVISOR_TYPES.get(asked.lower(), asked.lower()) == str(facts.get("hypervisor_type")).lower()
-    ),
+    "img_hv_type": lambda facts, asked: asked.lower() in _types(facts),
     "hw_vm_mode": lambda facts, asked: asked.lower() == "hvm",
     "img_hv_requested_version": _has_version,
     "hw_machine_type": _has_machine,
