@@ -123,7 +123,11 @@ CASES = {
         ({}, {"hints": {"query": ["in", "$host", "c1", "c2"]}}, None),
         ({}, {"hints": {"query": ["or", ["<", "$vcpus_total", 8], ["<=", "$vcpus_total", 8]]}}, None),
         ({}, {"hints": {"query": [">=", "$host", 1]}}, "do not answer the query"),
-        ({}, {"hints": {"query": ["=", "$no_such_thing", 1]}}, "do not answer the query"),
+        ({}, {"hints": {"query": ["=", "$hypervisor_hostname", "c1"]}}, None),
+        ({"disk_gb_used": 2}, {"hints": {"query": ["=", "$disk_mb_used", 2048]}}, None),
+        ({}, {"hints": {"query": ["or", "", ["=", "$host", "c1", ""]]}}, None),
+        ({}, {"hints": {"query": ["=", "$no_such_thing", 1]}}, "do not answer the query ($no_such_thing is unknown)"),
+        ({}, {"hints": {"query": ["or", ["=", "$no_such_thing", 1], ["=", "$host", "c1"]]}}, None),
         ({}, {"hints": {"query": ["=", "$cpu_info.vendor", "AMD"]}}, None),
     ],
     "MetricsFilter": [
