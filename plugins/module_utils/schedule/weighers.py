@@ -51,8 +51,8 @@ def ram(host: HostState, request: Request) -> float:
 
 
 def cpu(host: HostState, request: Request) -> float:
-    """Hosts with more vCPUs left first. As with nova the ratio counts, what is reserved does not."""
-    return host.vcpus * host.vcpu_inventory.ratio - host.vcpus_used
+    """Hosts with more shared vCPUs left first. As with nova the ratio counts, what is reserved does not."""
+    return host.vcpu_inventory.total * host.vcpu_inventory.ratio - host.vcpus_used
 
 
 def disk(host: HostState, request: Request) -> float:
