@@ -151,6 +151,21 @@ def test_devices_decide_the_cell():
     assert (allocation["numa"][0]["cell"], allocation["pci"]) == (1, ["0000:02:00.0"])
 
 
+@pytest.mark.parametrize(
+    ("node", "extra_specs", "cell"),
+    [
+        (0, {"hw:cpu_policy": "dedicated"}, 1),
+        (1, {"hw:cpu_policy": "dedicated"}, 0),
+        (0, {"hw:numa_nodes": "1"}, 1),
+        (0, {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "gpu"}, 0),
+        (-1, {"hw:cpu_policy": "dedicated"}, 0),
+    ],
+)
+def test_a_guest_without_devices_leaves_the_cell_that_has_them(node, extra_specs, cell):
+    compute = host(facts={"pci_devices": [{"address": "0000:01:00.0", "numa_node": node, **GPU}]})
+    assert fit(compute, ask(extra_specs=extra_specs)).allocation["numa"][0]["cell"] == cell
+
+
 def test_large_pages_are_counted():
     request = ask(memory_mb=1024, extra_specs={"hw:mem_page_size": "large"})
     state = host()

@@ -87,15 +87,20 @@ def parse_pci_requests(
                 "PCI alias %s is not defined in pci_aliases (%s)" % (name, ", ".join(aliases) or "none are")
             )
         entry = aliases[name]
-        match = tuple(
-            (key, str(entry[key]).lower()) for key in ("vendor_id", "product_id", "address") if entry.get(key)
-        )
         requests.append(
             PCIRequest(
-                name, _whole("PCI alias " + name, count or 1), match, affinity or entry.get("numa_policy") or "legacy"
+                name,
+                _whole("PCI alias " + name, count or 1),
+                match_of(entry),
+                affinity or entry.get("numa_policy") or "legacy",
             )
         )
     return tuple(requests)
+
+
+def match_of(alias: Mapping) -> tuple[tuple[str, str], ...]:
+    """What an alias says of its devices."""
+    return tuple((key, str(alias[key]).lower()) for key in ("vendor_id", "product_id", "address") if alias.get(key))
 
 
 def _value(key: str, extra_specs: Mapping, properties: Mapping) -> str | None:
