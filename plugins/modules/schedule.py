@@ -11,10 +11,12 @@ short_description: Choose hosts for instances and claim their room
 description:
   - Chooses a compute host for every instance that has none, with nova's filters and weighers, and claims the
     vCPUs, RAM and disk there in one transaction. Two controllers can not both claim the last room.
+  - A run claims for the instances that it drives. Where another run has taken one over, it is refused.
   - An instance that holds a claim keeps its host. One that fits nowhere fails, and its message counts for
     each filter the hosts it refused, and why.
 extends_documentation_fragment:
   - kvmstack.launch.database
+  - kvmstack.launch.lease
   - kvmstack.launch.stage
 options:
   instances:
@@ -142,11 +144,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import DATABASE
+from ..module_utils.record import lease
 from ..module_utils.schedule import policy, request, sql
 
 SPEC = {
     **DATABASE,
     **policy.SPEC,
+    **lease.SPEC,
     "instances": {"type": "list", "elements": "dict", "required": True},
     "candidates": {"type": "list", "elements": "str"},
     "nodes": {"type": "list", "elements": "dict", "default": []},
