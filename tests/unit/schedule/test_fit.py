@@ -98,6 +98,7 @@ def test_an_alias_that_is_not_defined_is_told():
         {"max_io_ops_per_host": "many"},
         {"isolated_hosts": "c1"},
         {"pci_aliases": {"gpu": {"speed": 1}}},
+        {"pci_aliases": {"gpu": {**GPU, "numa_policy": "socket"}}},
     ],
 )
 def test_wrong_settings_are_told(values):

@@ -14,10 +14,11 @@ from ...core.errors import InvalidRequest
 from ...core.names import numbers
 
 UNITS = {"KB": 1, "MB": 1024, "GB": 1024 * 1024, "KIB": 1, "MIB": 1024, "GIB": 1024 * 1024}
+AFFINITIES = ("legacy", "preferred", "required")  # nova's socket is missing: hosts do not tell their sockets
 CHOICES = {
     "hw:cpu_policy": ("shared", "dedicated"),
     "hw:cpu_thread_policy": ("prefer", "isolate", "require"),
-    "hw:pci_numa_affinity_policy": ("legacy", "preferred", "required"),
+    "hw:pci_numa_affinity_policy": AFFINITIES,
 }
 
 
