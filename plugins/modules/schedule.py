@@ -100,7 +100,7 @@ options:
         C(image_properties_default_architecture), C(image_props_weight_setting), C(metrics_weight_setting),
         C(metrics_required) and C(metrics_weight_of_unavailable). C(isolated_images) are ids or names.
       - C(pci_aliases) names PCI devices for the extra spec C(pci_passthrough:alias). Each is a mapping of
-        C(vendor_id), C(product_id), C(address) and C(numa_policy).
+        C(vendor_id), C(product_id), C(address) and C(numa_policy), which is C(legacy), C(preferred) or C(required).
       - C(extra) is for filters and weighers of other collections.
     type: dict
     default: {}
