@@ -33,7 +33,7 @@ class ComputeNodes:
         return {row.host: _record_of(row, moment) for row in rows}
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
-        """Write what the hosts have said, and the settings that are mentioned; the hosts as they are recorded now."""
+        """Write what the hosts have reported and the settings that are mentioned; the hosts as they now are."""
         if not changes:
             return {}
         wanted = sorted((change.wanted for change in changes), key=lambda item: item.host)
@@ -42,18 +42,18 @@ class ComputeNodes:
     def _write(self, connection, wanted: HostRecord) -> HostRecord:
         """One host's row. It is read again here, where it is locked: other controllers may have written it."""
         moment, lock = now(), partial(compute_nodes.lock, self.database, connection, wanted.host)
-        said = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, "updated_at": moment}
+        reported = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, "updated_at": moment}
         row = lock()
         if row is None:
             after = wanted.over(None)
-            if compute_nodes.add(self.database, connection, wanted.host, {**said, **after.settings}):
+            if compute_nodes.add(self.database, connection, wanted.host, {**reported, **after.settings}):
                 return after
             row = lock()
         before = _record_of(row, moment)
         after = wanted.over(before)
         # Another room or other settings are a change of what claims are decided on.
         counts = (before.room, before.settings) != (after.room, after.settings)
-        compute_nodes.update(self.database, connection, wanted.host, {**said, **wanted.settings}, counts)
+        compute_nodes.update(self.database, connection, wanted.host, {**reported, **wanted.settings}, counts)
         return after
 
 

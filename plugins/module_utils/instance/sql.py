@@ -160,7 +160,7 @@ class Writing:
         check_group(after, self.groups)
         known = self.groups.get(group["name"]) or {"members": 0}
         if {**known, **group} != known:
-            groups.keep(self.database, self.connection, self.record.project_id, group)
+            groups.write(self.database, self.connection, self.record.project_id, group)
         return used, {group["name"]: {**group, "members": known["members"] + 1}}
 
     def _insert(self, change: Change) -> None:
