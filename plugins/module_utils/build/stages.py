@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.documents import goes_on
 from ..core.run import Stage, Travelled, exit_with, failing, travel
 from ..domain import libvirt, xml
 from ..domain import model as domain
@@ -46,9 +47,10 @@ def build(module: Any) -> None:
 
 
 def _undo(module: Any, documents: list[dict]) -> list[dict]:
-    """Take back what was made of instances that go to another host."""
-    going = [undone(document) for document in documents if undoes(document)]
+    """Take back what was made of instances that go to another host; those that had failed before were not begun."""
+    begun = {document["uuid"] for document in module.params["instances"] if goes_on(document)}
+    going = [undone(document) for document in documents if document["uuid"] in begun and undoes(document)]
     for stage in STAGES[::-1]:
         going = travel(module, stage, going, state="absent").documents
     after = {document["uuid"]: document for document in going}
-    return [note_remains(each, after[each["uuid"]]) if undoes(each) else each for each in documents]
+    return [note_remains(each, after[each["uuid"]]) if each["uuid"] in after else each for each in documents]

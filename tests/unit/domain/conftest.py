@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An instance's document and the results of its parts, as the tests of this stage have them."""
+"""An instance's document with what the stages before made of its parts, as the tests of this stage have it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARAMS = {
     "vnc": False,
     "integration_bridge": "br-int",
     "vif_plugging_timeout": 0.2,
-    "user_data": {},
+    "user_data": "",
     "vendor_data": "{}",
     "volume_secrets": {},
     "domains": [
@@ -38,47 +38,39 @@ PARAMS = {
             "status": "BUILD",
             "host": "compute-1",
             "flavor": {"name": "small", "vcpus": 2, "ram": 512, "disk": 1, "extra_specs": {}},
-            "image": {"name": "demo", "properties": {}},
+            "image": {
+                "name": "demo",
+                "properties": {},
+                "path": "/srv/state/instances/%s/root.qcow2" % UUID,
+                "format": "qcow2",
+                "disk_format": "raw",
+                "base": "/srv/state/base/sha256-12.raw",
+            },
             "metadata": {"role": "web"},
             "ssh_keys": ["ssh-ed25519 AAAA me"],
-            "ports": [{"id": PORT, "name": "web-1-private", "network": "private", "mac_address": None}],
-            "volumes": [{"id": VOLUME, "name": "data", "size": 1, "device": "vdb"}],
-        }
-    ],
-    "ports": [
-        {
-            "id": PORT,
-            "name": "web-1-private",
-            "instance_uuid": UUID,
-            "network": "private",
-            "mac_address": "fa:16:3e:00:00:01",
-            "fixed_ip": "10.20.0.11",
-            "tap": "tap22222222-00",
-            "cidr": "10.20.0.0/24",
-            "dns": ["10.20.0.2", "10.20.0.2"],
-            "mtu": 1442,
-            "failed": False,
-        }
-    ],
-    "volumes": [
-        {
-            "id": VOLUME,
-            "name": "data",
-            "instance_uuid": UUID,
-            "path": "/srv/state/volumes/%s.raw" % VOLUME,
-            "format": "raw",
-            "failed": False,
-        }
-    ],
-    "images": [
-        {
-            "instance_uuid": UUID,
-            "name": "demo",
-            "path": "/srv/state/instances/%s/root.qcow2" % UUID,
-            "format": "qcow2",
-            "disk_format": "raw",
-            "base": "/srv/state/base/sha256-12.raw",
-            "failed": False,
+            "ports": [
+                {
+                    "id": PORT,
+                    "name": "web-1-private",
+                    "network": "private",
+                    "mac_address": "fa:16:3e:00:00:01",
+                    "fixed_ip": "10.20.0.11",
+                    "tap": "tap22222222-00",
+                    "cidr": "10.20.0.0/24",
+                    "dns": ["10.20.0.2", "10.20.0.2"],
+                    "mtu": 1442,
+                }
+            ],
+            "volumes": [
+                {
+                    "id": VOLUME,
+                    "name": "data",
+                    "size": 1,
+                    "device": "vdb",
+                    "path": "/srv/state/volumes/%s.raw" % VOLUME,
+                    "format": "raw",
+                }
+            ],
         }
     ],
 }
@@ -117,10 +109,11 @@ def run(host, ask, tmp_path):
 
     def run(state="present", connection=None, password=None, nowhere=False, size=None, **changes):
         params = {**ask(**changes), "state": state, "state_path": str(tmp_path)}
+        volumes = params["domains"][0]["volumes"]
         if connection:
-            params["volumes"][0].update(connection=connection, volume_id="service-1", size=size)
+            volumes[0].update(connection=connection, volume_id="service-1", size=size)
         if nowhere:
-            params["volumes"][0].update(path=None)
+            volumes[0].update(path=None)
         if password:
             params["volume_secrets"] = {"service-1": password}
         stage = backend.Libvirt(FAKE, host, params)

@@ -51,7 +51,7 @@ def test_network_data(domain):
 
 def test_a_network_without_dhcp_says_its_addresses(ask):
     params = ask()
-    params["ports"][0].update(dhcp=False, gateway="10.20.0.1", network_id="net-1")
+    params["domains"][0]["ports"][0].update(dhcp=False, gateway="10.20.0.1", network_id="net-1")
     assert read(parse(params)[0], "network_data.json")["networks"] == [
         {
             "id": "network0",
@@ -75,7 +75,7 @@ def test_both_versions_say_the_same(domain):
 
 def test_user_data_and_vendor_data_are_as_given(ask):
     text = "#!/bin/sh\r\necho 'ü'\n\n"
-    domain = parse({**ask(), "user_data": {"web-1": text}, "vendor_data": '{"cloud-init": "x"}'})[0]
+    domain = parse({**ask(), "user_data": json.dumps({"web-1": text}), "vendor_data": '{"cloud-init": "x"}'})[0]
     assert domain.config_drive["openstack/2018-08-27/user_data"] == text.encode()
     assert read(domain, "vendor_data.json") == {"cloud-init": "x"}
 

@@ -196,7 +196,7 @@ def test_absent_clears_files_of_a_domain_that_the_host_lost(run, host, tmp_path)
 
 def test_a_port_without_an_address_is_not_given_a_random_one(host, ask):
     params = ask()
-    params["ports"][0]["mac_address"] = None
+    params["domains"][0]["ports"][0]["mac_address"] = None
     stage = backend.Libvirt(FAKE, host, params)
     wanted = parse(params)
     outcome = stage.apply(plan(wanted, stage.read(wanted), "present"))

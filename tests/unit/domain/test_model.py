@@ -157,8 +157,13 @@ def test_a_volume_grows_to_what_its_service_says(asked, seen, size):
 
 
 def test_a_diff_shows_how_a_volume_grows():
-    assert "<!-- vdb: 1073741824 bytes -->" in xml.as_text(
-        replace(HERE, ram=512, volumes=(replace(DATA, size=1024**3),))
+    grown = replace(HERE, ram=512, volumes=(replace(DATA, size=1024**3),))
+    assert "<!-- vdb: 1073741824 bytes -->" in xml.as_text(grown, True)
+
+
+def test_a_diff_has_a_line_for_a_domain():
+    assert xml.as_text(HERE, False) == (
+        "web: vcpus 1, ram 512, metadata {role: web}, disks [vdb volume-1], ports [fa:16:3e:00:00:01], status ACTIVE\n"
     )
 
 

@@ -1,9 +1,10 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Documents joined with the results of their parts."""
+"""Documents, whole, and the domains that they ask for."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 
@@ -25,7 +26,7 @@ def everything(thing):
     return {field.name: getattr(thing, field.name) for field in fields(thing)}
 
 
-def test_all_parts_are_joined(ask):
+def test_all_parts_are_the_domains(ask):
     domain = parse(ask())[0]
     assert domain.fault is None
     assert (domain.vcpus, domain.ram, domain.labels.metadata) == (2, 512, (("role", "web"),))
@@ -40,65 +41,32 @@ def test_all_parts_are_joined(ask):
 
 
 @pytest.mark.parametrize(
-    ("noun", "abort", "message"),
+    ("changes", "message"),
     [
-        ("ports", True, "port web-1-private: no such address"),
-        ("volumes", False, "volume data: no such address"),
-        ("images", True, "image demo: no such address"),
+        ({"ports": [{"name": "web-1-private"}]}, "port web-1-private has no id: run that stage first"),
+        ({"volumes": [{"name": "data", "device": "vdb"}]}, "volume data has no id: run that stage first"),
+        ({"image": {"name": "demo", "properties": {}}}, "image demo has no root disk here: run that stage first"),
     ],
 )
-def test_a_failed_part_fails_its_domain_with_the_same_judgement(ask, noun, abort, message):
-    params = ask()
-    params[noun][0].update(failed=True, msg="no such address", abort=abort)
-    fault = parse(params)[0].fault
-    assert (str(fault), fault.abort) == (message, abort)
+def test_a_missing_part_fails_its_domain(ask, changes, message):
+    assert str(parse(ask(**changes))[0].fault) == message
 
 
-@pytest.mark.parametrize("noun", ["ports", "volumes", "images"])
-def test_a_missing_part_fails_its_domain(ask, noun):
-    params = ask()
-    params[noun] = []
-    assert "no result of %s" % noun[:-1] in str(parse(params)[0].fault)
-
-
-def test_a_whole_document_needs_no_results_beside_it(ask):
+@pytest.mark.parametrize(("noun", "field"), [("ports", "interfaces"), ("volumes", "volumes")])
+@pytest.mark.parametrize("identity", [OTHER, None])
+def test_a_part_that_leaves_is_not_the_domains(ask, noun, field, identity):
     params = ask()
     [document] = params["domains"]
-    whole = {
-        **document,
-        **{noun: [{**document[noun][0], **params[noun][0]}] for noun in ("ports", "volumes")},
-        "image": {**document["image"], **params["images"][0]},
-    }
-    [domain] = parse({**params, "domains": [whole], "ports": None, "volumes": None, "images": None})
-    assert domain.fault is None
-    assert everything(domain) == everything(parse(params)[0])
-
-
-@pytest.mark.parametrize("noun", ["ports", "volumes", "image"])
-def test_a_failed_part_of_a_whole_document_fails_its_domain(ask, noun):
-    params = {**ask(), "ports": None, "volumes": None, "images": None}
-    [document] = params["domains"]
-    part = document[noun] if noun == "image" else document[noun][0]
-    part.update(failed=True, msg="no such address", abort=False)
+    document[noun].append(dict(document[noun][0], id=identity, leaving=True))
+    assert everything(parse(params)[0]) == everything(parse(ask())[0])
+    document[noun][0]["leaving"] = True
     [domain] = parse(params)
-    assert str(domain.fault).endswith("no such address")
-    assert not domain.fault.abort
-
-
-def test_a_part_of_a_whole_document_has_an_id(ask):
-    params = {**ask(ports=[{"name": "one"}]), "ports": None, "volumes": None, "images": None}
-    assert "no result of port None" in str(parse(params)[0].fault)
-
-
-def test_a_whole_document_without_a_root_disk_names_the_stage(ask):
-    params = {**ask(), "ports": None, "volumes": None, "images": None}
-    params["domains"][0].update(ports=[], volumes=[])
-    assert "no result of image demo" in str(parse(params)[0].fault)
+    assert (domain.fault, getattr(domain, field)) == (None, ())
 
 
 def test_in_check_mode_a_port_has_no_address_yet(ask):
     params = ask()
-    params["ports"][0].update(mac_address=None, fixed_ip=None)
+    params["domains"][0]["ports"][0].update(mac_address=None, fixed_ip=None)
     assert parse(params)[0].interfaces[0].mac_address is None
 
 
@@ -109,7 +77,7 @@ def test_what_a_document_does_not_mention_is_left_alone(ask):
 
 def test_absent_needs_only_the_identity(ask):
     params = ask()
-    params.update(state="absent", domains=[{"uuid": UUID, "name": "web-1"}], images=[])
+    params.update(state="absent", domains=[{"uuid": UUID, "name": "web-1"}])
     domain = parse(params)[0]
     assert (domain.fault, domain.status) == (None, "DELETED")
 
@@ -149,7 +117,7 @@ WRONG = [
     ({"image": {"properties": {"hw_machine_type": "q35\x1b"}}}, "control characters"),
     ({"image": {"properties": ["a"]}}, "image.properties .*: a mapping is needed"),
     ({"ports": ["one"]}, "ports .*: a list of mappings is needed"),
-    ({"ports": [{"name": "one"}]}, "no result of port None"),
+    ({"ports": [{"name": "one"}]}, "port one has no id"),
     ({"volumes": [{"id": VOLUME}]}, "device is missing"),
     ({"allocation": {"pci": ["eth0"]}}, "PCI device 'eth0'"),
 ]
@@ -159,7 +127,6 @@ WRONG = [
 def test_what_is_wrong_with_a_document_is_its_domains_fault(ask, changes, words):
     params, good = ask(**changes), ask()["domains"][0]
     params["domains"].append(dict(good, uuid=OTHER, name="web-2", ports=[], volumes=[]))
-    params["images"].append(dict(params["images"][0], instance_uuid=OTHER))
     bad, other = parse(params)
     assert re.search(words, str(bad.fault))
     assert bad.fault.abort
@@ -168,13 +135,13 @@ def test_what_is_wrong_with_a_document_is_its_domains_fault(ask, changes, words)
 
 @pytest.mark.parametrize("user_data", [{"packages": ["x"]}, 5, "\ud800"])
 def test_user_data_that_is_no_text_is_its_domains_fault(ask, user_data):
-    [domain] = parse({**ask(), "user_data": {"web-1": user_data}})
+    [domain] = parse({**ask(), "user_data": json.dumps({"web-1": user_data})})
     assert str(domain.fault) == "user_data of web-1: a text is needed"
 
 
 @pytest.mark.parametrize(("changes", "words"), WRONG)
 def test_absent_looks_at_nothing_but_the_identity(ask, changes, words):
-    params = {**ask(**changes), "state": "absent", "user_data": {"web-1": 5}, "vendor_data": "["}
+    params = {**ask(**changes), "state": "absent", "user_data": "[", "vendor_data": "["}
     [domain] = parse(params)
     assert (domain.uuid, domain.fault, domain.status) == (UUID, None, "DELETED")
 
@@ -195,7 +162,7 @@ def test_no_two_domains_are_the_same(ask):
 
 def test_a_port_goes_by_the_id_that_its_service_gave_it(ask):
     params = ask()
-    params["ports"][0].update(port_id="44444444-0000-4000-8000-000000000004", tap=None)
+    params["domains"][0]["ports"][0].update(port_id="44444444-0000-4000-8000-000000000004", tap=None)
     domain = parse(params)[0]
     assert domain.interfaces == (
         Interface(PORT, "44444444-0000-4000-8000-000000000004", "fa:16:3e:00:00:01", "tap44444444-00"),
@@ -208,33 +175,34 @@ def test_a_port_goes_by_the_id_that_its_service_gave_it(ask):
 @pytest.mark.parametrize("image", [None, {"name": "demo", "properties": {}}])
 def test_a_domain_boots_from_the_volume_that_says_so(ask, image):
     params = ask(image=image)
-    params["volumes"][0].update(boot=True, device=None)
-    params["images"] = []
+    params["domains"][0]["volumes"][0].update(boot=True, device=None)
     domain = parse(params)[0]
     assert (domain.fault, domain.root) == (None, None)
     assert (domain.volumes[0].target, domain.volumes[0].boot) == ("vda", True)
 
 
-def test_each_instance_has_its_own_result_of_a_shared_volume(ask):
+def test_each_instance_has_its_own_way_to_a_shared_volume(ask):
     params = ask()
-    mine = params["volumes"][0]
-    others = dict(mine, instance_uuid="99999999-0000-4000-8000-000000000009", path="/elsewhere")
-    for results in ([mine, others], [others, mine]):
-        params["volumes"] = [dict(result, multiattach=True) for result in results]
-        (volume,) = parse(params)[0].volumes
-        assert (volume.path, volume.shareable) == (mine["path"], True)
+    [mine] = params["domains"]
+    mine["volumes"][0].update(multiattach=True)
+    others = dict(mine, uuid=OTHER, volumes=[dict(mine["volumes"][0], path="/elsewhere")])
+    for documents in ([mine, others], [others, mine]):
+        domains = {domain.uuid: domain for domain in parse({**params, "domains": documents})}
+        for document in documents:
+            (volume,) = domains[document["uuid"]].volumes
+            assert (volume.path, volume.shareable) == (document["volumes"][0]["path"], True)
 
 
 def test_in_check_mode_a_volume_is_nowhere_yet(ask):
     params = ask()
-    params["volumes"][0].update(path=None, connection=None, device=None)
+    params["domains"][0]["volumes"][0].update(path=None, connection=None)
     (volume,) = parse(params)[0].volumes
     assert (volume.source, volume.target) == (None, "vdb")
 
 
 def test_a_connection_that_is_not_offered_fails_its_domain(ask):
     params = ask()
-    params["volumes"][0].update(connection={"protocol": "fibre_channel"})
+    params["domains"][0]["volumes"][0].update(connection={"protocol": "fibre_channel"})
     fault = parse(params)[0].fault
     assert "volume data: connection: 'fibre_channel' is missing or not offered: rbd, iscsi, nfs are" in str(fault)
     assert fault.abort
@@ -245,18 +213,22 @@ def test_the_owners_names_are_labels(ask):
     assert (labels.project_id, labels.project_name, labels.user_name) == ("default", "demo", "member")
 
 
-@pytest.mark.parametrize("vendor_data", ["[", "[]", "5"])
-def test_vendor_data_is_a_json_object(ask, vendor_data):
-    with pytest.raises(InvalidRequest, match="vendor_data"):
-        parse({**ask(), "vendor_data": vendor_data})
+@pytest.mark.parametrize("name", ["user_data", "vendor_data"])
+@pytest.mark.parametrize("text", ["[", "[]", "5"])
+def test_user_data_and_vendor_data_are_json_objects(ask, name, text):
+    with pytest.raises(InvalidRequest, match="^%s: the text of a JSON object is needed$" % name):
+        parse({**ask(), name: text})
 
 
 def test_user_data_shows_nowhere(ask):
-    domain = parse({**ask(), "user_data": {"web-1": "secret"}})[0]
+    domain = parse({**ask(), "user_data": '{"web-1": "secret"}'})[0]
     assert domain.config_drive["openstack/latest/user_data"] == b"secret"
-    assert "secret" not in repr(domain) + str(domain.to_result()) + xml.as_text(domain)
+    shown = xml.as_text(domain, False) + xml.as_text(domain, True)
+    assert "secret" not in repr(domain) + str(domain.to_result()) + shown
 
 
 def test_a_cdrom_where_the_image_asks_for_one(ask):
-    drive = parse(ask(image={"name": "demo", "properties": {"hw_cdrom_bus": "sata"}}))[0].drive
+    params = ask()
+    params["domains"][0]["image"]["properties"] = {"hw_cdrom_bus": "sata"}
+    drive = parse(params)[0].drive
     assert (drive.device, drive.bus, drive.target) == ("cdrom", "sata", "sda")

@@ -35,7 +35,7 @@ CAPABILITIES = """
   </host>
 </capabilities>
 """
-FOREIGN = "<domain><vcpu>3</vcpu><memory unit='KiB'>65536</memory></domain>"
+FOREIGN = "<domain><uuid>foreign</uuid><vcpu>3</vcpu><memory unit='KiB'>65536</memory></domain>"
 
 
 def test_capabilities():
@@ -64,7 +64,7 @@ def test_usage_tells_ours_from_others():
         "memory_mb_used": 192,
         "foreign_vcpus": 3,
         "foreign_memory_mb": 64,
-        "running_vms": 2,
+        "running": ["u", "foreign"],
     }
 
 
@@ -131,7 +131,7 @@ def test_the_room_needs_no_expensive_question(monkeypatch, tmp_path):
     room = libvirt.read_room({"host": "compute-1", "state_path": str(tmp_path)})
     assert (room["host"], room["vcpus"], room["memory_mb"]) == ("compute-1", 8, 4096)
     assert (room["disk_gb"], room["free_disk_gb"]) == libvirt._disk(str(tmp_path))
-    assert (room["vcpus_used"], room["foreign_memory_mb"], room["running_vms"]) == (3, 64, 1)
+    assert (room["vcpus_used"], room["foreign_memory_mb"], room["running"]) == (3, 64, ["foreign"])
 
 
 class WholeLibrary(Library):
@@ -160,4 +160,6 @@ def test_the_whole_host(monkeypatch, tmp_path):
     [node] = libvirt.find(params)
     assert (node.host, node.vcpus, node.virt_type, node.hypervisor_type) == ("compute-1", 8, "qemu", "QEMU")
     assert (node.cpu_model, node.cpu_features, len(node.numa_cells)) == ("EPYC", ("avx", "ht", "sse2"), 2)
-    assert libvirt.read_room(params).items() <= vars(node).items()
+    room = libvirt.read_room(params)
+    assert node.running_vms == len(room.pop("running")) == 1
+    assert room.items() <= vars(node).items()
