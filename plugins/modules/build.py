@@ -88,7 +88,8 @@ EXAMPLES = r"""
 RETURN = r"""
 instances:
   description:
-    - The documents with what was made, C(image), C(volumes) and C(domain); C(failed) and C(msg) where something was not.
+    - The documents with what was made, C(image), C(volumes) and C(domain); with C(failed) and C(msg) where something
+      was not.
   returned: always
   type: list
   elements: dict

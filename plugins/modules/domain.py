@@ -157,7 +157,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: The documents in the order of O(instances), each with its machine in C(domain), in the words of RV(domains).
+  description: The documents in the order of O(instances), each with its machine in C(domain), told as in RV(domains).
   returned: with O(instances)
   type: list
   elements: dict
