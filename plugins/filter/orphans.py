@@ -1,10 +1,15 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A filter for the audit: what it found, as the items that a stage takes to remove it."""
+"""Filters for the audit: what there is, and what it found, as the items that a stage takes to remove it."""
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+# What the role's tasks on compute hosts register.
+REGISTERED = ("launch_domains", "launch_volumes")
 
 ITEMS = {
     "domain": lambda found: {"uuid": found["id"], "name": found["name"]},
@@ -15,7 +20,7 @@ ITEMS = {
 
 
 def orphans(found: Iterable[dict[str, Any]], kind: str, host: str | None = None) -> list[dict[str, Any]]:
-    """The orphans of a kind, on one host if it is named, in the form of that stage's list.
+    """The orphans of a kind (no others are ours to remove), on one host if it is named, in the form of that stage's list.
 
     A disk without a domain goes the domain's way too: what lies beside the disk is the domain's.
     """
@@ -25,9 +30,27 @@ def orphans(found: Iterable[dict[str, Any]], kind: str, host: str | None = None)
     return [ITEMS[kind](each) for each in chosen.values()]
 
 
+def repair_hosts(found: Iterable[dict[str, Any]], repair: Any) -> list[str]:
+    """The compute hosts on which something is to be removed; none unless a repair is asked for."""
+    kinds = ("domain", "disk", "volume")
+    hosts = [each["host"] for each in found if each["problem"] == "orphan" and each["kind"] in kinds]
+    return list(dict.fromkeys(hosts)) if boolean(repair) else []
+
+
+def existing(names: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, dict[str, list]]:
+    """What there is with our mark on the compute hosts that have answered."""
+    found = {}
+    for host in names:
+        domains, volumes = (hostvars[host].get(name) or {} if host in hostvars else {} for name in REGISTERED)
+        if "domains" in domains and "volumes" in volumes:
+            things = {name: domains[name] for name in ("domains", "directories")}
+            found[host] = {**things, "volumes": volumes["volumes"]}
+    return found
+
+
 class FilterModule:
     """The filters by name."""
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        return {"orphans": orphans}
+        return {"orphans": orphans, "repair_hosts": repair_hosts, "existing": existing}

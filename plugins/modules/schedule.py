@@ -11,10 +11,12 @@ short_description: Choose hosts for instances and claim their room
 description:
   - Chooses a compute host for every instance that has none, with nova's filters and weighers, and claims the
     vCPUs, RAM and disk there in one transaction. Two controllers can not both claim the last room.
+  - A run claims for the instances that it drives. Where another run has taken one over, it is refused.
   - An instance that holds a claim keeps its host. One that fits nowhere fails, and its message counts for
     each filter the hosts it refused, and why.
 extends_documentation_fragment:
   - kvmstack.launch.database
+  - kvmstack.launch.lease
   - kvmstack.launch.stage
 options:
   instances:
@@ -101,7 +103,7 @@ options:
         C(image_properties_default_architecture), C(image_props_weight_setting), C(metrics_weight_setting),
         C(metrics_required) and C(metrics_weight_of_unavailable). C(isolated_images) are ids or names.
       - C(pci_aliases) names PCI devices for the extra spec C(pci_passthrough:alias). Each is a mapping of
-        C(vendor_id), C(product_id), C(address) and C(numa_policy).
+        C(vendor_id), C(product_id), C(address) and C(numa_policy), which is C(legacy), C(preferred) or C(required).
       - C(extra) is for filters and weighers of other collections.
     type: dict
     default: {}
@@ -146,11 +148,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import DATABASE
+from ..module_utils.record import lease
 from ..module_utils.schedule import policy, request, sql
 
 SPEC = {
     **DATABASE,
     **policy.SPEC,
+    **lease.SPEC,
     "instances": {"type": "list", "elements": "dict", "required": True},
     "candidates": {"type": "list", "elements": "str"},
     "nodes": {"type": "list", "elements": "dict", "default": []},

@@ -125,6 +125,7 @@ def ours(url, host_count, instance_count):
                         "ports": [],
                         "volumes": [],
                         "instance_metadata": {},
+                        "lease_owner": "bench",
                         "deleted": 0,
                     }
                     for document in wanted
@@ -150,7 +151,7 @@ def once(url, wanted):
     from ansible_collections.kvmstack.launch.plugins.module_utils.schedule import policy, request, sql
 
     params = {name: option["default"] for name, option in policy.SPEC.items()}
-    params.update(database=url, nodes=[], candidates=None, instances=wanted)
+    params.update(database=url, nodes=[], candidates=None, instances=wanted, run_id="bench")
     began = time.monotonic()
     requests = request.parse(params)
     claims = sql.connect(params)

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from copy import deepcopy
 
 import pytest
 
-from ansible_collections.kvmstack.launch.molecule.shared.launching import DATABASE, WHOLE, request
+from ansible_collections.kvmstack.launch.molecule.shared.launching import DATABASE, WHOLE, Site, request
 
 
 def with_entry(wanted, **entry):
@@ -29,10 +31,30 @@ def one(site):
 def test_check_mode_shows_everything_and_writes_nothing(site):
     before, file = site.state(), DATABASE.read_bytes()
     run = site.launch(request("checked"), "--check", "--diff")
+    verbose = site.launch(request("checked"), "--check", "--diff", "-v")
     assert site.state() == before
     assert DATABASE.read_bytes() == file
-    for shown in ("checked-private", "fa:16:3e:", "10.20.0.", "compute-", "<domain ", "checked-data"):
+    for shown in ("checked-private", "fa:16:3e:", "10.20.0.", "compute-", "checked-data", "1 to create"):
         assert shown in run.output
+    assert "ACTIVE" not in run.output.partition("Report]")[2]
+    assert "<domain " not in run.output
+    assert "<domain " in verbose.output
+
+
+def test_the_plan_of_ten_is_a_page(site):
+    plan = site.launch(request("ten", count=10), "--check", "--diff").output
+    shown = [line for line in plan.splitlines() if line.lstrip().startswith(("+", "-", "@", "ten-"))]
+    assert len(shown) < 90, plan
+    assert "10 to create" in plan
+
+
+def test_the_plan_says_what_changes_and_what_is_refused(site, one):
+    changed = with_entry(one, metadata={"tier": "gold"})
+    changed["launch_instances"] += request("other", flavor="colossal")["launch_instances"]
+    table = site.launch(changed, "--check").output.partition("Report]")[2]
+    assert re.search(r"one +change \(metadata\)", table) or re.search(r"one +change \(guest\)", table)
+    assert re.search(r"other +refuse .*flavor colossal is not defined", table)
+    assert "1 to change, 1 refused" in table
 
 
 def test_a_second_run_changes_nothing(site, one):
@@ -103,6 +125,102 @@ def test_a_network_and_a_volume_come_and_go_while_the_guest_runs(site, one):
     assert site.parts("one") == WHOLE
 
 
+def test_one_that_is_new_beside_one_that_loses_a_network_and_a_volume(site):
+    """Every document travels whole, also when another instance makes the scheduler choose."""
+    entry = {"networks": ["private", "private"], "volumes": [{"name": "data", "size": 1}, {"name": "logs", "size": 1}]}
+    old = request("old", **entry)
+    site.launch(old)
+    row = site.record("old")
+    fewer = with_entry(old, networks=["private"], volumes=entry["volumes"][:1])
+    mixed = {**fewer, "launch_instances": fewer["launch_instances"] + request("new")["launch_instances"]}
+    try:
+        site.launch(mixed)
+        assert site.parts("new") == WHOLE
+        assert site.on(row["host"], "virsh domiflist old").count("tap") == 1
+        assert "vdc" not in site.on(row["host"], "virsh domblklist old")
+        gone = {port["id"] for port in row["ports"]} - {port["id"] for port in site.record("old")["ports"]}
+        assert len(gone) == 1
+        assert not gone & {port["name"] for port in site.ports()}
+        [logs] = site.records("volumes", "name = 'old-logs'")
+        assert logs["instance_uuid"] is None
+        site.unchanged(mixed)
+    finally:
+        site.destroy(mixed)
+
+
+def test_one_that_is_new_beside_one_whose_root_disk_is_gone(site):
+    """A guest that ran never gets an empty disk in silence."""
+    old = request("old")
+    site.launch(old)
+    row = site.record("old")
+    mixed = {**old, "launch_instances": old["launch_instances"] + request("new")["launch_instances"]}
+    site.on(row["host"], "virsh destroy old; rm /var/lib/kvmstack/instances/%s/root.qcow2" % row["uuid"])
+    try:
+        run = site.launch(mixed, status=2)
+        assert "is gone, and with it what the guest had written" in run.output
+        assert site.parts("new") == WHOLE
+        assert "root.qcow2" not in site.on(row["host"], "ls /var/lib/kvmstack/instances/" + row["uuid"])
+    finally:
+        site.destroy(mixed)
+
+
+def test_a_launch_after_an_unfinished_destroy_deletes_nothing(site):
+    """The guest runs, its host could not be reached, and then it can: only a destroy may say that it is deleted."""
+    wanted = request("undone")
+    site.launch(wanted)
+    row = site.record("undone")
+    site.destroy(wanted, "--extra-vars", "ansible_port=1", status=2)
+    assert site.record("undone")["task_state"] == "deleting"
+    run = site.launch(wanted, status=2)
+    assert "it is being deleted" in run.output
+    assert site.record("undone")["task_state"] == "deleting"
+    assert site.parts("undone") == WHOLE
+    [volume] = site.records("volumes", "name = 'undone-data'")
+    assert (volume["instance_uuid"], volume["host"]) == (row["uuid"], row["host"])
+    site.destroy(wanted)
+    assert row["uuid"] not in site.domains(row["host"])
+    site.launch(wanted)
+    assert site.record("undone")["uuid"] != row["uuid"]
+    site.destroy(wanted)
+
+
+@pytest.mark.parametrize("database", ["empty", "missing", "another"])
+def test_an_audit_against_the_wrong_database_removes_nothing(site, one, tmp_path, database):
+    """What another record made, or this one never had, is told, and left to whoever knows."""
+    other = Site("sqlite:///%s" % (tmp_path / "other.db"))
+    if database == "empty":
+        other.run("list.yml", {})
+    if database == "another":
+        other.launch(request("stranger"))
+    row = site.record("one")
+    try:
+        repair = {"launch_repair": True, "launch_repair_volumes": True}
+        run = other.run("audit.yml", repair)
+        assert run.changed == 0, run.output
+        assert row["uuid"] in run.output
+        assert "foreign" in run.output
+        assert site.parts("one") == WHOLE
+        assert site.on(row["host"], "virsh domstate one").strip() == "running"
+    finally:
+        if database == "another":
+            other.destroy(request("stranger"))
+
+
+def test_an_audit_against_an_older_copy_of_the_database_removes_nothing(site, one, tmp_path):
+    copy = tmp_path / "older.db"
+    shutil.copy(DATABASE, copy)
+    newer = request("newer")
+    site.launch(newer)
+    try:
+        older = Site("sqlite:///%s" % copy)
+        run = older.run("audit.yml", {"launch_repair": True, "launch_repair_volumes": True})
+        assert run.changed == 0, run.output
+        assert re.search("unknown +domain +" + site.record("newer")["uuid"], run.output)
+        assert site.parts("newer") == WHOLE
+    finally:
+        site.destroy(newer)
+
+
 def test_a_guest_that_was_shut_off_is_started_again(site, one):
     row = site.record("one")
     site.on(row["host"], "virsh destroy one")
@@ -118,23 +236,26 @@ def test_a_domain_that_vanished_is_defined_again_on_its_disk(site, one):
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "seconds"),
     [
-        "Record the request",
-        ": Compute hosts]",
-        ": Hosts for the instances]",
-        ": Ports]",
-        ": Images]",
-        ": Volumes]",
-        ": Domains]",
-        "Write the outcome",
-        "See what is still to do",
+        (": Instance]", 0),
+        (": Host]", 0),
+        (": Schedule]", 0),
+        (": Network]", 0),
+        (": Port]", 0),
+        (": Instance update]", 0),
+        (": Build]", 0),
+        (": Build]", 0.4),
+        (": Build]", 0.8),
+        (": Build]", 1.2),
+        ("[Write the outcome]", 0),
+        ("[Write the outcome]", 0.2),
     ],
 )
-def test_a_killed_run_is_finished_by_the_next(site, words):
+def test_a_killed_run_is_finished_by_the_next(site, words, seconds):
     wanted = request("killed")
     try:
-        site.launch_killed_at(wanted, words)
+        site.launch_killed_at(wanted, words, seconds)
         site.launch(wanted)
         assert site.parts("killed") == WHOLE
         site.unchanged(wanted)

@@ -11,12 +11,12 @@ from ansible_collections.kvmstack.launch.molecule.shared.launching import DATABA
 DEATHS = [
     ("Images as their service knows them", 0.2),
     ("Record the request", 0),
-    (": Hosts for the instances]", 0),
-    (": Ports]", 0.4),
-    (": Volumes of the volume service]", 0),
-    (": Volumes of the volume service]", 0.8),
-    (": Images]", 0),
-    (": Domains]", 0.3),
+    (": Schedule]", 0),
+    (": Port]", 0.4),
+    (": Volume]", 0),
+    (": Volume]", 0.8),
+    (": Build]", 0),
+    (": Build]", 0.8),
     ("Write the outcome", 0),
 ]
 
@@ -59,8 +59,8 @@ def test_with_a_service_down_in_the_middle_the_next_run_finishes_without_doubles
     wanted = request("halted")
     downs = [
         ("Establish who launches", "glance-api", "Glance"),
-        (": Hosts for the instances]", "neutron-server", "Neutron"),
-        (": Ports]", "cinder-api", "Cinder"),
+        (": Schedule]", "neutron-server", "Neutron"),
+        (": Port]", "cinder-api", "Cinder"),
     ]
     with site.as_before():
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.documents import goes_on
+from ..core.diff import merge
 from ..core.run import Stage, Travelled, exit_with, failing, travel
 from ..domain import libvirt, xml
 from ..domain import model as domain
@@ -42,7 +43,8 @@ def build(module: Any) -> None:
         for stage in STAGES if present else STAGES[::-1]:
             after = travel(module, stage, travelled.documents)
             travelled = Travelled(after.documents, travelled.changed or after.changed, travelled.diff + after.diff)
-        travelled = travelled._replace(documents=_undo(module, travelled.documents))
+        documents = _undo(module, travelled.documents)
+    travelled = travelled._replace(documents=documents, diff=merge(travelled.diff, module.params["host"] or "here"))
     exit_with(module, travelled, hosts=nodes)
 
 

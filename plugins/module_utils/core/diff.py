@@ -25,26 +25,34 @@ def differences(module: Any, stage: Any, changes: list[Change], outcome: dict[st
     return [{**{side + "_header": stage.list_name for side in sides}, **texts}]
 
 
+def merge(diff: list[dict[str, str]], header: str) -> list[dict[str, str]]:
+    """The diffs of several stages as the one of a task."""
+    if not diff:
+        return []
+    sides = {side: "".join(each[side] for each in diff) for side in ("before", "after")}
+    return [{"before_header": header, "after_header": header, **sides}]
+
+
 def is_changed(change: Change, outcome: dict[str, Any]) -> bool:
     """Whether an item has become another one, or in check mode would."""
     return change.changed and not isinstance(outcome.get(change.key), LaunchError)
 
 
-def showing(*keys: str) -> Callable[[Any, bool], str]:
-    """How a diff shows an item: these fields of its result in a line, as far as they are set; or all of them."""
+def showing(kind: str, *keys: str) -> Callable[[Any, bool], str]:
+    """How a diff shows an item of a kind: these fields of its result in a line, as far as they are set; or all."""
 
     def as_text(item: Any, whole: bool) -> str:
         fields = item.to_result()
         if whole:
             return "%s\n" % json.dumps(fields, indent=2, sort_keys=True, default=str)
-        return line(fields["name"], {key: fields.get(key) for key in keys})
+        return line("%s %s" % (kind, fields["name"]), {key: fields.get(key) for key in keys})
 
     return as_text
 
 
 def when_whole(item: Any, whole: bool) -> str:
     """How a diff shows what other stages show already, or a table at the end: with -v only."""
-    return showing()(item, True) if whole else ""
+    return showing("")(item, True) if whole else ""
 
 
 def line(name: str, fields: dict[str, Any]) -> str:
@@ -65,4 +73,4 @@ def words(value: Any) -> str:
 
 
 def _is_set(value: Any) -> bool:
-    return value is not None and value != "" and value != [] and value != () and value != {}
+    return value is not None and value != "" and value != [] and value != () and value != {} and (value != 0 or value is False)

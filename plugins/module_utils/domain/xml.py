@@ -83,11 +83,11 @@ def as_text(domain: Domain, whole: bool) -> str:
             "vcpus": domain.vcpus,
             "ram": domain.ram,
             "metadata": dict(domain.labels.metadata or ()),
-            "disks": ["%s %s" % (disk.target, disk.role) for disk in domain.volumes or ()],
+            "disks": [disk.target for disk in (domain.root, *(domain.volumes or ())) if disk],
             "ports": [port.mac_address for port in domain.interfaces or ()],
             "status": domain.status,
         }
-        return line(domain.name, fields)
+        return line("guest " + domain.name, fields)
     sizes = "".join("<!-- %s: %d bytes -->\n" % (disk.target, disk.size) for disk in domain.volumes or () if disk.size)
     return "<!-- %s -->\n%s%s" % (domain.status, sizes, text(definition(domain)))
 

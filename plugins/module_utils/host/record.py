@@ -58,8 +58,12 @@ class HostRecord:
         return self.host
 
     def over(self, before: HostRecord | None) -> HostRecord | None:
-        """The record with what the host has just said of itself, and with the settings that are mentioned."""
-        asked = self if self.room is not None else before
+        """The record with what the host has just said of itself, and with the settings that are mentioned.
+
+        A host that builds says only what it has room for; its other facts stay.
+        """
+        facts = {**((before and before.facts) or {}), **(self.facts or {})}
+        asked = replace(self, facts=facts) if self.room is not None else before
         known = before.settings if before is not None else SETTINGS
         return asked and replace(asked, settings={**known, **self.settings})
 

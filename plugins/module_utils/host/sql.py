@@ -25,15 +25,18 @@ class ComputeNodes:
         self.database = database
 
     def read(self, wanted: list[HostRecord]) -> dict[str, HostRecord]:
-        """The wanted hosts that are recorded."""
+        """The wanted hosts that are recorded; of those that are only named, of which there may be many, their age."""
         table, moment = self.database.tables.compute_nodes, now()
-        names = [item.host for item in wanted]
+        named = [item.host for item in wanted if item.room is None and not item.settings]
+        changing = [item.host for item in wanted if item.room is not None or item.settings]
+        ages = self.database.sql.select(table.c.host, table.c.updated_at).where(table.c.host.in_(named))
         with self.database.reading() as connection:
-            rows = connection.execute(table.select().where(table.c.host.in_(names))).all()
-        return {row.host: _record_of(row, moment) for row in rows}
+            known = {host: HostRecord(host, age=_age(updated, moment)) for host, updated in connection.execute(ages)}
+            rows = connection.execute(table.select().where(table.c.host.in_(changing))) if changing else ()
+            return {**known, **{row.host: _record_of(row, moment) for row in rows}}
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
-        """Write what the hosts have said, and the settings that are mentioned; the hosts as they are recorded now."""
+        """Write what the hosts have reported and the settings that are mentioned; the hosts as they now are."""
         if not changes:
             return {}
         wanted = sorted((change.wanted for change in changes), key=lambda item: item.host)
@@ -42,18 +45,19 @@ class ComputeNodes:
     def _write(self, connection, wanted: HostRecord) -> HostRecord:
         """One host's row. It is read again here, where it is locked: other controllers may have written it."""
         moment, lock = now(), partial(compute_nodes.lock, self.database, connection, wanted.host)
-        said = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, "updated_at": moment}
+        reported = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, "updated_at": moment}
         row = lock()
         if row is None:
             after = wanted.over(None)
-            if compute_nodes.add(self.database, connection, wanted.host, {**said, **after.settings}):
+            if compute_nodes.add(self.database, connection, wanted.host, {**reported, **after.settings}):
                 return after
             row = lock()
         before = _record_of(row, moment)
         after = wanted.over(before)
         # Another room or other settings are a change of what claims are decided on.
         counts = (before.room, before.settings) != (after.room, after.settings)
-        compute_nodes.update(self.database, connection, wanted.host, {**said, **wanted.settings}, counts)
+        reported = {**reported, "facts": after.facts} if reported else {}
+        compute_nodes.update(self.database, connection, wanted.host, {**reported, **wanted.settings}, counts)
         return after
 
 
@@ -64,5 +68,9 @@ def _record_of(row, moment) -> HostRecord:
         room={key: values[key] for key in ROOM},
         settings={key: default if values[key] is None else values[key] for key, default in SETTINGS.items()},
         facts=row.facts,
-        age=int((moment - row.updated_at).total_seconds()),
+        age=_age(row.updated_at, moment),
     )
+
+
+def _age(updated, moment) -> int:
+    return int((moment - updated).total_seconds())

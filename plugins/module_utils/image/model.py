@@ -15,7 +15,7 @@ from ..core.errors import Conflict
 GIB = 1024**3
 
 # What a diff shows of a root disk, or of a base.
-as_text = showing("path", "base", "size")
+as_text = showing("root disk over", "path", "size")
 
 
 @dataclass(frozen=True)

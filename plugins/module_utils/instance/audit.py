@@ -1,26 +1,27 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What exists with our mark and no living record, and what is recorded and does not exist: nothing but a comparison.
+"""What exists with our mark and should not, and what is recorded and does not exist: nothing but a comparison.
 
-What is on its way, an instance that is being built or deleted, is left to the run that drives it.
-A host that was not looked at is not judged.
+A mark says which record it is of. An orphan is what this record knows to be deleted, or to be elsewhere: only that can
+be repaired away. What another record made is foreign; what this record has never had (it may be an older copy, or
+another database) is unknown: both are told, and left to whoever knows. What is on its way, an instance that is being
+built or deleted, is left to the run that drives it. A host that was not looked at is not judged.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import Any, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterator, NamedTuple
 
 from .attachments import boots
 from .model import Instance
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ORPHAN, FOREIGN, UNKNOWN, MISSING = "orphan", "foreign", "unknown", "missing"
 
 
 @dataclass(frozen=True)
 class Found:
-    """One thing, on a host or (a port) in the network, by its identity; problem is orphan or missing."""
+    """One thing, on a host or (a port) in the network, by its identity; problem is one of the words above."""
 
     kind: str
     id: str
@@ -29,7 +30,8 @@ class Found:
     host: str | None
     reason: str
     network: str | None = None
-    problem: str = "orphan"
+    problem: str = ORPHAN
+    record_id: str | None = None
 
     def to_result(self) -> dict[str, Any]:
         """Its fields."""
@@ -38,16 +40,21 @@ class Found:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The living instances of all projects, the volumes' rows by id, and the hosts of the claims by instance UUID."""
+    """The living instances of all projects, the volumes' rows by id, and the hosts of the claims by instance UUID.
+
+    record_id is the record's own, None for one that was never written; deleted are the UUIDs of instances that were.
+    """
 
     instances: list[Instance]
     volumes: dict[str, dict]
     claims: dict[str, str]
+    record_id: str | None = None
+    deleted: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class Existing:
-    """What was found: by host the domains, disks (UUIDs of instances) and volumes; the ports, None if nobody looked.
+    """What was found: by host the domains, directories (of instances) and volumes; the ports, None if nobody looked.
 
     project is the only one whose ports could be seen, None if all could be.
     """
@@ -57,35 +64,87 @@ class Existing:
     project: str | None = None
 
 
+class Verdict(NamedTuple):
+    """Why a thing should not be where it is."""
+
+    problem: str
+    reason: str
+
+
 def compare(recorded: Recorded, existing: Existing) -> list[Found]:
     """What exists and should not, then what should exist and does not."""
-    lost = [replace(found, problem="missing") for found in _missing(recorded, existing)]
-    return sorted(_orphans(recorded, existing), key=_order) + sorted(lost, key=_order)
+    lost = [replace(found, problem=MISSING) for found in _missing(recorded, existing)]
+    return sorted(_surplus(recorded, existing), key=_order) + sorted(lost, key=_order)
 
 
-def _orphans(recorded: Recorded, existing: Existing) -> Iterator[Found]:
+def _surplus(recorded: Recorded, existing: Existing) -> Iterator[Found]:
     known = {instance.uuid: instance for instance in recorded.instances}
-    for host, things in existing.hosts.items():
-        for domain in things["domains"]:
-            why = _misplaced(known.get(domain["uuid"]), host)
-            if why:
-                yield Found("domain", domain["uuid"], domain["name"], domain["uuid"], host, why)
-        for identity in filter(_UUID.fullmatch, things["disks"]):
-            why = _misplaced(known.get(identity), host)
-            if why:
-                yield Found("disk", identity, identity, identity, host, why)
-        for volume in things["volumes"]:
-            why = _unclaimed(recorded.volumes.get(volume["id"]), known, host)
-            if why:
-                yield Found("volume", volume["id"], volume["name"], volume["instance_uuid"], host, why)
-    for port in existing.ports or []:
-        instance = known.get(port["instance_uuid"])
-        if instance is None or (_settled(instance) and port["id"] not in _ids(instance.ports)):
-            why = "no such instance is recorded" if instance is None else "the instance is not recorded with it"
-            yield Found("port", port["id"], port["name"], port["instance_uuid"], port["host"], why, port["network"])
+    things = [
+        (kind, thing.get("id") or thing["uuid"], thing, host)
+        for host, here in existing.hosts.items()
+        for kind, name in (("domain", "domains"), ("disk", "directories"), ("volume", "volumes"))
+        for thing in here[name]
+    ] + [("port", port["id"], port, port["host"]) for port in existing.ports or []]
+    for kind, identity, thing, host in things:
+        owner = thing.get("instance_uuid") if kind in ("volume", "port") else identity
+        verdict = _judge_owner(recorded, thing.get("record_id"), owner) or _judge(recorded, known, kind, thing, host)
+        if verdict:
+            yield Found(
+                kind=kind,
+                id=identity,
+                name=thing.get("name") or identity,
+                instance_uuid=owner,
+                host=host,
+                reason=verdict.reason,
+                network=thing.get("network"),
+                problem=verdict.problem,
+                record_id=thing.get("record_id"),
+            )
     for identity, host in recorded.claims.items():
         if identity not in known:
             yield Found("allocation", identity, identity, identity, host, "no such instance is recorded")
+
+
+def _judge_owner(recorded: Recorded, record_id: str | None, owner: str | None) -> Verdict | None:
+    """Whether a thing is of another record, or of an instance that was deleted, or that this record never had."""
+    if recorded.record_id is None or (record_id is not None and record_id != recorded.record_id):
+        return Verdict(FOREIGN, "it belongs to another record (%s)" % (record_id or "it does not say which"))
+    if owner in recorded.deleted:
+        return Verdict(ORPHAN, "its instance was deleted")
+    if owner is not None and owner not in {instance.uuid for instance in recorded.instances}:
+        return Verdict(UNKNOWN, "this record has never had its instance: is this the right database?")
+    return None
+
+
+def _judge(
+    recorded: Recorded, known: dict[str, Instance], kind: str, thing: dict[str, Any], host: str
+) -> Verdict | None:
+    """Whether a thing of an instance that lives, or a volume of none, should not be where it is."""
+    if kind == "volume":
+        return _judge_volume(recorded.volumes.get(thing["id"]), known, thing, host)
+    instance = known[thing["instance_uuid"] if kind == "port" else thing["uuid"]]
+    if not _settled(instance):
+        return None
+    if kind == "port":
+        mine = thing["id"] in _ids(instance.ports)
+        return None if mine else Verdict(ORPHAN, "the instance is not recorded with it")
+    if instance.host == host:
+        return None
+    return Verdict(ORPHAN, "the instance is on %s" % (instance.host or "no host"))
+
+
+def _judge_volume(row: dict | None, known: dict[str, Instance], thing: dict[str, Any], host: str) -> Verdict | None:
+    owner = known.get(thing["instance_uuid"])
+    if owner is not None and not _settled(owner):
+        return None
+    if row is None and owner is None:
+        return Verdict(UNKNOWN, "no such volume is recorded, and nobody says whose it was")
+    if row is None:
+        return Verdict(ORPHAN, "the instance is not recorded with it")
+    user = known.get(row["instance_uuid"])
+    if row["host"] in (None, host) or (user is not None and not _settled(user)):
+        return None
+    return Verdict(ORPHAN, "the volume is on %s" % row["host"])
 
 
 def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
@@ -97,7 +156,7 @@ def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         here = existing.hosts.get(instance.host)
         if here is not None and instance.uuid not in {domain["uuid"] for domain in here["domains"]}:
             yield Found("domain", instance.uuid, reason="it is not on its host", **mine)
-        if here is not None and instance.uuid not in here["disks"] and not boots(instance.volumes):
+        if here is not None and instance.uuid not in {each["uuid"] for each in here["directories"]} and not boots(instance.volumes):
             yield Found("disk", instance.uuid, reason="it is not on its host", **mine)
         seen = existing.project in (None, instance.project_id)
         for port in (instance.ports or []) if seen else []:
@@ -111,24 +170,6 @@ def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         here = existing.hosts.get(row["host"])
         if here is not None and row["instance_uuid"] not in moving and row["id"] not in _ids(here["volumes"]):
             yield Found("volume", row["id"], row["name"], row["instance_uuid"], row["host"], "it is not on its host")
-
-
-def _misplaced(instance: Instance | None, host: str) -> str | None:
-    """Why a thing of this instance should not be on this host; None if it may be there."""
-    if instance is None:
-        return "no such instance is recorded"
-    if not _settled(instance) or instance.host == host:
-        return None
-    return "the instance is on %s" % instance.host if instance.host else "the instance is on no host"
-
-
-def _unclaimed(row: dict | None, known: dict[str, Instance], host: str) -> str | None:
-    if row is None:
-        return "no such volume is recorded"
-    instance = known.get(row["instance_uuid"])
-    if row["host"] in (None, host) or (instance is not None and not _settled(instance)):
-        return None
-    return "the volume is on %s" % row["host"]
 
 
 def _settled(instance: Instance) -> bool:

@@ -80,10 +80,11 @@ class Instance:
 def as_text(instance: Instance, whole: bool) -> str:
     """What a diff shows of an instance: what no other stage shows."""
     if whole:
-        return showing()(instance, True)
+        return showing("")(instance, True)
     names = {name: (getattr(instance, name) or {}).get("name") for name in ("flavor", "image", "group")}
     words = {"metadata": instance.metadata, "availability_zone": instance.availability_zone, "fault": instance.fault}
-    return line(instance.name, {**names, **words, "task": instance.task_state})
+    task = instance.task_state if instance.task_state == "deleting" else None
+    return line("instance " + instance.name, {**names, **words, "task": task})
 
 
 DOCUMENT = tuple(each.name for each in fields(Instance) if each.name != "lease")

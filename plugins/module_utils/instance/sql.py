@@ -13,6 +13,7 @@ from ..core.errors import LaunchError
 from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, volumes
 from ..record.database import Database, now
 from ..record.errors import error_of
+from ..record.identity import record_id
 from . import quota
 from .model import Instance, Recorded, check_group
 
@@ -58,8 +59,9 @@ class Record:
             moment = now()
             rows = self._living(connection, [item.key for item in wanted])
             known = groups.read(self.database, connection, self.project_id)
+            mine = record_id(self.database, connection)
             return Recorded(
-                instances={row.name: instance_of(row, known, self.driver.lease(row, moment)) for row in rows},
+                instances={row.name: instance_of(row, known, mine, self.driver.lease(row, moment)) for row in rows},
                 volumes=volumes.read(self.database, connection, identities),
                 groups=known,
                 limits=self.limits,
@@ -90,6 +92,7 @@ class Writing:
         self.request_id = record.request_id
         self.moment = now()
         self.groups = groups.read(self.database, connection, record.project_id)
+        self.record_id = record_id(self.database, connection)
         self.used = quota.NOTHING
         self.released: list[dict[str, Any]] = []
         self.built: list[str] = []
@@ -142,7 +145,7 @@ class Writing:
             released = allocations.release(self.database, self.connection, after.uuid)
         row = self.connection.execute(self._row(after)).one()
         groups_known = {**self.groups, **admitted[1]}
-        written = instance_of(row, groups_known, self.record.driver.lease(row, self.moment))
+        written = instance_of(row, groups_known, self.record_id, self.record.driver.lease(row, self.moment))
         return written, admitted, released
 
     def _admitted(self, before: Instance | None, after: Instance) -> tuple[dict[str, int], dict[str, dict]]:
@@ -157,7 +160,7 @@ class Writing:
         check_group(after, self.groups)
         known = self.groups.get(group["name"]) or {"members": 0}
         if {**known, **group} != known:
-            groups.keep(self.database, self.connection, self.record.project_id, group)
+            groups.write(self.database, self.connection, self.record.project_id, group)
         return used, {group["name"]: {**group, "members": known["members"] + 1}}
 
     def _insert(self, change: Change) -> None:
@@ -215,7 +218,7 @@ class Writing:
         return table.select().where(table.c.uuid == instance.uuid)
 
 
-def instance_of(row, known: dict[str, dict], held: lease.Lease | None = None) -> Instance:
+def instance_of(row, known: dict[str, dict], record: str | None, held: lease.Lease | None = None) -> Instance:
     """The instance in a row of the table, with the rules of its group of those known."""
     values = {column: getattr(row, column) for column in COLUMNS}
     values["scheduler_hints"] = row.scheduler_hints or {}
@@ -224,7 +227,7 @@ def instance_of(row, known: dict[str, dict], held: lease.Lease | None = None) ->
     values["group"] = group and {rule: group[rule] for rule in groups.RULES}
     launched = row.launched_at is not None
     seconds = round((row.launched_at - row.requested_at).total_seconds(), 1) if launched else None
-    return Instance(**values, metadata=row.instance_metadata, launched=launched, seconds=seconds, lease=held)
+    return Instance(**values, metadata=row.instance_metadata, launched=launched, seconds=seconds, record_id=record, lease=held)
 
 
 def _values(instance: Instance) -> dict[str, Any]:
@@ -265,4 +268,5 @@ def find(params: dict[str, Any]) -> list[Told]:
         rows = connection.execute(table.select().where(*wanted).order_by(table.c.name, table.c.project_id)).all()
         known = {project: groups.read(database, connection, project) for project in {row.project_id for row in rows}}
         told = events.history(database, connection, [row.uuid for row in rows]) if params["actions"] else {}
-    return [Told(instance_of(row, known[row.project_id]), told.get(row.uuid, {})) for row in rows]
+        mine = record_id(database, connection)
+    return [Told(instance_of(row, known[row.project_id], mine), told.get(row.uuid, {})) for row in rows]

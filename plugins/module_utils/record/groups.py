@@ -22,7 +22,7 @@ def read(database, connection, project_id: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def keep(database, connection, project_id: str, group: dict[str, Any]) -> None:
+def write(database, connection, project_id: str, group: dict[str, Any]) -> None:
     """Record a group's rules, over those that it had."""
     table = database.tables.instance_groups
     same = (table.c.project_id == project_id, table.c.name == group["name"])

@@ -42,10 +42,11 @@ def lock(database, connection, instance_uuids: Iterable[str]) -> dict[str, Any]:
 
 
 def place(database, connection, hosts: Mapping[str, str], moment: datetime) -> None:
-    """Record the hosts of instances that are locked, by UUID."""
+    """Record the hosts of instances that are locked, by UUID; what was read of them before does not hold any more."""
     if not hosts:
         return
     table, parameter = database.tables.instances, database.sql.bindparam
-    statement = table.update().where(table.c.uuid == parameter("identity"))
+    values = {"host": parameter("place"), "updated_at": moment, "generation": table.c.generation + 1}
+    statement = table.update().where(table.c.uuid == parameter("identity")).values(values)
     rows = [{"identity": identity, "place": host} for identity, host in hosts.items()]
-    connection.execute(statement.values(host=parameter("place"), updated_at=moment), rows)
+    connection.execute(statement, rows)

@@ -49,6 +49,12 @@ class Driver:
         reason = None if self._may_drive(row, moment) else busy(row)
         return Lease(row.lease_owner, row.leased_at, row.lease_expires, reason, row.generation)
 
+    def refusal(self, row) -> str | None:
+        """Why this run may not write to an instance whose lease it has taken before; None if it still has it."""
+        if row.lease_owner == self.run_id:
+            return None
+        return busy(row) if row.lease_owner else "this run does not drive it any more: run again"
+
     def values(self, before: Lease | None, moment: datetime) -> dict[str, Any]:
         """The columns of the lease as this run takes or renews it."""
         renewed = before is not None and before.owner == self.run_id

@@ -24,7 +24,7 @@ def attach(database, connection, instance) -> None:
     """Record an instance's volumes as its own, and no others; Conflict if another instance has got one of them."""
     table = database.tables.volumes
     known = read(database, connection, [volume["id"] for volume in local(instance.volumes)])
-    _let_go(database, connection, instance, table.c.id.not_in(known))
+    _detach(database, connection, instance, table.c.id.not_in(known))
     for volume in local(instance.volumes):
         row = {column: volume[column] for column in COLUMNS}
         row.update(project_id=instance.project_id, instance_uuid=instance.uuid)
@@ -49,10 +49,10 @@ def _add(database, connection, row: dict[str, Any]) -> None:
 
 def detach(database, connection, instance) -> None:
     """Let go of the volumes of an instance that is deleted; those that go with it, or were never made, are gone."""
-    _let_go(database, connection, instance)
+    _detach(database, connection, instance)
 
 
-def _let_go(database, connection, instance, *which) -> None:
+def _detach(database, connection, instance, *which) -> None:
     table = database.tables.volumes
     for row in connection.execute(table.select().where(table.c.instance_uuid == instance.uuid, *which)).all():
         place = row.host or instance.host

@@ -10,16 +10,22 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
+from ..core.errors import Conflict
 from ..record import allocations, compute_nodes, groups, instances
 from ..record.database import now
+from ..record.lease import Driver
 from .affinity import group_key
 from .host_state import HostState
 from .model import Request, Selection
 
 
-def lock_instances(connection, database, requests: Iterable[Request]) -> set[str]:
-    """Keep other transactions from these instances; the UUIDs of those that live."""
-    return set(instances.lock(database, connection, [request.key for request in requests]))
+def lock_instances(connection, database, requests: Iterable[Request], driver: Driver) -> dict[str, Conflict]:
+    """Keep other transactions from these instances; by UUID, why some are not this run's to claim for (any more)."""
+    identities = [request.key for request in requests]
+    rows = instances.lock(database, connection, identities)
+    reasons = {identity: driver.refusal(row) for identity, row in rows.items()}
+    reasons.update(dict.fromkeys(set(identities) - set(rows), "it has been destroyed by another run"))
+    return {identity: Conflict(reason) for identity, reason in reasons.items() if reason}
 
 
 def lock_groups(connection, database, requests: Iterable[Request]) -> None:

@@ -11,7 +11,7 @@ from ..core.errors import InvalidRequest, LaunchError
 from ..instance.attachments import boots, local
 from ..instance.model import Instance, from_document
 from ..instance.scheduling import POLICIES, unknown_hints
-from .filters.capabilities import query_of
+from .filters.query import parse_query
 from .hardware.topology import parse_pci_requests, parse_topology
 from .model import Group, Request
 from .settings import Settings, parse_settings
@@ -78,6 +78,6 @@ def _check_hints(asked: dict[str, Any]) -> None:
         if "build_near_host_ip" in hints:
             length = str(hints.get("cidr") or "/24").lstrip("/")
             ipaddress.ip_network("%s/%s" % (hints["build_near_host_ip"], length), strict=False)
-        query_of(Request(None, 0, 0, 0, hints=hints))
+        parse_query(Request(None, 0, 0, 0, hints=hints))
     except ValueError as error:
         raise InvalidRequest("scheduler hints: %s" % error) from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Mapping
 
 from ..core.errors import InvalidRequest
+from .hardware.topology import AFFINITIES
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +65,17 @@ def _checked(name: str, value: Any) -> Any:
         raise InvalidRequest("scheduler setting %s is %r, it must be a %s" % (name, value, wanted.__name__))
     if name == "pci_aliases":
         for alias, entry in value.items():
-            if not isinstance(entry, dict) or not entry or set(entry) - ALIAS_KEYS or set(entry) <= {"numa_policy"}:
-                raise InvalidRequest(
-                    "PCI alias %s: %r, it must be a mapping of %s" % (alias, entry, ", ".join(sorted(ALIAS_KEYS)))
-                )
+            _check_alias(alias, entry)
     return value
+
+
+def _check_alias(alias: str, entry: Any) -> None:
+    if not isinstance(entry, dict) or not entry or set(entry) - ALIAS_KEYS or set(entry) <= {"numa_policy"}:
+        raise InvalidRequest(
+            "PCI alias %s: %r, it must be a mapping of %s" % (alias, entry, ", ".join(sorted(ALIAS_KEYS)))
+        )
+    policy = entry.get("numa_policy")
+    if policy is not None and policy not in AFFINITIES:
+        raise InvalidRequest(
+            "PCI alias %s: numa_policy is %r, it must be one of %s" % (alias, policy, ", ".join(AFFINITIES))
+        )

@@ -8,8 +8,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..core.change import Change
-from ..core.errors import Conflict, LaunchError, Unavailable
+from ..core.errors import LaunchError, Unavailable
 from ..host.record import parse as parse_hosts
+from ..record import lease
 from ..record.compute_nodes import UNUSED
 from ..record.database import Database
 from . import claims
@@ -41,14 +42,23 @@ def connect(params: dict[str, Any]) -> Claims:
         )
         for item in (node.over(None) for node in nodes)
     ]
-    return Claims(Database(params["database"]), params["candidates"], unrecorded, parse_policy(params))
+    database, driver = Database(params["database"]), lease.driver(params)
+    return Claims(database, driver, params["candidates"], unrecorded, parse_policy(params))
 
 
 class Claims:
-    """Claims on the compute nodes of one database, among the candidates that this run can reach."""
+    """Claims on the compute nodes of one database by one run, among the candidates that it can reach."""
 
-    def __init__(self, database: Database, candidates: list[str] | None, unrecorded: list[HostState], policy: Policy):
+    def __init__(
+        self,
+        database: Database,
+        driver: lease.Driver,
+        candidates: list[str] | None,
+        unrecorded: list[HostState],
+        policy: Policy,
+    ):
         self.database = database
+        self.driver = driver
         self.candidates = None if candidates is None else set(candidates)
         self.unrecorded = unrecorded
         self.policy = policy
@@ -89,7 +99,7 @@ class Claims:
     def _claim(self, connection, changes: list[Change]) -> tuple[dict[str, Any], list[Request]]:
         """Write the claims that still can be; what became of them, and the requests whose host cannot take them now."""
         requests = [change.wanted for change in changes]
-        living = claims.lock_instances(connection, self.database, requests)
+        refused = claims.lock_instances(connection, self.database, requests, self.driver)
         claims.lock_groups(connection, self.database, requests)
         chosen = [change.after.host for change in changes]
         current = view(
@@ -99,8 +109,8 @@ class Claims:
         table = _Table(current, self.policy)
         for change in changes:
             request, kept = change.wanted, current.selections.get(change.key)
-            if request.key not in living:
-                settled[change.key] = Conflict("it has been destroyed by another run")
+            if request.key in refused:
+                settled[change.key] = refused[request.key]
             elif kept:
                 settled[change.key] = kept
             else:

@@ -12,17 +12,22 @@ X86_NAMES = {
     "aes": "AESNI", "pni": "SSE3", "sse4.1": "SSE41", "sse4.2": "SSE42", "sse4-1": "SSE41", "sse4-2": "SSE42",
     "lahf_lm": "LAHF_LM", "cmp_legacy": "CMP_LEGACY", "pclmuldq": "CLMUL", "pclmulqdq": "CLMUL", "rdrand": "RDRAND",
     "sha-ni": "SHA", "fma": "FMA3", "fma4": "FMA4", "bmi1": "BMI", "3dnow": "3DNOW",
+    "amx-bf16": "AMXBF16", "amx-int8": "AMXINT8", "amx-tile": "AMXTILE", "vaes": "AVX512VAES", "gfni": "AVX512GFNI",
+    "vpclmulqdq": "AVX512VPCLMULQDQ", "avx512-vpopcntdq": "AVX512VPOPCNTDQ",
 }  # fmt: skip
+# Features that have a second trait, their vendor's.
+X86_SECOND_NAMES = {"svm": "AMD_SVM", "vmx": "INTEL_VMX"}
 
 
 def host_traits(facts: Mapping, custom: Iterable[str] | None) -> frozenset:
     """A host's traits: its CPU's features as HW_CPU_X86_AVX2, its virtualisation, and what the operator adds."""
     architecture = str(facts.get("architecture") or "")
     family = "X86" if architecture in ("x86_64", "i686") else architecture.upper()
-    names = {
-        "HW_CPU_%s_%s" % (family, X86_NAMES.get(each) or re.sub("[^A-Z0-9]", "_", each.upper()))
-        for each in facts.get("cpu_features") or ()
-    }
+    features = list(facts.get("cpu_features") or ())
+    first, second = (X86_NAMES, X86_SECOND_NAMES) if family == "X86" else ({}, {})
+    words = [first.get(each) or re.sub("[^A-Z0-9]", "_", each.upper()) for each in features]
+    words += [second[each] for each in features if each in second]
+    names = {"HW_CPU_%s_%s" % (family, word) for word in words}
     if architecture:
         names.add("HW_ARCH_%s" % architecture.upper())
     return frozenset(names | set(custom or ()))

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ..core.errors import InvalidRequest
-from .hardware.fit import free_devices
-from .hardware.topology import PCIRequest
+from .hardware.fit import aliased_devices
 from .host_state import HostState
 from .model import Request
 
@@ -51,8 +50,8 @@ def ram(host: HostState, request: Request) -> float:
 
 
 def cpu(host: HostState, request: Request) -> float:
-    """Hosts with more vCPUs left first. As with nova the ratio counts, what is reserved does not."""
-    return host.vcpus * host.vcpu_inventory.ratio - host.vcpus_used
+    """Hosts with more shared vCPUs left first. As with nova the ratio counts, what is reserved does not."""
+    return host.vcpu_inventory.total * host.vcpu_inventory.ratio - host.vcpus_used
 
 
 def disk(host: HostState, request: Request) -> float:
@@ -82,12 +81,7 @@ def hypervisor_version(host: HostState, request: Request) -> float:
 
 def pci(host: HostState, request: Request) -> float:
     """Hosts with fewer free PCI devices first: an instance that needs none leaves them to those that do."""
-    aliases = request.settings.pci_aliases
-    wanted = [
-        PCIRequest(name, 1, tuple((key, str(value).lower()) for key, value in entry.items() if key != "numa_policy"))
-        for name, entry in aliases.items()
-    ]
-    free = len({each["address"] for device in wanted for each in free_devices(host, device)})
+    free = len({each["address"] for each in aliased_devices(host, request.settings.pci_aliases)})
     return MOST_DEVICES - min(free, MOST_DEVICES - 1)
 
 

@@ -17,7 +17,7 @@ GIB = 1024**3
 FORMATS = ("raw", "qcow2")
 
 # What a diff shows of a volume of any service.
-as_text = showing("size", "type", "format", "device", "status")
+as_text = showing("volume", "size", "type", "format", "device", "host")
 RECORDED = ("id", "name", "instance_uuid", "size", "format", "status", "record_id")
 
 

@@ -69,6 +69,16 @@ def test_a_cloud_of_clouds_yaml(cloud, params):
     assert connect(write_clouds(cloud, params)).user_name == "ann"
 
 
+def test_a_cloud_of_clouds_yaml_says_which_endpoints_are_used(cloud, params):
+    with pytest.raises(NotFound, match="interface internal, region RegionOne"):
+        network(write_clouds(cloud, params, interface="internal"))
+
+
+def test_a_mapping_says_where_a_service_is(params):
+    found = connect(with_entry(params, block_storage_endpoint_override="http://elsewhere:8776/v3/p1"))
+    assert found.api("block-storage").endpoint == "http://elsewhere:8776/v3/p1"
+
+
 @pytest.mark.parametrize("nothing", [None, "", {}, {"auth": {}, "region_name": ""}])
 def test_the_environment(monkeypatch, params, nothing):
     for name, value in params["cloud"]["auth"].items():

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.filter.orphans import orphans
+from ansible_collections.kvmstack.launch.plugins.filter.orphans import orphans, repair_hosts
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import audit_sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.audit import Existing, Recorded, compare
@@ -16,20 +16,32 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model imp
 
 UUID = "7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10"
 OTHER = "11111111-3c0a-4a51-8c46-9d2a5c7b1f10"
-PORT = {"id": "p1", "name": "web-private", "instance_uuid": UUID, "host": "c1", "network": "private"}
-VOLUME = {"id": "v1", "name": "web-data", "instance_uuid": UUID, "host": "c1"}
-DOMAIN = {"uuid": UUID, "name": "web"}
+PORT = {
+    "id": "p1", "name": "web-private", "instance_uuid": UUID, "host": "c1", "network": "private", "record_id": "r1",
+}  # fmt: skip
+VOLUME = {"id": "v1", "name": "web-data", "instance_uuid": UUID, "host": "c1", "record_id": "r1"}
+DOMAIN = {"uuid": UUID, "name": "web", "record_id": "r1"}
+DISK = {"uuid": UUID, "record_id": "r1"}
 WEB = Instance("web", "p", uuid=UUID, vm_state="active", host="c1", launched=True, ports=[PORT], volumes=[VOLUME])
-FULL = {"domains": [DOMAIN], "disks": [UUID], "volumes": [VOLUME]}
-EMPTY = {"domains": [], "disks": [], "volumes": []}
+FULL = {"domains": [DOMAIN], "directories": [DISK], "volumes": [VOLUME]}
+EMPTY = {"domains": [], "directories": [], "volumes": []}
 
 
-def told(instances=(WEB,), volumes=(VOLUME,), claims=None, ports=(PORT,), **hosts):
+def told(instances=(WEB,), volumes=(VOLUME,), claims=None, ports=(PORT,), record_id="r1", deleted=(), **hosts):
     recorded = Recorded(
-        list(instances), {row["id"]: row for row in volumes}, {UUID: "c1"} if claims is None else claims
+        list(instances),
+        {row["id"]: row for row in volumes},
+        {UUID: "c1"} if claims is None else claims,
+        record_id,
+        set(deleted),
     )
     found = compare(recorded, Existing(hosts or {"c1": FULL}, ports and list(ports)))
     return [(each.problem, each.kind, each.id, each.host) for each in found]
+
+
+def everything(problem):
+    kinds = (("disk", UUID), ("domain", UUID), ("port", "p1"), ("volume", "v1"))
+    return [(problem, kind, identity, "c1") for kind, identity in kinds]
 
 
 BUILDING = replace(WEB, vm_state="building", task_state="scheduling", launched=False)
@@ -41,15 +53,23 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
     [
         pytest.param({}, [], id="all agrees"),
         pytest.param(
-            {"instances": (), "volumes": ()},
-            [
-                ("orphan", "allocation", UUID, "c1"),
-                ("orphan", "disk", UUID, "c1"),
-                ("orphan", "domain", UUID, "c1"),
-                ("orphan", "port", "p1", "c1"),
-                ("orphan", "volume", "v1", "c1"),
-            ],
-            id="no record at all",
+            {"instances": (), "volumes": (), "deleted": [UUID]},
+            [("orphan", "allocation", UUID, "c1"), *everything("orphan")],
+            id="deleted",
+        ),
+        pytest.param(
+            {"instances": (), "volumes": (), "claims": {}}, everything("unknown"), id="an older copy of the database"
+        ),
+        pytest.param(
+            {"instances": (), "volumes": (), "claims": {}, "record_id": "r2"}, everything("foreign"), id="another record"
+        ),
+        pytest.param(
+            {"instances": (), "volumes": (), "claims": {}, "record_id": None}, everything("foreign"), id="no database"
+        ),
+        pytest.param(
+            {"instances": (), "volumes": (), "claims": {}, "record_id": "r2", "deleted": [UUID]},
+            everything("foreign"),
+            id="another record that has deleted an instance of that UUID",
         ),
         pytest.param(
             {"c1": EMPTY, "ports": []},
@@ -67,7 +87,7 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
             id="another port",
         ),
         pytest.param(
-            {"c1": FULL, "c2": {**EMPTY, "domains": [DOMAIN], "disks": [UUID]}},
+            {"c1": FULL, "c2": {**EMPTY, "domains": [DOMAIN], "directories": [DISK]}},
             [("orphan", "disk", UUID, "c2"), ("orphan", "domain", UUID, "c2")],
             id="left on another host",
         ),
@@ -85,7 +105,6 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
             [("orphan", "domain", UUID, "c1")],
             id="failed",
         ),
-        pytest.param({"c1": {**FULL, "disks": [UUID, "lost+found"]}}, [], id="a folder that is none of ours"),
         pytest.param(
             {"c1": FULL, "volumes": [VOLUME, {**VOLUME, "id": "v2", "instance_uuid": None}]},
             [("missing", "volume", "v2", "c1")],
@@ -102,19 +121,32 @@ def test_ports_that_nobody_looked_at_are_not_missing():
 
 
 def test_what_is_found_is_what_a_stage_removes():
-    found = compare(Recorded([], {}, {}), Existing({"c1": FULL}, [PORT]))
+    found = compare(Recorded([], {}, {}, "r1", {UUID}), Existing({"c1": FULL}, [PORT]))
     found = [each.to_result() for each in found]
-    assert orphans(found, "domain", "c1") == [DOMAIN]
+    assert orphans(found, "domain", "c1") == [{"uuid": UUID, "name": "web"}]
     assert orphans(found, "domain", "c2") == []
     assert orphans(found, "disk", "c1") == [{"instance_uuid": UUID, "name": UUID}]
     assert orphans(found, "volume", "c1") == [{"id": "v1", "name": "web-data"}]
-    assert orphans(found, "port") == [PORT]
+    assert orphans(found, "port") == [{key: value for key, value in PORT.items() if key != "record_id"}]
+
+
+@pytest.mark.parametrize("problem", ["unknown", "foreign", "missing"])
+def test_nothing_else_is_removed(problem):
+    found = [{"problem": problem, "kind": "domain", "id": UUID, "name": "web", "host": "c1"}]
+    assert orphans(found, "domain", "c1") == []
+    assert repair_hosts(found, True) == []
+
+
+def test_a_repair_goes_where_something_is_to_be_removed():
+    found = [{"problem": "orphan", "kind": kind, "host": host} for kind, host in (("domain", "c1"), ("port", "c2"))]
+    assert repair_hosts(found, "true") == ["c1"]
+    assert repair_hosts(found, "no") == []
 
 
 def test_the_record_is_that_of_all_projects(run, put, database_url):
     for project in ("p", "q"):
         run(project_id=project).ask({"name": "web-" + project})
-    params = {"database": database_url, "hosts": {"c1": {**EMPTY, "disks": [OTHER]}}, "ports": [], "project_id": None}
+    params = {"database": database_url, "hosts": {"c1": {**EMPTY, "directories": [{"uuid": OTHER}]}}, "ports": [], "project_id": None}
     assert [each.kind for each in audit_sql.find(params)] == ["disk"]
     with pytest.raises(InvalidRequest, match="of c1 there must be"):
-        audit_sql.find({**params, "hosts": {"c1": {"disks": []}}})
+        audit_sql.find({**params, "hosts": {"c1": {"directories": []}}})

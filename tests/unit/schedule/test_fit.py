@@ -21,6 +21,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request i
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import parse_settings
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import GPU, ask, host
 
+ONE = NUMACell((0, 1), 512)
 CORES = [[0, 4], [1, 5], [2, 6], [3, 7]]
 
 
@@ -53,9 +54,23 @@ def test_topology(extra_specs, topology):
     assert parse_topology(4, 1024, extra_specs, {}) == topology
 
 
-def test_an_image_may_say_what_the_flavor_does_not():
-    assert parse_topology(2, 512, {}, {"hw_cpu_policy": "dedicated"}).dedicated
-    assert parse_topology(2, 512, {"hw:mem_page_size": "any"}, {"hw_mem_page_size": "2048"}).page_size == 2048
+@pytest.mark.parametrize(
+    ("flavor", "image", "topology"),
+    [
+        ({}, {"hw_cpu_policy": "dedicated"}, NUMATopology((ONE,), True)),
+        ({"hw:cpu_policy": "dedicated"}, {"hw_cpu_policy": "shared"}, NUMATopology((ONE,), True)),
+        (
+            {"hw:cpu_policy": "dedicated", "hw:cpu_thread_policy": "prefer"},
+            {"hw_cpu_thread_policy": "isolate"},
+            NUMATopology((ONE,), True, "prefer"),
+        ),
+        ({}, {"hw_numa_nodes": 1}, NUMATopology((ONE,))),
+        ({"hw:mem_page_size": "any"}, {"hw_mem_page_size": "2048"}, NUMATopology((ONE,), page_size=2048)),
+        ({"hw:mem_page_size": "large"}, {"hw_mem_page_size": "1GB"}, NUMATopology((ONE,), page_size=1048576)),
+    ],
+)
+def test_what_an_image_may_say_beside_a_flavor(flavor, image, topology):
+    assert parse_topology(2, 512, flavor, image) == topology
 
 
 @pytest.mark.parametrize(
@@ -63,6 +78,10 @@ def test_an_image_may_say_what_the_flavor_does_not():
     [
         ({"hw:cpu_policy": "mixed"}, {}, "must be one of shared, dedicated"),
         ({"hw:cpu_policy": "shared"}, {"hw_cpu_policy": "dedicated"}, "is not the flavor's"),
+        ({"hw:cpu_policy": "dedicated"}, {"hw_cpu_policy": "mixed"}, "must be one of shared, dedicated"),
+        ({"hw:numa_nodes": "2"}, {"hw_numa_nodes": "1"}, "is not the flavor's"),
+        ({}, {"hw_mem_page_size": "2048"}, "needs a flavor with hw:mem_page_size large or any, it has None"),
+        ({"hw:mem_page_size": "small"}, {"hw_mem_page_size": "2048"}, "needs a flavor .* it has small"),
         ({"hw:cpu_thread_policy": "require"}, {}, "only for hw:cpu_policy dedicated"),
         ({"hw:numa_nodes": "3"}, {}, "cannot be parted evenly"),
         ({"hw:numa_nodes": "no"}, {}, "a whole number above 0"),
@@ -98,6 +117,7 @@ def test_an_alias_that_is_not_defined_is_told():
         {"max_io_ops_per_host": "many"},
         {"isolated_hosts": "c1"},
         {"pci_aliases": {"gpu": {"speed": 1}}},
+        {"pci_aliases": {"gpu": {**GPU, "numa_policy": "socket"}}},
     ],
 )
 def test_wrong_settings_are_told(values):
@@ -149,6 +169,21 @@ def test_devices_decide_the_cell():
     asked = {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "slot", "hw:pci_numa_affinity_policy": "required"}
     allocation = fit(host(), ask(extra_specs=asked)).allocation
     assert (allocation["numa"][0]["cell"], allocation["pci"]) == (1, ["0000:02:00.0"])
+
+
+@pytest.mark.parametrize(
+    ("node", "extra_specs", "cell"),
+    [
+        (0, {"hw:cpu_policy": "dedicated"}, 1),
+        (1, {"hw:cpu_policy": "dedicated"}, 0),
+        (0, {"hw:numa_nodes": "1"}, 1),
+        (0, {"hw:cpu_policy": "dedicated", "pci_passthrough:alias": "gpu"}, 0),
+        (-1, {"hw:cpu_policy": "dedicated"}, 0),
+    ],
+)
+def test_a_guest_without_devices_leaves_the_cell_that_has_them(node, extra_specs, cell):
+    compute = host(facts={"pci_devices": [{"address": "0000:01:00.0", "numa_node": node, **GPU}]})
+    assert fit(compute, ask(extra_specs=extra_specs)).allocation["numa"][0]["cell"] == cell
 
 
 def test_large_pages_are_counted():

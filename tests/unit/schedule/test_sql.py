@@ -11,8 +11,10 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -49,7 +51,9 @@ TOGETHER = {"name": "together", "policy": "affinity", "max_server_per_host": Non
 
 def params(url, documents, **more):
     defaults = {name: option["default"] for name, option in policy.SPEC.items()}
-    return {**defaults, "database": url, "nodes": [], "candidates": None, "instances": documents, **more}
+    return {
+        **defaults, "database": url, "nodes": [], "candidates": None, "instances": documents, "run_id": "a run", **more,
+    }  # fmt: skip
 
 
 def document(name, ram=1024, vcpus=1, group=None, extra_specs=None, **more):
@@ -71,8 +75,9 @@ def document(name, ram=1024, vcpus=1, group=None, extra_specs=None, **more):
 
 
 def record(url, hosts, documents=()):
-    """A database with these hosts, and these instances that have none yet."""
+    """A database with these hosts, and these instances that have none yet and are driven by a run."""
     database = Database(url)
+    held = {"lease_owner": "a run", "leased_at": now(), "lease_expires": now() + timedelta(seconds=600)}
     with database.writing() as connection:
         rows = [{**ROW, "host": name, "updated_at": now(), **more} for name, more in hosts.items()]
         for row in rows:
@@ -83,6 +88,7 @@ def record(url, hosts, documents=()):
                 dict.fromkeys(("created_at", "requested_at", "updated_at"), now()), instance_metadata={}, deleted=0
             )
             row.update(attempted_hosts=[], ports=[], volumes=[], group_name=each["group"] and each["group"]["name"])
+            row.update(held)
             connection.execute(database.tables.instances.insert().values(row))
     return database
 
@@ -147,7 +153,7 @@ def check(database):
     return members
 
 
-def test_a_claim_is_written_whole_and_allocationsback(database_url):
+def test_a_claim_is_written_whole_and_given_back(database_url):
     documents = [document("a", group=APART), document("b", group=APART, extra_specs={"hw:cpu_policy": "dedicated"})]
     database = record(database_url, {"c1": {}, "c2": {}}, documents)
     assert claim(database_url, documents) == {"a": "c1", "b": "c2"}
@@ -207,6 +213,56 @@ def test_an_instance_that_has_gone_is_not_claimed_for(database_url):
     assert places["alive"] == "c1"
     assert isinstance(places["gone"], Conflict)
     check(database)
+
+
+@pytest.mark.parametrize(
+    ("owner", "seconds", "reason"),
+    [
+        pytest.param("a run", 600, None, id="its own"),
+        pytest.param("a run", -1, None, id="its own, expired and not taken over"),
+        pytest.param("another", 600, "another run drives it (another, since 20", id="another's"),
+        pytest.param("another", -1, "another run drives it (another, since 20", id="another's, expired"),
+        pytest.param(None, None, "this run does not drive it any more: run again", id="nobody's"),
+    ],
+)
+def test_a_run_claims_for_what_it_drives_and_for_nothing_else(database_url, owner, seconds, reason):
+    """A run that was taken over has still to claim: its claim would stay on what the other one has given up."""
+    mine, lost = document("mine"), document("lost")
+    database = record(database_url, {"c1": {}}, [mine, lost])
+    table = database.tables.instances
+    with database.writing() as connection:
+        expires = None if seconds is None else now() + timedelta(seconds=seconds)
+        taken = {"lease_owner": owner, "lease_expires": expires}
+        connection.execute(table.update().where(table.c.name == "lost").values(taken))
+    claimed = claim(database_url, [mine, lost])
+    assert claimed["mine"] == "c1"
+    if reason is None:
+        assert claimed["lost"] == "c1"
+    else:
+        assert isinstance(claimed["lost"], Conflict)
+        assert reason in str(claimed["lost"])
+    with database.reading() as connection:
+        hosts = dict(map(tuple, connection.execute(database.sql.select(table.c.name, table.c.host))))
+    assert hosts == {"mine": "c1", "lost": None if reason else "c1"}
+    assert sum(check(database).values()) == 0
+
+
+def test_a_claim_counts_as_a_write(database_url):
+    """What was read of the instance before does not hold any more; whoever reads it again goes on."""
+    each = document("a")
+    database = record(database_url, {"c1": {}}, [each])
+    conductor = instance_sql.Record(database, "p", lease.Driver("a run", 600, False), {}, concludes=True)
+    wanted = SimpleNamespace(key="a", ended=True)
+
+    def conclude(before):
+        change = Change(wanted, before, replace(before, vm_state="error", task_state=None))
+        return conductor.apply([change])["a"]
+
+    before = conductor.read([wanted]).instances["a"]
+    assert claim(database_url, [each]) == {"a": "c1"}
+    assert isinstance(conclude(before), Conflict)
+    after = conclude(conductor.read([wanted]).instances["a"])
+    assert (after.vm_state, after.host) == ("error", "c1")
 
 
 def test_reading_leaves_no_trace(tmp_path):

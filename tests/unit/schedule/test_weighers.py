@@ -17,7 +17,7 @@ from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import ask,
 LOAD = {"settings": {"metrics_weight_setting": {"load": -2.0}}}
 CASES = {
     "RAMWeigher": [({"memory_mb_used": 680}, {}, 7000), ({"ram_allocation_ratio": 2.0}, {}, 7680)],
-    "CPUWeigher": [({"vcpus_used": 4}, {}, 12), ({"vcpus_reserved": 2}, {}, 16)],
+    "CPUWeigher": [({"vcpus_used": 4}, {}, 12), ({"vcpus_reserved": 2}, {}, 16), ({"cpu_dedicated_set": "4-7"}, {}, 8)],
     "DiskWeigher": [({"disk_gb_used": 30, "disk_gb_reserved": 10}, {}, 60)],
     "IoOpsWeigher": [({"num_io_ops": 3}, {}, 3)],
     "NumInstancesWeigher": [({"num_instances": 4}, {}, 4)],

@@ -1,10 +1,9 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters of a host's capabilities: its facts against extra specs, image properties, traits, and a query."""
+"""Filters of a host's capabilities: its facts against extra specs, image properties, and traits; and its metrics."""
 
 from __future__ import annotations
 
-import json
 import operator
 import re
 from typing import Any, Mapping
@@ -20,14 +19,16 @@ OWN = (
     "vcpus_used", "num_instances", "num_io_ops", "failed_builds", "cpu_allocation_ratio",
     "ram_allocation_ratio", "disk_allocation_ratio", "hypervisor_type", "hypervisor_version", "host_ip",
 )  # fmt: skip
+COMPUTED = ("free_ram_mb", "free_disk_mb", "disk_mb_used")
 ALIASES = {
     "vcpus_total": "vcpus",
     "total_usable_ram_mb": "memory_mb",
     "total_usable_disk_gb": "disk_gb",
     "arch": "architecture",
+    "hypervisor_hostname": "host",
+    "nodename": "host",
 }
 ARCHITECTURES = {"amd64": "x86_64", "x64": "x86_64", "i386": "i686", "i486": "i686", "i586": "i686", "arm64": "aarch64"}
-HYPERVISOR_TYPES = {"kvm": "qemu", "qemu": "qemu"}
 
 
 def capability(host: HostState, path: list[str]) -> Any:
@@ -37,10 +38,12 @@ def capability(host: HostState, path: list[str]) -> Any:
         value: Any = host.memory_mb - host.memory_mb_reserved - host.memory_mb_used
     elif name == "free_disk_mb":
         value = (host.disk_gb - host.disk_gb_reserved - host.disk_gb_used) * 1024
+    elif name == "disk_mb_used":
+        value = host.disk_gb_used * 1024
     elif name == "cpu_info":
         value = {key: host.facts.get("cpu_" + key) for key in ("model", "vendor", "features")}
         value["arch"] = host.facts.get("architecture")
-    elif name in ("facts", "allocations") or name.startswith("_"):
+    elif name in ("facts", "allocations", "images", "new_images") or name.startswith("_"):
         return None
     else:
         value = getattr(host, name, None) if name in host.__dataclass_fields__ else host.facts.get(name)
@@ -56,7 +59,7 @@ def _capabilities(request: Request) -> dict[str, tuple[list[str], str]]:
         path = key.split(":")
         if len(path) > 1 and path[0] == "capabilities":
             asked[key] = (path[1:], value)
-        elif len(path) == 1 and (key in OWN or key in ALIASES or key in ("free_ram_mb", "free_disk_mb")):
+        elif len(path) == 1 and (key in OWN or key in ALIASES or key in COMPUTED):
             asked[key] = (path, value)
     return asked
 
@@ -77,7 +80,8 @@ def compute_capabilities(host: HostState, request: Request) -> str | None:
 
 def _image_shown(host: HostState, request: Request) -> str:
     facts = host.facts
-    return "is %s, %s %s" % (facts.get("architecture"), facts.get("hypervisor_type"), facts.get("hypervisor_version"))
+    names = ("architecture", "hypervisor_type", "virt_type", "hypervisor_version")
+    return "is %s, %s (%s) %s" % tuple(facts.get(name) for name in names)
 
 
 @rule(applies=lambda request: request.image_requirements, shows=_image_shown)
@@ -93,6 +97,11 @@ def _has_architecture(facts: Mapping, asked: str) -> bool:
     have = facts.get("architecture")
     asked = ARCHITECTURES.get(asked.lower(), asked.lower())
     return asked == have or (have == "x86_64" and asked == "i686")
+
+
+def _types(facts: Mapping) -> list[str]:
+    """The hypervisor types of a host: libvirt's, and kvm where its machines run in hardware."""
+    return [str(facts.get("hypervisor_type")).lower(), str(facts.get("virt_type")).lower()]
 
 
 def _has_version(facts: Mapping, asked: str) -> bool:
@@ -119,9 +128,7 @@ _VERSIONS = {
 }  # fmt: skip
 _HAS = {
     "hw_architecture": _has_architecture,
-    "img_hv_type": lambda facts, asked: (
-        HYPERVISOR_TYPES.get(asked.lower(), asked.lower()) == str(facts.get("hypervisor_type")).lower()
-    ),
+    "img_hv_type": lambda facts, asked: asked.lower() in _types(facts),
     "hw_vm_mode": lambda facts, asked: asked.lower() == "hvm",
     "img_hv_requested_version": _has_version,
     "hw_machine_type": _has_machine,
@@ -146,60 +153,6 @@ def traits(host: HostState, request: Request) -> str | None:
         return None
     words = sorted(required) + ["no " + name for name in sorted(forbidden)]
     return "do not have the traits %s" % ", ".join(words)
-
-
-def query_of(request: Request) -> list | None:
-    """The hint query, a list or its JSON text; ValueError if it is not one that the filter understands."""
-    query = request.hints.get("query")
-    query = json.loads(query) if isinstance(query, str) and query else query
-    if query:
-        _check_query(query)
-    return query or None
-
-
-def _check_query(query: Any) -> None:
-    if not isinstance(query, list) or not query or query[0] not in _COMMANDS:
-        raise ValueError("%r does not begin with one of %s" % (query, ", ".join(_COMMANDS)))
-    for part in query[1:]:
-        if isinstance(part, list):
-            _check_query(part)
-
-
-@rule(applies=query_of)
-def json_query(host: HostState, request: Request) -> str | None:
-    """The hint query, such as ["and", [">=", "$free_ram_mb", 1024], ["=", "$hypervisor_type", "QEMU"]]."""
-    answer = _answer(query_of(request), host)
-    answer = any(answer) if isinstance(answer, list) else answer
-    return None if answer else "do not answer the query"
-
-
-def _answer(query: Any, host: HostState) -> Any:
-    if isinstance(query, str):
-        return capability(host, query[1:].split(".")) if query.startswith("$") else query
-    if not isinstance(query, list):
-        return query
-    terms = [term for term in (_answer(part, host) for part in query[1:]) if term is not None]
-    try:
-        return _COMMANDS[query[0]](terms)
-    except TypeError:  # a number against a text
-        return False
-
-
-def _all(compare) -> Any:
-    return lambda terms: len(terms) > 1 and all(compare(terms[0], other) for other in terms[1:])
-
-
-_COMMANDS = {
-    "=": _all(operator.eq),
-    "<": _all(operator.lt),
-    ">": _all(operator.gt),
-    "<=": _all(operator.le),
-    ">=": _all(operator.ge),
-    "in": lambda terms: len(terms) > 1 and terms[0] in terms[1:],
-    "not": lambda terms: [not term for term in terms],
-    "or": any,
-    "and": all,
-}
 
 
 @rule(

@@ -6,7 +6,7 @@ cases in tests/unit/schedule/test_filters.py. Other collections' filters are cal
 
 from __future__ import annotations
 
-from . import affinity, aggregates, capabilities, capacity, hardware, service
+from . import affinity, aggregates, capabilities, capacity, hardware, query, service
 
 FILTERS = {
     "AllHostsFilter": service.all_hosts,
@@ -17,7 +17,7 @@ FILTERS = {
     "ComputeCapabilitiesFilter": capabilities.compute_capabilities,
     "ImagePropertiesFilter": capabilities.image_properties,
     "TraitsFilter": capabilities.traits,
-    "JsonFilter": capabilities.json_query,
+    "JsonFilter": query.json_query,
     "MetricsFilter": capabilities.metrics,
     "SameHostFilter": affinity.same_host,
     "DifferentHostFilter": affinity.different_host,

@@ -14,7 +14,7 @@ from typing import Any, Iterable, Mapping, NamedTuple
 
 from ..host_state import HostState
 from ..model import Request
-from .topology import NUMACell, NUMATopology, PCIRequest
+from .topology import NUMACell, NUMATopology, PCIRequest, match_of
 
 MOST_TRIES = 5000  # ways to lay the guest's cells on the host's that are looked at
 
@@ -40,7 +40,7 @@ def fit(host: HostState, request: Request) -> Fit:
     if request.numa_topology is None and not request.pci_requests:
         return Fit(shared)
     reason = "has none of the PCI devices"
-    for cells, why in _layouts(host, request.numa_topology):
+    for cells, why in _layouts(host, request):
         if cells is None:
             reason = why
             continue
@@ -60,6 +60,12 @@ def free_devices(host: HostState, request: PCIRequest) -> list[Mapping]:
         for each in host.facts.get("pci_devices") or ()
         if each["address"] not in taken and all(str(each.get(key)).lower() == value for key, value in request.match)
     ]
+
+
+def aliased_devices(host: HostState, aliases: Mapping[str, Mapping]) -> list[Mapping]:
+    """The host's devices that any alias speaks of and that are nobody's; one of several aliases more than once."""
+    requests = [PCIRequest(name, 1, match_of(alias)) for name, alias in aliases.items()]
+    return [device for request in requests for device in free_devices(host, request)]
 
 
 def _devices(host: HostState, requests: Iterable[PCIRequest], cells: set[int]) -> list[str] | None:
@@ -83,8 +89,12 @@ def _devices(host: HostState, requests: Iterable[PCIRequest], cells: set[int]) -
     return chosen
 
 
-def _layouts(host: HostState, topology: NUMATopology | None) -> Iterable[tuple[list[dict] | None, str | None]]:
-    """The ways to lay the guest's cells on the host's, the emptiest cells first; or why one is none."""
+def _layouts(host: HostState, request: Request) -> Iterable[tuple[list[dict] | None, str | None]]:
+    """The ways to lay the guest's cells on the host's, the emptiest cells first; or why one is none.
+
+    A guest without PCI devices leaves the cells that have some to those that need them.
+    """
+    topology = request.numa_topology
     if topology is None:
         yield [], None
         return
@@ -92,7 +102,13 @@ def _layouts(host: HostState, topology: NUMATopology | None) -> Iterable[tuple[l
     if len(cells) < len(topology.cells):
         yield None, "has %d NUMA cells" % len(cells)
         return
-    cells.sort(key=lambda cell: (-len(cell.cpus) if topology.dedicated else cell.floating, -cell.memory_mb, cell.id))
+    devices = [] if request.pci_requests else aliased_devices(host, request.settings.pci_aliases)
+    nodes = {device.get("numa_node", -1) for device in devices}
+    cells.sort(
+        key=lambda cell: (
+            cell.id in nodes, -len(cell.cpus) if topology.dedicated else cell.floating, -cell.memory_mb, cell.id,
+        )
+    )  # fmt: skip
     for _try, chosen in zip(range(MOST_TRIES), permutations(cells, len(topology.cells))):
         layout, why = [], None
         for free, cell in zip(chosen, topology.cells):

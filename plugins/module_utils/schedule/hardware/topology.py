@@ -14,11 +14,14 @@ from ...core.errors import InvalidRequest
 from ...core.names import numbers
 
 UNITS = {"KB": 1, "MB": 1024, "GB": 1024 * 1024, "KIB": 1, "MIB": 1024, "GIB": 1024 * 1024}
+AFFINITIES = ("legacy", "preferred", "required")  # nova's socket is missing: hosts do not tell their sockets
 CHOICES = {
     "hw:cpu_policy": ("shared", "dedicated"),
     "hw:cpu_thread_policy": ("prefer", "isolate", "require"),
-    "hw:pci_numa_affinity_policy": ("legacy", "preferred", "required"),
+    "hw:pci_numa_affinity_policy": AFFINITIES,
 }
+# What a flavor says that holds whatever the image says.
+PREVAILS = {"hw:cpu_policy": ("dedicated",), "hw:cpu_thread_policy": ("prefer",)}
 
 
 @dataclass(frozen=True)
@@ -87,27 +90,46 @@ def parse_pci_requests(
                 "PCI alias %s is not defined in pci_aliases (%s)" % (name, ", ".join(aliases) or "none are")
             )
         entry = aliases[name]
-        match = tuple(
-            (key, str(entry[key]).lower()) for key in ("vendor_id", "product_id", "address") if entry.get(key)
-        )
         requests.append(
             PCIRequest(
-                name, _whole("PCI alias " + name, count or 1), match, affinity or entry.get("numa_policy") or "legacy"
+                name,
+                _whole("PCI alias " + name, count or 1),
+                match_of(entry),
+                affinity or entry.get("numa_policy") or "legacy",
             )
         )
     return tuple(requests)
 
 
+def match_of(alias: Mapping) -> tuple[tuple[str, str], ...]:
+    """What an alias says of its devices."""
+    return tuple((key, str(alias[key]).lower()) for key in ("vendor_id", "product_id", "address") if alias.get(key))
+
+
 def _value(key: str, extra_specs: Mapping, properties: Mapping) -> str | None:
-    """The flavor's word, or the image's where the flavor has none; they may not contradict each other."""
-    flavor, image = extra_specs.get(key), properties.get(key.replace(":", "_"))
-    freely = key == "hw:mem_page_size" and flavor in ("any", "large")
-    if flavor and image and str(flavor) != str(image) and not freely:
-        raise InvalidRequest("the image's %s %s is not the flavor's %s" % (key.replace(":", "_"), image, flavor))
-    word = image if image and (freely or not flavor) else flavor
-    if word is not None and word not in CHOICES.get(key, (word,)):
-        raise InvalidRequest("%s is %r, it must be one of %s" % (key, word, ", ".join(CHOICES[key])))
-    return word
+    """The flavor's word, or the image's where the flavor has none or leaves it to the image.
+
+    They may not contradict each other, but for flavors whose word holds whatever the image says (nova's rules).
+    """
+    name = key.replace(":", "_")
+    flavor, image = extra_specs.get(key), properties.get(name)
+    for word in (flavor, image):
+        if word is not None and word not in CHOICES.get(key, (word,)):
+            raise InvalidRequest("%s is %r, it must be one of %s" % (key, word, ", ".join(CHOICES[key])))
+    if key == "hw:mem_page_size" and image:
+        return _image_page_size(flavor, image)
+    if flavor and image and str(flavor) != str(image) and flavor not in PREVAILS.get(key, ()):
+        raise InvalidRequest("the image's %s %s is not the flavor's %s" % (name, image, flavor))
+    return image if image and not flavor else flavor
+
+
+def _image_page_size(flavor: Any, image: Any) -> Any:
+    """The image's page size, where the flavor lets it choose: pages are not the image's owner's to give."""
+    if flavor in ("any", "large") or (flavor and str(flavor) == str(image)):
+        return image
+    raise InvalidRequest(
+        "the image's hw_mem_page_size %s needs a flavor with hw:mem_page_size large or any, it has %s" % (image, flavor)
+    )
 
 
 def _page_size(word: Any) -> str | int | None:
