@@ -10,7 +10,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core import docume
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import sequence
 
 # What the role's tasks on compute hosts register.
-BUILT, ASKED = "launch_built", "launch_host_info"
+BUILT = "launch_built"
+ASKED = "launch_host_info"
 
 
 def gather(documents: list[dict], hostvars: Mapping[str, Any]) -> list[dict]:
