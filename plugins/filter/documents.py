@@ -7,9 +7,11 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import documents as travelling
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import sequence
 
 # What the role's tasks on compute hosts register.
-BUILT, ASKED = "launch_built", "launch_host_info"
+BUILT = "launch_built"
+ASKED = "launch_host_info"
 
 
 def gather(documents: list[dict], hostvars: Mapping[str, Any]) -> list[dict]:
@@ -58,7 +60,7 @@ def unseen(hosts: Iterable[dict]) -> list[str]:
 
 def answers(names: Iterable[str], hostvars: Mapping[str, Any]) -> list[dict]:
     """What these compute hosts have said of themselves in this run."""
-    said = [hostvars[host].get(ASKED) or {} for host in names if host in hostvars]
+    said = [hostvars[host].get(ASKED) or {} for host in sequence(names, "hosts") if host in hostvars]
     return [node for answer in said for node in answer.get("hosts") or ()]
 
 

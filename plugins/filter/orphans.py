@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import boolean, sequence
 
 # What the role's tasks on compute hosts register.
 REGISTERED = ("launch_domains", "launch_volumes")
@@ -20,7 +20,7 @@ ITEMS = {
 
 
 def orphans(found: Iterable[dict[str, Any]], kind: str, host: str | None = None) -> list[dict[str, Any]]:
-    """The orphans of a kind (no others are ours to remove), on one host if it is named, in the form of that stage's list.
+    """The orphans of a kind (no others are ours to remove) as items of that stage's list; of one host if it is named.
 
     A disk without a domain goes the domain's way too: what lies beside the disk is the domain's.
     """
@@ -34,13 +34,13 @@ def repair_hosts(found: Iterable[dict[str, Any]], repair: Any) -> list[str]:
     """The compute hosts on which something is to be removed; none unless a repair is asked for."""
     kinds = ("domain", "disk", "volume")
     hosts = [each["host"] for each in found if each["problem"] == "orphan" and each["kind"] in kinds]
-    return list(dict.fromkeys(hosts)) if boolean(repair) else []
+    return list(dict.fromkeys(hosts)) if boolean(repair, "launch_repair") else []
 
 
 def existing(names: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, dict[str, list]]:
     """What there is with our mark on the compute hosts that have answered."""
     found = {}
-    for host in names:
+    for host in sequence(names, "hosts"):
         domains, volumes = (hostvars[host].get(name) or {} if host in hostvars else {} for name in REGISTERED)
         if "domains" in domains and "volumes" in volumes:
             things = {name: domains[name] for name in ("domains", "directories")}

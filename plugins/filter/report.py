@@ -7,11 +7,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Iterable
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import sequence
+
 Document = dict
 
 # What a plan calls the parts of an instance that change.
 PARTS = {"network": "networks", "port": "networks", "volume": "volumes", "image": "root disk", "domain": "guest"}
-SUMS = {"create": "to create", "change": "to change", "destroy": "to destroy", "keep": "as they are", "refuse": "refused"}
+SUMS = {
+    "create": "to create",
+    "change": "to change",
+    "destroy": "to destroy",
+    "keep": "as they are",
+    "refuse": "refused",
+}
 
 
 def table(rows: Iterable[Document], columns: list[str]) -> list[str]:
@@ -19,6 +27,7 @@ def table(rows: Iterable[Document], columns: list[str]) -> list[str]:
 
     Beside its own keys an instance's document has the columns address and volumes, and fault with this run's failure.
     """
+    columns = sequence(columns, "columns")
     cells = [[_cell(_value(row, column)) for column in columns] for row in rows]
     lines = [[column.upper() for column in columns], *cells]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]

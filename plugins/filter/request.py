@@ -15,7 +15,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request i
 
 def public_request(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The request without user_data, which may hold secrets."""
-    return [{key: value for key, value in entry.items() if key != "user_data"} for entry in entries]
+    return [{key: value for key, value in entry.items() if key != "user_data"} for entry in _mappings(entries)]
 
 
 def user_data(entries: list[dict[str, Any]], documents: Iterable[dict[str, Any]] | None = None) -> str:
@@ -25,7 +25,7 @@ def user_data(entries: list[dict[str, Any]], documents: Iterable[dict[str, Any]]
     and a mapping's values would each be.
     """
     wanted = None if documents is None else {document["name"] for document in documents}
-    with_data = [entry for entry in entries if entry.get("user_data") is not None]
+    with_data = [entry for entry in _mappings(entries) if entry.get("user_data") is not None]
     try:
         found = {name: entry["user_data"] for entry in with_data for name in names([entry])}
     except LaunchError as error:
@@ -36,9 +36,20 @@ def user_data(entries: list[dict[str, Any]], documents: Iterable[dict[str, Any]]
 
 def images_asked(entries: list[dict[str, Any]]) -> list[str]:
     """The images that instances and their volumes are to be made from, each once."""
+    entries = _mappings(entries)
     volumes = [volume for entry in entries for volume in entry.get("volumes") or [] if isinstance(volume, dict)]
     asked = [thing.get("image") for thing in [*entries, *volumes]]
     return list(dict.fromkeys(name for name in asked if isinstance(name, str)))
+
+
+def _mappings(entries: Any) -> list[dict[str, Any]]:
+    """The entries of a request; what is none of it, as a text from -e, is named and not shown: it may hold secrets."""
+    if not isinstance(entries, (list, tuple)):
+        raise AnsibleFilterError("launch_instances: is not a list")
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise AnsibleFilterError("launch_instances[%d]: is not a mapping of keys to values" % index)
+    return list(entries)
 
 
 class FilterModule:

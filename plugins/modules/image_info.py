@@ -100,19 +100,21 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import CLOUD
-from ..module_utils.image.glance import find
+from ..module_utils.image import glance
+
+BACKENDS = {"glance": glance.find}
 
 SPEC = {
     **CLOUD,
     "images": {"type": "list", "elements": "str", "required": True},
-    "service": {"type": "str", "choices": ["glance"], "default": "glance"},
+    "service": {"type": "str", "choices": list(BACKENDS), "default": "glance"},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    query(module, "images", find)
+    query(module, "images", BACKENDS[module.params["service"]])
 
 
 def main() -> None:

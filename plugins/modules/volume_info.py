@@ -68,19 +68,19 @@ from ..module_utils.volume.cinder import backend as cinder
 from ..module_utils.volume.file import backend as file
 from ..module_utils.volume.rbd import backend as rbd
 
-SERVICES = {"file": file.find, "cinder": cinder.find, "rbd": rbd.find}
+BACKENDS = {"file": file.find, "cinder": cinder.find, "rbd": rbd.find}
 SPEC = {
     **STATE_PATH,
     **CLOUD,
     **CEPH,
-    "service": {"type": "str", "choices": list(SERVICES), "default": "file"},
+    "service": {"type": "str", "choices": list(BACKENDS), "default": "file"},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
     """The query, for whoever runs it."""
-    query(module, "volumes", SERVICES[module.params["service"]])
+    query(module, "volumes", BACKENDS[module.params["service"]])
 
 
 def main() -> None:

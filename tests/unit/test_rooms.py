@@ -1,10 +1,20 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every stage has every room, and no model reaches the world."""
+"""Every stage has every room, and no model reaches the world.
+
+A stage's noun names its module, its room in module_utils, its task in the role (or its place in the build) and its
+tests; `parse` is in request.py, `plan` in model.py. Four bend that shape:
+
+token     no list of things but who asks, as the identity service says it: nothing is asked for item by item, or planned
+host      facts that compute hosts tell, not things that are made: record.py parses them and is what is recorded of them
+schedule  a decision instead of a resource: plan.py is made with the operator's policy, and decides
+build     no stage of its own but image, volume and domain in one process, so it takes documents and no request
+"""
 
 from __future__ import annotations
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -12,51 +22,82 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
-STAGES = ["token", "instance", "host", "schedule", "image", "port", "volume", "domain"]
+UTILS = PLUGINS / "module_utils"
+PACKAGE = "ansible_collections.kvmstack.launch.plugins."
+
+# "network" comes in here, and in WITH_QUERY, with its branch; then AWAITED goes.
+STAGES = ["token", "instance", "host", "schedule", "image", "port", "volume", "domain", "build"]
+BENT = {"token", "host", "schedule", "build"}
 WITH_QUERY = ["instance", "host", "port", "volume", "domain"]
-PURE = frozenset(
-    [
-        "__future__",
-        "abc",
-        "ansible",
-        "ast",
-        "base64",
-        "bisect",
-        "collections",
-        "copy",
-        "dataclasses",
-        "datetime",
-        "enum",
-        "fnmatch",
-        "functools",
-        "getpass",
-        "hashlib",
-        "heapq",
-        "ipaddress",
-        "itertools",
-        "json",
-        "math",
-        "operator",
-        "os",
-        "random",
-        "re",
-        "string",
-        "struct",
-        "types",
-        "typing",
-        "urllib",
-        "uuid",
-        "xml",
-    ]
-)
+AWAITED = {"network", "network_info"}
+# Doors of compute hosts; all others are of the controller.
+ON_HOSTS = {"build", "domain", "domain_info", "host_info", "image"}
+DOORS = sorted(path.stem for path in PLUGINS.glob("modules/*.py"))
+MODELS = sorted([*UTILS.glob("*/model.py"), *UTILS.glob("*/request.py")])
+
+# What a model may import, with all that it imports of ours.
+PURE = {
+    "__future__",
+    "ansible.module_utils.common.arg_spec",
+    "ansible.module_utils.parsing.convert_bool",
+    "ast",
+    "base64",
+    "bisect",
+    "collections",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "fnmatch",
+    "functools",
+    "hashlib",
+    "heapq",
+    "ipaddress",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "os",
+    "re",
+    "reprlib",
+    "string",
+    "struct",
+    "types",
+    "typing",
+    "urllib.parse",
+    "uuid",
+    "xml.etree.ElementTree",
+}
+# What of it only works on paths as texts.
+PATHS = {"os.path.%s" % name for name in ("basename", "dirname", "isabs", "join", "normpath", "splitext")}
+
+
+def door(name):
+    return importlib.import_module(PACKAGE + "modules." + name)
+
+
+def stages_of(module):
+    """The stages that a door runs, one for each backend."""
+    return [*getattr(module, "BACKENDS", {}).values(), *([module.STAGE] if hasattr(module, "STAGE") else [])]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_has_every_room(stage):
     assert (PLUGINS / "modules" / (stage + ".py")).is_file()
-    assert (PLUGINS / "module_utils" / stage / "model.py").is_file()
-    assert (ROOT / "roles/launch/tasks" / (stage + ".yml")).is_file()
+    assert (UTILS / stage / "model.py").is_file()
+    assert (UTILS / stage / "request.py").is_file() == (stage not in BENT - {"schedule"})
     assert list((ROOT / "tests/unit" / stage).glob("test_*.py"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_a_task_of_the_role_or_in_the_build(stage):
+    built = {each.noun for each in importlib.import_module(PACKAGE + "module_utils.build.stages").STAGES}
+    path = ROOT / "roles/launch/tasks" / (stage + ".yml")
+    if not path.is_file():
+        assert stage in built
+        return
+    [task] = yaml.safe_load(path.read_text())
+    assert "kvmstack.launch." + stage in task
 
 
 @pytest.mark.parametrize("stage", WITH_QUERY)
@@ -64,13 +105,72 @@ def test_a_stage_that_keeps_things_can_be_asked(stage):
     assert (PLUGINS / "modules" / (stage + "_info.py")).is_file()
 
 
-@pytest.mark.parametrize("path", sorted(PLUGINS.glob("module_utils/*/model.py")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in BENT])
+def test_a_stage_parses_in_its_request_and_plans_in_its_model(stage):
+    runs = stages_of(door(stage))
+    assert runs
+    for each in runs:
+        assert each.noun == stage
+        assert each.parse.__module__ == "%smodule_utils.%s.request" % (PACKAGE, stage)
+        room = each.plan.__module__.split("module_utils.")[1].split(".")
+        # A backend may plan differently; what only comes and goes is planned as everything is.
+        assert (room[0], room[-1]) == (stage, "model") or room == ["core", "change"]
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_what_a_door_chooses_among_is_its_backends(name):
+    module = door(name)
+    chosen = [option for option in ("service", "driver") if "choices" in getattr(module, "SPEC", {}).get(option, {})]
+    assert bool(chosen) == hasattr(module, "BACKENDS")
+    for option in chosen:
+        assert module.SPEC[option]["choices"] == list(module.BACKENDS)
+
+
+@pytest.mark.parametrize(("option", "name"), [("network_service", "port"), ("volume_service", "volume")])
+def test_a_request_names_the_services_that_there_are(option, name):
+    assert door("instance").SPEC[option]["choices"] == list(door(name).BACKENDS)
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: "%s/%s" % (path.parent.name, path.stem))
 def test_a_model_reaches_nothing(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for each in reached(path):
+        tree = ast.parse(each.read_text())
+        assert set(outside(tree)) <= PURE, each
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("os", "os.path"):
+                assert ast.unparse(node) in {"os.path", *PATHS}, each
+            assert not (isinstance(node, ast.Call) and ast.unparse(node.func) in ("open", "print", "input")), each
+
+
+def reached(path):
+    """A file of module_utils with all of ours that it imports, however far."""
+    found, left = set(), [path]
+    while left:
+        each = left.pop()
+        if each not in found:
+            found.add(each)
+            left.extend(imports(each))
+    return found
+
+
+def outside(tree):
+    """The modules that are none of ours."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            assert {name.name.split(".")[0] for name in node.names} <= PURE
+            yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            assert node.module.split(".")[0] in PURE
+            yield node.module
+
+
+def test_what_thinks_and_touches_knows_no_door():
+    for path in UTILS.rglob("*.py"):
+        within = len(path.relative_to(PLUGINS).parts) - 1
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level <= within, path
+                assert node.level or "kvmstack" not in node.module, path
+            elif isinstance(node, ast.Import):
+                assert not any("kvmstack" in name.name for name in node.names), path
 
 
 def test_check_mode_is_read_in_one_line():
@@ -78,10 +178,23 @@ def test_check_mode_is_read_in_one_line():
     assert len([line for line in lines if "module.check_mode" in line]) == 1
 
 
-@pytest.mark.parametrize("path", sorted(PLUGINS.glob("action/*.py")), ids=lambda path: path.stem)
-def test_an_action_is_of_its_module(path):
-    assert "from ..modules import %s as door" % path.stem in path.read_text()
-    assert (PLUGINS / "modules" / path.name).is_file()
+def test_two_actions_are_for_all_doors_of_the_controller():
+    assert {path.stem for path in PLUGINS.glob("action/*.py")} == {"control", "cloud"}
+    redirects = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["plugin_routing"]["action"]
+    with_stage = {
+        name
+        for name in DOORS
+        if "def stage(module: AnsibleModule)" in (PLUGINS / "modules" / (name + ".py")).read_text()
+    }
+    assert set(redirects) == with_stage - ON_HOSTS | AWAITED
+    assert {name for name, entry in redirects.items() if entry["redirect"] == "kvmstack.launch.cloud"} == {"token"}
+    assert {entry["redirect"] for entry in redirects.values()} == {"kvmstack.launch.control", "kvmstack.launch.cloud"}
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_defaults_for_the_cloud_are_of_the_doors_that_take_one(name):
+    group = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["cloud"]
+    assert (name in group) == ("cloud" in getattr(door(name), "SPEC", {}))
 
 
 def test_the_shipped_folders_need_no_other():
@@ -122,7 +235,7 @@ def imports(path):
 
 
 def test_no_two_files_import_each_other_in_a_circle():
-    left = {path: set(imports(path)) for path in (PLUGINS / "module_utils").rglob("*.py")}
+    left = {path: set(imports(path)) for path in UTILS.rglob("*.py")}
     assert sum(map(len, left.values())) > len(left)
     while True:
         free = {path for path, needed in left.items() if not needed & set(left)}
@@ -130,7 +243,8 @@ def test_no_two_files_import_each_other_in_a_circle():
             break
         left = {path: needed for path, needed in left.items() if path not in free}
     assert not left, sorted(str(path.relative_to(PLUGINS)) for path in left)
-# Each table's one writer in record/; preview copies tables in memory, and revisions make them.
+
+
 # Each table's one writer in record/; a revision makes the identity in records. preview.py copies tables in memory only.
 WRITERS = {
     "records": None,
@@ -144,7 +258,7 @@ WRITERS = {
     "compute_nodes": "compute_nodes",
     "allocations": "allocations",
 }
-RECORD = PLUGINS / "module_utils/record"
+RECORD = UTILS / "record"
 STATEMENTS = {"insert", "update", "delete"}
 
 

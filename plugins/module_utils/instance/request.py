@@ -98,9 +98,9 @@ def _numbered(entry: dict[str, Any]) -> list[tuple[str, int]]:
     name, count = entry["name"], entry.get("count")
     if count is None:
         return [(checked_name(name, "instance"), 0)]
-    if not is_whole(count, 1) or count > MAX_COUNT:
+    if not is_whole(count, 1) or int(count) > MAX_COUNT:
         raise InvalidRequest("%s: count is %r, it must be a whole number from 1 to %d" % (name, count, MAX_COUNT))
-    return [(checked_name("%s-%d" % (name, index + 1), "instance"), index) for index in range(count)]
+    return [(checked_name("%s-%d" % (name, index + 1), "instance"), index) for index in range(int(count))]
 
 
 def _named(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:

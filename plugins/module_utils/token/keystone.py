@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import getpass
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,8 @@ def establish(params: dict[str, Any]) -> Identity:
     """Who launches. Refused, with Keystone's own words or the policy's, before anything is recorded."""
     request_id = params.get("request_id") or "req-%s" % uuid.uuid4()
     if params["identity"] == "none":
-        return replace(embedded_identity(params), request_id=request_id)
+        user = params.get("user_id") or getpass.getuser()
+        return replace(embedded_identity(params["project_id"], user), request_id=request_id)
     identity = replace(validate(connect({**params, "request_id": request_id})), request_id=request_id)
     check_project(identity, params["project_id"])
     policy.check(identity, params["action"], params["policy_file"])

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -77,10 +76,9 @@ class Identity:
         return "domain %s" % self.domain_id if self.scope == "domain" else "the whole system"
 
 
-def embedded_identity(params: dict[str, Any]) -> Identity:
-    """No identity service: whoever runs this may do everything, and is the account it runs as."""
-    user = params.get("user_id") or getpass.getuser()
-    return Identity("none", params["project_id"], user, ("admin",), params["project_id"], user)
+def embedded_identity(project_id: str, user: str) -> Identity:
+    """No identity service: whoever runs this may do everything."""
+    return Identity("none", project_id, user, ("admin",), project_id, user)
 
 
 def identity_of(token: dict[str, Any]) -> Identity:

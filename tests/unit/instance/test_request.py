@@ -43,6 +43,10 @@ def test_a_volume_with_a_size_is_the_instances_own():
     assert web.volumes[1]["delete_on_termination"] is False
 
 
+def test_a_count_may_be_text_as_templates_make_it():
+    assert [item.name for item in parse(request({**WEB, "count": "2"}))] == ["web-1", "web-2"]
+
+
 def test_absent_needs_only_names():
     assert [item.name for item in parse(request({"name": "web", "count": 2}, state="absent"))] == ["web-1", "web-2"]
 
@@ -76,6 +80,7 @@ def test_an_unknown_reference_is_that_instances_fault(entry, fault):
         pytest.param({"name": None}, "without a name", id="no name"),
         pytest.param({"count": 0}, "count is 0", id="count of 0"),
         pytest.param({"count": "many"}, "count is 'many'", id="count in words"),
+        pytest.param({"count": "1001"}, "count is '1001'", id="count too large"),
         pytest.param({"flavor": None}, "flavor is missing", id="no flavor"),
         pytest.param({"flavor": {"vcpus": 0, "ram": 1}}, "vcpus is 0", id="no CPU"),
         pytest.param({"flavor": {"vcpus": 1, "ram": -1}}, "ram is -1", id="negative RAM"),

@@ -17,6 +17,7 @@ from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import with_entry
 def test_nobody_is_asked(cloud, params):
     identity = establish({**params, "identity": "none"})
     assert (identity.identity, identity.user_id) == ("none", getpass.getuser())
+    assert establish({**params, "identity": "none", "user_id": "ada"}).user_id == "ada"
     assert cloud.stack.requests == []
 
 

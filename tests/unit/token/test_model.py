@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import getpass
-
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Refused
@@ -28,14 +26,10 @@ DOMAIN = {**TOKEN, "domain": {"id": "d1", "name": "Staff"}}
 SYSTEM = {**TOKEN, "system": {"all": True}}
 
 
-def test_without_an_identity_service_the_account_launches():
-    identity = embedded_identity({"project_id": "p", "user_id": None})
+def test_without_an_identity_service_who_launches_may_do_everything():
+    identity = embedded_identity("p", "ada")
     assert (identity.identity, identity.project_id, identity.roles) == ("none", "p", ("admin",))
-    assert identity.user_id == identity.user_name == getpass.getuser()
-
-
-def test_a_user_can_be_named():
-    assert embedded_identity({"project_id": "p", "user_id": "ada"}).user_id == "ada"
+    assert identity.user_id == identity.user_name == "ada"
 
 
 def test_a_project_s_token():

@@ -1,0 +1,114 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The filters at the end of a playbook: what people read."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.filter.report import failures, plan, table
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+
+PORT = {"fixed_ip": "10.0.0.9"}
+FLOATING = {"fixed_ip": "10.0.0.9", "network_info": {"floating_ip_address": "192.0.2.9"}}
+DATA, UNSIZED = {"name": "data", "size": 2}, {"name": "old", "size": None}
+WEB = {"name": "web", "uuid": "u1", "host": "c1", "status": "ACTIVE", "launched": True, "was_launched": True,
+       "action": "keep", "ports": [PORT], "volumes": [DATA]}  # fmt: skip
+NEW = {**WEB, "was_launched": False}
+REFUSED = {"name": "bad", "uuid": None, "status": "ERROR", "failed": True, "msg": "flavor huge is not known"}
+
+
+@pytest.mark.parametrize(
+    ("column", "document", "cell"),
+    [
+        pytest.param("name", WEB, "web", id="a key"),
+        pytest.param("size", WEB, "", id="a key that it has not"),
+        pytest.param("host", {**WEB, "host": None}, "", id="none"),
+        pytest.param("seconds", {"seconds": 0}, "0", id="zero"),
+        pytest.param("attempted_hosts", {"attempted_hosts": ["c1", "c2"]}, "c1, c2", id="a list"),
+        pytest.param("address", WEB, "10.0.0.9", id="an address"),
+        pytest.param("address", {"ports": [FLOATING]}, "10.0.0.9, 192.0.2.9", id="a floating address"),
+        pytest.param("address", {"ports": [{**PORT, "leaving": True}, {"fixed_ip": None}]}, "", id="no address"),
+        pytest.param("address", {"address": "c1"}, "c1", id="a row that is no instance"),
+        pytest.param("volumes", {"volumes": [DATA, UNSIZED]}, "data 2 GiB, old ? GiB", id="volumes"),
+        pytest.param("volumes", {"volumes": [{**DATA, "leaving": True}]}, "", id="a volume that leaves"),
+        pytest.param("fault", REFUSED, "flavor huge is not known", id="this run's failure"),
+        pytest.param("fault", {"fault": "no host"}, "no host", id="the record's fault"),
+    ],
+)
+def test_a_cell(column, document, cell):
+    assert table([document], [column]) == [column.upper(), cell]
+
+
+def test_columns_are_aligned_and_lines_not_padded():
+    assert table([WEB, REFUSED], ["name", "host", "fault"]) == [
+        "NAME  HOST  FAULT",
+        "web   c1",
+        "bad         flavor huge is not known",
+    ]
+
+
+def test_a_table_of_nothing_has_its_heading():
+    assert table([], ["name", "host"]) == ["NAME  HOST"]
+    assert table([WEB], []) == ["", ""]
+
+
+def test_columns_given_as_text_are_refused_and_not_taken_apart():
+    with pytest.raises(InvalidRequest, match="columns: 'name,host' is not a list"):
+        table([WEB], "name,host")
+
+
+@pytest.mark.parametrize(
+    ("document", "state", "word"),
+    [
+        pytest.param(NEW, "present", "create", id="it was no instance before"),
+        pytest.param({**NEW, "actions": {"port": ["create"]}}, "present", "create", id="whatever is made of it"),
+        pytest.param({"name": "web", "launched": True}, "present", "keep", id="not accepted yet, but known"),
+        pytest.param(WEB, "present", "keep", id="as it is"),
+        pytest.param({**WEB, "actions": {"port": [], "schedule": ["keep"]}}, "present", "keep", id="no part changes"),
+        pytest.param({**WEB, "action": "update"}, "present", "change (metadata)", id="only the record changes"),
+        pytest.param({**WEB, "action": "update", "actions": {"port": ["create"], "network": ["create"],
+                                                             "volume": ["update"], "image": ["create"]}},
+                     "present", "change (networks, volumes, root disk)", id="parts change, each kind once"),
+        pytest.param({**WEB, "actions": {"domain": ["update"]}}, "present", "change (guest)", id="the guest changes"),
+        pytest.param(WEB, "absent", "destroy", id="it goes"),
+        pytest.param({"name": "web", "uuid": None}, "absent", "keep", id="it is not there"),
+        pytest.param(REFUSED, "present", "refuse", id="it is refused"),
+        pytest.param(REFUSED, "absent", "refuse", id="its end is refused"),
+    ],
+)  # fmt: skip
+def test_what_is_planned(document, state, word):
+    heading, line, _sums = plan([document], state)
+    start = heading.index("PLAN")
+    assert line[start : start + len(word) + 1].rstrip() == word
+
+
+def test_a_plan_ends_with_its_sums():
+    *_lines, sums = plan([NEW, REFUSED, WEB, {**WEB, "action": "update"}])
+    assert sums == "1 to create, 1 to change, 1 as they are, 1 refused"
+    assert "flavor huge is not known" in _lines[2]
+
+
+def test_a_plan_of_nothing():
+    assert plan([]) == ["NAME  PLAN  HOST  ADDRESS  VOLUMES  REASON", ""]
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "line"),
+    [
+        pytest.param(WEB, "ACTIVE", None, id="as it should be"),
+        pytest.param(REFUSED, "ACTIVE", "bad is ERROR: flavor huge is not known", id="refused"),
+        pytest.param({**WEB, "failed": True, "msg": "cannot grow"}, "ACTIVE", "web is ACTIVE: cannot grow",
+                     id="it runs, and what was asked failed"),
+        pytest.param({**WEB, "status": "ERROR", "fault": "no host"}, "ACTIVE", "web is ERROR: no host", id="a fault"),
+        pytest.param({**WEB, "status": "BUILD"}, "ACTIVE", "web is BUILD: not finished; run again", id="unfinished"),
+        pytest.param(WEB, "DELETED", "web is ACTIVE: not finished; run again", id="still there"),
+    ],
+)  # fmt: skip
+def test_failures(document, status, line):
+    assert failures([document], status) == ([line] if line else [])
+
+
+def test_failures_of_some_and_of_nothing():
+    assert failures([WEB, REFUSED, WEB], "ACTIVE") == ["bad is ERROR: flavor huge is not known"]
+    assert failures([], "ACTIVE") == []

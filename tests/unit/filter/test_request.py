@@ -1,0 +1,80 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The filters that part a request; what they refuse is not shown, as it may hold secrets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.kvmstack.launch.plugins.filter.request import images_asked, public_request, user_data
+
+SECRET = "#cloud-config: hidden"
+WEB = {"name": "web", "count": 2, "image": "demo", "user_data": SECRET}
+DB = {"name": "db", "image": "demo", "volumes": [{"name": "data", "size": 1, "image": "backup"}]}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        pytest.param([WEB, DB], [{"name": "web", "count": 2, "image": "demo"}, DB], id="without user_data"),
+        pytest.param([{"name": 7, "count": "two"}], [{"name": 7, "count": "two"}], id="what is wrong is for the stage"),
+        pytest.param([], [], id="nothing"),
+    ],
+)
+def test_public_request(entries, expected):
+    assert public_request(entries) == expected
+
+
+@pytest.mark.parametrize(
+    ("entries", "documents", "expected"),
+    [
+        pytest.param([WEB, DB], None, {"web-1": SECRET, "web-2": SECRET}, id="of every instance that an entry is"),
+        pytest.param([{**WEB, "count": "2"}], None, {"web-1": SECRET, "web-2": SECRET}, id="a count given as text"),
+        pytest.param([WEB, DB], [{"name": "web-2"}], {"web-2": SECRET}, id="only of a host's own"),
+        pytest.param([WEB], [{"name": "db"}], None, id="a host without any"),
+        pytest.param([WEB], [], None, id="a host without instances"),
+        pytest.param([{**DB, "user_data": ""}], None, {"db": ""}, id="an empty one is one"),
+        pytest.param([DB, {"name": "x", "count": "two"}], None, None, id="what is wrong of others is for the stage"),
+        pytest.param([], None, None, id="nothing"),
+    ],
+)
+def test_user_data(entries, documents, expected):
+    assert user_data(entries, documents) == (json.dumps(expected) if expected else "")
+
+
+def test_user_data_of_a_name_that_makes_no_sense():
+    with pytest.raises(AnsibleFilterError, match="web: count is 'two', it must be a whole number from 1"):
+        user_data([DB, {**WEB, "count": "two"}])
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        pytest.param([WEB, DB], ["demo", "backup"], id="of instances and volumes, each once"),
+        pytest.param([{"name": "web", "volumes": None}, {"name": "db", "image": None}], [], id="none is named"),
+        pytest.param([{"image": 7, "volumes": ["data", {"image": ["x"]}]}, DB], ["demo", "backup"],
+                     id="what is wrong is for the stage"),
+        pytest.param([], [], id="nothing"),
+    ],
+)  # fmt: skip
+def test_images_asked(entries, expected):
+    assert images_asked(entries) == expected
+
+
+@pytest.mark.parametrize("part", [public_request, user_data, images_asked])
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        pytest.param(json.dumps([WEB]), "launch_instances: is not a list", id="text, as -e gives it"),
+        pytest.param(WEB, "launch_instances: is not a list", id="one instance without a list"),
+        pytest.param(None, "launch_instances: is not a list", id="null"),
+        pytest.param([DB, SECRET], r"launch_instances\[1\]: is not a mapping", id="a bad one among good ones"),
+    ],
+)
+def test_what_is_no_request_is_refused_in_words(part, entries, message):
+    with pytest.raises(AnsibleFilterError, match=message) as refusal:
+        part(entries)
+    assert "hidden" not in str(refusal.value)

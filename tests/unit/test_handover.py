@@ -1,0 +1,304 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is left of Jinja between the stages, made by Ansible itself from the real playbooks and role (templating.py)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import chap
+
+ROOT = Path(__file__).parents[2]
+
+WEB = {"name": "web", "uuid": "u1", "status": "BUILD", "host": "c1", "attempted_hosts": [], "volumes": []}
+DB = {**WEB, "name": "db", "uuid": "u2", "host": "c2"}
+GONE = {**WEB, "name": "old", "uuid": "u3", "host": "left"}
+FAILED = {**WEB, "name": "bad", "uuid": "u4", "host": "c3", "failed": True, "msg": "no", "status": "ERROR"}
+SETTLED = {**WEB, "name": "done", "uuid": "u5", "host": "c4", "settled": True, "status": "ACTIVE"}
+COMPUTE = {"compute": {"c1": {"ansible_host": "192.0.2.1"}, "c2": {}}}
+CENTRAL = {**COMPUTE, "ovn_central": {"ovn": {"ansible_host": "192.0.2.9"}}}
+LOCAL = {"compute": {"here": {"ansible_connection": "local"}}}
+NODE = {"name": "c1", "vcpus": 4}
+DOMAIN = {"kind": "domain", "id": "u1", "name": "web", "host": "c1", "problem": "orphan"}
+PORT = {"kind": "port", "id": "p1", "name": "nic", "host": None, "problem": "orphan", "instance_uuid": "u1",
+        "network": "private"}  # fmt: skip
+GLANCE = {"url": "https://glance/v2/images/42/file"}
+
+
+def travelling(*documents, **more):
+    """What localhost has registered in the middle of a run."""
+    return {"localhost": {"launch": {"instances": documents}, **more}}
+
+
+def audited(*found):
+    return {"localhost": {"launch_audit": {"found": found}}}
+
+
+def answers(questions, **environment):
+    """What Ansible makes of the questions, in one process."""
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"), **environment}
+    environment.pop("ANSIBLE_CONFIG", None)
+    command = [sys.executable, str(ROOT / "tests/unit/templating.py")]
+    done = subprocess.run(
+        command, input=json.dumps(questions), capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+ACCEPT = ("launch", "Accept the request", "Instance", "localhost")
+PLACE = ("launch", "Choose hosts and bind ports")
+BUILD = ("launch", "Build on the chosen hosts", "Build", "c1")
+CONCLUDE = ("launch", "Write the outcome")
+REPORT = ("launch", "Report")
+FAIL = (*REPORT, "Fail if anything is not as requested")
+PORTS = (*PLACE, "Port", "localhost")
+LEFT = (*CONCLUDE, "Port", "localhost")
+OUTCOME = (*CONCLUDE, "Instance update", "localhost")
+CLOSE = ("destroy", "Take back what is left, and close the record")
+ASKED = ("launch", "Accept the request", "Host")
+OVN = (PORTS, "{{ _launch_ovn }}")
+IMAGES = "{{ _launch_image_definitions }}"
+SECRET = "{{ _launch_image_endpoint ~ _launch_image_token }}"
+MAKES = {"domain": {"status": "ACTIVE"}}
+BUILT = {"launch_built": {"hosts": [NODE]}}
+BROKEN = {"launch_built": {"failed": True}}
+DESTROY = ("destroy", "Accept the request", "Instance", "localhost")
+
+# Which plays of a playbook are for whom: those whose hosts are a template.
+HOSTS = {
+    "nothing is accepted yet": ("launch", {}, COMPUTE, {}, [[], ["localhost"], [], ["localhost"]]),
+    "new instances": ("launch", travelling(WEB, DB), COMPUTE, {}, [[], ["localhost"], ["c1", "c2"], ["localhost"]]),
+    "beside one that failed and one that is settled":
+        ("launch", travelling(FAILED, SETTLED, WEB), COMPUTE, {}, [[], ["localhost"], ["c1"], ["localhost"]]),
+    "one on a host that left the inventory":
+        ("launch", travelling(GONE), COMPUTE, {}, [[], ["localhost"], ["left"], ["localhost"]]),
+    "all failed or settled": ("launch", travelling(FAILED, SETTLED), COMPUTE, {}, [[], [], [], []]),
+    "no instance at all": ("launch", travelling(), COMPUTE, {}, [[], [], [], []]),
+    "hosts that nobody has asked": (
+        "launch", travelling(launch_hosts={"hosts": [{"name": "c1", "age": 5}, {"name": "c2"}]}), COMPUTE, {},
+        [["c2"], [], [], []],
+    ),
+    "the task of the hosts was skipped":
+        ("launch", travelling(launch_hosts={"skipped": True}), COMPUTE, {}, [[], [], [], []]),
+    "destroy, nothing accepted": ("destroy", {}, COMPUTE, {}, [[]]),
+    "destroy": ("destroy", travelling(WEB, FAILED, {**DB, "host": None}), COMPUTE, {}, [["c1"]]),
+    "an audit, nothing found yet": ("audit", {}, COMPUTE, {}, [[]]),
+    "an audit repairs nothing by itself": ("audit", audited(DOMAIN, PORT), COMPUTE, {}, [[]]),
+    "nor when it is told not to": ("audit", audited(DOMAIN), COMPUTE, {"launch_repair": "false"}, [[]]),
+    "it repairs where something is": ("audit", audited(DOMAIN, PORT), COMPUTE, {"launch_repair": "true"}, [["c1"]]),
+    "OVN's own hosts": ("prepare", {}, CENTRAL, {}, [["ovn"]]),
+    "OVN on the first compute host": ("prepare", {}, COMPUTE, {}, [["c1"]]),
+    "an inventory without groups": ("prepare", {}, {}, {}, [[]]),
+}  # fmt: skip
+
+# What a template is in a task's variables: (where, template, registered, inventory, extra, value).
+VALUES = {
+    "the action of a launch": (ACCEPT, "{{ _launch_action }}", {}, {}, {}, "create"),
+    "of a destroy": (DESTROY, "{{ _launch_action }}", {}, {}, {}, "delete"),
+    "the project without an identity service": (ACCEPT, "{{ _launch_project_id }}", {}, {}, {}, "default"),
+    "a project from -e": (ACCEPT, "{{ _launch_project_id }}", {}, {}, {"launch_project_id": "p"}, "p"),
+    "the token's project": (
+        ACCEPT, "{{ _launch_project_id }} {{ _launch_request_id }}",
+        {"localhost": {"launch_token": {"project_id": "q", "request_id": "req-1"}}}, {}, {}, "q req-1"),
+    "no request of a service": (ACCEPT, "{{ _launch_request_id }}", {}, {}, {}, ""),
+    "images by definition": (ACCEPT, IMAGES, {}, {}, {"launch_images": {"demo": GLANCE}},
+                             {"demo": GLANCE}),
+    "images of a service": (
+        ACCEPT, IMAGES, {"localhost": {"launch_image_info": {"images": [GLANCE, {"url": "b"}]}}},
+        {}, {"launch_image_service": "glance", "launch_instances": [{"image": "demo", "volumes": [{"image": "data"}]}]},
+        {"demo": GLANCE, "data": {"url": "b"}},
+    ),
+    "a destroy asks for no images": (
+        DESTROY, IMAGES, {"localhost": {"launch_image_info": {"skipped": True}}},
+        {}, {"launch_image_service": "glance", "launch_instances": [{"image": "demo"}]}, {},
+    ),
+    "OVN on its own host": (*OVN, {}, CENTRAL, {},
+                            {"northbound": "tcp:192.0.2.9:6641"}),
+    "OVN on the first compute host": (*OVN, {}, COMPUTE, {},
+                                      {"northbound": "tcp:192.0.2.1:6641"}),
+    "OVN on a host whose name is its address": (
+        *OVN, {}, {"compute": {"c2": {}}}, {}, {"northbound": "tcp:c2:6641"}),
+    "OVN where Ansible runs": (*OVN, {}, LOCAL, {},
+                               {"northbound": "unix:/run/ovn/ovnnb_db.sock"}),
+    "OVN without any group": (*OVN, {}, {}, {},
+                              {"northbound": "unix:/run/ovn/ovnnb_db.sock"}),
+    "OVN on a host that left the inventory": (
+        *OVN, {}, {}, {"launch_compute_hosts": ["left"]},
+        {"northbound": "tcp:left:6641"}),
+    "OVN where the user says": (
+        *OVN, {}, CENTRAL,
+        {"launch_ovn": {"northbound": "ssl:192.0.2.7:6641", "private_key": "/key"}},
+        {"northbound": "ssl:192.0.2.7:6641", "private_key": "/key"}),
+    "OVN with a key only": (*OVN, {}, CENTRAL,
+                            {"launch_ovn": {"private_key": "/key"}},
+                            {"northbound": "tcp:192.0.2.9:6641", "private_key": "/key"}),
+    "what hosts answered that nobody had asked": (
+        (*PLACE, "Schedule", "localhost"), "{{ _launch_answers }}",
+        {**travelling(launch_hosts={"hosts": [{"name": name} for name in ("c1", "c2", "left")]}),
+         "c1": {"launch_host_info": {"hosts": [NODE]}}, "c2": {"launch_host_info": {"failed": True}}},
+        COMPUTE, {}, [NODE]),
+    "no answers when no one was asked": ((*PLACE, "Schedule", "localhost"), "{{ _launch_answers }}",
+                                         travelling(launch_hosts={"skipped": True}), COMPUTE, {}, []),
+    "ports are bound of what was scheduled": (PORTS, "{{ _launch_documents }}",
+                                              travelling(WEB), COMPUTE, {}, [WEB]),
+    "a host's slice": (BUILD, "{{ _launch_slice }}", travelling(WEB, DB, {**FAILED, "host": "c1"}), COMPUTE, {}, [WEB]),
+    "a host's user data": (
+        BUILD, "{{ launch_instances | kvmstack.launch.user_data(_launch_slice) }}", travelling(WEB, DB), COMPUTE,
+        {"launch_instances": [{"name": "web", "user_data": "one"}, {"name": "db", "user_data": "two"}]},
+        '{"web": "one"}'),
+    "a host needs no token for files": (BUILD, SECRET,
+                                        travelling({**WEB, "image": GLANCE}), COMPUTE, {}, ""),
+    "the image service of its slice": (
+        BUILD, "{{ _launch_image_endpoint }}", travelling({**DB, "image": {"url": "x"}}, {**WEB, "image": GLANCE}),
+        COMPUTE, {"launch_image_service": "glance"}, "https://glance/v2"),
+    "none where it boots from a volume": (BUILD, SECRET,
+                                          travelling({**WEB, "image": None}), COMPUTE,
+                                          {"launch_image_service": "glance"}, ""),
+    "none to destroy": (("destroy", "Take down on the hosts", "Build", "c1"),
+                        SECRET, travelling({**WEB, "image": GLANCE}),
+                        COMPUTE, {"launch_image_service": "glance"}, ""),
+    "no passwords for local volumes": (BUILD, "{{ _launch_volume_secrets }}", travelling(WEB), COMPUTE, {}, {}),
+    "what the hosts have built": (
+        LEFT, "{{ _launch_documents }}",
+        {**travelling(WEB), "c1": {"launch_built": {"instances": [{**WEB, **MAKES}]}}}, COMPUTE, {},
+        [{**WEB, **MAKES}]),
+    "what they have said of their room": (
+        (*CONCLUDE, "Host", "localhost"), "{{ _launch_nodes }}",
+        {**travelling(WEB, DB, GONE), "c1": BUILT, "c2": BROKEN},
+        COMPUTE, {}, [NODE]),
+    "what they have said in a survey": (
+        ("survey", "Record what they said", "Host", "localhost"), "{{ _launch_nodes }}",
+        {"c1": {"launch_host_info": {"hosts": [NODE]}}}, COMPUTE, {}, [NODE]),
+    "ports are made": (PORTS, "{{ _launch_state }}", {}, {}, {}, "present"),
+    "then those are taken back that guests let go of": (LEFT, "{{ _launch_state }}",
+                                                        {}, {}, {}, "absent"),
+    "whatever -e says of the state": (
+        LEFT, "{{ _launch_state }} {{ launch_state }}", {}, {}, {"launch_state": "present"}, "absent present"),
+    "the record is of what is to be": (OUTCOME, "{{ launch_state }}", {}, {}, {},
+                                       "present"),
+    "a destroy's record too": ((*CLOSE, "Instance update", "localhost"),
+                               "{{ launch_state }}", {}, {}, {}, "absent"),
+    "what failed": ((*FAIL, "localhost"), "{{ _launch_failures }}",
+                    travelling(FAILED, SETTLED), {}, {}, ["bad is ERROR: no"]),
+    "what is left of a destroy": (
+        (*CLOSE, FAIL[-1], "localhost"),
+        "{{ _launch_failures }}", travelling(SETTLED), {}, {}, ["done is ACTIVE: not finished; run again"]),
+    "what is": (
+        (*REPORT, "Report", "localhost"), "{{ _launch_table }}", travelling(SETTLED), {},
+        {"launch_report_columns": ["name", "status"], "ansible_check_mode": False}, ["NAME  STATUS", "done  ACTIVE"]),
+    "what would be": ((*REPORT, "Report", "localhost"), "{{ _launch_table[-1] }}", travelling(SETTLED, FAILED), {},
+                      {"ansible_check_mode": True}, "1 to create, 1 refused"),
+}  # fmt: skip
+
+# Whether a task runs: (where, registered, inventory, extra, whether).
+CONDITIONS = {
+    "a service's images are asked for": (("launch", "Accept the request", "Image info"), {}, {},
+                                         {"launch_image_service": "glance"}, True),
+    "definitions need no asking": (("launch", "Accept the request", "Image info"), {}, {}, {}, False),
+    "nor does a destroy": (("destroy", "Accept the request", "Image info"), {}, {}, {"launch_image_service": "glance"},
+                           False),
+    "hosts matter where something is to be built": (ASKED, travelling(WEB), {}, {}, True),
+    "and not where all is there": (ASKED, travelling({**WEB, "status": "ACTIVE"}), {}, {},
+                                   False),
+    "nor to destroy": (("destroy", "Accept the request", "Host"), travelling(WEB), {}, {}, False),
+    "nothing new of hosts": (
+        (*PLACE, "Host"), travelling(WEB, launch_hosts={"hosts": [{"name": "c1", "age": 1}]}), COMPUTE, {}, False),
+    "hosts that built have said something": ((*CONCLUDE, "Host"),
+                                             {**travelling(WEB), "c1": BUILT}, COMPUTE, {},
+                                             True),
+    "hosts that failed have not": ((*CONCLUDE, "Host"), {**travelling(WEB), "c1": BROKEN},
+                                   COMPUTE, {}, False),
+    "a run without failures": (FAIL, travelling(SETTLED), {},
+                               {"ansible_check_mode": False}, False),
+    "a run with one": (FAIL, travelling(SETTLED, FAILED), {},
+                       {"ansible_check_mode": False}, True),
+    "a plan does not fail": (FAIL, travelling(FAILED), {},
+                             {"ansible_check_mode": True}, False),
+    "volumes hold data": (("audit", "Repair the compute hosts", "Volume"), {}, {}, {"launch_repair": "true"}, False),
+    "they go when that is said": (("audit", "Repair the compute hosts", "Volume"), {}, {},
+                                  {"launch_repair_volumes": "true"}, True),
+    "orphaned ports go": (("audit", "Repair the network", "Port"), audited(PORT), {}, {"launch_repair": "yes"}, True),
+    "there are none": (("audit", "Repair the network", "Port"), audited(DOMAIN), {}, {"launch_repair": "yes"}, False),
+    "no repair is asked for": (("audit", "Repair the network", "Port"), audited(PORT), {}, {}, False),
+}  # fmt: skip
+
+
+def question(playbook, registered, inventory, extra, where=None):
+    return {
+        "playbook": playbook + ".yml",
+        "registered": registered,
+        "inventory": inventory,
+        "extra": extra,
+        "asked": where,
+    }
+
+
+@pytest.fixture(scope="module")
+def answered():
+    """The answers to all questions, by their titles: one process is faster than many."""
+    questions = {title: question(name, *rest[:3]) for title, (name, *rest) in HOSTS.items()}
+    for title, ((name, *where), template, *rest) in VALUES.items():
+        questions["value: " + title] = question(name, *rest[:3], [*where, template])
+    for title, ((name, *where), *rest) in CONDITIONS.items():
+        questions["condition: " + title] = question(name, *rest[:3], [*where, "localhost"])
+    return dict(zip(questions, answers(list(questions.values()))))
+
+
+def templates_of(playbook):
+    """Where in the list of a playbook's plays those are whose hosts are a template."""
+    order = {"launch": [1, 2, 3, 4], "destroy": [1], "audit": [2], "prepare": [0]}
+    return order[playbook]
+
+
+@pytest.mark.parametrize("title", HOSTS)
+def test_a_play_is_for_the_hosts_that_have_something_to_do(title, answered):
+    playbook, *_rest, expected = HOSTS[title]
+    plays = answered[title]["value"]
+    assert [plays[index][1] for index in templates_of(playbook)] == expected
+
+
+@pytest.mark.parametrize("title", VALUES)
+def test_a_task_gets(title, answered):
+    assert answered["value: " + title] == {"value": VALUES[title][-1]}
+
+
+@pytest.mark.parametrize("title", CONDITIONS)
+def test_a_task_runs_if(title, answered):
+    assert answered["condition: " + title] == {"value": CONDITIONS[title][-1]}
+
+
+def test_every_attempt_is_for_the_same_hosts(answered):
+    plays = answered["new instances"]["value"][2:-1]
+    assert len(plays) == 9
+    assert plays[:3] == plays[3:6] == plays[6:]
+
+
+def test_the_passwords_of_a_hosts_volumes(tmp_path):
+    chap.save(str(tmp_path), "v1", "hidden")
+    chap.save(str(tmp_path), "v3", "another host's")
+    mine = {**WEB, "volumes": [{"name": "local"}, {"volume_id": None}, {"volume_id": "v1"}, {"volume_id": "v2"}]}
+    registered = travelling(mine, {**DB, "volumes": [{"volume_id": "v3"}]})
+    extra = {"launch_volume_service": "cinder", "launch_private_path": str(tmp_path)}
+    playbook, *where = BUILD
+    one = question(playbook, registered, COMPUTE, extra, [*where, "{{ _launch_volume_secrets }}"])
+    none = {**one, "registered": travelling(WEB)}
+    assert answers([one, none]) == [{"value": {"v1": "hidden"}}, {"value": {}}]
+
+
+@pytest.mark.parametrize(("form", "lines"), [("yaml", True), ("json", False)])
+def test_a_table_is_one_text_where_ansible_keeps_its_lines(form, lines):
+    playbook, *where = (*REPORT, "Report", "localhost", "{{ _launch_prints_lines }}")
+    asked = question(playbook, travelling(), {}, {}, where)
+    assert answers([asked], ANSIBLE_CALLBACK_RESULT_FORMAT=form) == [{"value": lines}]
+
+
+def test_repair_that_is_neither_asked_for_nor_not_is_refused_in_words():
+    [answer] = answers([question("audit", audited(DOMAIN), COMPUTE, {"launch_repair": "maybe"})])
+    assert "launch_repair: 'maybe' is not true or false" in answer["error"]
