@@ -241,9 +241,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import run
 from ..module_utils.core.specs import CLOUD, NORTHBOUND, REQUIRED, STATE, listed
-from ..module_utils.port import model, neutron, neutron_plan, ovn, request
+from ..module_utils.port import model, request
+from ..module_utils.port.neutron import backend as neutron
+from ..module_utils.port.neutron import model as neutron_model
+from ..module_utils.port.ovn import backend as ovn
 
-BACKENDS = {"ovn": (ovn.connect, model.plan), "neutron": (neutron.connect, neutron_plan.plan)}
+BACKENDS = {"ovn": (ovn.connect, model.plan), "neutron": (neutron.connect, neutron_model.plan)}
 PAIR = {"ip_address": REQUIRED, "mac_address": {"type": "str"}}
 PORT = {
     **dict.fromkeys(("id", "name", "instance_uuid"), REQUIRED),

@@ -76,7 +76,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import CLOUD, NORTHBOUND
-from ..module_utils.port import neutron, ovn
+from ..module_utils.port.neutron import backend as neutron
+from ..module_utils.port.ovn import backend as ovn
 
 BACKENDS = {"ovn": ovn.connect, "neutron": neutron.connect}
 SPEC = {

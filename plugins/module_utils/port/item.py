@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, NamedTuple
 
 from ..core.names import tap_name
-from .network import Network
-from .security import Group
+from ..network.model import Network
+from ..network.security import Group
 
 # What a result repeats of the item, and what it adds to it. `id` is ours, `port_id` the service's.
 ASKED = (

@@ -10,11 +10,11 @@ from typing import Any, Iterator, Mapping
 
 from ..core.change import Change
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
-from . import network as networks
-from . import security
+from ..network import model as networks
+from ..network import security
+from ..network.model import Network
+from ..network.security import Group
 from .item import Request, definition, result
-from .network import Network
-from .security import Group
 
 # Written beside an item in diffs when what is there is not as it was made.
 _DRIFT = "changed by someone else"

@@ -13,12 +13,12 @@ from typing import Any, Callable, Mapping
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..core.errors import InvalidRequest
-from . import network as networks
-from . import security
+from ..network import model as networks
+from ..network import security
+from ..network.model import Network
+from ..network.security import Group
 from .item import Definitions, Pair, Request
-from .network import Network
-from .neutron_floating import is_address
-from .security import Group
+from .neutron.floating import is_address
 
 
 def parse(params: Mapping[str, Any]) -> list[Request]:

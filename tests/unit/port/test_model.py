@@ -10,8 +10,11 @@ from itertools import islice
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
-from ansible_collections.kvmstack.launch.plugins.module_utils.port import network, ovn_rows, request, security
+from ansible_collections.kvmstack.launch.plugins.module_utils.network import model as network
+from ansible_collections.kvmstack.launch.plugins.module_utils.network import security
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import request
 from ansible_collections.kvmstack.launch.plugins.module_utils.port.model import Current, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import rows
 
 MAC = "fa:16:3e:00:00:01"
 
@@ -308,7 +311,7 @@ def test_absent(current, action):
 def test_a_rule_is_an_acl(rule, acl):
     groups = {"web": [rule], "my-db": []}
     group = wanted(port(), groups=groups)[0].definitions.groups["web"]
-    made_acls = ["%s %s" % (acl.direction, acl.match) for acl in ovn_rows.group_acls(group)]
+    made_acls = ["%s %s" % (acl.direction, acl.match) for acl in rows.group_acls(group)]
     assert acl in made_acls
     assert security.read_group("web", group.definition()) == group
 
@@ -349,7 +352,7 @@ def test_everything_may_leave_unless_a_rule_speaks_of_leaving(rules, open_egress
 
 def test_a_port_that_names_no_group_is_in_neutrons_default_one():
     (item,) = made(port())
-    matches = {acl.match for acl in ovn_rows.group_acls(item.security_groups[0])}
+    matches = {acl.match for acl in rows.group_acls(item.security_groups[0])}
     assert matches == {
         "inport == @kvmstack_sg_default && ip4",
         "inport == @kvmstack_sg_default && ip6",
@@ -368,7 +371,7 @@ def test_a_port_that_names_no_group_is_in_neutrons_default_one():
 )
 def test_the_default_deny_holds_for_every_port_with_security(said, groups):
     (item,) = made(port(**said))
-    assert ovn_rows.port_groups(item) == groups
+    assert rows.port_groups(item) == groups
 
 
 @pytest.mark.parametrize(
@@ -381,13 +384,13 @@ def test_the_default_deny_holds_for_every_port_with_security(said, groups):
     ],
 )
 def test_the_port_group_of_a_group_has_a_name_that_ovn_knows_and_no_other_group_has(group, name):
-    assert ovn_rows.group_name(group) == name
+    assert rows.group_name(group) == name
 
 
 def test_dhcp_options():
-    row = ovn_rows.dhcp_columns(private(dns=["10.0.0.53", "10.0.0.54"], domain="lab.test"))
+    row = rows.dhcp_columns(private(dns=["10.0.0.53", "10.0.0.54"], domain="lab.test"))
     mac = row["options"].pop("server_mac")
-    assert mac == ovn_rows.dhcp_columns(private())["options"]["server_mac"]
+    assert mac == rows.dhcp_columns(private())["options"]["server_mac"]
     assert row["cidr"] == "10.20.0.0/24"
     assert row["options"] == {
         "server_id": "10.20.0.1",
@@ -397,8 +400,8 @@ def test_dhcp_options():
         "dns_server": "{10.0.0.53, 10.0.0.54}",
         "domain_name": '"lab.test"',
     }
-    assert "router" not in ovn_rows.dhcp_columns(private(gateway=None))["options"]
-    assert ovn_rows.dhcp_columns(private(dhcp=False)) is None
+    assert "router" not in rows.dhcp_columns(private(gateway=None))["options"]
+    assert rows.dhcp_columns(private(dhcp=False)) is None
 
 
 def test_giving_out_addresses_is_not_quadratic():

@@ -9,17 +9,18 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
-from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, neutron_rows, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, request
 from ansible_collections.kvmstack.launch.plugins.module_utils.port.item import ADDED, ASKED, Pair
-from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron_floating import Floating, held_by
-from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron_model import (
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron import rows
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron.floating import Floating, held_by
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron.item import (
     Current,
     Group,
     Network,
     Port,
     Subnet,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron_plan import plan, user_asks
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron.model import plan, user_asks
 from ansible_collections.kvmstack.launch.tests.unit.port.fake_neutron import identity
 
 MAC = "fa:16:3e:00:00:01"
@@ -372,7 +373,7 @@ ROW = {
 
 
 def row_port(**fields):
-    return neutron_rows.port({**ROW, **fields}, {PRIVATE.id: PRIVATE}, {"g1": DEFAULT, "g2": WEB}, [])
+    return rows.port({**ROW, **fields}, {PRIVATE.id: PRIVATE}, {"g1": DEFAULT, "g2": WEB}, [])
 
 
 def test_a_row_is_a_port():
@@ -402,7 +403,7 @@ def test_what_a_row_says_of_itself(fields, told):
 
 def test_what_a_new_port_is_made_of():
     change = planned(asked(host="c1", availability_zone="north", fixed_ip="10.20.0.9", security_groups=["web"]))
-    body = neutron_rows.created(change.wanted, change.after, bind=True)
+    body = rows.created(change.wanted, change.after, bind=True)
     assert body == {
         "name": "web",
         "description": "kvmstack:" + identity("web"),
@@ -415,10 +416,10 @@ def test_what_a_new_port_is_made_of():
         "fixed_ips": [{"ip_address": "10.20.0.9"}],
         "security_groups": ["g2"],
     }
-    unbound = neutron_rows.created(change.wanted, change.after, bind=False)
+    unbound = rows.created(change.wanted, change.after, bind=False)
     assert set(body) - set(unbound) == {"project_id", "binding:host_id"}
     silent = planned(asked(port_security=False))
-    body = neutron_rows.created(silent.wanted, silent.after, bind=True)
+    body = rows.created(silent.wanted, silent.after, bind=True)
     assert body["port_security_enabled"] is False
     assert not {"security_groups", "fixed_ips", "binding:host_id"} & set(body)
 
@@ -428,5 +429,5 @@ def test_what_a_new_port_is_made_of():
 )
 def test_whose_a_network_is(project, roles, own):
     row = {"id": "n", "name": "n", "project_id": project, "dns_domain": "lab.test."}
-    made = neutron_rows.network(row, [], "p", roles)
+    made = rows.network(row, [], "p", roles)
     assert (made.own, made.domain, made.port_security) == (own, "lab.test", True)

@@ -20,10 +20,12 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     LaunchError,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, ovn, ovn_schema, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn.schema import SCHEMA
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import backend as ovn
 from ansible_collections.kvmstack.launch.plugins.modules import port as door
 
-SCHEMA = "/usr/share/ovn/ovn-nb.ovsschema"
+SCHEMA_FILE = "/usr/share/ovn/ovn-nb.ovsschema"
 SILENT = dict.fromkeys(("host", "mac_address", "fixed_ip", "security_groups", "port_security"))
 TLS = dict.fromkeys(("private_key", "certificate", "ca_certificate"))
 WEB = {"web": [{"protocol": "tcp", "port": 80}]}
@@ -108,9 +110,9 @@ def find(server, **narrow):
 
 
 def test_the_declared_schema_is_the_servers():
-    with open(SCHEMA, encoding="utf-8") as file:
+    with open(SCHEMA_FILE, encoding="utf-8") as file:
         real = json.load(file)["tables"]
-    for table, declared in ovn_schema.SCHEMA["tables"].items():
+    for table, declared in SCHEMA["tables"].items():
         assert declared["isRoot"] == real[table].get("isRoot", False)
         for column, kind in declared["columns"].items():
             assert bare(kind["type"]) == bare(real[table]["columns"][column]["type"]), (table, column)
@@ -368,7 +370,8 @@ def test_two_controllers_end_as_if_one_came_after_the_other(northbound, monkeypa
 
 RACER = """
 import json, os, sys, time
-from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, ovn, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import backend as ovn
 
 mine, theirs = sys.argv[1:]
 sweep = ovn.Writer.sweep

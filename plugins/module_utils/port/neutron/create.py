@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Callable
 
-from ..core.change import Change
-from ..core.errors import Conflict
-from . import neutron_rows as rows
-from .neutron_model import Port, label
-from .neutron_plan import user_asks
-from .neutron_view import View
+from ...core.change import Change
+from ...core.errors import Conflict
+from . import rows
+from .item import Port, label
+from .model import user_asks
+from .view import View
 
 
 def make(view: View, change: Change, update: Callable) -> Port:

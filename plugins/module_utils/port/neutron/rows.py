@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
-from .item import Pair, Request
-from .neutron_floating import Floating, held_by
-from .neutron_model import Group, Network, Port, Subnet, own_pairs, sorted_groups
-from .neutron_names import mark, marked
+from ..item import Pair, Request
+from .floating import Floating, held_by
+from .item import Group, Network, Port, Subnet, own_pairs, sorted_groups
+from .names import mark, marked
 
 Row = Mapping[str, Any]
 

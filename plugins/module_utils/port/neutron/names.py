@@ -7,8 +7,8 @@ from __future__ import annotations
 import uuid
 from typing import Any, Iterable
 
-from ..core.errors import Conflict, NotFound
-from ..core.names import MARK
+from ...core.errors import Conflict, NotFound
+from ...core.names import MARK
 
 
 def chosen(kind: str, text: str, known: Iterable[tuple[str, str, Any]]) -> Any:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..core.change import Change
-from ..core.errors import Conflict, InvalidRequest, LaunchError
-from .item import Pair, Request
-from .network import derived_mac
-from .neutron_floating import settled_floating
-from .neutron_model import Current, Group, Network, Port, own_pairs, sorted_groups
-from .neutron_names import chosen
+from ...core.change import Change
+from ...core.errors import Conflict, InvalidRequest, LaunchError
+from ...network.model import derived_mac
+from ..item import Pair, Request
+from .floating import settled_floating
+from .item import Current, Group, Network, Port, own_pairs, sorted_groups
+from .names import chosen
 
 
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:

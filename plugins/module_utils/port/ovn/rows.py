@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from ..core.names import MARK
-from .model import Port
-from .network import Network, derived_mac
-from .security import Group, Rule
+from ...core.names import MARK
+from ...network.model import Network, derived_mac
+from ...network.security import Group, Rule
+from ..model import Port
 
 # neutron's priorities (neutron/common/ovn/constants.py).
 DROP_PRIORITY, ALLOW_PRIORITY = 1001, 1002

@@ -7,11 +7,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..core.change import Change
-from .item import Definitions
-from .model import Port
-from .network import Network
-from .ovn_rows import (
+from ...core.change import Change
+from ...network.model import Network
+from ...network.security import DEFAULT, Group
+from ..item import Definitions
+from ..model import Port
+from .rows import (
     DROP_GROUP,
     dhcp_columns,
     drop_acls,
@@ -25,8 +26,7 @@ from .ovn_rows import (
     port_groups,
     switch_name,
 )
-from .ovn_view import View, acl_of
-from .security import DEFAULT, Group
+from .view import View, acl_of
 
 
 class Writer:

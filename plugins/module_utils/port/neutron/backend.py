@@ -9,16 +9,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable, Mapping
 
-from ..core.change import Change
-from ..core.errors import LaunchError, NotFound, Unavailable
-from ..core.together import side_by_side
-from ..token.session import connect as connect_cloud
-from . import neutron_rows as rows
-from .neutron_create import make
-from .neutron_floating import Floating
-from .neutron_model import Current, Port, label
-from .neutron_names import mark
-from .neutron_view import View
+from ...core.change import Change
+from ...core.errors import LaunchError, NotFound, Unavailable
+from ...core.together import side_by_side
+from ...token.session import connect as connect_cloud
+from . import rows
+from .create import make
+from .floating import Floating
+from .item import Current, Port, label
+from .names import mark
+from .view import View
 
 # Seconds between two looks at the ports' status, from the first to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0

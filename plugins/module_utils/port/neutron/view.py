@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable
 
-from ..core.errors import InvalidRequest, NotFound
-from ..core.together import at_once
-from . import neutron_rows as rows
-from .item import Request
-from .neutron_floating import Floating, is_address, stray
-from .neutron_model import Current, Group, Network, Port
-from .neutron_names import is_id, mark
+from ...core.errors import InvalidRequest, NotFound
+from ...core.together import at_once
+from ..item import Request
+from . import rows
+from .floating import Floating, is_address, stray
+from .item import Current, Group, Network, Port
+from .names import is_id, mark
 
 
 class View:

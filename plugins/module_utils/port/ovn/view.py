@@ -9,11 +9,12 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any, Iterable
 
-from ..core.errors import Conflict, LaunchError
-from .item import Request
-from .model import Current, Port
-from .network import Network, read_network
-from .ovn_rows import (
+from ...core.errors import Conflict, LaunchError
+from ...network.model import Network, read_network
+from ...network.security import Group, read_group
+from ..item import Request
+from ..model import Current, Port
+from .rows import (
     DROP_GROUP,
     Acl,
     dhcp_columns,
@@ -28,7 +29,6 @@ from .ovn_rows import (
     port_groups,
     switch_name,
 )
-from .security import Group, read_group
 
 
 class View:

@@ -9,13 +9,13 @@ import os
 import time
 from typing import Any, Callable, Mapping
 
-from ..core.change import Change
-from ..core.errors import InvalidRequest, MissingLibrary, Unavailable
-from .item import Request
-from .model import Port, plan
-from .ovn_schema import SCHEMA
-from .ovn_view import View
-from .ovn_write import Writer
+from ...core.change import Change
+from ...core.errors import InvalidRequest, MissingLibrary, Unavailable
+from ...network.ovn.schema import SCHEMA
+from ..item import Request
+from ..model import Port, plan
+from .view import View
+from .write import Writer
 
 # Seconds: until the server speaks; until it has sent what we asked for; for a transaction with its retries.
 CONNECT_TIMEOUT, DUMP_TIMEOUT, COMMIT_TIMEOUT = 4, 60, 60

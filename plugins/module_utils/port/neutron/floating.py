@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from ..core.errors import Conflict, InvalidRequest, NotFound
-from .item import Request
-from .neutron_names import chosen
+from ...core.errors import Conflict, InvalidRequest, NotFound
+from ..item import Request
+from .names import chosen
 
 
 @dataclass(frozen=True)
