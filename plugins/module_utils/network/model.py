@@ -1,18 +1,20 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a network is, and which of its addresses a port may have."""
+"""What a network and a security group are, and every rule about how they come to be, change and go."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
-from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
-from typing import Any, Container, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from ipaddress import IPv4Address, ip_network
+from typing import Any, Container, Iterator, Mapping
 
-from ..core.errors import Exhausted, InvalidRequest
+from ..core.change import Change
+from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name
+from .addresses import NetworkFull, checked_address, checked_cidr, checked_host
+from .security import DEFAULT, Group
 
 OPTIONS = {
     "cidr": {"type": "str", "required": True},
@@ -28,23 +30,21 @@ OPTIONS = {
     "port_security": {"type": "bool", "default": True},
 }
 
+# The two kinds of things that this stage makes.
+NETWORK, SECURITY_GROUP = "network", "security_group"
+# Written beside an item in diffs when what is there is not as it was made.
+DRIFT = "changed by someone else"
+
 _DOMAIN = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
-_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
-
-
-class NetworkFull(Exhausted):
-    """A network has no address left: no other host has one either."""
-
-    abort = True
 
 
 @dataclass(frozen=True)
 class Network:
     """A network as its definition says; all addresses are text.
 
-    port_security is what a port gets that does not say. `intact` is false when what the backend holds
+    port_security is what a port gets that does not say. `in_sync` is false when what the backend holds
     is not what it would write for this definition.
     """
 
@@ -58,7 +58,7 @@ class Network:
     dhcp: bool = True
     domain: str | None = None
     port_security: bool = True
-    intact: bool = True
+    in_sync: bool = True
 
     @property
     def server(self) -> str | None:
@@ -69,48 +69,48 @@ class Network:
 
     def definition(self) -> str:
         """The definition as one text, from which read_network() makes the network again."""
-        return json.dumps({k: v for k, v in asdict(self).items() if k not in ("name", "intact")}, sort_keys=True)
+        return json.dumps({k: v for k, v in asdict(self).items() if k not in ("name", "in_sync")}, sort_keys=True)
 
 
 def read_network(name: str, definition: str) -> Network:
     """The network whose definition() this is."""
-    said = json.loads(definition)
-    return Network(name=name, **{**said, "dns": tuple(said["dns"])})
+    fields = json.loads(definition)
+    return Network(name=name, **{**fields, "dns": tuple(fields["dns"])})
 
 
-def define_network(name: str, said: dict[str, Any], no_gateway: bool) -> Network:
+def define_network(name: str, options: dict[str, Any], no_gateway: bool) -> Network:
     """The network of these options (checked for type by OPTIONS); InvalidRequest if they make no sense.
 
     Without a gateway in the options it is the first address, as neutron does; no_gateway says that there is none.
     """
     checked_name(name, "network")
-    cidr = _cidr(said["cidr"])
-    gateway = None if no_gateway else said["gateway"] or str(cidr[1])
-    pool = said["allocation_pool"] or {"start": str(cidr[1]), "end": str(cidr[-2])}
-    if said["domain"] and not _DOMAIN.fullmatch(said["domain"]):
-        raise InvalidRequest("domain %r is not a domain name" % said["domain"])
-    if not 576 <= said["mtu"] <= 65535:
-        raise InvalidRequest("mtu %d is not within 576 and 65535" % said["mtu"])
-    first, last = (_host(cidr, pool[end], "allocation_pool.%s" % end) for end in ("start", "end"))
+    cidr = checked_cidr(options["cidr"])
+    gateway = None if no_gateway else options["gateway"] or str(cidr[1])
+    pool = options["allocation_pool"] or {"start": str(cidr[1]), "end": str(cidr[-2])}
+    if options["domain"] and not _DOMAIN.fullmatch(options["domain"]):
+        raise InvalidRequest("domain %r is not a domain name" % options["domain"])
+    if not 576 <= options["mtu"] <= 65535:
+        raise InvalidRequest("mtu %d is not within 576 and 65535" % options["mtu"])
+    first, last = (checked_host(cidr, pool[end], "allocation_pool.%s" % end) for end in ("start", "end"))
     if first > last:
         raise InvalidRequest("allocation_pool ends (%s) before it starts (%s)" % (last, first))
     return Network(
         name=name,
         cidr=str(cidr),
-        gateway=gateway and str(_host(cidr, gateway, "gateway")),
+        gateway=gateway and str(checked_host(cidr, gateway, "gateway")),
         first=str(first),
         last=str(last),
-        dns=tuple(str(_address(server, "dns")) for server in said["dns"]),
-        mtu=said["mtu"],
-        dhcp=said["dhcp"],
-        domain=said["domain"],
-        port_security=said["port_security"],
+        dns=tuple(str(checked_address(server, "dns")) for server in options["dns"]),
+        mtu=options["mtu"],
+        dhcp=options["dhcp"],
+        domain=options["domain"],
+        port_security=options["port_security"],
     )
 
 
 def check_fixed_ip(network: Network, fixed_ip: str) -> None:
     """Raise InvalidRequest unless a port of this network may have this address."""
-    _host(ip_network(network.cidr), fixed_ip, "fixed_ip")
+    checked_host(ip_network(network.cidr), fixed_ip, "fixed_ip")
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
         if fixed_ip == address:
             raise InvalidRequest("fixed_ip %s is the address of network %s's %s" % (fixed_ip, network.name, what))
@@ -133,55 +133,165 @@ def free_addresses(network: Network, taken: Container[str]) -> Iterator[str]:
     )
 
 
-def derived_mac(seed: str, taken: Container[str] = (), prefix: str = "fa:16:3e") -> str:
-    """A MAC address that follows from the seed, and from a counter while it is taken."""
-    for counter in range(1 << 24):
-        digest = hashlib.sha256(("%s/%d" % (seed, counter)).encode()).hexdigest()
-        mac = "%s:%s:%s:%s" % (prefix, digest[0:2], digest[2:4], digest[4:6])
-        if mac not in taken:
-            return mac
-    raise NetworkFull("no MAC address is left for %s" % seed)
+@dataclass(frozen=True)
+class Item:
+    """A network or a security group as it is or is to be.
+
+    One that is not kept goes when the last port leaves it. record_id is the record of instances that it was first made
+    for. ports are some of those that use it, groups those whose rules speak of it.
+    """
+
+    definition: Network | Group
+    keep: bool = True
+    record_id: str | None = None
+    ports: tuple[str, ...] = field(default=(), compare=False)
+    groups: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def kind(self) -> str:
+        return NETWORK if isinstance(self.definition, Network) else SECURITY_GROUP
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def in_sync(self) -> bool:
+        return self.definition.in_sync
+
+    def to_result(self) -> dict[str, Any]:
+        """The item as the user gets it."""
+        known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
+        return {**known, **described(self.definition)}
+
+    def as_text(self) -> str:
+        """The item for a diff."""
+        shown = {**self.to_result(), **({} if self.in_sync else {DRIFT: True})}
+        return json.dumps(shown, indent=2, sort_keys=True) + "\n"
 
 
-def checked_mac(mac: str) -> str:
-    """The MAC address in lower case; InvalidRequest unless one machine can have it."""
-    mac = mac.lower()
-    if not _MAC.fullmatch(mac) or int(mac[1], 16) & 1 or mac == "00:00:00:00:00:00":
-        raise InvalidRequest("mac_address %r is not one machine's: write it like fa:16:3e:00:00:01" % mac)
-    return mac
+@dataclass(frozen=True)
+class Request:
+    """A network or a security group that is asked for. Without a definition it is one that is there.
+
+    `fault` says why it makes no sense.
+    """
+
+    kind: str
+    name: str
+    definition: Network | Group | None = None
+    keep: bool = True
+    record_id: str | None = None
+    fault: LaunchError | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        return key_of(self.kind, self.name)
+
+    def to_result(self) -> dict[str, Any]:
+        """What is known of an item that was not made."""
+        known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
+        return {**known, **(described(self.definition) if self.definition else {})}
 
 
-def checked_ip(address: str) -> str:
-    """The address as it is usually written; InvalidRequest unless it is one."""
-    return str(_address(address, "fixed_ip"))
+@dataclass(frozen=True)
+class Current:
+    """What is there, by key. A LaunchError stands for what is not ours to touch.
+
+    held maps a network's name to its addresses in use, and each to the port that has it.
+    """
+
+    items: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def _cidr(text: str) -> IPv4Network:
-    """The network of a CIDR, with room for a gateway and a guest."""
-    try:
-        cidr = ip_network(text)
-    except ValueError as error:
-        raise InvalidRequest("cidr %r: %s; write it like 10.20.0.0/24" % (text, error)) from error
-    if cidr.version != 4:
-        raise InvalidRequest("cidr %s: IPv6 is not supported yet" % cidr)
-    if cidr.prefixlen > 30:
-        raise InvalidRequest("cidr %s has no room for a gateway and a guest: use /30 or larger" % cidr)
-    return cidr
+def key_of(kind: str, name: str) -> str:
+    """What an item is known by: networks and groups have names of their own."""
+    return "%s/%s" % (kind, name)
 
 
-def _host(cidr: IPv4Network, text: str, what: str) -> Any:
-    """An address that a machine on this network can have."""
-    address = _address(text, what)
-    if address not in cidr:
-        raise InvalidRequest("%s %s is outside %s" % (what, address, cidr))
-    if address in (cidr.network_address, cidr.broadcast_address):
-        kind = "network" if address == cidr.network_address else "broadcast"
-        raise InvalidRequest("%s %s is the %s address of %s" % (what, address, kind, cidr))
-    return address
+def described(definition: Network | Group) -> dict[str, Any]:
+    """The fields of a result that a definition tells."""
+    if isinstance(definition, Group):
+        return {"rules": [rule.words() for rule in definition.rules]}
+    names = ("cidr", "gateway", "mtu", "dhcp", "domain", "port_security")
+    pool = {"start": definition.first, "end": definition.last}
+    return {**{name: getattr(definition, name) for name in names}, "dns": list(definition.dns), "allocation_pool": pool}
 
 
-def _address(text: str, what: str) -> Any:
-    try:
-        return ip_address(text)
-    except ValueError as error:
-        raise InvalidRequest("%s %r is not an IP address" % (what, text)) from error
+def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
+    """Pair every item that is asked for with the one that exists."""
+    going = _going(wanted, current) if state == "absent" else set()
+    changes = []
+    for request in wanted:
+        before = current.items.get(request.key)
+        error = request.fault or (before if isinstance(before, LaunchError) else None)
+        if error is not None:
+            changes.append(Change(request, None, None, error))
+            continue
+        try:
+            after = _settled(request, before, current) if state == "present" else _removed(before, going)
+        except LaunchError as reason:
+            changes.append(Change(request, before, before, reason))
+            continue
+        changes.append(Change(request, before, after))
+    return changes
+
+
+def _settled(request: Request, before: Item | None, current: Current) -> Item:
+    """The item as it is to be: as defined, else as it is there, else neutron's default group."""
+    definition = request.definition or (before and before.definition)
+    if definition is None and request.key == key_of(SECURITY_GROUP, "default"):
+        definition = DEFAULT
+    if definition is None:
+        raise NotFound("%s %s is neither defined nor there: define it" % (request.kind.replace("_", " "), request.name))
+    if before is not None and isinstance(definition, Network):
+        _check_network(definition, before, current.held.get(request.name, {}))
+    if isinstance(definition, Group):
+        for remote in sorted(definition.remotes):
+            there = current.items.get(key_of(SECURITY_GROUP, remote))
+            if isinstance(there, LaunchError):
+                raise there
+    return Item(
+        definition=replace(definition, in_sync=True),
+        keep=request.keep or bool(before and before.keep),
+        record_id=(before and before.record_id) or request.record_id,
+    )
+
+
+def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> None:
+    """Conflict if the network's ports stand in the way of its new definition."""
+    there = before.definition
+    if there.cidr != network.cidr and before.ports:
+        raise Conflict(
+            "network %s is %s and cannot become %s while it has ports (%s): remove them, or define a network of "
+            "another name" % (network.name, there.cidr, network.cidr, ", ".join(before.ports))
+        )
+    for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
+        if address not in (there.gateway, there.server) and address in held:
+            raise Conflict(
+                "network %s: the %s's address %s belongs to port %s" % (network.name, what, address, held[address])
+            )
+
+
+def _going(wanted: list[Request], current: Current) -> set[str]:
+    """The names of the groups that can go together: no port uses them, nor the rules of a group that stays."""
+    asked = {request.name: current.items.get(request.key) for request in wanted if request.kind == SECURITY_GROUP}
+    going = {name for name, item in asked.items() if isinstance(item, Item) and not item.ports}
+    while True:
+        staying = {name for name in going if set(asked[name].groups) - going - {name}}
+        if not staying:
+            return going
+        going -= staying
+
+
+def _removed(before: Item | None, going: set[str]) -> None:
+    """Conflict if something uses the item."""
+    if before is None:
+        return
+    what = "%s %s" % (before.kind.replace("_", " "), before.name)
+    if before.ports:
+        raise Conflict("%s is used by ports, %s: remove them first" % (what, ", ".join(before.ports)))
+    users = sorted(set(before.groups) - going - {before.name})
+    if users:
+        raise Conflict("%s is used by the rules of %s: change or remove these first" % (what, ", ".join(users)))

@@ -47,11 +47,11 @@ EGRESS = tuple(Rule("egress", ethertype) for ethertype in ("IPv4", "IPv6"))
 
 @dataclass(frozen=True)
 class Group:
-    """A security group. `intact` is false when what the backend holds is not what it would write for these rules."""
+    """A security group. `in_sync` is false when what the backend holds is not what it would write for these rules."""
 
     name: str
     rules: tuple[Rule, ...]
-    intact: bool = True
+    in_sync: bool = True
 
     @property
     def remotes(self) -> set:

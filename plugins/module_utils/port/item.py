@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, NamedTuple
+from typing import Any, NamedTuple
 
+from ..core.errors import LaunchError
 from ..core.names import tap_name
 from ..network.model import Network
-from ..network.security import Group
+from ..network.request import Definitions
 
 # What a result repeats of the item, and what it adds to it. `id` is ours, `port_id` the service's.
 ASKED = (
@@ -25,6 +26,7 @@ ASKED = (
     "port_security",
     "allowed_address_pairs",
     "floating_ip",
+    "record_id",
 )
 ADDED = ("port_id", "status", "tap", "cidr", "gateway", "dns", "mtu", "dhcp", "domain", "up")
 ADDED += ("floating_ip_address", "adopted")
@@ -38,19 +40,12 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Definitions:
-    """The networks and security groups that a request defines, by name."""
-
-    networks: Mapping[str, Network] = field(default_factory=dict)
-    groups: Mapping[str, Group] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Request:
     """A port as it is asked for; None means not mentioned.
 
     network, port and security_groups are names or, where the backend has any, ids. floating_ip is True (from the only
     external network), False (none), or the name or id of an external network, an address or a floating IP's id.
+    record_id is the record of instances that the port belongs to. `fault` says why the request makes no sense.
     """
 
     id: str
@@ -66,7 +61,9 @@ class Request:
     allowed_address_pairs: tuple[Pair, ...] | None = None
     floating_ip: str | bool | None = None
     availability_zone: str | None = None
+    record_id: str | None = None
     definitions: Definitions = field(default=Definitions(), repr=False, compare=False)
+    fault: LaunchError | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -75,7 +72,7 @@ class Request:
     def to_result(self) -> dict[str, Any]:
         """What is known of a port that was not made."""
         network = self.definitions.networks.get(str(self.network))
-        return result(self, **(definition(network) if network else {}))
+        return result(self, **(definition(network) if isinstance(network, Network) else {}))
 
 
 def definition(network: Network) -> dict[str, Any]:

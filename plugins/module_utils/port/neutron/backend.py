@@ -39,7 +39,8 @@ class Neutron:
 
     def read(self, wanted: list[Any]) -> Current:
         """What is there, as far as the wanted ports are concerned."""
-        current = self.view.current(wanted, self.params.get("state", "present"))
+        sound = [request for request in wanted if request.fault is None]
+        current = self.view.current(sound, self.params.get("state", "present"))
         self.ports = dict(current.ports)
         return current
 

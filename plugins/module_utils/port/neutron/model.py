@@ -12,7 +12,7 @@ from typing import Any
 
 from ...core.change import Change
 from ...core.errors import Conflict, InvalidRequest, LaunchError
-from ...network.model import derived_mac
+from ...network.addresses import derived_mac
 from ..item import Pair, Request
 from .floating import settled_floating
 from .item import Current, Group, Network, Port, own_pairs, sorted_groups
@@ -24,6 +24,9 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     changes = []
     given: dict[str, str] = {}
     for request in wanted:
+        if request.fault is not None:
+            changes.append(Change(request, None, None, request.fault))
+            continue
         before = current.ports.get(request.key)
         try:
             _check_ours(request, before)

@@ -4,167 +4,159 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import time
+from dataclasses import replace
 from typing import Any, Callable, Mapping
+from uuid import UUID
 
 from ...core.change import Change
-from ...core.errors import InvalidRequest, MissingLibrary, Unavailable
-from ...network.ovn.schema import SCHEMA
+from ...core.errors import NotFound, Unavailable
+from ...network.ovn import northbound
+from ...network.ovn.conditions import address_conditions, definition_conditions, marked, named
+from ...network.ovn.rows import DROP_GROUP, group_name
+from ...network.request import Definitions
 from ..item import Request
-from ..model import Port, plan
-from .view import View
+from ..model import Current, Port, plan
+from .vacated import Vacated, vacated
+from .view import View, has_addresses, network_of, port_groups_of
 from .write import Writer
 
-# Seconds: until the server speaks; until it has sent what we asked for; for a transaction with its retries.
-CONNECT_TIMEOUT, DUMP_TIMEOUT, COMMIT_TIMEOUT = 4, 60, 60
+# The options of a query by the key of the mark that they are about: the first that is given selects.
+NARROWING = {"instance_uuids": "instance_uuid", "names": "port_name", "networks": "network"}
 
 
-class Northbound:
-    """What is in the northbound, and the way to change it."""
+class Ports:
+    """What is in the northbound of the ports that are asked for, and the way to change them."""
 
-    def __init__(self, params: Mapping[str, Any], link: Any, commit: Callable):
+    def __init__(self, params: Mapping[str, Any], link: northbound.Northbound):
         self.state = params.get("state", "present")
         self.link = link
-        self.commit = commit
         self.wanted: list[Request] = []
+        self.joined: set[str] = set()
+        self.seen: set[str] = set()
 
-    def read(self, wanted: list[Request]) -> Any:
+    def read(self, wanted: list[Request]) -> Current:
         """What is there, as far as the wanted ports are concerned."""
-        self.wanted = wanted
-        with self.link.lock:
-            return View(self.link.idl.tables).current(wanted)
+        self.wanted = [request for request in wanted if request.fault is None]
+        current = self.link.steady(lambda: self.look().current(self.wanted))
+        self.seen = {name for name, network in current.networks.items() if network is not None}
+        return current
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes in one transaction; the ports as they now are, or why one could not be made."""
         if not changes:
             return {}
-        command = Apply(self.link.idl.tables, self.wanted, self.state, {change.key for change in changes})
-        self.commit(command)
+        command = Apply(self, {change.key for change in changes})
+        self.link.commit(command.prepare)
         return command.result
 
     def find(self, params: Mapping[str, Any]) -> list[Port]:
         """Our ports, of these instances, names and networks; None does not narrow."""
-        with self.link.lock:
-            ports = View(self.link.idl.tables).ports()
-        for option, value in (
-            ("instance_uuids", lambda port: port.instance_uuid),
-            ("names", lambda port: port.name),
-            ("networks", lambda port: port.network.name),
-        ):
+        self.link.replicate(lambda tables, asked: _of_query(tables, params))
+        ports = View(self.link.tables, {}).ports()
+        for option, field in (("instance_uuids", "instance_uuid"), ("names", "name")):
             if params[option] is not None:
-                ports = [port for port in ports if value(port) in params[option]]
+                ports = [port for port in ports if getattr(port, field) in params[option]]
+        if params["networks"] is not None:
+            ports = [port for port in ports if port.network.name in params["networks"]]
         return sorted(ports, key=lambda port: (port.name, port.id))
+
+    def look(self) -> View:
+        """The view of this moment, with the port groups that the ports are really in."""
+        while True:
+            self.link.replicate(self._conditions)
+            members = self._members()
+            if members.keys() <= self.joined:
+                return View(self.link.tables, members)
+            self.joined |= members.keys()
+
+    def _members(self) -> dict[str, set[UUID]]:
+        """The port groups that the ports of the request are members of, and these."""
+        ids = {request.id for request in self.wanted}
+        uuids = [row.uuid for row in self.link.tables["Logical_Switch_Port"].rows.values() if row.name in ids]
+        members: dict[str, set[UUID]] = {}
+        found = self.link.select(
+            [
+                {
+                    "table": "Port_Group",
+                    "where": [["ports", "includes", ["set", [["uuid", str(uuid)]]]]],
+                    "columns": ["name"],
+                }
+                for uuid in uuids
+            ]
+        )
+        for uuid, rows in zip(uuids, found):
+            for row in rows:
+                members.setdefault(row["name"], set()).add(uuid)
+        return members
+
+    def _conditions(self, tables: Any, asked: Mapping[str, list]) -> dict[str, list]:
+        """The rows that the request concerns: its own ports, and where an address is given out all of that network."""
+        ids = {request.id: request for request in self.wanted}
+        rows = [row for row in tables["Logical_Switch_Port"].rows.values() if row.name in ids]
+        networks = {str(request.network) for request in self.wanted} | set(map(network_of, rows))
+        groups = {DROP_GROUP, group_name("default"), *self.joined}
+        for request in self.wanted:
+            groups.update(map(group_name, request.security_groups or ()))
+        for row in rows:
+            groups |= port_groups_of(row)
+        addressed = {row.name for row in rows if has_addresses(row)}
+        crowded = set()
+        if self.link.is_connected and self.state == "present":
+            crowded = {str(request.network) for request in self.wanted if request.id not in addressed}
+        addresses = address_conditions(tables, crowded, asked["Logical_Switch_Port"])
+        ports = named(ids) + addresses.pop("Logical_Switch_Port")
+        return {**definition_conditions(tables, networks, groups), **addresses, "Logical_Switch_Port": ports}
 
 
 class Apply:
-    """The command in the transaction: plan anew from what is there, and write that.
+    """What is written: planned anew from what is there each time, and of that the changes with these keys."""
 
-    ovsdbapp runs it again when a row that it verified has changed meanwhile, as when another controller was quicker;
-    so no two can give out the same address.
-    """
-
-    def __init__(self, tables: Any, wanted: list[Request], state: str, keys: set):
-        self.tables = tables
-        self.wanted = wanted
-        self.state = state
+    def __init__(self, ports: Ports, keys: set[str]):
+        self.ports = ports
         self.keys = keys
         self.result: dict[str, Any] = {}
 
-    def run_idl(self, txn: Any) -> None:
-        """Fill the transaction."""
-        view = View(self.tables)
-        writer = Writer(txn, view)
-        self.result = {}
-        for change in plan(self.wanted, view.current(self.wanted), self.state):
-            if change.key not in self.keys:
-                continue
-            if change.error is not None:
-                self.result[change.key] = change.error
-            elif change.after is None and change.before is not None:
-                writer.remove(change.before)
-            elif change.after is not None:
-                self.result[change.key] = change.after
+    def prepare(self) -> Callable:
+        """Plan; return what fills the transaction."""
+        view = self.ports.look()
+        # A network that is only defined is not made here.
+        wanted = [replace(request, definitions=Definitions()) for request in self.ports.wanted]
+        changes = [each for each in plan(wanted, view.current(wanted), self.ports.state) if each.key in self.keys]
+        errors = {change.key: self._error(change) for change in changes if change.error is not None}
+        self.result = {**{change.key: change.after for change in changes if change.after is not None}, **errors}
+        changes = [change for change in changes if change.error is None]
+        left = vacated(view, changes, self.ports.link.select)
+        return lambda txn: self._fill(Writer(txn, view), changes, left)
+
+    @staticmethod
+    def _fill(writer: Writer, changes: list[Change], left: Vacated) -> None:
+        """Write the changes."""
+        for change in changes:
+            if change.after is not None:
                 writer.put(change)
-        writer.sweep()
+            elif change.before is not None:
+                writer.remove(change.before)
+        writer.sweep(left)
 
-    def post_commit(self, txn: Any) -> None:
-        """Part of ovsdbapp's command: there is nothing to do afterwards."""
-
-
-def connect(params: Mapping[str, Any]) -> Northbound:
-    """Replicate the part of the northbound that SCHEMA names; Unavailable when it does not answer in time."""
-    endpoint = params["northbound"]
-    _check_endpoint(endpoint, params)
-    try:
-        from ovs import poller, stream
-        from ovs.db import idl
-        from ovsdbapp import exceptions
-        from ovsdbapp.backend.ovs_idl import connection, transaction
-    except ImportError as error:
-        raise MissingLibrary("ovsdbapp") from error
-    for name in ("ovs", "ovsdbapp"):
-        # Its complaints would reach stderr; what matters is raised.
-        logging.getLogger(name).addHandler(logging.NullHandler())
-    if "ssl:" in endpoint:
-        stream.Stream.ssl_set_private_key_file(params["private_key"])
-        stream.Stream.ssl_set_certificate_file(params["certificate"])
-        stream.Stream.ssl_set_ca_cert_file(params["ca_certificate"])
-    helper = idl.SchemaHelper(None, SCHEMA)
-    helper.register_all()
-    database = idl.Idl(endpoint, helper)
-    _await_contents(database, poller.Poller, endpoint)
-    link = connection.Connection(database, COMMIT_TIMEOUT)
-    link.start()
-
-    def commit(command: Apply) -> None:
-        """Run the command in a transaction of its own."""
-        work = transaction.Transaction(link, link, COMMIT_TIMEOUT, check_error=True, log_errors=False)
-        work.add(command)
-        try:
-            work.commit()
-        except (RuntimeError, exceptions.TimeoutException) as error:
-            raise Unavailable(
-                "the OVN northbound %s did not take the transaction, nothing of it is written: %s" % (endpoint, error)
-            ) from error
-
-    return Northbound(params, link, commit)
+    def _error(self, change: Change) -> Exception:
+        """Why a port cannot be made: a later run makes one whose network went a moment ago."""
+        network = change.wanted.network
+        if isinstance(change.error, NotFound) and network in self.ports.seen:
+            return Unavailable("%s; what was there went at this moment with its last port: run it again" % change.error)
+        return change.error
 
 
-def _check_endpoint(endpoint: str, params: Mapping[str, Any]) -> None:
-    """InvalidRequest unless the endpoint can be connected to."""
-    for remote in endpoint.split(","):
-        if remote.partition(":")[0] not in ("unix", "tcp", "ssl"):
-            raise InvalidRequest(
-                "northbound %r: write unix:/run/ovn/ovnnb_db.sock, tcp:ADDRESS:6641 or ssl:ADDRESS:6641" % endpoint
-            )
-    if "ssl:" in endpoint:
-        for option in ("private_key", "certificate", "ca_certificate"):
-            if not params.get(option):
-                raise InvalidRequest("northbound %s needs %s" % (endpoint, option))
-            if not os.access(params[option], os.R_OK):
-                raise InvalidRequest("%s %s cannot be read" % (option, params[option]))
+def connect(params: Mapping[str, Any]) -> Ports:
+    """The ports of a northbound."""
+    return Ports(params, northbound.connect(params))
 
 
-def _await_contents(database: Any, new_poller: Callable, endpoint: str) -> None:
-    """Wait until the contents are here. The IDL itself would try for ever."""
-    started = time.monotonic()
-    while not database.run() and not database.has_ever_connected():
-        asked = database.state in (
-            database.IDL_S_DATA_MONITOR_REQUESTED,
-            database.IDL_S_DATA_MONITOR_COND_REQUESTED,
-            database.IDL_S_DATA_MONITOR_COND_SINCE_REQUESTED,
-        )
-        left = started + (DUMP_TIMEOUT if asked else CONNECT_TIMEOUT) - time.monotonic()
-        if left <= 0:
-            database.close()
-            raise Unavailable(
-                "the OVN northbound %s does not answer: see that its ovsdb-server runs and that this is its "
-                "address (6641 is usual; 6642 is the southbound), reachable from here and with the right TLS files"
-                % endpoint
-            )
-        waiting = new_poller()
-        database.wait(waiting)
-        waiting.timer_wait(int(left * 1000) + 1)
-        waiting.block()
+def _of_query(tables: Any, params: Mapping[str, Any]) -> dict[str, list]:
+    """The ports of a query and the networks that they are on; without a filter all."""
+    narrow = [(key, params[option]) for option, key in NARROWING.items() if params[option] is not None]
+    if not narrow:
+        everything = ("Logical_Switch", "Logical_Switch_Port", "DHCP_Options")
+        return {table: [True] if table in everything else [] for table in tables}
+    rows = tables["Logical_Switch_Port"].rows.values()
+    conditions = definition_conditions(tables, {network_of(row) for row in rows}, ())
+    return {**conditions, "Logical_Switch_Port": marked(*narrow[0])}

@@ -1,0 +1,84 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which rows of the northbound a request concerns, as conditions of OVSDB's monitor (ovsdb-server(7)).
+
+A table's clauses are OR-ed. They follow from what is replicated so far: what a row refers to is asked for once that row
+is here. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable
+from uuid import UUID
+
+from .rows import group_name, mark, remote_key, switch_name
+
+# By table.
+Conditions = "dict[str, list[Any]]"
+
+
+def named(names: Iterable[str]) -> list[Any]:
+    """The rows of these names."""
+    return [["name", "==", name] for name in sorted(set(names))]
+
+
+def marked(key: str, values: Iterable[str]) -> list[Any]:
+    """The rows whose mark of this key has one of these values."""
+    return [["external_ids", "includes", ["map", [[mark(key), value]]]] for value in sorted(set(values))]
+
+
+def identified(uuids: Iterable[UUID]) -> list[Any]:
+    """The rows of these UUIDs."""
+    return [["_uuid", "==", ["uuid", str(uuid)]] for uuid in sorted(set(uuids))]
+
+
+def referenced(row: Any, column: str) -> list[UUID]:
+    """The UUIDs in a column. The IDL's own accessor leaves out those whose rows are not replicated."""
+    return row._data[column].as_list() if row._data is not None else []
+
+
+def definition_conditions(tables: Any, networks: Iterable[str], port_groups: Iterable[str]) -> Conditions:
+    """The switches of these networks with their DHCP options, and these port groups with their rules."""
+    names = set(port_groups)
+    there = [row for row in tables["Port_Group"].rows.values() if row.name in names]
+    groups = {row.external_ids[mark("security_group")] for row in there if mark("security_group") in row.external_ids}
+    remotes = {remote for row in there for remote in _remotes(row)}
+    speaking = [clause for group in sorted(groups) for clause in marked(remote_key(group), ["true"])]
+    return {
+        "NB_Global": [True],
+        "Logical_Switch": named(map(switch_name, networks)),
+        "DHCP_Options": marked("network", networks),
+        "Port_Group": named(names | set(map(group_name, remotes))) + speaking,
+        "ACL": identified(uuid for row in there for uuid in referenced(row, "acls")),
+        "Logical_Switch_Port": [],
+        "Logical_Router_Port": [],
+    }
+
+
+def address_conditions(tables: Any, networks: Iterable[str], asked: list[Any]) -> Conditions:
+    """All ports of these networks' switches: those with our mark first, then, by UUID, those of others.
+
+    `asked` are the clauses in force for Logical_Switch_Port.
+    """
+    networks = set(networks)
+    ours = marked("network", networks)
+    if not all(clause in asked for clause in ours):
+        return {"Logical_Switch_Port": ours, "Logical_Router_Port": []}
+    ports = tables["Logical_Switch_Port"].rows
+    switches = {switch_name(network): network for network in networks}
+    foreign, routers = [], set()
+    for row in tables["Logical_Switch"].rows.values():
+        if row.name in switches:
+            for uuid in referenced(row, "ports"):
+                port = ports.get(uuid)
+                if port is None or port.external_ids.get(mark("network")) != switches[row.name]:
+                    foreign.append(uuid)
+                if port is not None and port.type == "router":
+                    routers.add(port.options.get("router-port", ""))
+    return {"Logical_Switch_Port": ours + identified(foreign), "Logical_Router_Port": named(routers)}
+
+
+def _remotes(row: Any) -> list[str]:
+    """The groups that a port group's rules speak of."""
+    prefix = mark(remote_key(""))
+    return [key[len(prefix) :] for key in row.external_ids if key.startswith(prefix)]

@@ -1,0 +1,146 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Networks and security groups as rows of the OVN northbound: names, marks and columns. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from ...core.names import MARK
+from ..addresses import derived_mac
+from ..model import Item, Network
+from ..security import Group, Rule
+
+# neutron's priorities (neutron/common/ovn/constants.py).
+DROP_PRIORITY, ALLOW_PRIORITY = 1001, 1002
+# Every port with port security is in this group: what no rule allows is dropped.
+DROP_GROUP = MARK + "_drop"
+
+
+class Acl(NamedTuple):
+    """The columns of an ACL that make it what it is."""
+
+    direction: str
+    priority: int
+    match: str
+    action: str
+
+
+def mark(key: str) -> str:
+    """The key of ours in a row's external_ids."""
+    return "%s:%s" % (MARK, key)
+
+
+def switch_name(network: str) -> str:
+    """The logical switch of a network."""
+    return "%s-%s" % (MARK, network)
+
+
+def group_name(group: str) -> str:
+    """The port group of a security group. OVN knows no '-', so '.' is an escape; no two groups have one name."""
+    return "%s_sg_%s" % (MARK, group.translate({ord("-"): "_", ord("_"): "._", ord("."): ".."}))
+
+
+def drop_ids() -> dict[str, str]:
+    """What the port group of the default deny says about itself."""
+    return {mark("drop"): "true"}
+
+
+def drop_acls() -> frozenset:
+    """Default deny in both directions. DHCP may leave, or a port without any group would have no address."""
+    return frozenset(
+        (
+            Acl("to-lport", DROP_PRIORITY, "outport == @%s && ip" % DROP_GROUP, "drop"),
+            Acl("from-lport", DROP_PRIORITY, "inport == @%s && ip" % DROP_GROUP, "drop"),
+            Acl(
+                "from-lport",
+                ALLOW_PRIORITY,
+                "inport == @%s && ip4 && udp.src == 68 && udp.dst == 67" % DROP_GROUP,
+                "allow-related",
+            ),
+        )
+    )
+
+
+def group_acls(group: Group) -> frozenset:
+    """One ACL for each rule."""
+    return frozenset(_acl(group_name(group.name), rule) for rule in group.rules)
+
+
+def _acl(port_group: str, rule: Rule) -> Acl:
+    """A rule in OVN's words, as neutron writes them."""
+    inward = rule.direction == "ingress"
+    family = "4" if rule.ethertype == "IPv4" else "6"
+    terms = ["%s == @%s" % ("outport" if inward else "inport", port_group), "ip" + family]
+    other_side = "ip%s.%s" % (family, "src" if inward else "dst")
+    if rule.remote_cidr:
+        terms.append("%s == %s" % (other_side, rule.remote_cidr))
+    if rule.remote_group:
+        terms.append("%s == $%s_ip%s" % (other_side, group_name(rule.remote_group), family))
+    if rule.protocol.isdecimal():
+        terms.append("ip.proto == %s" % rule.protocol)
+    elif rule.protocol != "any":
+        terms.append("icmp" + family if rule.protocol == "icmp" else rule.protocol)
+    if rule.ports:
+        first, last = rule.ports
+        port = rule.protocol + ".dst"
+        terms.append(
+            "%s == %d" % (port, first) if first == last else "%s >= %d && %s <= %d" % (port, first, port, last)
+        )
+    return Acl("to-lport" if inward else "from-lport", ALLOW_PRIORITY, " && ".join(terms), "allow-related")
+
+
+def network_ids(item: Item) -> dict[str, str]:
+    """What a switch says about the network it is; its DHCP options say only the first."""
+    network = item.definition
+    return {mark("network"): network.name, mark("definition"): network.definition(), **_origin(item)}
+
+
+def dhcp_columns(network: Network) -> dict[str, Any] | None:
+    """The row of DHCP_Options, or None without DHCP."""
+    if not network.dhcp:
+        return None
+    options = {
+        "server_id": network.server,
+        "server_mac": derived_mac("dhcp/" + network.name, prefix="fa:16:3f"),
+        "lease_time": "43200",
+        "mtu": str(network.mtu),
+    }
+    if network.gateway:
+        options["router"] = network.gateway
+    # DHCP is of IPv4 only.
+    servers = [server for server in network.dns if ":" not in server]
+    if servers:
+        options["dns_server"] = "{%s}" % ", ".join(servers)
+    if network.domain:
+        options["domain_name"] = '"%s"' % network.domain
+    return {"cidr": network.cidr, "options": options, "external_ids": {mark("network"): network.name}}
+
+
+def group_ids(item: Item) -> dict[str, str]:
+    """What a port group says about the security group it is; a key for each group that its rules speak of."""
+    group = item.definition
+    speaks_of = {mark(remote_key(remote)): "true" for remote in group.remotes}
+    return {mark("security_group"): group.name, mark("definition"): group.definition(), **_origin(item), **speaks_of}
+
+
+def remote_key(group: str) -> str:
+    """The key of a port group whose rules speak of this group: by it they are found."""
+    return "remote:" + group
+
+
+def merged(existing: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
+    """external_ids with exactly these keys of ours; those of others stay."""
+    return {**{key: value for key, value in existing.items() if not key.startswith(mark(""))}, **ours}
+
+
+def is_drop_group(external_ids: dict[str, str]) -> bool:
+    """Whether a port group is the default deny that we made."""
+    return drop_ids().items() <= external_ids.items()
+
+
+def _origin(item: Item) -> dict[str, str]:
+    """Whether the item stays without ports, and the record that it was made for."""
+    keep = {mark("keep"): json.dumps(item.keep)}
+    return {**keep, mark("record"): item.record_id} if item.record_id else keep
