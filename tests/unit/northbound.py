@@ -1,16 +1,14 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A northbound of its own for a test: a real ovsdb-server on a socket of its own, no root, nothing else of OVN."""
+"""A northbound of its own for tests: a real ovsdb-server on a socket of its own, no root, nothing else of OVN."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
-import tempfile
 import time
-
-import pytest
 
 SCHEMA = "/usr/share/ovn/ovn-nb.ovsschema"
 
@@ -33,11 +31,15 @@ class Server:
             stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 10
-        while not os.path.exists(self.socket):
+        while not self._listens():
             assert self.process.poll() is None, "ovsdb-server ended at once"
             assert time.monotonic() < deadline, "ovsdb-server does not listen"
             time.sleep(0.01)
         self.nbctl("init")
+
+    def _listens(self):
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.socket) == 0
 
     def nbctl(self, *arguments):
         """What ovn-nbctl prints."""
@@ -55,13 +57,3 @@ class Server:
         """End the server; its socket goes with it."""
         self.process.kill()
         self.process.wait()
-
-
-@pytest.fixture
-def northbound():
-    """An empty northbound."""
-    # Not tmp_path: a socket's path has room for about 100 characters.
-    with tempfile.TemporaryDirectory(prefix="nb") as directory:
-        server = Server(directory)
-        yield server
-        server.stop()

@@ -4,6 +4,18 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvmstack.launch.tests.unit.northbound import northbound
+import tempfile
 
-__all__ = ["northbound"]
+import pytest
+
+from ansible_collections.kvmstack.launch.tests.unit.northbound import Server
+
+
+@pytest.fixture
+def northbound():
+    """An empty northbound."""
+    # Not tmp_path: a socket's path has room for about 100 characters.
+    with tempfile.TemporaryDirectory(prefix="nb") as directory:
+        server = Server(directory)
+        yield server
+        server.stop()

@@ -660,11 +660,14 @@ def test_only_what_is_asked_for_is_replicated(northbound):
     assert replicated("Logical_Switch") == ["kvmstack-private"]
     assert not any(row._data["ports"].as_list() for row in backend.link.tables["Port_Group"].rows.values())
     backend.link.close()
-    # Where an address is to be given out the others' are needed, of that network.
+    # Where an address is to be given out the others' are asked for, of that network.
     params = parameters(northbound, port("new"), ours[0], networks=networks)
     backend = ovn.connect(params)
-    backend.read(request.parse(params))
-    assert replicated("Logical_Switch_Port") == sorted(item["id"] for item in [*ours, port("other")])
+    held = backend.read(request.parse(params)).held
+    assert replicated("Logical_Switch_Port") == [ours[0]["id"]]
+    assert {name: set(words.values()) for name, words in held.items()} == {
+        "private": {item["id"] for item in [*ours, port("other")]}
+    }
     backend.link.close()
     backend = ovn.connect(parameters(northbound))
     narrow = {"instance_uuids": [identity("instance p1")], "names": None, "networks": None}

@@ -12,7 +12,8 @@ from ...core.change import Change
 from ..model import NETWORK, SECURITY_GROUP, Current, Item, Request, key_of, plan
 from ..request import definitions, reached
 from . import northbound
-from .conditions import address_conditions, definition_conditions, identified, referenced
+from .addresses import AddressBook, values
+from .conditions import definition_conditions, identified, referenced
 from .rows import group_name, mark, switch_name
 from .view import View, excused
 from .write import Writer
@@ -27,6 +28,7 @@ class Networks:
     def __init__(self, params: Mapping[str, Any], link: northbound.Northbound):
         self.state = params.get("state", "present")
         self.link = link
+        self.book = AddressBook(link.select)
         self.defined = definitions(params).groups
         self.wanted: list[Request] = []
 
@@ -80,8 +82,7 @@ class Networks:
                 there = excused(view.group, remote)
                 if there is not None:
                     items.setdefault(key_of(SECURITY_GROUP, remote), there)
-        held = {name: view.held(name) for name in self._crowded()}
-        return view, Current(items, held)
+        return view, Current(items, self.book.held(self.link.tables, self._crowded(view)))
 
     def _ports(self, view: View, request: Request) -> tuple[str, ...]:
         """Some of the ports that use the item, as far as that matters."""
@@ -105,12 +106,11 @@ class Networks:
         groups = [request for request in self._sound() if request.kind == SECURITY_GROUP]
         remotes = {name for request in groups for name in reached(request.name, self.defined)}
         names = {group_name(name) for name in remotes | {request.name for request in groups}}
-        crowded = address_conditions(tables, self._crowded(), asked["Logical_Switch_Port"])
-        return {**definition_conditions(tables, networks, names), **crowded}
+        return definition_conditions(tables, networks, names)
 
-    def _crowded(self) -> set[str]:
+    def _crowded(self, view: View) -> set[str]:
         """The networks whose ports may have the address that a definition gives to something else."""
-        view, crowded = View(self.link.tables), set()
+        crowded = set()
         for request in self._sound():
             item = excused(view.network, request.name) if request.kind == NETWORK else None
             if self.state == "present" and request.definition and isinstance(item, Item):
@@ -147,13 +147,12 @@ def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
     """The rows of the networks and groups of these names, or of all."""
     if names is not None:
         return definition_conditions(tables, names, map(group_name, names))
-    ports = ("Logical_Switch_Port", "Logical_Router_Port")
-    return {table: [] if table in ports else [True] for table in tables}
+    return {table: [] if table == "Logical_Switch_Port" else [True] for table in tables}
 
 
 def _uuids(column: list) -> list[UUID]:
-    """The UUIDs of a set as OVSDB writes it: alone if it is the only one."""
-    return [UUID(text) for _kind, text in (column[1] if column[0] == "set" else [column])]
+    """The UUIDs of a set as OVSDB writes it."""
+    return [UUID(text) for _kind, text in values(column)]
 
 
 def _label(row: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def marked(key: str, values: Iterable[str]) -> list[Any]:
 
 def identified(uuids: Iterable[UUID]) -> list[Any]:
     """The rows of these UUIDs."""
-    return [["_uuid", "==", ["uuid", str(uuid)]] for uuid in sorted(set(uuids))]
+    return [["_uuid", "==", ["uuid", str(uuid)]] for uuid in uuids]
 
 
 def referenced(row: Any, column: str) -> list[UUID]:
@@ -49,33 +49,9 @@ def definition_conditions(tables: Any, networks: Iterable[str], port_groups: Ite
         "Logical_Switch": named(map(switch_name, networks)),
         "DHCP_Options": marked("network", networks),
         "Port_Group": named(names | set(map(group_name, remotes))) + speaking,
-        "ACL": identified(uuid for row in there for uuid in referenced(row, "acls")),
+        "ACL": identified(sorted({uuid for row in there for uuid in referenced(row, "acls")})),
         "Logical_Switch_Port": [],
-        "Logical_Router_Port": [],
     }
-
-
-def address_conditions(tables: Any, networks: Iterable[str], asked: list[Any]) -> Conditions:
-    """All ports of these networks' switches: those with our mark first, then, by UUID, those of others.
-
-    `asked` are the clauses in force for Logical_Switch_Port.
-    """
-    networks = set(networks)
-    ours = marked("network", networks)
-    if not all(clause in asked for clause in ours):
-        return {"Logical_Switch_Port": ours, "Logical_Router_Port": []}
-    ports = tables["Logical_Switch_Port"].rows
-    switches = {switch_name(network): network for network in networks}
-    foreign, routers = [], set()
-    for row in tables["Logical_Switch"].rows.values():
-        if row.name in switches:
-            for uuid in referenced(row, "ports"):
-                port = ports.get(uuid)
-                if port is None or port.external_ids.get(mark("network")) != switches[row.name]:
-                    foreign.append(uuid)
-                if port is not None and port.type == "router":
-                    routers.add(port.options.get("router-port", ""))
-    return {"Logical_Switch_Port": ours + identified(foreign), "Logical_Router_Port": named(routers)}
 
 
 def _remotes(row: Any) -> list[str]:

@@ -32,6 +32,8 @@ class Northbound:
         for table, declared in SCHEMA["tables"].items():
             helper.register_columns(table, sorted(declared["columns"]), readonly=UNREPLICATED.get(table, []))
         self.database = idl.Idl(endpoint, helper)
+        # The replica's state when it was last brought up to date.
+        self.moment = 0
         self.conditions = {table: [] for table in SCHEMA["tables"]}
 
     @property
@@ -53,6 +55,7 @@ class Northbound:
         while True:
             asked = conditions(self.tables, self.conditions)
             if self.database.has_ever_connected() and asked == self.conditions:
+                self.moment = self.database.change_seqno
                 return
             for table, clauses in asked.items():
                 self.database.cond_change(table, clauses)
@@ -60,11 +63,10 @@ class Northbound:
             self._await_contents()
 
     def steady(self, look: Callable[[], Any]) -> Any:
-        """What look() returns when nothing that is replicated changed meanwhile: it may also select."""
+        """What look() returns when nothing that is replicated changed while it looked: it replicates, then selects."""
         while True:
-            moment = self.database.change_seqno
             found = look()
-            if moment == self.database.change_seqno:
+            if self.moment == self.database.change_seqno:
                 return found
 
     def select(self, operations: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

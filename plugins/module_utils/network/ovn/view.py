@@ -45,17 +45,6 @@ class View:
         """The network's DHCP options, or None."""
         return next(iter(self.dhcp[network]), None)
 
-    def held(self, network: str) -> dict[str, str]:
-        """Every address and MAC address in use on the network's switch, and the port that has it."""
-        held = {}
-        for switch in self.switches[switch_name(network)]:
-            for lsp in switch.ports:
-                for text in lsp.addresses + lsp.dynamic_addresses:
-                    held.update((word.lower(), lsp.name) for word in text.split())
-                if lsp.type == "router":
-                    held.update((word, lsp.name) for word in self._router_words(lsp.options.get("router-port")))
-        return {word: holder for word, holder in held.items() if word not in ("router", "unknown", "dynamic")}
-
     def speaking_of(self, group: str) -> set[str]:
         """The groups whose rules speak of this one."""
         names = (
@@ -105,13 +94,6 @@ class View:
             and remotes <= self.port_groups.keys()
         )
         return item if in_sync else _out_of_sync(item)
-
-    def _router_words(self, name: str | None) -> list[str]:
-        """The addresses of a router's port."""
-        for row in self.tables["Logical_Router_Port"].rows.values():
-            if row.name == name:
-                return [row.mac.lower()] + [address.partition("/")[0] for address in row.networks]
-        return []
 
 
 def has_acls(row: Any, acls: frozenset) -> bool:

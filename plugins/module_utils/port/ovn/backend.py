@@ -11,7 +11,8 @@ from uuid import UUID
 from ...core.change import Change
 from ...core.errors import NotFound, Unavailable
 from ...network.ovn import northbound
-from ...network.ovn.conditions import address_conditions, definition_conditions, marked, named
+from ...network.ovn.addresses import AddressBook
+from ...network.ovn.conditions import definition_conditions, marked, named
 from ...network.ovn.rows import DROP_GROUP, group_name
 from ...network.request import Definitions
 from ..item import Request
@@ -30,6 +31,7 @@ class Ports:
     def __init__(self, params: Mapping[str, Any], link: northbound.Northbound):
         self.state = params.get("state", "present")
         self.link = link
+        self.book = AddressBook(link.select)
         self.wanted: list[Request] = []
         self.joined: set[str] = set()
         self.seen: set[str] = set()
@@ -52,7 +54,7 @@ class Ports:
     def find(self, params: Mapping[str, Any]) -> list[Port]:
         """Our ports, of these instances, names and networks; None does not narrow."""
         self.link.replicate(lambda tables, asked: _of_query(tables, params))
-        ports = View(self.link.tables, {}).ports()
+        ports = View(self.link.tables).ports()
         for option, field in (("instance_uuids", "instance_uuid"), ("names", "name")):
             if params[option] is not None:
                 ports = [port for port in ports if getattr(port, field) in params[option]]
@@ -66,7 +68,7 @@ class Ports:
             self.link.replicate(self._conditions)
             members = self._members()
             if members.keys() <= self.joined:
-                return View(self.link.tables, members)
+                return View(self.link.tables, members, self._held())
             self.joined |= members.keys()
 
     def _members(self) -> dict[str, set[UUID]]:
@@ -90,7 +92,7 @@ class Ports:
         return members
 
     def _conditions(self, tables: Any, asked: Mapping[str, list]) -> dict[str, list]:
-        """The rows that the request concerns: its own ports, and where an address is given out all of that network."""
+        """The rows that the request concerns: its own ports, their networks and their groups."""
         ids = {request.id: request for request in self.wanted}
         rows = [row for row in tables["Logical_Switch_Port"].rows.values() if row.name in ids]
         networks = {str(request.network) for request in self.wanted} | set(map(network_of, rows))
@@ -99,13 +101,14 @@ class Ports:
             groups.update(map(group_name, request.security_groups or ()))
         for row in rows:
             groups |= port_groups_of(row)
+        return {**definition_conditions(tables, networks, groups), "Logical_Switch_Port": named(ids)}
+
+    def _held(self) -> dict[str, dict[str, str]]:
+        """The addresses in use on the networks where one is to be given out."""
+        rows = self.link.tables["Logical_Switch_Port"].rows.values()
         addressed = {row.name for row in rows if has_addresses(row)}
-        crowded = set()
-        if self.link.is_connected and self.state == "present":
-            crowded = {str(request.network) for request in self.wanted if request.id not in addressed}
-        addresses = address_conditions(tables, crowded, asked["Logical_Switch_Port"])
-        ports = named(ids) + addresses.pop("Logical_Switch_Port")
-        return {**definition_conditions(tables, networks, groups), **addresses, "Logical_Switch_Port": ports}
+        crowded = {str(request.network) for request in self.wanted if request.id not in addressed}
+        return self.book.held(self.link.tables, crowded if self.state == "present" else ())
 
 
 class Apply:

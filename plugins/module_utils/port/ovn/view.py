@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Iterable, Mapping
 from uuid import UUID
 
@@ -22,10 +23,17 @@ from .rows import port_columns, port_groups
 class View:
     """The ports, and the networks and groups that they are on and in. Valid until the replica next changes.
 
-    members has the port groups of ours, by name, that have ports of the request as members, and these.
+    members has the port groups, by name, that have ports of the request as members, and these; held the addresses in
+    use on networks where one is to be given out.
     """
 
-    def __init__(self, tables: Any, members: Mapping[str, set[UUID]]):
+    def __init__(
+        self,
+        tables: Any,
+        members: Mapping[str, set[UUID]] = MappingProxyType({}),
+        held: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ):
+        self.held = held
         self.networks = networks.View(tables)
         self.lsps = {row.name: row for row in tables["Logical_Switch_Port"].rows.values()}
         self.port_groups = self.networks.port_groups
@@ -40,7 +48,7 @@ class View:
 
     def current(self, wanted: Iterable[Request]) -> Current:
         """What concerns these ports."""
-        ports, on, groups, held = {}, {}, {}, {}
+        ports, on, groups = {}, {}, {}
         for request in wanted:
             row = self.lsps.get(request.id)
             if row is not None:
@@ -54,8 +62,7 @@ class View:
             if request.network not in on:
                 network = excused(self.networks.network, request.network)
                 on[request.network] = network.definition if isinstance(network, Item) else network
-                held[request.network] = self.networks.held(request.network)
-        return Current(ports, on, groups, held)
+        return Current(ports, on, groups, self.held)
 
     def ports(self) -> list[Port]:
         """All ports of ours."""
