@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 STAGES = ["token", "instance", "host", "schedule", "image", "port", "volume", "domain"]
-WITH_QUERY = ["instance", "host", "port", "volume", "domain"]
+WITH_QUERY = ["instance", "host", "network", "port", "volume", "domain"]
 PURE = frozenset(
     [
         "__future__",
