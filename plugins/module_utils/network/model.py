@@ -162,7 +162,7 @@ class Item:
     def to_result(self) -> dict[str, Any]:
         """The item as the user gets it."""
         known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
-        return {**known, **described(self.definition)}
+        return {**known, **describe(self.definition)}
 
     def as_text(self) -> str:
         """The item for a diff."""
@@ -191,7 +191,7 @@ class Request:
     def to_result(self) -> dict[str, Any]:
         """What is known of an item that was not made."""
         known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
-        return {**known, **(described(self.definition) if self.definition else {})}
+        return {**known, **(describe(self.definition) if self.definition else {})}
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def key_of(kind: str, name: str) -> str:
     return "%s/%s" % (kind, name)
 
 
-def described(definition: Network | Group) -> dict[str, Any]:
+def describe(definition: Network | Group) -> dict[str, Any]:
     """The fields of a result that a definition tells."""
     if isinstance(definition, Group):
         return {"rules": [rule.words() for rule in definition.rules]}
@@ -221,7 +221,7 @@ def described(definition: Network | Group) -> dict[str, Any]:
 
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     """Pair every item that is asked for with the one that exists."""
-    going = _going(wanted, current) if state == "absent" else set()
+    going = _removable(wanted, current) if state == "absent" else set()
     changes = []
     for request in wanted:
         before = current.items.get(request.key)
@@ -230,7 +230,7 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
             changes.append(Change(request, None, None, error))
             continue
         try:
-            after = _settled(request, before, current) if state == "present" else _removed(before, going)
+            after = _resolve(request, before, current) if state == "present" else _check_unused(before, going)
         except LaunchError as reason:
             changes.append(Change(request, before, before, reason))
             continue
@@ -238,7 +238,7 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     return changes
 
 
-def _settled(request: Request, before: Item | None, current: Current) -> Item:
+def _resolve(request: Request, before: Item | None, current: Current) -> Item:
     """The item as it is to be: as defined, else as it is there, else neutron's default group."""
     definition = request.definition or (before and before.definition)
     if definition is None and request.key == key_of(SECURITY_GROUP, "default"):
@@ -249,9 +249,9 @@ def _settled(request: Request, before: Item | None, current: Current) -> Item:
         _check_network(definition, before, current.held.get(request.name, {}))
     if isinstance(definition, Group):
         for remote in sorted(definition.remotes):
-            there = current.items.get(key_of(SECURITY_GROUP, remote))
-            if isinstance(there, LaunchError):
-                raise there
+            existing = current.items.get(key_of(SECURITY_GROUP, remote))
+            if isinstance(existing, LaunchError):
+                raise existing
     return Item(
         definition=replace(definition, in_sync=True),
         keep=request.keep or bool(before and before.keep),
@@ -261,20 +261,20 @@ def _settled(request: Request, before: Item | None, current: Current) -> Item:
 
 def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> None:
     """Conflict if the network's ports stand in the way of its new definition."""
-    there = before.definition
-    if there.cidr != network.cidr and before.ports:
+    existing = before.definition
+    if existing.cidr != network.cidr and before.ports:
         raise Conflict(
             "network %s is %s and cannot become %s while it has ports (%s): remove them, or define a network of "
-            "another name" % (network.name, there.cidr, network.cidr, ", ".join(before.ports))
+            "another name" % (network.name, existing.cidr, network.cidr, ", ".join(before.ports))
         )
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
-        if address not in (there.gateway, there.server) and address in held:
+        if address not in (existing.gateway, existing.server) and address in held:
             raise Conflict(
                 "network %s: the %s's address %s belongs to port %s" % (network.name, what, address, held[address])
             )
 
 
-def _going(wanted: list[Request], current: Current) -> set[str]:
+def _removable(wanted: list[Request], current: Current) -> set[str]:
     """The names of the groups that can go together: no port uses them, nor the rules of a group that stays."""
     asked = {request.name: current.items.get(request.key) for request in wanted if request.kind == SECURITY_GROUP}
     going = {name for name, item in asked.items() if isinstance(item, Item) and not item.ports}
@@ -285,7 +285,7 @@ def _going(wanted: list[Request], current: Current) -> set[str]:
         going -= staying
 
 
-def _removed(before: Item | None, going: set[str]) -> None:
+def _check_unused(before: Item | None, going: set[str]) -> None:
     """Conflict if something uses the item."""
     if before is None:
         return

@@ -55,17 +55,17 @@ def parse(params: Mapping[str, Any]) -> list[Request]:
 def definitions(params: Mapping[str, Any]) -> Definitions:
     """The networks and groups that the parameters define."""
     networks = {
-        name: _made("network %s" % name, _network, name, options)
+        name: _define("network %s" % name, _network, name, options)
         for name, options in (params.get("networks") or {}).items()
     }
     groups = {
-        name: _made("security group %s" % name, _group, name, rules)
+        name: _define("security group %s" % name, _group, name, rules)
         for name, rules in (params.get("security_groups") or {}).items()
     }
     return Definitions(networks, _with_remotes(groups))
 
 
-def asked_by(ports: Iterable[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
+def wanted_for(ports: Iterable[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The option `wanted` for a launch of these ports: what they name, not to be kept after the last of them.
 
     `networks` are the networks' definitions as the user wrote them.
@@ -85,16 +85,16 @@ def asked_by(ports: Iterable[Mapping[str, Any]], networks: Mapping[str, Any]) ->
     return list(asked.values())
 
 
-def reached(name: str, groups: Mapping[str, Any]) -> set[str]:
+def reachable(name: str, groups: Mapping[str, Any]) -> set[str]:
     """The names of the groups that a group's rules speak of, and those of these."""
-    reached: set[str] = set()
+    reachable: set[str] = set()
     queue = [name]
     while queue:
         group = groups.get(queue.pop())
-        new = group.remotes - reached if isinstance(group, Group) else set()
-        reached |= new
+        new = group.remotes - reachable if isinstance(group, Group) else set()
+        reachable |= new
         queue.extend(new)
-    return reached
+    return reachable
 
 
 def _request(asked: Mapping[str, Any], defined: Definitions) -> Request:
@@ -131,7 +131,7 @@ def _validated(options: dict[str, Any], values: Any) -> dict[str, Any]:
     return result.validated_parameters
 
 
-def _made(what: str, make: Callable, *arguments: Any) -> Any:
+def _define(what: str, make: Callable, *arguments: Any) -> Any:
     """What make() makes, or the InvalidRequest that it raises, with the thing's name."""
     try:
         return make(*arguments)
@@ -144,7 +144,7 @@ def _with_remotes(groups: Mapping[str, Any]) -> dict[str, Any]:
     groups = dict(groups)
     known = {"default": DEFAULT, **groups}
     for name in groups:
-        for remote in sorted(reached(name, known) - {name}):
+        for remote in sorted(reachable(name, known) - {name}):
             if remote not in known:
                 error = "security group %s: remote %s is neither a CIDR nor a defined group" % (name, remote)
                 groups[name] = InvalidRequest(error)

@@ -88,7 +88,7 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
             changes.append(Change(request, None, None, error))
             continue
         try:
-            changes.append(Change(request, before, _settled(request, before, pool) if state == "present" else None))
+            changes.append(Change(request, before, _resolve(request, before, pool) if state == "present" else None))
         except LaunchError as error:
             changes.append(Change(request, before, before, error))
     return changes
@@ -134,7 +134,7 @@ class AddressPool:
         return word
 
 
-def _settled(request: Request, before: Port | None, pool: AddressPool) -> Port:
+def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
     """The port as it is to be."""
     network = _network(request, before, pool)
     secured = _first(request.port_security, before and before.port_security, network.port_security)
@@ -168,10 +168,10 @@ def _network(request: Request, before: Port | None, pool: AddressPool) -> Networ
         raise Conflict(
             "the port is on network %s and cannot move to %s: remove it first" % (before.network.name, request.network)
         )
-    there = pool.current.networks.get(request.network)
-    if isinstance(there, LaunchError):
-        raise there
-    network = there or request.definitions.network(request.network)
+    existing = pool.current.networks.get(request.network)
+    if isinstance(existing, LaunchError):
+        raise existing
+    network = existing or request.definitions.network(request.network)
     if network is None:
         raise NotFound("network %s is not there: make it first, with kvmstack.launch.network" % request.network)
     return network
@@ -188,10 +188,10 @@ def _groups(request: Request, before: Port | None, secured: bool, current: Curre
         names = before.security_groups
     names = ("default",) if names is None else names
     for name in names:
-        there = current.groups.get(name)
-        if isinstance(there, LaunchError):
-            raise there
-        if not there and request.definitions.group(name) is None:
+        existing = current.groups.get(name)
+        if isinstance(existing, LaunchError):
+            raise existing
+        if not existing and request.definitions.group(name) is None:
             raise NotFound("security group %s is not there: make it first, with kvmstack.launch.network" % name)
     return names
 

@@ -32,22 +32,22 @@ def parse(params: Mapping[str, Any]) -> list[Request]:
     """
     neutron = params.get("service") == "neutron"
     present = params.get("state", "present") == "present"
-    defined = _planned_by(params) if present and not neutron else Definitions()
+    defined = _planning_definitions(params) if present and not neutron else Definitions()
     check = _check_neutron if neutron else _check_ovn
-    requests = [_checked(port, defined, check, present) for port in params["ports"]]
+    requests = [_check(port, defined, check, present) for port in params["ports"]]
     repeated = sorted(identity for identity, number in Counter(each.id for each in requests).items() if number > 1)
     if repeated:
         raise InvalidRequest("id %s is asked for several times" % ", ".join(repeated))
     return _without_rivals(requests)
 
 
-def _planned_by(params: Mapping[str, Any]) -> Definitions:
+def _planning_definitions(params: Mapping[str, Any]) -> Definitions:
     """The definitions of what is not there yet, with neutron's default group."""
     defined = definitions(params)
     return replace(defined, groups={"default": DEFAULT, **defined.groups})
 
 
-def _checked(port: Mapping[str, Any], defined: Definitions, check: Callable, present: bool) -> Request:
+def _check(port: Mapping[str, Any], defined: Definitions, check: Callable, present: bool) -> Request:
     """One port of the request, with its fault if it has one."""
     known = Request(**{name: port.get(name) or None for name in IDENTITY}, definitions=defined)
     try:
@@ -144,7 +144,7 @@ def _without_rivals(requests: list[Request]) -> list[Request]:
     first: dict[tuple[str, str], Request] = {}
     checked = []
     for request in requests:
-        rivals = [(word, first.setdefault(word, request)) for word in (() if request.fault else _alone(request))]
+        rivals = [(word, first.setdefault(word, request)) for word in (() if request.fault else _exclusive(request))]
         taken = [
             "%s %s: port %s asks for it too" % (*word, other.name) for word, other in rivals if other is not request
         ]
@@ -152,7 +152,7 @@ def _without_rivals(requests: list[Request]) -> list[Request]:
     return checked
 
 
-def _alone(request: Request) -> list[tuple[str, str]]:
+def _exclusive(request: Request) -> list[tuple[str, str]]:
     """What only one port can have, of what this one asks for."""
     words = [
         (what, "%s on network %s" % (getattr(request, what), request.network))

@@ -258,7 +258,7 @@ PORTS = [
     ],
 )
 def test_what_a_launch_of_ports_asks_for(ports, names):
-    found = request.asked_by(ports, {"open": {**LAN, "port_security": False}})
+    found = request.wanted_for(ports, {"open": {**LAN, "port_security": False}})
     assert [each["name"] for each in found] == names
     assert not any(each["keep"] for each in found)
     assert found[0]["record_id"] == ports[0].get("record_id")

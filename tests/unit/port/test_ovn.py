@@ -58,7 +58,7 @@ def parameters(server, *ports, state="present", networks=None, groups=None):
 def make(server, *ports, networks=None, groups=None):
     """The stage network of a launch of these ports: its actions."""
     params = parameters(server, networks=networks, groups=groups)
-    params["wanted"] = network_request.asked_by(ports, params["networks"])
+    params["wanted"] = network_request.wanted_for(ports, params["networks"])
     wanted = network_request.parse(params)
     backend = network_backend.connect(params)
     try:

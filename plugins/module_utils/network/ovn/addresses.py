@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterable
 from uuid import UUID
 
-from .conditions import identified, referenced
+from .conditions import by_uuid, references
 from .rows import switch_name
 
 COLUMNS = ["name", "type", "addresses", "dynamic_addresses"]
@@ -31,7 +31,7 @@ class AddressBook:
         switches = {switch_name(name): name for name in ports}
         for row in tables["Logical_Switch"].rows.values():
             if row.name in switches:
-                ports[switches[row.name]] += sorted(referenced(row, "ports"))
+                ports[switches[row.name]] += sorted(references(row, "ports"))
         unknown = [name for name, uuids in ports.items() if name not in self.known or self.known[name][0] != uuids]
         rows = iter(self._rows([uuid for name in unknown for uuid in ports[name]]))
         for name in unknown:
@@ -41,7 +41,7 @@ class AddressBook:
     def _rows(self, uuids: list[UUID]) -> list[list[dict[str, Any]]]:
         """The port of each UUID, or none, in a list."""
         table = {"table": "Logical_Switch_Port", "columns": COLUMNS}
-        return self.select([{**table, "where": [clause]} for clause in identified(uuids)])
+        return self.select([{**table, "where": [clause]} for clause in by_uuid(uuids)])
 
     def _words(self, ports: list[list[dict[str, Any]]]) -> dict[str, str]:
         """The addresses of these ports."""

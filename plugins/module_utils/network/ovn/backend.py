@@ -10,12 +10,12 @@ from uuid import UUID
 
 from ...core.change import Change
 from ..model import NETWORK, SECURITY_GROUP, Current, Item, Request, key_of, plan
-from ..request import definitions, reached
+from ..request import definitions, reachable
 from . import northbound
 from .addresses import AddressBook, values
-from .conditions import definition_conditions, identified, referenced
+from .conditions import by_uuid, definition_conditions, references
 from .rows import group_name, mark, switch_name
-from .view import View, excused
+from .view import View, try_read
 from .write import Writer
 
 # So many of the ports that use a network or a group are named.
@@ -58,7 +58,7 @@ class Networks:
         self.link.replicate(lambda tables, asked: _of_names(tables, params.get("names")))
         view = View(self.link.tables)
         names, groups = _marks(view, "Logical_Switch", "network"), _marks(view, "Port_Group", "security_group")
-        items = [excused(view.network, name) for name in names] + [excused(view.group, name) for name in groups]
+        items = [try_read(view.network, name) for name in names] + [try_read(view.group, name) for name in groups]
         found = [item for item in items if isinstance(item, Item)]
         for option, value in (("names", "name"), ("kinds", "kind")):
             if params.get(option) is not None:
@@ -72,22 +72,22 @@ class Networks:
         items: dict[str, Any] = {}
         for request in self._sound():
             network = request.kind == NETWORK
-            item = excused(view.network if network else view.group, request.name)
+            item = try_read(view.network if network else view.group, request.name)
             if isinstance(item, Item):
                 ports = self._ports(view, request)
                 item = replace(item, ports=ports, groups=() if network else tuple(view.speaking_of(request.name)))
             if item is not None:
                 items[request.key] = item
             for remote in sorted(getattr(request.definition, "remotes", ())):
-                there = excused(view.group, remote)
-                if there is not None:
-                    items.setdefault(key_of(SECURITY_GROUP, remote), there)
+                existing = try_read(view.group, remote)
+                if existing is not None:
+                    items.setdefault(key_of(SECURITY_GROUP, remote), existing)
         return view, Current(items, self.book.held(self.link.tables, self._crowded(view)))
 
     def _ports(self, view: View, request: Request) -> tuple[str, ...]:
         """Some of the ports that use the item, as far as that matters."""
         if request.kind == NETWORK:
-            uuids = [uuid for row in view.switches[switch_name(request.name)] for uuid in referenced(row, "ports")]
+            uuids = [uuid for row in view.switches[switch_name(request.name)] for uuid in references(row, "ports")]
         elif self.state == "absent":
             uuid = view.port_groups[group_name(request.name)].uuid
             where = [["_uuid", "==", ["uuid", str(uuid)]]]
@@ -96,7 +96,7 @@ class Networks:
         else:
             return ()
         select = {"table": "Logical_Switch_Port", "columns": ["name", "external_ids"]}
-        found = self.link.select([{**select, "where": [clause]} for clause in identified(uuids[:NAMED])])
+        found = self.link.select([{**select, "where": [clause]} for clause in by_uuid(uuids[:NAMED])])
         names = sorted(_label(row) for rows in found for row in rows)
         return tuple(names + (["%d more" % (len(uuids) - NAMED)] if len(uuids) > NAMED else []))
 
@@ -104,7 +104,7 @@ class Networks:
         """The rows that the request concerns."""
         networks = {request.name for request in self._sound() if request.kind == NETWORK}
         groups = [request for request in self._sound() if request.kind == SECURITY_GROUP]
-        remotes = {name for request in groups for name in reached(request.name, self.defined)}
+        remotes = {name for request in groups for name in reachable(request.name, self.defined)}
         names = {group_name(name) for name in remotes | {request.name for request in groups}}
         return definition_conditions(tables, networks, names)
 
@@ -112,7 +112,7 @@ class Networks:
         """The networks whose ports may have the address that a definition gives to something else."""
         crowded = set()
         for request in self._sound():
-            item = excused(view.network, request.name) if request.kind == NETWORK else None
+            item = try_read(view.network, request.name) if request.kind == NETWORK else None
             if self.state == "present" and request.definition and isinstance(item, Item):
                 before, after = item.definition, request.definition
                 if {after.gateway, after.server} - {before.gateway, before.server, None}:

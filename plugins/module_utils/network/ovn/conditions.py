@@ -17,22 +17,22 @@ from .rows import group_name, mark, remote_key, switch_name
 Conditions = "dict[str, list[Any]]"
 
 
-def named(names: Iterable[str]) -> list[Any]:
+def by_name(names: Iterable[str]) -> list[Any]:
     """The rows of these names."""
     return [["name", "==", name] for name in sorted(set(names))]
 
 
-def marked(key: str, values: Iterable[str]) -> list[Any]:
+def by_mark(key: str, values: Iterable[str]) -> list[Any]:
     """The rows whose mark of this key has one of these values."""
     return [["external_ids", "includes", ["map", [[mark(key), value]]]] for value in sorted(set(values))]
 
 
-def identified(uuids: Iterable[UUID]) -> list[Any]:
+def by_uuid(uuids: Iterable[UUID]) -> list[Any]:
     """The rows of these UUIDs."""
     return [["_uuid", "==", ["uuid", str(uuid)]] for uuid in uuids]
 
 
-def referenced(row: Any, column: str) -> list[UUID]:
+def references(row: Any, column: str) -> list[UUID]:
     """The UUIDs in a column. The IDL's own accessor leaves out those whose rows are not replicated."""
     return row._data[column].as_list() if row._data is not None else []
 
@@ -40,16 +40,18 @@ def referenced(row: Any, column: str) -> list[UUID]:
 def definition_conditions(tables: Any, networks: Iterable[str], port_groups: Iterable[str]) -> Conditions:
     """The switches of these networks with their DHCP options, and these port groups with their rules."""
     names = set(port_groups)
-    there = [row for row in tables["Port_Group"].rows.values() if row.name in names]
-    groups = {row.external_ids[mark("security_group")] for row in there if mark("security_group") in row.external_ids}
-    remotes = {remote for row in there for remote in _remotes(row)}
-    speaking = [clause for group in sorted(groups) for clause in marked(remote_key(group), ["true"])]
+    existing = [row for row in tables["Port_Group"].rows.values() if row.name in names]
+    groups = {
+        row.external_ids[mark("security_group")] for row in existing if mark("security_group") in row.external_ids
+    }
+    remotes = {remote for row in existing for remote in _remotes(row)}
+    speaking = [clause for group in sorted(groups) for clause in by_mark(remote_key(group), ["true"])]
     return {
         "NB_Global": [True],
-        "Logical_Switch": named(map(switch_name, networks)),
-        "DHCP_Options": marked("network", networks),
-        "Port_Group": named(names | set(map(group_name, remotes))) + speaking,
-        "ACL": identified(sorted({uuid for row in there for uuid in referenced(row, "acls")})),
+        "Logical_Switch": by_name(map(switch_name, networks)),
+        "DHCP_Options": by_mark("network", networks),
+        "Port_Group": by_name(names | set(map(group_name, remotes))) + speaking,
+        "ACL": by_uuid(sorted({uuid for row in existing for uuid in references(row, "acls")})),
         "Logical_Switch_Port": [],
     }
 

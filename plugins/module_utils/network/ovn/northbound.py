@@ -112,9 +112,9 @@ class Northbound:
         self._await(lambda: work.commit() != work.INCOMPLETE, ends, work)
         return work.commit()
 
-    def _await(self, reached: Callable[[], bool], ends: float, work: Any = None) -> bool:
+    def _await(self, reachable: Callable[[], bool], ends: float, work: Any = None) -> bool:
         """Go on until this is reached; whether it was in time."""
-        while not reached():
+        while not reachable():
             left = ends - time.monotonic()
             if left <= 0:
                 return False

@@ -130,7 +130,7 @@ def remote_key(group: str) -> str:
     return "remote:" + group
 
 
-def merged(existing: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
+def merge_ids(existing: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
     """external_ids with exactly these keys of ours; those of others stay."""
     return {**{key: value for key, value in existing.items() if not key.startswith(mark(""))}, **ours}
 

@@ -106,7 +106,7 @@ def acl_of(row: Any) -> Acl:
     return Acl(row.direction, row.priority, row.match, row.action)
 
 
-def excused(read: Any, *arguments: Any) -> Any:
+def try_read(read: Any, *arguments: Any) -> Any:
     """What read() returns, or the LaunchError that it raises."""
     try:
         return read(*arguments)

@@ -16,7 +16,7 @@ from .rows import (
     group_ids,
     group_name,
     mark,
-    merged,
+    merge_ids,
     network_ids,
     switch_name,
 )
@@ -65,13 +65,13 @@ class Writer:
             return self.port_groups[name]
         row = self._put_row("Port_Group", self.view.port_groups.get(name), {"name": name}, ids)
         self.port_groups[name] = row
-        there = {acl_of(acl): acl for acl in row.acls} if name in self.view.port_groups else {}
-        if there.keys() != acls:
+        existing = {acl_of(acl): acl for acl in row.acls} if name in self.view.port_groups else {}
+        if existing.keys() != acls:
             self.verify(row, "acls")
-        for acl in sorted(acls - there.keys()):
+        for acl in sorted(acls - existing.keys()):
             row.addvalue("acls", self.insert("ACL", acl._asdict()))
-        for acl in there.keys() - acls:
-            row.delvalue("acls", there[acl])
+        for acl in existing.keys() - acls:
+            row.delvalue("acls", existing[acl])
         return row
 
     def remove_network(self, name: str) -> None:
@@ -122,7 +122,7 @@ class Writer:
     @staticmethod
     def set(row: Any, columns: dict[str, Any], ids: dict[str, str]) -> None:
         """Set the columns that differ; in external_ids the keys of others stay."""
-        for column, value in {**columns, "external_ids": merged(row.external_ids, ids)}.items():
+        for column, value in {**columns, "external_ids": merge_ids(row.external_ids, ids)}.items():
             if getattr(row, column, None) != value:
                 setattr(row, column, value)
 

@@ -12,12 +12,12 @@ from ...core.change import Change
 from ...core.errors import NotFound, Unavailable
 from ...network.ovn import northbound
 from ...network.ovn.addresses import AddressBook
-from ...network.ovn.conditions import definition_conditions, marked, named
+from ...network.ovn.conditions import by_mark, by_name, definition_conditions
 from ...network.ovn.rows import DROP_GROUP, group_name
 from ...network.request import Definitions
 from ..item import Request
 from ..model import Current, Port, plan
-from .vacated import Vacated, vacated
+from .vacated import Vacated, find_vacated
 from .view import View, has_addresses, network_of, port_groups_of
 from .write import Writer
 
@@ -101,7 +101,7 @@ class Ports:
             groups.update(map(group_name, request.security_groups or ()))
         for row in rows:
             groups |= port_groups_of(row)
-        return {**definition_conditions(tables, networks, groups), "Logical_Switch_Port": named(ids)}
+        return {**definition_conditions(tables, networks, groups), "Logical_Switch_Port": by_name(ids)}
 
     def _held(self) -> dict[str, dict[str, str]]:
         """The addresses in use on the networks where one is to be given out."""
@@ -128,7 +128,7 @@ class Apply:
         errors = {change.key: self._error(change) for change in changes if change.error is not None}
         self.result = {**{change.key: change.after for change in changes if change.after is not None}, **errors}
         changes = [change for change in changes if change.error is None]
-        left = vacated(view, changes, self.ports.link.select)
+        left = find_vacated(view, changes, self.ports.link.select)
         return lambda txn: self._fill(Writer(txn, view), changes, left)
 
     @staticmethod
@@ -162,4 +162,4 @@ def _of_query(tables: Any, params: Mapping[str, Any]) -> dict[str, list]:
         return {table: [True] if table in everything else [] for table in tables}
     rows = tables["Logical_Switch_Port"].rows.values()
     conditions = definition_conditions(tables, {network_of(row) for row in rows}, ())
-    return {**conditions, "Logical_Switch_Port": marked(*narrow[0])}
+    return {**conditions, "Logical_Switch_Port": by_mark(*narrow[0])}

@@ -11,7 +11,7 @@ from uuid import UUID
 from ...core.change import Change
 from ...network.model import Item
 from ...network.ovn.rows import DROP_GROUP, group_name, mark
-from ...network.ovn.view import excused
+from ...network.ovn.view import try_read
 from .rows import port_groups
 from .view import View
 
@@ -24,7 +24,7 @@ class Vacated:
     occupied: tuple[str, ...] = ()
 
 
-def vacated(view: View, changes: Iterable[Change], select: Callable[[list], list]) -> Vacated:
+def find_vacated(view: View, changes: Iterable[Change], select: Callable[[list], list]) -> Vacated:
     """What becomes of the groups that the ports of these changes leave, and of those that their rules speak of.
 
     select(operations) asks the server: members are not replicated.
@@ -84,7 +84,7 @@ def _is_kept(view: View, name: str) -> bool:
 def _item(view: View, name: str) -> Item | None:
     """The security group of a port group of ours."""
     group = view.port_groups[name].external_ids.get(mark("security_group"))
-    item = excused(view.networks.group, group) if group else None
+    item = try_read(view.networks.group, group) if group else None
     return item if isinstance(item, Item) else None
 
 

@@ -14,7 +14,7 @@ from ...core.errors import Conflict
 from ...network.model import Item
 from ...network.ovn import view as networks
 from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark
-from ...network.ovn.view import excused, has_acls
+from ...network.ovn.view import has_acls, try_read
 from ..item import Request
 from ..model import Current, Port
 from .rows import port_columns, port_groups
@@ -57,17 +57,17 @@ class View:
             if isinstance(ports.get(request.id), Port):
                 names.update(ports[request.id].security_groups)
             for name in names - groups.keys():
-                group = excused(self.networks.group, name)
+                group = try_read(self.networks.group, name)
                 groups[name] = True if isinstance(group, Item) else group
             if request.network not in on:
-                network = excused(self.networks.network, request.network)
+                network = try_read(self.networks.network, request.network)
                 on[request.network] = network.definition if isinstance(network, Item) else network
         return Current(ports, on, groups, self.held)
 
     def ports(self) -> list[Port]:
         """All ports of ours."""
         rows = (row for row in self.lsps.values() if mark("instance_uuid") in row.external_ids)
-        ports = (excused(self.port, row) for row in rows)
+        ports = (try_read(self.port, row) for row in rows)
         return [port for port in ports if isinstance(port, Port)]
 
     def port(self, row: Any) -> Port:
@@ -107,7 +107,7 @@ class View:
                 "logical switch port %s is of another record of instances, %s, not of %s: its owner must remove it"
                 % (row.name, record, request.record_id)
             )
-        port = excused(self.port, row)
+        port = try_read(self.port, row)
         return port if not isinstance(port, Port) or self._as_written(row, port) else replace(port, in_sync=False)
 
     def _as_written(self, row: Any, port: Port) -> bool:

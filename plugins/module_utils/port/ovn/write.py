@@ -10,9 +10,9 @@ from uuid import UUID
 from ...core.change import Change
 from ...network.model import Item
 from ...network.ovn import write as networks
-from ...network.ovn.conditions import referenced
+from ...network.ovn.conditions import references
 from ...network.ovn.rows import DROP_GROUP, drop_acls, drop_ids, switch_name
-from ...network.ovn.view import excused
+from ...network.ovn.view import try_read
 from ..model import Port
 from .rows import port_columns, port_groups
 from .vacated import Vacated
@@ -60,8 +60,8 @@ class Writer:
         for name, removed in sorted(self.removed.items()):
             switch = self.view.networks.switches[switch_name(name)][0]
             self.rows.verify(switch, "ports")
-            item = excused(self.view.networks.network, name)
-            if not set(referenced(switch, "ports")) - removed and isinstance(item, Item) and not item.keep:
+            item = try_read(self.view.networks.network, name)
+            if not set(references(switch, "ports")) - removed and isinstance(item, Item) and not item.keep:
                 self.rows.remove_network(name)
         for name in vacated.unneeded:
             self.rows.remove_port_group(name)
