@@ -30,7 +30,10 @@ def identity(name):
 
 
 class Run:
-    """What core.run does with a door's parameters."""
+    """What core.run does with a door's parameters.
+
+    `meanwhile` is what another controller does when our transaction is complete but not sent.
+    """
 
     def __init__(self, server, *wanted, networks=None, groups=None, state="present", meanwhile=None):
         params = {"ovn": {"northbound": server.endpoint}, "state": state, "wanted": list(wanted) or None}
@@ -40,11 +43,23 @@ class Run:
         self.changes = model.plan(requests, stage.read(requests), state)
         self.actions = [change.action for change in self.changes]
         if meanwhile:
-            meanwhile()
+            interrupt(stage, meanwhile)
         outcome = stage.apply([change for change in self.changes if change.pending])
         stage.link.close()
         ends = [outcome.get(change.key, change.error) for change in self.changes]
         self.errors = [end if isinstance(end, LaunchError) else None for end in ends]
+
+
+def interrupt(stage, meanwhile):
+    """Let `meanwhile` happen once, at the end of the next transaction's composition."""
+    fill = stage._fill
+
+    def interrupted(writer, changes):
+        fill(writer, changes)
+        stage._fill = fill
+        meanwhile()
+
+    stage._fill = interrupted
 
 
 def ports(server, *names, state="present", groups=("default",)):

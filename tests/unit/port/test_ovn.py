@@ -611,14 +611,14 @@ def test_a_northbound_that_dies_in_between_is_said(northbound, monkeypatch):
         Run(northbound, port("a"), monkeypatch=monkeypatch, meanwhile=northbound.stop)
 
 
-def module(server, **options):
+def module(server, *ports, check=False, **options):
     """The door as a process: its return code, its result, what it says on stderr, the seconds."""
     arguments = {key: value for key, value in parameters(server, **options).items() if value is not None}
-    arguments["ports"] = [{k: v for k, v in item.items() if v is not None} for item in options.get("ports", [port()])]
+    arguments["ports"] = [{k: v for k, v in item.items() if v is not None} for item in ports or [port()]]
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", door.__name__],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_diff": True}}),
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_diff": True, "_ansible_check_mode": check}}),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -713,6 +713,16 @@ def test_a_wrong_item_stops_no_other(northbound):
     assert [item.name for item in find(northbound)] == ["a", "d"]
     assert Run(northbound, *ports, networks=bad, state="absent").errors == [None] * 5
     assert find(northbound) == []
+
+
+def test_what_is_defined_but_was_not_made_is_planned_and_not_written(northbound):
+    wanted = port("a", security_groups=["web"])
+    make(northbound, port("b"))
+    code, result, _errors, _seconds = module(northbound, wanted, groups=WEB, check=True)
+    assert (code, result["changed"], result["ports"][0]["fixed_ip"]) == (0, True, "10.20.0.2")
+    code, result, _errors, _seconds = module(northbound, wanted, groups=WEB)
+    assert (code, result["ports"][0]["abort"]) == (1, True)
+    assert "security group web is not there: make it first, with kvmstack.launch.network" in result["msg"]
 
 
 def test_many_ports_in_a_large_northbound(northbound):

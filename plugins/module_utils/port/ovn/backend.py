@@ -34,13 +34,14 @@ class Ports:
         self.book = AddressBook(link.select)
         self.wanted: list[Request] = []
         self.joined: set[str] = set()
-        self.seen: set[str] = set()
+        self.founded: set[str] = set()
 
     def read(self, wanted: list[Request]) -> Current:
         """What is there, as far as the wanted ports are concerned."""
         self.wanted = [request for request in wanted if request.fault is None]
         current = self.link.steady(lambda: self.look().current(self.wanted))
-        self.seen = {name for name, network in current.networks.items() if network is not None}
+        changes = plan(undefined(self.wanted), current, self.state)
+        self.founded = {change.key for change in changes if not isinstance(change.error, NotFound)}
         return current
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
@@ -122,8 +123,7 @@ class Apply:
     def prepare(self) -> Callable:
         """Plan; return what fills the transaction."""
         view = self.ports.look()
-        # A network that is only defined is not made here.
-        wanted = [replace(request, definitions=Definitions()) for request in self.ports.wanted]
+        wanted = undefined(self.ports.wanted)
         changes = [each for each in plan(wanted, view.current(wanted), self.ports.state) if each.key in self.keys]
         errors = {change.key: self._error(change) for change in changes if change.error is not None}
         self.result = {**{change.key: change.after for change in changes if change.after is not None}, **errors}
@@ -142,11 +142,15 @@ class Apply:
         writer.sweep(left)
 
     def _error(self, change: Change) -> Exception:
-        """Why a port cannot be made: a later run makes one whose network went a moment ago."""
-        network = change.wanted.network
-        if isinstance(change.error, NotFound) and network in self.ports.seen:
+        """Why a port cannot be made: a later run makes one whose network or group went a moment ago."""
+        if isinstance(change.error, NotFound) and change.key in self.ports.founded:
             return Unavailable("%s; what was there went at this moment with its last port: run it again" % change.error)
         return change.error
+
+
+def undefined(wanted: list[Request]) -> list[Request]:
+    """The requests as they can be written: a network that is only defined is not made here."""
+    return [replace(request, definitions=Definitions()) for request in wanted]
 
 
 def connect(params: Mapping[str, Any]) -> Ports:
