@@ -55,7 +55,7 @@ class Networks:
 
     def find(self, params: Mapping[str, Any]) -> list[Item]:
         """Our networks and groups, of these names and kinds; None does not narrow."""
-        self.link.replicate(lambda tables, asked: _of_names(tables, params.get("names")))
+        self.link.replicate(lambda tables: _of_names(tables, params.get("names")))
         view = View(self.link.tables)
         names, groups = _marks(view, "Logical_Switch", "network"), _marks(view, "Port_Group", "security_group")
         items = [try_read(view.network, name) for name in names] + [try_read(view.group, name) for name in groups]
@@ -100,7 +100,7 @@ class Networks:
         names = sorted(_label(row) for rows in found for row in rows)
         return tuple(names + (["%d more" % (len(uuids) - NAMED)] if len(uuids) > NAMED else []))
 
-    def _conditions(self, tables: Any, asked: Mapping[str, list]) -> dict[str, list]:
+    def _conditions(self, tables: Any) -> dict[str, list]:
         """The rows that the request concerns."""
         networks = {request.name for request in self._sound() if request.kind == NETWORK}
         groups = [request for request in self._sound() if request.kind == SECURITY_GROUP]

@@ -41,19 +41,14 @@ class Northbound:
         """The replica's tables by name."""
         return self.database.tables
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the replica has been filled once."""
-        return self.database.has_ever_connected()
-
     def close(self) -> None:
         """End the connection."""
         self.database.close()
 
-    def replicate(self, conditions: Callable[[Any, Mapping[str, list]], dict[str, list]]) -> None:
-        """Bring the replica up to what conditions(tables, those in force) says, until that says nothing new."""
+    def replicate(self, conditions: Callable[[Any], dict[str, list]]) -> None:
+        """Bring the replica up to what conditions(tables) says, until that says nothing new."""
         while True:
-            asked = conditions(self.tables, self.conditions)
+            asked = conditions(self.tables)
             if self.database.has_ever_connected() and asked == self.conditions:
                 self.moment = self.database.change_seqno
                 return

@@ -54,7 +54,7 @@ class Ports:
 
     def find(self, params: Mapping[str, Any]) -> list[Port]:
         """Our ports, of these instances, names and networks; None does not narrow."""
-        self.link.replicate(lambda tables, asked: _of_query(tables, params))
+        self.link.replicate(lambda tables: _of_query(tables, params))
         ports = View(self.link.tables).ports()
         for option, field in (("instance_uuids", "instance_uuid"), ("names", "name")):
             if params[option] is not None:
@@ -92,9 +92,9 @@ class Ports:
                 members.setdefault(row["name"], set()).add(uuid)
         return members
 
-    def _conditions(self, tables: Any, asked: Mapping[str, list]) -> dict[str, list]:
+    def _conditions(self, tables: Any) -> dict[str, list]:
         """The rows that the request concerns: its own ports, their networks and their groups."""
-        ids = {request.id: request for request in self.wanted}
+        ids = {request.id for request in self.wanted}
         rows = [row for row in tables["Logical_Switch_Port"].rows.values() if row.name in ids]
         networks = {str(request.network) for request in self.wanted} | set(map(network_of, rows))
         groups = {DROP_GROUP, group_name("default"), *self.joined}
