@@ -15,6 +15,12 @@ from ..network.model import DRIFT, Network, check_fixed_ip, free_addresses
 from .item import Request, definition, result
 
 
+class NotMade(NotFound):
+    """A port's network or group is defined and not made, or went a moment ago with its last port: try again."""
+
+    abort = False
+
+
 @dataclass(frozen=True)
 class Port:
     """A port as it is or is to be, and its groups by name.

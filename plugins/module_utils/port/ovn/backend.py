@@ -9,14 +9,14 @@ from typing import Any, Callable, Mapping
 from uuid import UUID
 
 from ...core.change import Change
-from ...core.errors import NotFound, Unavailable
+from ...core.errors import LaunchError, NotFound
 from ...network.ovn import northbound
 from ...network.ovn.addresses import AddressBook
 from ...network.ovn.conditions import by_mark, by_name, definition_conditions
 from ...network.ovn.rows import DROP_GROUP, group_name
 from ...network.request import Definitions
 from ..item import Request
-from ..model import Current, Port, plan
+from ..model import Current, NotMade, Port, plan
 from .vacated import Vacated, find_vacated
 from .view import View, has_addresses, network_of, port_groups_of
 from .write import Writer
@@ -34,15 +34,11 @@ class Ports:
         self.book = AddressBook(link.select)
         self.wanted: list[Request] = []
         self.joined: set[str] = set()
-        self.founded: set[str] = set()
 
     def read(self, wanted: list[Request]) -> Current:
         """What is there, as far as the wanted ports are concerned."""
         self.wanted = [request for request in wanted if request.fault is None]
-        current = self.link.steady(lambda: self.look().current(self.wanted))
-        changes = plan(undefined(self.wanted), current, self.state)
-        self.founded = {change.key for change in changes if not isinstance(change.error, NotFound)}
-        return current
+        return self.link.steady(lambda: self.look().current(self.wanted))
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes in one transaction; the ports as they now are, or why one could not be made."""
@@ -123,9 +119,10 @@ class Apply:
     def prepare(self) -> Callable:
         """Plan; return what fills the transaction."""
         view = self.ports.look()
-        wanted = undefined(self.ports.wanted)
+        # A network that is only defined is not made here.
+        wanted = [replace(request, definitions=Definitions()) for request in self.ports.wanted]
         changes = [each for each in plan(wanted, view.current(wanted), self.ports.state) if each.key in self.keys]
-        errors = {change.key: self._error(change) for change in changes if change.error is not None}
+        errors = {change.key: _final(change.error) for change in changes if change.error is not None}
         self.result = {**{change.key: change.after for change in changes if change.after is not None}, **errors}
         changes = [change for change in changes if change.error is None]
         left = find_vacated(view, changes, self.ports.link.select)
@@ -141,21 +138,15 @@ class Apply:
                 writer.remove(change.before)
         writer.sweep(left)
 
-    def _error(self, change: Change) -> Exception:
-        """Why a port cannot be made: a later run makes one whose network or group went a moment ago."""
-        if isinstance(change.error, NotFound) and change.key in self.ports.founded:
-            return Unavailable("%s; what was there went at this moment with its last port: run it again" % change.error)
-        return change.error
-
-
-def undefined(wanted: list[Request]) -> list[Request]:
-    """The requests as they can be written: a network that is only defined is not made here."""
-    return [replace(request, definitions=Definitions()) for request in wanted]
-
 
 def connect(params: Mapping[str, Any]) -> Ports:
     """The ports of a northbound."""
     return Ports(params, northbound.connect(params))
+
+
+def _final(error: LaunchError) -> LaunchError:
+    """Why a port that was planned cannot be made. What it was planned by was there, or is defined: it may come."""
+    return NotMade(str(error)) if isinstance(error, NotFound) else error
 
 
 def _of_query(tables: Any, params: Mapping[str, Any]) -> dict[str, list]:
