@@ -24,7 +24,6 @@ from ansible.utils.display import Display
 
 from ..module_utils.cloud.definition import secrets
 
-
 MODULES = "ansible_collections.kvmstack.launch.plugins.modules"
 RULES = ("mutually_exclusive", "required_one_of", "required_together")
 

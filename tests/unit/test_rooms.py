@@ -25,10 +25,9 @@ PLUGINS = ROOT / "plugins"
 UTILS = PLUGINS / "module_utils"
 PACKAGE = "ansible_collections.kvmstack.launch.plugins."
 
-# "network" comes in here, and in WITH_QUERY, with its branch; then AWAITED goes.
-STAGES = ["token", "instance", "host", "schedule", "image", "port", "volume", "domain", "build"]
+STAGES = ["token", "instance", "host", "schedule", "network", "image", "port", "volume", "domain", "build"]
 BENT = {"token", "host", "schedule", "build"}
-WITH_QUERY = ["instance", "host", "port", "volume", "domain"]
+WITH_QUERY = ["instance", "host", "network", "port", "volume", "domain"]
 AWAITED = {"network", "network_info"}
 # Doors of compute hosts; all others are of the controller.
 ON_HOSTS = {"build", "domain", "domain_info", "host_info", "image"}

@@ -73,4 +73,11 @@ def words(value: Any) -> str:
 
 
 def _is_set(value: Any) -> bool:
-    return value is not None and value != "" and value != [] and value != () and value != {} and (value != 0 or value is False)
+    return (
+        value is not None
+        and value != ""
+        and value != []
+        and value != ()
+        and value != {}
+        and (value != 0 or value is False)
+    )

@@ -120,7 +120,9 @@ def test_another_instance_of_the_same_name_is_not_settled():
 
 
 TEXTS = st.none() | st.text(max_size=8)
-PARTS = st.lists(st.dictionaries(st.sampled_from(["id", "name", "leaving", "size"]), st.integers() | st.text(), max_size=4))
+PARTS = st.lists(
+    st.dictionaries(st.sampled_from(["id", "name", "leaving", "size"]), st.integers() | st.text(), max_size=4)
+)
 
 
 @given(
