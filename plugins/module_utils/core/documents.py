@@ -120,20 +120,13 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
     """Where each part is in its document, and the item that its stage takes."""
     if noun == "instance_update":
         # Also what has failed in this run is to be written; what was refused at its beginning is not.
-        if (
-            document.get("uuid")
-            and not document.get("settled")
-            and (not document.get("failed") or document.get("failed_in"))
-        ):
+        refused = document.get("failed") and not document.get("failed_in")
+        if document.get("uuid") and not document.get("settled") and not refused:
             yield None, dict(document)
         return
     if not goes_on(document):
         return
-    owner = {
-        "instance_uuid": document.get("uuid"),
-        "host": document.get("host"),
-        "record_id": document.get("record_id"),
-    }
+    owner = {"instance_uuid": document["uuid"], **{key: document.get(key) for key in ("host", "record_id")}}
     if noun in ("schedule", "domain"):
         yield None, dict(document)
     elif noun == "image":
@@ -208,7 +201,7 @@ def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
 
 
 def _conclude(document: Document, result: dict) -> dict:
-    """The document as its record now is: settled, or on its way to another host, or, in the middle of a run, going on."""
+    """The document as its record now is: settled, on its way to another host, or, in the middle of a run, going on."""
     parts = {
         name: [{**_by_id(document, name).get(part["id"], {}), **part} for part in result.get(name) or ()]
         for name in LISTS.values()
@@ -219,9 +212,7 @@ def _conclude(document: Document, result: dict) -> dict:
     again = bool(ended) and result["status"] == "BUILD" and not result.get("failed")
     settled = bool(result.get("failed")) or result["status"] == "DELETED" or (bool(ended) and not again)
     if again:
-        parts["volumes"] = [
-            {key: value for key, value in each.items() if key != "created"} for each in parts["volumes"]
-        ]
+        parts["volumes"] = [{**volume, "created": False} for volume in parts["volumes"]]
     domain = {"domain": None} if again else {}
     launched = {"was_launched": document.get("was_launched", bool(document.get("launched")))}
     return {**kept, **recorded, **parts, **domain, **launched, "events": [], "settled": settled}

@@ -26,8 +26,9 @@ class Stage:
     connect(params) gives a backend: read(wanted) what exists, by key; apply(changes) makes the
     pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
     plan(wanted, current, state) pairs the two and is pure.
+    options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows (diff.py).
     items(document, params) are those of one document where they are not its parts of that noun, and which several
-    documents may share; option is the module's that has them, if it is not called like the list. options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows of it (diff.py).
+    documents may share; option is the module's that has them, if it is not called like the list.
     """
 
     noun: str

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..core.diff import line
 from ..core.errors import LaunchError
 from ..core.names import tap_name
-from ..network.model import Network
+from ..network.model import DRIFT, Network
 from ..network.request import Definitions
 
 # What a result repeats of the item, and what it adds to it. `id` is ours, `port_id` the service's.
