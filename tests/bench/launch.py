@@ -45,11 +45,11 @@ def request(count: int) -> dict:
     return {"launch_images": {"nop": image}, "launch_instances": [instance]}
 
 
-def playbook(name: str, wanted: dict) -> float:
+def playbook(name: str, wanted: dict, *options: str) -> float:
     """Seconds that the playbook took, as a whole process."""
     path = ROOT / "build/results/bench.json"
     path.write_text(json.dumps(wanted))
-    command = ["ansible-playbook", str(ROOT / "playbooks" / name), "--extra-vars", "@%s" % path]
+    command = ["ansible-playbook", str(ROOT / "playbooks" / name), "--extra-vars", "@%s" % path, *options]
     start = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
     if done.returncode:

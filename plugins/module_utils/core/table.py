@@ -1,0 +1,49 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documents as a table for people."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping
+
+from .convert import sequence
+
+Document = Mapping[str, Any]
+
+
+def table(rows: Iterable[Document], columns: list[str]) -> list[str]:
+    """Aligned lines: the columns as a heading, then a line for each row.
+
+    Beside its own keys an instance's document has the columns address and volumes, and fault with this run's failure.
+    """
+    columns = sequence(columns, "columns")
+    cells = [[_cell(_value(row, column)) for column in columns] for row in rows]
+    lines = [[column.upper() for column in columns], *cells]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+
+
+def failure(document: Document) -> str | None:
+    """Why an instance is not as it should be: this run's failure, else what the record says."""
+    return document.get("msg") or document.get("fault")
+
+
+def _value(document: Document, column: str) -> Any:
+    if column == "address" and "ports" in document:
+        ports = [port for port in document["ports"] if not port.get("leaving")]
+        info = [port.get("network_info") or port for port in ports]
+        pairs = [(port.get("fixed_ip"), known.get("floating_ip_address")) for port, known in zip(ports, info)]
+        return [address for pair in pairs for address in pair if address]
+    if column == "volumes" and "volumes" in document:
+        return [
+            "%s %s GiB" % (volume["name"], volume["size"] or "?")
+            for volume in document["volumes"]
+            if not volume.get("leaving")
+        ]
+    return failure(document) if column == "fault" else document.get(column)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
