@@ -157,13 +157,16 @@ class Site:
             os.killpg(process.pid, signal.SIGCONT)
 
     def launch_killed_at(self, request: dict, words: str, seconds: float = 0.0) -> None:
-        """Launch, and kill -9 the whole run when its output has these words, or so many seconds later."""
+        """Launch, and kill -9 the whole run when its output has these words, or so many seconds later.
+
+        A machine may be quicker than that: then the run has ended well.
+        """
         process = self.start(request)
         self.until(process, words)
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
         process.stdout.close()
-        assert process.wait() == -signal.SIGKILL
+        assert process.wait() in ((-signal.SIGKILL, 0) if seconds else (-signal.SIGKILL,))
 
     def on(self, host: str, command: str, said: str = "") -> str:
         """What a command prints on a host when it is told something; it must succeed."""

@@ -15,11 +15,12 @@ attributes:
     description: The plan is made and returned, and nothing is written anywhere.
     support: full
   diff_mode:
-    description: What would change, or has changed, is shown as a text before and after.
+    description: What would change, or has changed, is shown before and after, a line for each thing; with C(-v) whole.
     support: full
 notes:
   - A list goes in and the same list comes out, in the same order, with one result for each item.
-  - One bad item does not stop the others. The task fails when an item failed, and returns all results even so.
+  - One bad item does not stop the others. The task fails when an item of its own list failed, and returns all results
+    even so.
 author:
   - kvmstack contributors (@kvmstack)
 """

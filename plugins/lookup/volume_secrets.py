@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The CHAP passwords of volumes, for the module domain."""
+"""The CHAP passwords of volumes, for the modules build and domain."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Give the passwords to the domains
-  kvmstack.launch.domain:
-    domains: "{{ instances }}"
-    volumes: "{{ stored.volumes }}"
-    volume_secrets: "{{ lookup('kvmstack.launch.volume_secrets', stored.volumes | map(attribute='volume_id') | list) }}"
+- name: Build instances, with the passwords of their volumes
+  kvmstack.launch.build:
+    instances: "{{ mine }}"
+    volume_secrets: "{{ lookup('kvmstack.launch.volume_secrets', volume_ids) }}"
+  vars:
+    mine: "{{ launch.instances | kvmstack.launch.on_host(inventory_hostname) }}"
+    volume_ids: "{{ mine | map(attribute='volumes') | flatten | map(attribute='volume_id') }}"
 """
 
 RETURN = r"""

@@ -9,7 +9,11 @@ DOCUMENTATION = r"""
 module: audit
 short_description: Compare the record with what exists
 description:
-  - Tells what exists with our mark and has no living record, and what is recorded and does not exist, in all projects.
+  - Tells what exists with our mark and should not, and what is recorded and does not exist, in all projects. It changes
+    nothing.
+  - What exists carries the identity of its record. Only what this record knows to be deleted, or to be elsewhere, is an
+    orphan. What belongs to another record, or what this one has never had, is told as such, so that an audit against
+    the wrong database, or an old copy of it, finds nothing to remove.
   - Instances that are being built or deleted are left to the run that drives them. Hosts that O(hosts) does not tell of
     are not judged.
 extends_documentation_fragment:
@@ -18,8 +22,8 @@ extends_documentation_fragment:
 options:
   hosts:
     description:
-      - What is there by compute host, the C(domains) of M(kvmstack.launch.domain_info), the C(volumes) of
-        M(kvmstack.launch.volume_info), and C(disks), the names of the folders of instances.
+      - What is there by compute host, the C(domains) and C(directories) of M(kvmstack.launch.domain_info), and the
+        C(volumes) of M(kvmstack.launch.volume_info).
     type: dict
     default: {}
   ports:
@@ -36,18 +40,33 @@ EXAMPLES = r"""
   kvmstack.launch.audit:
     database: sqlite:////var/lib/launch.db
     hosts:
-      compute-1: {domains: "{{ here.domains }}", volumes: "{{ stored.volumes }}", disks: []}
+      compute-1:
+        domains: "{{ here.domains }}"
+        directories: "{{ here.directories }}"
+        volumes: "{{ stored.volumes }}"
 """
 
 RETURN = r"""
 found:
   description:
-    - What does not agree, first what exists and should not (C(problem) is V(orphan)), then what should exist and does
-      not (V(missing)). Each has C(kind) (V(domain), V(disk), V(volume), V(port) or V(allocation)), C(id), C(name),
-      C(instance_uuid), C(host), C(network) (of a port) and C(reason).
+    - What does not agree, first what exists and should not, then what should exist and does not.
+    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(port) or V(allocation)), C(id), C(name),
+      C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is) and C(reason).
+    - C(problem) is V(orphan) of what was deleted or is elsewhere, V(foreign) of what is another record's, V(unknown) of
+      what this record has never had, and V(missing) of what should exist.
   type: list
   elements: dict
   returned: success
+  sample:
+    - problem: orphan
+      kind: domain
+      id: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+      name: web-1
+      instance_uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+      host: compute-1
+      network: null
+      record_id: 5b2a4a0c-8d1e-4d52-9d0b-0a8f8c5e6a11
+      reason: its instance was deleted
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -28,7 +28,12 @@ options:
     description: The host's name in the inventory. Left out, its own name.
     type: str
   instances:
-    description: Documents of the instances of this host, as M(kvmstack.launch.schedule) and M(kvmstack.launch.port) left them.
+    description:
+      - Documents of the instances of this host, as M(kvmstack.launch.schedule) and M(kvmstack.launch.port) left them.
+        One that has failed (C(failed)), or that the run is done with (C(settled)), comes back untouched.
+      - An instance that fails here has C(failed), C(msg), C(abort) (whether another host would fail as well) and
+        C(failed_in), the stage, in its document. The task does not fail then.
+      - What a document holds for a machine is told at O(kvmstack.launch.domain#module:domains).
     type: list
     elements: dict
     required: true
@@ -39,7 +44,7 @@ options:
   vendor_data:
     description: The text of the config drive's C(vendor_data.json), a JSON object. It is shown nowhere.
     type: str
-    default: "{}"
+    default: ""
   volume_secrets:
     description: CHAP passwords by the C(volume_id) of a volume.
     type: dict
@@ -83,7 +88,8 @@ EXAMPLES = r"""
 RETURN = r"""
 instances:
   description:
-    - The documents with what was made, C(image), C(volumes) and C(domain); C(failed) and C(msg) where something was not.
+    - The documents with what was made, C(image), C(volumes) and C(domain); with C(failed) and C(msg) where something
+      was not.
   returned: always
   type: list
   elements: dict

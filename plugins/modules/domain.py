@@ -10,8 +10,8 @@ module: domain
 short_description: Virtual machines of instances, in a compute host's libvirt
 version_added: 0.1.0
 description:
-  - Makes every instance's virtual machine from its document and the results of its ports, volumes and root disk,
-    with a config drive, and lets it run. This is what nova's libvirt driver does at a launch.
+  - Makes every instance's virtual machine from its document, with the ports, volumes and root disk that the stages
+    before laid into it and a config drive, and lets it run. This is what nova's libvirt driver does at a launch.
   - All machines are started paused, and each is resumed when OVN has installed the flows of its ports.
     A machine whose ports are not wired in time is taken back, so that another host can have it.
   - A machine that exists is compared by what was asked for alone. Metadata, volumes and ports change while it runs;
@@ -29,6 +29,7 @@ requirements:
   - qemu-block-extra for volumes in Ceph or at iSCSI targets, nfs-common for those on shares
 author: kvmstack contributors (@kvmstack)
 extends_documentation_fragment:
+  - kvmstack.launch.instances
   - kvmstack.launch.state
   - kvmstack.launch.state_path
 attributes:
@@ -37,7 +38,9 @@ attributes:
     description: Nothing is defined, started or written.
   diff_mode:
     support: full
-    description: Shows each machine's XML before and after, of what exists only what is ours.
+    description:
+      - Shows each machine that changes in a line, before and after. With C(-v) it is the machine's XML, of what exists
+        only what is ours.
 options:
   driver:
     description: What runs the machines, as nova's C(compute_driver).
@@ -46,63 +49,51 @@ options:
     default: libvirt
   domains:
     description:
-      - The instances' documents, as M(kvmstack.launch.schedule) returns them. Of each this module takes C(uuid),
-        C(name), C(project_id), C(user_id), C(project_name) and C(user_name), C(flavor) (C(name), C(vcpus), C(ram) in
-        MiB, C(disk) in GiB), C(image) (C(name), C(properties)), C(metadata), C(ssh_keys), C(ports) and C(volumes)
-        (C(id), C(device), such as V(vdb), and C(boot)), C(allocation), the CPUs, pages and PCI devices that the
-        scheduler allocated, and C(record_id), a UUID, the identity of the record that the instance is in.
+      - The same documents as those of O(instances), for one result each. Either this or O(instances) is required.
+      - Of a document this module takes C(uuid), C(name), C(project_id), C(user_id), C(project_name) and C(user_name),
+        C(flavor) (C(name), C(vcpus), C(ram) in MiB, C(disk) in GiB), C(image), C(metadata), C(ssh_keys), C(ports),
+        C(volumes), C(allocation), the CPUs, pages and PCI devices that the scheduler allocated, and C(record_id), a
+        UUID, the identity of the record that the instance is in.
       - A machine that says it is of another C(record_id) is foreign, also with O(state=absent). One that says none
         is given it. Where a document has none, nobody looks.
-      - A volume with C(boot) is the first disk, V(vda), and the machine boots from it. There is no root disk then.
-      - A key that is left out stays as it is with a machine that exists.
-      - Of the image's properties these count - C(hw_machine_type), C(hw_firmware_type) (V(bios) or V(uefi)) and
-        C(hw_cdrom_bus), which makes the config drive a CD-ROM on that bus. C(hw_disk_bus) and C(hw_vif_model)
-        must be V(virtio) if they are there.
-      - With O(state=absent) C(uuid), C(name) and C(record_id) are all that is looked at.
-      - What is wrong with one document fails that machine alone; a document without a UUID or a name refuses them all.
-    type: list
-    elements: dict
-    required: true
-  ports:
-    description:
-      - Results of M(kvmstack.launch.port), joined to the documents by their C(id). C(port_id) is the id by which
-        OVN knows the port, if it is another one.
-      - A port, volume or image that failed fails its instance with the same message, and no other.
-    type: list
-    elements: dict
-    default: []
-  volumes:
-    description:
-      - Results of M(kvmstack.launch.volume), joined to the documents by their C(id).
-      - A result with a C(connection) is a disk that QEMU itself reaches, in Ceph (C(rbd)) or at an iSCSI target
+      - C(image) has C(name), C(properties), and of its root disk C(path), C(format), C(base) and C(disk_format), as
+        M(kvmstack.launch.image) tells them.
+      - C(ports) are as M(kvmstack.launch.port) tells them. C(port_id) is the id by which OVN knows a port, if it is
+        another one than C(id).
+      - C(volumes) are as M(kvmstack.launch.volume) tells them, each with its C(device), such as V(vdb). One with
+        C(boot) is the first disk, V(vda), and the machine boots from it. There is no root disk then.
+      - A volume with a C(connection) is a disk that QEMU itself reaches, in Ceph (C(rbd)) or at an iSCSI target
         (C(iscsi)), or a file on a share (C(nfs)) that is mounted for it below O(state_path). A running machine keeps
         the connections it has; it takes new ones when it is started. If its C(size), in GiB, is more than a running
         guest sees, the guest is told.
       - Ceph's secrets must be libvirt's already; C(compute_host_libvirt_secrets) of the role
         P(kvmstack.launch.compute_host#role) gives them to it.
+      - A port or a volume that is C(leaving) is not the machine's, and is unplugged from one that has it.
+      - A key that is left out stays as it is with a machine that exists.
+      - Of the image's properties these count - C(hw_machine_type), C(hw_firmware_type) (V(bios) or V(uefi)) and
+        C(hw_cdrom_bus), which makes the config drive a CD-ROM on that bus. C(hw_disk_bus) and C(hw_vif_model)
+        must be V(virtio) if they are there.
+      - With O(state=absent) C(uuid), C(name) and C(record_id) are all that is looked at.
+      - What is wrong with one document fails that machine alone, as does a part that its stage has not made; a
+        document without a UUID or a name refuses them all.
     type: list
     elements: dict
-    default: []
   volume_secrets:
     description:
-      - CHAP passwords by the C(volume_id) of a volume's result. libvirt has them, in memory alone, as long as the
+      - CHAP passwords by the C(volume_id) of a volume. libvirt has them, in memory alone, as long as the
         machine has the disk. They are shown nowhere.
     type: dict
     default: {}
-  images:
-    description: Results of M(kvmstack.launch.image), joined to the documents by C(instance_uuid).
-    type: list
-    elements: dict
-    default: []
   user_data:
     description:
-      - User data by instance name, a mapping of texts. It goes into the config drive unchanged and is shown nowhere.
-    type: dict
-    default: {}
+      - The text of a JSON object, user data by instance name. Each goes into its config drive unchanged and is shown
+        nowhere.
+    type: str
+    default: ""
   vendor_data:
     description: The text of the config drive's C(vendor_data.json), a JSON object. It is shown nowhere.
     type: str
-    default: "{}"
+    default: ""
   virt_type:
     description:
       - V(kvm) for hardware virtualization, V(qemu) for emulation, which works everywhere and is slow.
@@ -139,14 +130,23 @@ notes:
 EXAMPLES = r"""
 - name: Let the instances of this host run
   kvmstack.launch.domain:
-    domains: "{{ instances }}"
-    ports: "{{ port_results }}"
-    volumes: "{{ volume_results }}"
-    images: "{{ image_results }}"
-    user_data:
-      web-1: |
-        #cloud-config
-        packages: [nginx]
+    instances: "{{ launch_stored.instances }}"
+    user_data: "{{ {'web-1': cloud_config} | to_json }}"
+  vars:
+    cloud_config: |
+      #cloud-config
+      packages: [nginx]
+  register: launch_started
+
+- name: A machine of its own, of parts that are there
+  kvmstack.launch.domain:
+    domains:
+      - uuid: 7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10
+        name: web-1
+        flavor: {name: small, vcpus: 1, ram: 512, disk: 1}
+        image: "{{ root_disk.images[0] }}"
+        ports: "{{ wired.ports }}"
+        volumes: []
 
 - name: No machine for this instance
   kvmstack.launch.domain:
@@ -156,9 +156,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+instances:
+  description: The documents in the order of O(instances), each with its machine in C(domain), told as in RV(domains).
+  returned: with O(instances)
+  type: list
+  elements: dict
 domains:
-  description: One result for each document, in the same order.
-  returned: always
+  description: One result for each document of O(domains), in the same order.
+  returned: with O(domains)
   type: list
   elements: dict
   contains:

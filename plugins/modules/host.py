@@ -11,8 +11,9 @@ short_description: Record compute hosts
 description:
   - Keeps what compute hosts say of themselves in the record, where the scheduler reads it. This is nova's
     resource tracker; what instances have claimed of a host is never touched.
-  - Of a host of O(hosts) that O(nodes) does not tell of only the O(settings) are written; its C(age) says whether it
-    should be asked.
+  - A host that has just built something tells only what it has room for; what else is recorded of it stays.
+  - Of a host of O(hosts) that O(nodes) does not tell of only the O(settings) are written, and these only if it was ever
+    asked. Its C(age) says whether it was.
 extends_documentation_fragment:
   - kvmstack.launch.database
   - kvmstack.launch.stage
@@ -23,7 +24,7 @@ options:
     elements: str
     required: true
   nodes:
-    description: What M(kvmstack.launch.host_info) told on the hosts.
+    description: What M(kvmstack.launch.host_info) or M(kvmstack.launch.build) told on the hosts.
     type: list
     elements: dict
     default: []
@@ -31,25 +32,29 @@ options:
     description:
       - The operator's settings by host, C(enabled), C(disabled_reason), C(vcpus_reserved),
         C(memory_mb_reserved), C(disk_gb_reserved), C(cpu_allocation_ratio), C(ram_allocation_ratio),
-        C(disk_allocation_ratio), C(availability_zone), C(aggregates) (mappings of C(name) and C(metadata)) and
-        C(units) (for C(vcpus), C(memory_mb) and C(disk_gb) the C(min_unit), C(max_unit) and C(step_size) of one claim).
+        C(disk_allocation_ratio), C(availability_zone), C(aggregates) (mappings of C(name) and C(metadata)),
+        C(units) (for C(vcpus), C(memory_mb) and C(disk_gb) the C(min_unit), C(max_unit) and C(step_size) of one claim),
+        C(traits) (a list of them beside those that the host tells), C(metrics) (numbers by name) and
+        C(cpu_dedicated_set) (such as V(4-15,20)).
       - A setting that is not mentioned stays as it is recorded, one that is null becomes the default again.
     type: dict
     default: {}
 """
 
 EXAMPLES = r"""
-- name: Record a host, with half of its memory kept for other things
+- name: Record what all hosts said, and that half of the memory of one is kept for other things
   kvmstack.launch.host:
     database: sqlite:////var/lib/launch.db
-    hosts: [compute-1]
-    nodes: "{{ launch_host.hosts }}"
+    hosts: "{{ groups.compute }}"
+    nodes: "{{ groups.compute | kvmstack.launch.answers(hostvars) }}"  # where host_info registered launch_host_info
     settings: {compute-1: {memory_mb_reserved: 65536}}
 """
 
 RETURN = r"""
 hosts:
-  description: The hosts as recorded. C(age) is the seconds since each was asked, null if it never was.
+  description:
+    - The hosts as recorded, of those that neither O(nodes) nor O(settings) tell of only C(name) and C(age).
+    - C(age) is the seconds since each was asked, null if it never was.
   type: list
   elements: dict
   returned: always

@@ -42,7 +42,7 @@ EXAMPLES = r"""
 - name: Ask every compute host
   kvmstack.launch.host_info:
     host: "{{ inventory_hostname }}"
-  register: launch_host
+  register: launch_host_info
 """
 
 RETURN = r"""

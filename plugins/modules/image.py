@@ -16,6 +16,7 @@ description:
   - A root disk that exists is kept. Another image or size for it is an error.
 extends_documentation_fragment:
   - kvmstack.launch.stage
+  - kvmstack.launch.instances
   - kvmstack.launch.state
   - kvmstack.launch.state_path
 requirements:
@@ -24,9 +25,9 @@ options:
   images:
     description:
       - The images and the instances to make root disks for, all in one task.
+      - Either this or O(instances) is required.
     type: list
     elements: dict
-    required: true
     suboptions:
       instance_uuid:
         description:
@@ -114,6 +115,11 @@ EXAMPLES = r"""
         disk_format: qcow2
         size: 20
 
+- name: Root disks of the instances that were scheduled to this host
+  kvmstack.launch.image:
+    instances: "{{ launch.instances | kvmstack.launch.on_host(inventory_hostname) }}"
+  register: launch_imaged
+
 - name: An image into the cache, ahead of time, from a trusted place
   kvmstack.launch.image:
     images:
@@ -134,9 +140,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+instances:
+  description: The documents in the order of O(instances), with what became of each root disk in C(image).
+  returned: with O(instances)
+  type: list
+  elements: dict
 images:
   description: The items in the order of O(images), with their options and what became of them.
-  returned: always
+  returned: with O(images)
   type: list
   elements: dict
   contains:

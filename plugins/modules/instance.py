@@ -76,9 +76,11 @@ options:
     type: bool
     default: false
   user_data:
-    description: User data by instance name. It is never recorded; a digest of it is.
-    type: dict
-    default: {}
+    description:
+      - The text of a JSON object, user data by instance name. It is shown nowhere and never recorded; a digest of it
+        is.
+    type: str
+    default: ""
   user_id:
     description: The user who asks.
     type: str
@@ -120,6 +122,7 @@ EXAMPLES = r"""
         flavor: small
         image: demo
         networks: [private]
+  register: launch
 """
 
 RETURN = r"""

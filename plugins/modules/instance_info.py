@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: One document for each instance, in the order of their names.
+  description: The document of each instance, as M(kvmstack.launch.instance) returns it, in the order of their names.
   type: list
   elements: dict
   returned: always

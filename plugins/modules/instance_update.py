@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: instance_update
 short_description: Record what the stages made of instances
 description:
-  - Settles every instance's next state from the results of the stages and writes it to the record, as nova's
-    conductor does for the compute hosts, which never reach the database.
+  - Settles every instance's next state from what the stages laid into its document and writes it to the record, as
+    nova's conductor does for the compute hosts, which never reach the database.
   - An instance whose domain runs becomes ACTIVE, with the addresses of its ports. One that failed goes back to be
     scheduled elsewhere while it has attempts left, or becomes ERROR with its fault when another host could not
     do better. One that was being deleted and has no parts left leaves the record and gives back its claim.
@@ -21,36 +21,19 @@ extends_documentation_fragment:
   - kvmstack.launch.stage
 options:
   instances:
-    description: The documents as they went into the stages.
+    description:
+      - Documents of instances, as the stages left them; the same documents come back as the record now has them.
+      - In the middle of a run what was made of an instance so far is written down, and it goes on. One that the run is
+        done with is C(settled) then, and so is one that another run drives by now.
     type: list
     elements: dict
     required: true
-  ports:
-    description: The results of M(kvmstack.launch.port).
-    type: list
-    elements: dict
-    default: []
-  images:
-    description: The results of M(kvmstack.launch.image) on all hosts.
-    type: list
-    elements: dict
-    default: []
-  volumes:
-    description: The results of M(kvmstack.launch.volume) on all hosts.
-    type: list
-    elements: dict
-    default: []
-  domains:
-    description: The results of M(kvmstack.launch.domain) on all hosts.
-    type: list
-    elements: dict
-    default: []
-  lost_hosts:
+  state:
     description:
-      - Hosts that failed as a whole or could not be reached, each with the reason, or with the result of the task that
-        failed, whose C(msg) is for users and whose C(exception) or C(module_stderr) is kept for administrators.
-    type: dict
-    default: {}
+      - V(absent) at the end of a destroy. An instance of which nothing is left leaves the record then.
+    type: str
+    choices: [present, absent]
+    default: present
   max_attempts:
     description: How many hosts a launch may try.
     type: int
@@ -61,10 +44,15 @@ EXAMPLES = r"""
 - name: Write the outcome of the round
   kvmstack.launch.instance_update:
     database: sqlite:////var/lib/launch.db
-    instances: "{{ launch_scheduled.instances }}"
-    ports: "{{ launch_ported.ports }}"
-    domains: "{{ launch_domains }}"
-    lost_hosts: {compute-2: "unreachable"}
+    instances: "{{ launch.instances | kvmstack.launch.gather(hostvars) }}"
+  register: launch
+
+- name: Write the end of a destroy
+  kvmstack.launch.instance_update:
+    database: sqlite:////var/lib/launch.db
+    instances: "{{ launch.instances | kvmstack.launch.gather(hostvars) }}"
+    state: absent
+  register: launch
 """
 
 RETURN = r"""

@@ -20,7 +20,10 @@ extends_documentation_fragment:
   - kvmstack.launch.stage
 options:
   instances:
-    description: Documents of M(kvmstack.launch.instance).
+    description:
+      - Documents of instances; the same documents come back with their hosts filled in.
+      - One that has failed (C(failed)), or that the run is done with (C(settled)), comes back untouched. An instance
+        that no host can take has C(failed), C(msg) and C(abort) in its document. The task does not fail then.
     type: list
     elements: dict
     required: true
@@ -123,9 +126,10 @@ EXAMPLES = r"""
 - name: Choose hosts
   kvmstack.launch.schedule:
     database: sqlite:////var/lib/launch.db
-    instances: "{{ launch_accepted.instances }}"
+    instances: "{{ launch.instances }}"
     candidates: "{{ groups['compute'] }}"
     weighers: {RAMWeigher: -1.0}
+  register: launch
 """
 
 RETURN = r"""

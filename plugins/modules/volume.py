@@ -22,6 +22,7 @@ description:
     tools C(rbd) and C(ceph). Nobody is given an image that somebody has open.
 extends_documentation_fragment:
   - kvmstack.launch.stage
+  - kvmstack.launch.instances
   - kvmstack.launch.state
   - kvmstack.launch.state_path
   - kvmstack.launch.cloud
@@ -46,14 +47,14 @@ options:
     default: {}
   volumes:
     description:
-      - The volumes, all in one task.
+      - The volumes, all in one task. Either this or O(instances) is required. Of O(instances) the volumes of
+        O(service) are taken.
       - With O(service=file) and O(state=absent) exactly these are removed, none while a running domain uses it or when
         it belongs to another instance than the item says.
       - With another service O(state=absent) takes a volume from the instance, and removes it only if
         O(volumes[].delete_on_termination) is true, it was made here, and no other instance has it.
     type: list
     elements: dict
-    required: true
     suboptions:
       id:
         description: Our id of the volume, a UUID.
@@ -138,6 +139,11 @@ EXAMPLES = r"""
         instance_uuid: 7b0f0f3e-5f0c-4d4e-9a53-0f2a3c1c7d11
         size: 10
 
+- name: The local volumes of the instances that were scheduled to this host
+  kvmstack.launch.volume:
+    instances: "{{ launch.instances | kvmstack.launch.on_host(inventory_hostname) }}"
+  register: launch_stored
+
 - name: Locate it, whatever its size
   kvmstack.launch.volume:
     volumes:
@@ -188,9 +194,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+instances:
+  description: The documents in the order of O(instances), with what became of each of their C(volumes).
+  returned: with O(instances)
+  type: list
+  elements: dict
 volumes:
   description: The items in the order of O(volumes), with what became of them.
-  returned: always
+  returned: with O(volumes)
   type: list
   elements: dict
   contains:

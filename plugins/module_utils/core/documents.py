@@ -28,8 +28,8 @@ JUDGEMENT = ("action", "changed", "failed", "msg", "abort", *DETAILS)
 
 
 def goes_on(document: Document) -> bool:
-    """Whether there is something left to do for it in this run."""
-    return not document.get("failed") and not document.get("settled")
+    """Whether there is something left to do for it in this run; not for one that there is not."""
+    return bool(document.get("uuid")) and not document.get("failed") and not document.get("settled")
 
 
 def items(documents: Iterable[Document], noun: str, state: str = "present", service: str = "file") -> list[dict]:
@@ -118,7 +118,7 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
     """Where each part is in its document, and the item that its stage takes."""
     if noun == "instance_update":
         # Also what has failed in this run is to be written; what was refused at its beginning is not.
-        if not document.get("settled") and (not document.get("failed") or document.get("failed_in")):
+        if document.get("uuid") and not document.get("settled") and (not document.get("failed") or document.get("failed_in")):
             yield None, dict(document)
         return
     if not goes_on(document):
@@ -189,7 +189,7 @@ def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
     if noun == "image":
         return {**document, "image": {**document["image"], **_facts(result)}} if state == "present" else dict(document)
     if noun == "domain":
-        return {**document, "domain": _facts(result)}
+        return dict(document) if result.get("failed") else {**document, "domain": _facts(result)}
     if noun == "schedule":
         return {**document, **{key: value for key, value in result.items() if key not in JUDGEMENT}}
     return _conclude(document, result)
@@ -206,6 +206,8 @@ def _conclude(document: Document, result: dict) -> dict:
     ended = document.get("failed") or (document.get("domain") or {}).get("status") == "ACTIVE"
     again = bool(ended) and result["status"] == "BUILD" and not result.get("failed")
     settled = bool(result.get("failed")) or result["status"] == "DELETED" or (bool(ended) and not again)
+    if again:
+        parts["volumes"] = [{key: value for key, value in each.items() if key != "created"} for each in parts["volumes"]]
     domain = {"domain": None} if again else {}
     launched = {"was_launched": document.get("was_launched", bool(document.get("launched")))}
     return {**kept, **recorded, **parts, **domain, **launched, "events": [], "settled": settled}

@@ -33,7 +33,7 @@ class ComputeNodes:
         with self.database.reading() as connection:
             known = {host: HostRecord(host, age=_age(updated, moment)) for host, updated in connection.execute(ages)}
             rows = connection.execute(table.select().where(table.c.host.in_(changing))) if changing else ()
-            return {**known, **{row.host: _record_of(row, moment) for row in rows}}
+            return {**known, **{row.host: record_of(row, moment) for row in rows}}
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Write what the hosts have reported and the settings that are mentioned; the hosts as they now are."""
@@ -52,7 +52,7 @@ class ComputeNodes:
             if compute_nodes.add(self.database, connection, wanted.host, {**reported, **after.settings}):
                 return after
             row = lock()
-        before = _record_of(row, moment)
+        before = record_of(row, moment)
         after = wanted.over(before)
         # Another room or other settings are a change of what claims are decided on.
         counts = (before.room, before.settings) != (after.room, after.settings)
@@ -61,7 +61,8 @@ class ComputeNodes:
         return after
 
 
-def _record_of(row, moment) -> HostRecord:
+def record_of(row, moment) -> HostRecord:
+    """A host as its row has it."""
     values = row._asdict()
     return HostRecord(
         host=row.host,

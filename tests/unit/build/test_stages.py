@@ -232,7 +232,7 @@ def test_what_failed_before_is_not_the_hosts_to_take_back(build, host):
 
 @pytest.mark.parametrize("diff", [False, True])
 def test_check_mode_writes_nothing_and_fills_in_the_documents(build, host, diff):
-    answer = build(document(WEB, volumes=[volume(DATA)]), check_mode=True, diff=diff)
+    answer = build(document(WEB, volumes=[volume(DATA)]), check_mode=True, diff=diff, host="c1")
     assert host.log == []
     assert answer["changed"]
     [web] = answer["instances"]
@@ -241,7 +241,10 @@ def test_check_mode_writes_nothing_and_fills_in_the_documents(build, host, diff)
     assert (web["domain"]["status"], web["actions"]["domain"]) == ("ACTIVE", ["create"])
     assert ("diff" in answer) == diff
     if diff:
-        assert [each["after_header"] for each in answer["diff"]] == ["images", "volumes", "domains"]
+        [shown] = answer["diff"]
+        assert (shown["before"], shown["after_header"]) == ("", "c1")
+        lines = [line.split(":")[0] for line in shown["after"].splitlines()]
+        assert lines == ["root disk over demo", "volume data", "guest web"]
 
 
 def test_check_mode_takes_nothing_back(build, host):

@@ -54,6 +54,7 @@ def ids(documents, noun, *options):
         pytest.param({**WEB, "task_state": "deleting"}, "volume", ("absent", "cinder"), ["v2"], id="others are let go"),
         pytest.param(BROKEN, "image", (), [], id="a failed one passes through"),
         pytest.param({**WEB, "settled": True}, "port", (), [], id="a settled one passes through"),
+        pytest.param({**WEB, "uuid": None}, "instance_update", (), [], id="one that there is not has no record"),
     ],
 )  # fmt: skip
 def test_items(document, noun, options, expected):

@@ -163,7 +163,8 @@ def test_a_diff_shows_how_a_volume_grows():
 
 def test_a_diff_has_a_line_for_a_domain():
     assert xml.as_text(HERE, False) == (
-        "web: vcpus 1, ram 512, metadata {role: web}, disks [vdb volume-1], ports [fa:16:3e:00:00:01], status ACTIVE\n"
+        "guest web: vcpus 1, ram 512, metadata {role: web}, disks [vda, vdb], ports [fa:16:3e:00:00:01], "
+        "status ACTIVE\n"
     )
 
 

@@ -28,9 +28,17 @@ def tell(database_url):
         params = {"database": database_url, "hosts": list(hosts), "nodes": list(nodes), "settings": settings or {}}
         backend, wanted = sql.connect(params), record.parse(params)
         backend.apply([change for change in plan(wanted, backend.read(wanted), "present") if change.pending])
-        return {name: item.to_result() for name, item in backend.read(wanted).items()}
+        return {each.host: each.to_result() for each in recorded(database_url)}
 
     return run
+
+
+def recorded(database_url):
+    """All hosts, whole."""
+    database = sql.Database(database_url)
+    with database.reading() as connection:
+        rows = connection.execute(database.tables.compute_nodes.select()).all()
+    return [sql.record_of(row, sql.now()) for row in rows]
 
 
 def row(database_url):
@@ -56,6 +64,22 @@ def test_settings_are_changed_without_asking_the_host(tell, database_url):
     assert (after.updated_at, after.facts) == (before.updated_at, before.facts)
     assert after.generation == before.generation + 1
     assert tell()["c1"]["enabled"] is False
+
+
+def test_of_a_host_that_is_only_named_no_more_than_its_age_is_read(tell, database_url):
+    tell([NODE])
+    params = {"database": database_url, "hosts": ["c1", "c2"], "nodes": [], "settings": {}}
+    wanted = record.parse(params)
+    known = sql.connect(params).read(wanted)
+    assert {name: (item.room, item.settings) for name, item in known.items()} == {"c1": (None, {})}
+    [there, unknown] = [change.action for change in plan(wanted, known, "present")]
+    assert (there, unknown) == ("keep", "keep")
+
+
+def test_a_host_that_builds_says_what_it_has_room_for_and_its_facts_stay(tell):
+    tell([NODE])
+    told = tell([{"host": "c1", "vcpus": 8, "memory_mb": 8192, "disk_gb": 100, "free_disk_gb": 7}])["c1"]
+    assert (told["vcpus"], told["facts"]) == (8, {"cpu_model": "EPYC", "free_disk_gb": 7})
 
 
 def test_a_host_that_says_the_same_keeps_its_generation(tell, database_url):

@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
 
-DOCUMENT = {"name": "web", "project_id": "p", "flavor": {"name": "f", "vcpus": 1, "ram": 512, "disk": 1}}
+DOCUMENT = {"name": "web", "uuid": "u1", "project_id": "p", "flavor": {"name": "f", "vcpus": 1, "ram": 512, "disk": 1}}
 
 
 @pytest.mark.parametrize(
