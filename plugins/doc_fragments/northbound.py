@@ -10,22 +10,26 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
-  northbound:
-    description:
-      - Where the OVN northbound database listens, as C(unix:PATH), C(tcp:ADDRESS:PORT) or C(ssl:ADDRESS:PORT).
-      - The members of a cluster are separated by commas; the leader is used.
-      - Over C(ssl:) O(private_key), O(certificate) and O(ca_certificate) are all needed.
-    type: str
-    default: unix:/run/ovn/ovnnb_db.sock
-  private_key:
-    description: File with the private key that belongs to O(certificate).
-    type: path
-  certificate:
-    description: File with the certificate that this client shows.
-    type: path
-  ca_certificate:
-    description: File with the certificate of the authority that signed the server's.
-    type: path
+  ovn:
+    description: The OVN northbound database, and how to connect to it. An empty text is one that is left out.
+    type: dict
+    suboptions:
+      northbound:
+        description:
+          - Where it listens, as C(unix:PATH), C(tcp:ADDRESS:PORT) or C(ssl:ADDRESS:PORT).
+          - The members of a cluster are separated by commas; the leader is used.
+          - Over C(ssl:) O(ovn.private_key), O(ovn.certificate) and O(ovn.ca_certificate) are all needed.
+        type: str
+        default: unix:/run/ovn/ovnnb_db.sock
+      private_key:
+        description: File with the private key that belongs to O(ovn.certificate).
+        type: path
+      certificate:
+        description: File with the certificate that this client shows.
+        type: path
+      ca_certificate:
+        description: File with the certificate of the authority that signed the server's.
+        type: path
 requirements:
-  - ovsdbapp >= 2.0 on the controller
+  - ovs >= 3.5 on the controller
 """

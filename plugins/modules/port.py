@@ -10,9 +10,10 @@ module: port
 short_description: Make the network ports of instances in OVN or Neutron
 description:
   - With O(service=ovn), makes each port a logical switch port in the OVN northbound, with its MAC address, its IP
-    address, native DHCP, port security and security groups; and the network's logical switch with the first port.
-    Everything a task changes is one OVSDB transaction. A port is never there without its default deny, and of two
-    controllers at work at the same time no two give out one address. Neutron is not needed; networks have no router.
+    address, native DHCP, port security and security groups. Its network and its groups are there already, made by
+    M(kvmstack.launch.network). Everything a task changes is one OVSDB transaction. A port is never there without its
+    default deny, and of two controllers at work at the same time no two give out one address. Neutron is not needed;
+    networks have no router. How long a task takes does not depend on how many other ports there are.
   - With O(service=neutron), looks up networks, security groups and the user's own ports with the user's token, makes
     the ports that are missing, at once bound to their hosts, and lends the user's own ones to the instances. Neutron
     gives out the addresses. Floating IPs are made or associated where they are asked for. Ports are made and bound by
@@ -21,9 +22,9 @@ description:
   - Only what carries our mark is ever changed or removed. In OVN these are C(external_ids) that begin with
     C(kvmstack:). In Neutron it is C(kvmstack:) and the port's O(ports[].id), as the description of a port or a
     floating IP that was made here, and as a tag of the user's own port that was lent.
-  - With O(state=absent) ports are removed. In OVN a network goes with its last port, a security group with its last
-    member. In Neutron the user's own port is given back, without instance and host, and his own floating IP is only
-    taken from the port.
+  - With O(state=absent) ports are removed. In OVN a network goes with its last port and a security group with its last
+    member, unless they are to be kept. In Neutron the user's own port is given back, without instance and host, and his
+    own floating IP is only taken from the port.
 extends_documentation_fragment:
   - kvmstack.launch.northbound
   - kvmstack.launch.cloud
@@ -33,7 +34,7 @@ options:
   service:
     description:
       - Who has the networks, the OVN northbound itself or Neutron.
-      - O(northbound) and the files of its certificates are for V(ovn), O(cloud) and what goes with it for V(neutron).
+      - O(ovn) is for V(ovn), O(cloud) and what goes with it for V(neutron).
     type: str
     choices: [ovn, neutron]
     default: ovn
@@ -67,8 +68,8 @@ options:
         required: true
       network:
         description:
-          - The network that the port is on. In OVN the name of one that is defined in O(networks), or there already.
-            In Neutron the name or id of one that the user sees.
+          - The network that the port is on. In OVN the name of one that M(kvmstack.launch.network) made. In Neutron the
+            name or id of one that the user sees.
           - Required, unless O(ports[].port) is given.
         type: str
       port:
@@ -122,41 +123,42 @@ options:
             the project has and no other port.
           - V(false) is none. One that was made here goes, the user's own stays his.
         type: raw
+      record_id:
+        description:
+          - With O(service=ovn), the UUID of the record of instances that the port belongs to. A port that is there and
+            belongs to another record is not touched. Left out, that is not looked at.
+        type: str
       network_info:
         description: What an earlier run was told of the port, as the record keeps it. Nothing goes by it.
         type: dict
   networks:
     description:
-      - With O(service=ovn), networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first address if left
-        out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442), C(allocation_pool) (C(start) and
-        C(end)), C(dhcp) (true), C(domain) and C(port_security) (true).
+      - With O(service=ovn), definitions of networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first
+        address if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442),
+        C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain) and C(port_security) (true).
       - The gateway's address is kept free for a router. Without a gateway the first address still is DHCP's.
-      - A definition is written when a port of this task is on that network. The C(cidr) of a network that has ports
-        cannot change.
+      - Nothing is made of these here. A port on a network that is not there yet is planned by them in check mode, and
+        refused otherwise.
     type: dict
     default: {}
   security_groups:
     description:
-      - With O(service=ovn), security groups by name, each a list of rules. What no rule allows is dropped.
+      - With O(service=ovn), definitions of security groups by name, each a list of rules. What no rule allows is
+        dropped.
       - A rule has C(direction) (C(ingress) or C(egress), C(ingress) if left out), C(protocol) (C(tcp), C(udp), C(sctp),
         C(icmp), a number, or C(any), which is the default), C(port) (C(80) or C(8000-8100)), C(remote) (a CIDR, or the
         name of a group) and C(ethertype) (C(IPv4) or C(IPv6), by default that of the CIDR, else C(IPv4)).
       - A group without an egress rule lets everything out. The group C(default), unless it is defined here, also lets
         in what its own members send. Both is as in neutron.
-      - A definition is written when a port of this task is in that group.
+      - They are for check mode too.
     type: dict
     default: {}
 """
 
 EXAMPLES = r"""
-- name: Make a web server's port
+- name: Make a web server's port, on a network and in groups that are there
   kvmstack.launch.port:
-    northbound: tcp:192.0.2.10:6641
-    networks:
-      private: {cidr: 10.20.0.0/24, dns: [192.0.2.53]}
-    security_groups:
-      web:
-        - {protocol: tcp, port: 80, remote: 0.0.0.0/0}
+    ovn: {northbound: "tcp:192.0.2.10:6641"}
     ports:
       - id: 0e991dc9-0757-52de-86e1-25bfde01721f
         name: web-1
@@ -165,9 +167,9 @@ EXAMPLES = r"""
         host: compute-1
         security_groups: [default, web]
 
-- name: Remove it, and the network with its last port
+- name: Remove it
   kvmstack.launch.port:
-    northbound: tcp:192.0.2.10:6641
+    ovn: {northbound: "tcp:192.0.2.10:6641"}
     state: absent
     ports:
       - id: 0e991dc9-0757-52de-86e1-25bfde01721f
@@ -202,7 +204,6 @@ ports:
       has yet to choose is null.
     - C(adopted) says that the port is the user's own. It becomes the instance's by an C(update), and is given back by a
       C(delete).
-    - In OVN, a port whose network or security group changed with its definition is an C(update) too.
     - A failed one has C(msg), and C(abort) when no other host can help.
   type: list
   elements: dict
@@ -221,6 +222,7 @@ ports:
       allowed_address_pairs: []
       floating_ip: null
       floating_ip_address: null
+      record_id: null
       port_id: 0e991dc9-0757-52de-86e1-25bfde01721f
       tap: tap0e991dc9-07
       status: DOWN
@@ -237,25 +239,20 @@ ports:
       failed: false
 """
 
-from operator import methodcaller
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.cloud.module import CloudModule
-from ..module_utils.core.run import run
-from ..module_utils.core.specs import CLOUD, NORTHBOUND, REQUIRED, STATE, listed
-from ..module_utils.port import model, neutron, neutron_plan, ovn, request
+from ..module_utils.core.run import Stage, run
+from ..module_utils.core.specs import CLOUD, NORTHBOUND, STATE, arguments
+from ..module_utils.port import item, model, request
+from ..module_utils.port.neutron import backend as neutron
+from ..module_utils.port.neutron import model as neutron_model
+from ..module_utils.port.ovn import backend as ovn
 
-BACKENDS = {"ovn": (ovn.connect, model.plan), "neutron": (neutron.connect, neutron_plan.plan)}
-PAIR = {"ip_address": REQUIRED, "mac_address": {"type": "str"}}
-PORT = {
-    **dict.fromkeys(("id", "name", "instance_uuid"), REQUIRED),
-    **dict.fromkeys(("network", "port", "host", "availability_zone", "mac_address", "fixed_ip"), {"type": "str"}),
-    "security_groups": {"type": "list", "elements": "str"},
-    "port_security": {"type": "bool"},
-    "allowed_address_pairs": {"type": "list", "elements": "dict", "options": PAIR},
-    "floating_ip": {"type": "raw"},
-    "network_info": {"type": "dict"},
+BACKENDS = {
+    "ovn": Stage("port", request.parse, ovn.connect, model.plan, request.OPTIONS, item.as_text),
+    "neutron": Stage("port", request.parse, neutron.connect, neutron_model.plan, request.OPTIONS, item.as_text),
 }
 SPEC = {
     **STATE,
@@ -265,15 +262,13 @@ SPEC = {
     "wait": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 60},
     **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
-    **listed("ports", **PORT),
 }
-ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
+ARGUMENTS = arguments("ports", request.OPTIONS, SPEC)
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    connect, plan = BACKENDS[module.params["service"]]
-    run(module, "ports", request.parse, connect, plan, as_text=methodcaller("as_text"))
+    run(module, BACKENDS[module.params["service"]])
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ options:
 EXAMPLES = r"""
 - name: See whether an instance's ports are wired
   kvmstack.launch.port_info:
-    northbound: tcp:192.0.2.10:6641
+    ovn: {northbound: "tcp:192.0.2.10:6641"}
     instance_uuids: [7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10]
   register: found
   until: found.ports | rejectattr("up") | length == 0
@@ -70,6 +70,7 @@ ports:
       status: ACTIVE
       up: true
       adopted: false
+      record_id: null
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -77,7 +78,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import query
 from ..module_utils.core.specs import CLOUD, NORTHBOUND
-from ..module_utils.port import neutron, ovn
+from ..module_utils.port.neutron import backend as neutron
+from ..module_utils.port.ovn import backend as ovn
 
 BACKENDS = {"ovn": ovn.connect, "neutron": neutron.connect}
 SPEC = {

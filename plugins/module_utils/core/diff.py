@@ -12,7 +12,7 @@ from .errors import LaunchError
 
 
 def differences(module: Any, stage: Any, changes: list[Change], outcome: dict[str, Any]) -> list[dict[str, str]]:
-    """Ansible's diff of a task: one entry, a line for each item that changes; empty when none does, or none is shown."""
+    """Ansible's diff of a task: one entry, a line for each item that changes; empty when nothing is to be shown."""
     pairs = [(change, outcome.get(change.key)) for change in changes if is_changed(change, outcome)]
     whole = module._verbosity > 0
     sides = {
@@ -73,4 +73,4 @@ def words(value: Any) -> str:
 
 
 def _is_set(value: Any) -> bool:
-    return value is not None and value != "" and value != [] and value != () and value != {} and (value != 0 or value is False)
+    return value is False or bool(value)

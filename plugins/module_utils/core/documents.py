@@ -13,9 +13,13 @@ parts (create, update, delete); events: what the record is to keep of the stages
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Callable, Iterable, Iterator, Mapping, Tuple
 
 Document = Mapping[str, Any]
+
+# Where each part of a document is, and the item that a stage takes for it.
+Parts = Callable[[Document], Iterable[Tuple[Any, dict]]]
 
 # Where a stage's parts are in a document, and what messages call the list of them.
 LISTS = {"port": "ports", "volume": "volumes"}
@@ -32,17 +36,22 @@ def goes_on(document: Document) -> bool:
     return bool(document.get("uuid")) and not document.get("failed") and not document.get("settled")
 
 
-def items(documents: Iterable[Document], noun: str, state: str = "present", service: str = "file") -> list[dict]:
-    """The parts of every document that goes on, for the stage of that noun, in their order.
+def parts_of(noun: str, state: str = "present", service: str = "file") -> Parts:
+    """What the stage of that noun has to do with a document that goes on.
 
-    present: those that stay. absent: all of an instance that is being deleted; else those that its guest has let go of.
-    service: whose volumes are meant.
+    present: the parts that stay. absent: all of an instance that is being deleted; else those that its guest has let go
+    of. service: whose volumes are meant.
     """
-    return [item for document in documents for _where, item in _parts(document, noun, state, service)]
+    return partial(_parts, noun=noun, state=state, service=service)
+
+
+def items(documents: Iterable[Document], parts: Parts) -> list[dict]:
+    """The items of all documents, in their order."""
+    return [item for document in documents for _where, item in parts(document)]
 
 
 def carry(
-    documents: Iterable[Document], noun: str, results: Iterable[dict], state: str = "present", service: str = "file"
+    documents: Iterable[Document], noun: str, results: Iterable[dict], parts: Parts, state: str = "present"
 ) -> list[dict]:
     """The same documents with what a stage made of their parts; failed where a part is.
 
@@ -51,19 +60,14 @@ def carry(
     remaining = iter(results)
     carried = []
     for document in documents:
-        mine = [(where, next(remaining)) for where, _item in _parts(document, noun, state, service)]
+        mine = [(where, next(remaining)) for where, _item in parts(document)]
         carried.append(_lay(document, noun, mine, state) if mine else dict(document))
     return carried
 
 
-def fail(
-    documents: Iterable[Document], noun: str, error: Mapping[str, Any], state: str = "present", service: str = "file"
-) -> list[dict]:
+def fail(documents: Iterable[Document], noun: str, error: Mapping[str, Any], parts: Parts) -> list[dict]:
     """The same documents; those that the stage had something to do for have failed, as the whole stage has."""
-    return [
-        failed(document, noun, error) if any(_parts(document, noun, state, service)) else dict(document)
-        for document in documents
-    ]
+    return [failed(each, noun, error) if any(True for _part in parts(each)) else dict(each) for each in documents]
 
 
 def failed(document: Document, noun: str, error: Mapping[str, Any]) -> dict:
@@ -88,9 +92,7 @@ def gather(documents: Iterable[Document], answers: Mapping[str, Mapping[str, Any
     answers: by host the result of its task, which has no `instances` where the host failed as a whole. Hosts that are
     not in it are not in this run's inventory.
     """
-    built = {
-        document["uuid"]: document for answer in answers.values() for document in answer.get("instances") or ()
-    }
+    built = {document["uuid"]: document for answer in answers.values() for document in answer.get("instances") or ()}
     return [
         _returned(document, built.get(document["uuid"]), answers)
         if goes_on(document) and document.get("host")
@@ -118,12 +120,13 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
     """Where each part is in its document, and the item that its stage takes."""
     if noun == "instance_update":
         # Also what has failed in this run is to be written; what was refused at its beginning is not.
-        if document.get("uuid") and not document.get("settled") and (not document.get("failed") or document.get("failed_in")):
+        refused = document.get("failed") and not document.get("failed_in")
+        if document.get("uuid") and not document.get("settled") and not refused:
             yield None, dict(document)
         return
     if not goes_on(document):
         return
-    owner = {"instance_uuid": document.get("uuid"), "host": document.get("host"), "record_id": document.get("record_id")}
+    owner = {"instance_uuid": document["uuid"], **{key: document.get(key) for key in ("host", "record_id")}}
     if noun in ("schedule", "domain"):
         yield None, dict(document)
     elif noun == "image":
@@ -186,6 +189,8 @@ def _lay_parts(document: Document, noun: str, mine: Mapping[int, dict], state: s
 
 def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
     """The document with a result that is about the whole of it, or about the one image or domain that it has."""
+    if noun == "network":
+        return dict(document)
     if noun == "image":
         return {**document, "image": {**document["image"], **_facts(result)}} if state == "present" else dict(document)
     if noun == "domain":
@@ -196,7 +201,7 @@ def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
 
 
 def _conclude(document: Document, result: dict) -> dict:
-    """The document as its record now is: settled, or on its way to another host, or, in the middle of a run, going on."""
+    """The document as its record now is: settled, on its way to another host, or, in the middle of a run, going on."""
     parts = {
         name: [{**_by_id(document, name).get(part["id"], {}), **part} for part in result.get(name) or ()]
         for name in LISTS.values()
@@ -207,7 +212,7 @@ def _conclude(document: Document, result: dict) -> dict:
     again = bool(ended) and result["status"] == "BUILD" and not result.get("failed")
     settled = bool(result.get("failed")) or result["status"] == "DELETED" or (bool(ended) and not again)
     if again:
-        parts["volumes"] = [{key: value for key, value in each.items() if key != "created"} for each in parts["volumes"]]
+        parts["volumes"] = [{**volume, "created": False} for volume in parts["volumes"]]
     domain = {"domain": None} if again else {}
     launched = {"was_launched": document.get("was_launched", bool(document.get("launched")))}
     return {**kept, **recorded, **parts, **domain, **launched, "events": [], "settled": settled}
@@ -224,7 +229,7 @@ def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _message(noun: str, result: Mapping[str, Any]) -> str:
     """A part's failure, which names the part."""
-    what = "%s %s" % (noun, result.get("name"))
+    what = "%s %s" % (str(result.get("kind") or noun).replace("_", " "), result.get("name"))
     if noun == "schedule" or str(result["msg"]).startswith(what):
         return str(result["msg"])
     return "%s: %s" % (what, result["msg"])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple
@@ -25,7 +26,9 @@ class Stage:
     connect(params) gives a backend: read(wanted) what exists, by key; apply(changes) makes the
     pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
     plan(wanted, current, state) pairs the two and is pure.
-    options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows of it (diff.py).
+    options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows (diff.py).
+    items(document, params) are those of one document where they are not its parts of that noun, and which several
+    documents may share; option is the module's that has them, if it is not called like the list.
     """
 
     noun: str
@@ -34,6 +37,8 @@ class Stage:
     plan: Callable = plan_items
     options: Mapping[str, Any] = field(default_factory=dict)
     as_text: Callable[[Any, bool], str] = when_whole
+    items: Callable[[Mapping[str, Any], Mapping[str, Any]], list[dict]] | None = None
+    option: str = ""
 
     @property
     def list_name(self) -> str:
@@ -83,11 +88,12 @@ def travel(
     """
     state = state or module.params.get("state") or "present"
     service = module.params.get("service") or "file"
-    documents = list(documents)
-    wanted = travelling.items(documents, stage.noun, state, service)
+    documents, parts = list(documents), _parts(module, stage, state, service)
+    wanted = [_known(stage.options, item) for item in travelling.items(documents, parts)]
     if not wanted:
         return Travelled(documents)
-    params = {**module.params, "state": state, stage.list_name: [_known(stage.options, item) for item in wanted]}
+    distinct = {json.dumps(item, sort_keys=True, default=str): item for item in wanted} if stage.items else {}
+    params = {**module.params, "state": state, stage.option or stage.list_name: list(distinct.values()) or wanted}
     try:
         changes, outcome = take(module, stage, params)
     except MissingLibrary:
@@ -97,13 +103,23 @@ def travel(
             raise
         on_host = stage.noun in ("image", "domain") or (stage.noun == "volume" and service == "file")
         judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not on_host}
-        return Travelled(travelling.fail(documents, stage.noun, judged, state, service))
+        return Travelled(travelling.fail(documents, stage.noun, judged, parts))
     results = [_result(change, outcome.get(change.key)) for change in changes]
+    if distinct:
+        by_item = dict(zip(distinct, results))
+        results = [by_item[json.dumps(item, sort_keys=True, default=str)] for item in wanted]
     return Travelled(
-        travelling.carry(documents, stage.noun, results, state, service),
+        travelling.carry(documents, stage.noun, results, parts, state),
         any(is_changed(change, outcome) for change in changes),
         differences(module, stage, changes, outcome) if module._diff else [],
     )
+
+
+def _parts(module: AnsibleModule, stage: Stage, state: str, service: str) -> travelling.Parts:
+    """What the stage has to do with a document."""
+    if stage.items is None:
+        return travelling.parts_of(stage.noun, state, service)
+    return lambda document: [(None, item) for item in stage.items(document, module.params)]
 
 
 def exit_with(module: AnsibleModule, travelled: Travelled, **more: Any) -> None:

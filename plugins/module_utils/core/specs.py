@@ -15,11 +15,18 @@ DATABASE = {"database": {"type": "str", "required": True, "no_log": True}}
 
 PROJECT = {"project_id": {"type": "str", "default": "default"}}
 
+# An empty text is the default, or none.
 NORTHBOUND = {
-    "northbound": {"type": "str", "default": "unix:/run/ovn/ovnnb_db.sock"},
-    "private_key": {"type": "path", "no_log": False},
-    "certificate": {"type": "path"},
-    "ca_certificate": {"type": "path"},
+    "ovn": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {
+            "northbound": {"type": "str", "default": "unix:/run/ovn/ovnnb_db.sock"},
+            "private_key": {"type": "path", "no_log": False},
+            "certificate": {"type": "path"},
+            "ca_certificate": {"type": "path"},
+        },
+    }
 }
 
 # A mapping may hold secrets: cloud/module.py hides these, and not the rest of it as no_log would.

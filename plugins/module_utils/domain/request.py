@@ -62,9 +62,7 @@ def parse(params: dict[str, Any]) -> list[Domain]:
         except InvalidRequest as error:
             problems.append(str(error))
             continue
-        wanted.append(
-            _complete(domain, document, params, data) if present else replace(domain, status="DELETED")
-        )
+        wanted.append(_complete(domain, document, params, data) if present else replace(domain, status="DELETED"))
     uuids = [domain.uuid for domain in wanted]
     problems += ["uuid %s is given twice" % value for value in sorted(set(uuids)) if uuids.count(value) > 1]
     if problems:

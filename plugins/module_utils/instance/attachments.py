@@ -107,9 +107,7 @@ def learn(item: dict[str, Any], made: dict[str, Any] | None, keys: tuple[str, ..
 def remaining(items: list[dict[str, Any]], there: set[str]) -> list[dict[str, Any]]:
     """The items without those that were leaving and have left: taken back by their stage, or kept by nothing."""
     return [
-        item
-        for item in items
-        if not item.get("leaving") or (item["id"] in there and item.get("service") != "file")
+        item for item in items if not item.get("leaving") or (item["id"] in there and item.get("service") != "file")
     ]
 
 

@@ -156,7 +156,11 @@ def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         here = existing.hosts.get(instance.host)
         if here is not None and instance.uuid not in {domain["uuid"] for domain in here["domains"]}:
             yield Found("domain", instance.uuid, reason="it is not on its host", **mine)
-        if here is not None and instance.uuid not in {each["uuid"] for each in here["directories"]} and not boots(instance.volumes):
+        if (
+            here is not None
+            and instance.uuid not in {each["uuid"] for each in here["directories"]}
+            and not boots(instance.volumes)
+        ):
             yield Found("disk", instance.uuid, reason="it is not on its host", **mine)
         seen = existing.project in (None, instance.project_id)
         for port in (instance.ports or []) if seen else []:

@@ -17,6 +17,7 @@ from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, port_id
 from ..image.model import Image
 from ..image.request import check as check_image
+from ..network.request import parse as parse_networks
 from ..port.request import parse as parse_ports
 from . import attachments, parts, scheduling
 from .checks import is_list, is_mapping, is_whole, only_keys
@@ -69,11 +70,12 @@ def _refused_by_the_network(instances: list[InstanceRequest], params: dict[str, 
         for index, port in enumerate(instance.ports or [])
     ]
     definitions = {"networks": params["networks"], "security_groups": params["security_groups"]}
+    items = parse_networks(definitions)
     try:
-        parse_ports({**definitions, "ports": ports, "state": "present"})
+        items += parse_ports({**definitions, "ports": ports, "state": "present"})
     except InvalidRequest as error:
         return [str(error)]
-    return []
+    return list(dict.fromkeys("%s: %s" % (item.name, item.fault) for item in items if item.fault is not None))
 
 
 def _texts(user_data: str | None) -> dict[str, str]:

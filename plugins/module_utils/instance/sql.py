@@ -227,7 +227,9 @@ def instance_of(row, known: dict[str, dict], record: str | None, held: lease.Lea
     values["group"] = group and {rule: group[rule] for rule in groups.RULES}
     launched = row.launched_at is not None
     seconds = round((row.launched_at - row.requested_at).total_seconds(), 1) if launched else None
-    return Instance(**values, metadata=row.instance_metadata, launched=launched, seconds=seconds, record_id=record, lease=held)
+    return Instance(
+        **values, metadata=row.instance_metadata, launched=launched, seconds=seconds, record_id=record, lease=held
+    )
 
 
 def _values(instance: Instance) -> dict[str, Any]:

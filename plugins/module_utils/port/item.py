@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, NamedTuple
+from typing import Any, NamedTuple
 
+from ..core.diff import line
+from ..core.errors import LaunchError
 from ..core.names import tap_name
-from .network import Network
-from .security import Group
+from ..network.model import DRIFT, Network
+from ..network.request import Definitions
 
 # What a result repeats of the item, and what it adds to it. `id` is ours, `port_id` the service's.
 ASKED = (
@@ -25,6 +27,7 @@ ASKED = (
     "port_security",
     "allowed_address_pairs",
     "floating_ip",
+    "record_id",
 )
 ADDED = ("port_id", "status", "tap", "cidr", "gateway", "dns", "mtu", "dhcp", "domain", "up")
 ADDED += ("floating_ip_address", "adopted")
@@ -38,19 +41,12 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Definitions:
-    """The networks and security groups that a request defines, by name."""
-
-    networks: Mapping[str, Network] = field(default_factory=dict)
-    groups: Mapping[str, Group] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Request:
     """A port as it is asked for; None means not mentioned.
 
     network, port and security_groups are names or, where the backend has any, ids. floating_ip is True (from the only
     external network), False (none), or the name or id of an external network, an address or a floating IP's id.
+    record_id is the record of instances that the port belongs to. `fault` says why the request makes no sense.
     """
 
     id: str
@@ -66,7 +62,9 @@ class Request:
     allowed_address_pairs: tuple[Pair, ...] | None = None
     floating_ip: str | bool | None = None
     availability_zone: str | None = None
+    record_id: str | None = None
     definitions: Definitions = field(default=Definitions(), repr=False, compare=False)
+    fault: LaunchError | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -75,7 +73,7 @@ class Request:
     def to_result(self) -> dict[str, Any]:
         """What is known of a port that was not made."""
         network = self.definitions.networks.get(str(self.network))
-        return result(self, **(definition(network) if network else {}))
+        return result(self, **(definition(network) if isinstance(network, Network) else {}))
 
 
 def definition(network: Network) -> dict[str, Any]:
@@ -94,3 +92,13 @@ def result(item: Any, **known: Any) -> dict[str, Any]:
         fields["allowed_address_pairs"] = [Pair(*pair)._asdict() for pair in fields["allowed_address_pairs"]]
     fields["tap"] = fields["port_id"] and tap_name(fields["port_id"])
     return fields
+
+
+def as_text(port: Any, whole: bool) -> str:
+    """What a diff shows of a port, whoever has it."""
+    if whole:
+        return port.as_text()
+    fields = port.to_result()
+    shown = ("network", "fixed_ip", "mac_address", "security_groups", "floating_ip_address", "host")
+    drift = {} if getattr(port, "in_sync", True) else {"drift": DRIFT}
+    return line("port %s" % fields["name"], {**{name: fields.get(name) for name in shown}, **drift})

@@ -5,24 +5,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
 from ..core.change import Change
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
-from . import network as networks
-from . import security
+from ..network.addresses import derived_mac
+from ..network.model import DRIFT, Network, check_fixed_ip, free_addresses
 from .item import Request, definition, result
-from .network import Network
-from .security import Group
 
-# Written beside an item in diffs when what is there is not as it was made.
-_DRIFT = "changed by someone else"
+
+class NotMade(NotFound):
+    """A port's network or group is defined and not made, or went a moment ago with its last port: try again."""
+
+    abort = False
 
 
 @dataclass(frozen=True)
 class Port:
-    """A port as it is or is to be. `intact` is false when what the backend holds is not what it would write."""
+    """A port as it is or is to be, and its groups by name.
+
+    `in_sync` is false when what the backend holds is not what it would write.
+    """
 
     id: str
     name: str
@@ -31,10 +35,11 @@ class Port:
     host: str | None
     mac_address: str | None
     fixed_ip: str | None
-    security_groups: tuple[Group, ...]
+    security_groups: tuple[str, ...]
     port_security: bool
+    record_id: str | None = None
     up: bool = False
-    intact: bool = True
+    in_sync: bool = True
 
     @property
     def key(self) -> str:
@@ -45,7 +50,6 @@ class Port:
         return result(
             self,
             network=self.network.name,
-            security_groups=[group.name for group in self.security_groups],
             allowed_address_pairs=[],
             port_id=self.id,
             status="ACTIVE" if self.up else "DOWN",
@@ -54,12 +58,10 @@ class Port:
         )
 
     def as_text(self) -> str:
-        """The port with the rules it is under, for a diff."""
+        """The port for a diff."""
         shown = {key: value for key, value in self.to_result().items() if key not in ("up", "status")}
-        shown["security_groups"] = {group.name: [r.words() for r in group.rules] for group in self.security_groups}
-        drift = [part.name for part in (self, self.network) + self.security_groups if not part.intact]
-        if drift:
-            shown[_DRIFT] = drift
+        if not self.in_sync:
+            shown[DRIFT] = True
         return json.dumps(shown, indent=2, sort_keys=True) + "\n"
 
 
@@ -67,7 +69,8 @@ class Port:
 class Current:
     """What is there, as far as a request is concerned. A LaunchError stands for what is not ours to touch.
 
-    held maps a network's name to its addresses and MAC addresses in use, and each to the port that has it.
+    networks are by name; groups has True for one that is there. held maps a network's name to its addresses and MAC
+    addresses in use, and each to the port that has it.
     """
 
     ports: Mapping[str, Any] = field(default_factory=dict)
@@ -79,24 +82,25 @@ class Current:
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     """Pair every wanted port with the one that exists, and give the new ones their addresses.
 
-    Addresses are the lowest free ones, in the order of the request. A change of a network's or a group's
-    definition is a change of the ports it is used by, as it is written with them.
+    Addresses are the lowest free ones, in the order of the request. A network or a group that is not there yet is
+    planned by as it is defined.
     """
-    desk = _Desk(wanted, current)
+    pool = AddressPool(wanted, current)
     changes = []
     for request in wanted:
         before = current.ports.get(request.key)
-        if isinstance(before, LaunchError):
-            changes.append(Change(request, None, None, before))
+        error = request.fault or (before if isinstance(before, LaunchError) else None)
+        if error is not None:
+            changes.append(Change(request, None, None, error))
             continue
         try:
-            changes.append(Change(request, before, _settled(request, before, desk) if state == "present" else None))
+            changes.append(Change(request, before, _resolve(request, before, pool) if state == "present" else None))
         except LaunchError as error:
             changes.append(Change(request, before, before, error))
     return changes
 
 
-class _Desk:
+class AddressPool:
     """What is left to give out while a plan is made."""
 
     def __init__(self, wanted: list[Request], current: Current):
@@ -104,6 +108,8 @@ class _Desk:
         self.held = {name: dict(words) for name, words in current.held.items()}
         self.free: dict[str, Iterator[str]] = {}
         for request in wanted:
+            if request.fault is not None:
+                continue
             # An address that a later port asks for is not given to an earlier one.
             for word in filter(None, (request.fixed_ip, request.mac_address)):
                 self.held.setdefault(request.network, {}).setdefault(word, request.id)
@@ -111,7 +117,7 @@ class _Desk:
     def address(self, network: Network, holder: str) -> str:
         """The network's lowest free address, now the holder's."""
         held = self.held.setdefault(network.name, {})
-        free = self.free.setdefault(network.name, networks.free_addresses(network, held))
+        free = self.free.setdefault(network.name, free_addresses(network, held))
         address = next(free)
         held[address] = holder
         return address
@@ -119,7 +125,7 @@ class _Desk:
     def mac(self, network: Network, holder: str) -> str:
         """A MAC address that follows from the holder's id, now its own."""
         held = self.held.setdefault(network.name, {})
-        mac = networks.derived_mac(holder, held)
+        mac = derived_mac(holder, held)
         held[mac] = holder
         return mac
 
@@ -134,62 +140,50 @@ class _Desk:
         return word
 
 
-def _settled(request: Request, before: Port | None, desk: _Desk) -> Port:
+def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
     """The port as it is to be."""
-    network = _network(request, before, desk)
+    network = _network(request, before, pool)
     secured = _first(request.port_security, before and before.port_security, network.port_security)
     mac, fixed_ip = before and before.mac_address, before and before.fixed_ip
     for what, asked, have in (("mac_address", request.mac_address, mac), ("fixed_ip", request.fixed_ip, fixed_ip)):
         if asked and have and asked != have:
             raise Conflict("%s is %s and cannot become %s: remove the port first" % (what, have, asked))
     if request.fixed_ip and not fixed_ip:
-        networks.check_fixed_ip(network, request.fixed_ip)
-        fixed_ip = desk.claim(network, request.fixed_ip, "fixed_ip", request.id)
+        check_fixed_ip(network, request.fixed_ip)
+        fixed_ip = pool.claim(network, request.fixed_ip, "fixed_ip", request.id)
     if request.mac_address and not mac:
-        mac = desk.claim(network, request.mac_address, "mac_address", request.id)
+        mac = pool.claim(network, request.mac_address, "mac_address", request.id)
     return Port(
         id=request.id,
         name=request.name,
         instance_uuid=request.instance_uuid,
         network=network,
         host=request.host or (before and before.host),
-        security_groups=_groups(request, before, secured, desk.current),
+        security_groups=_groups(request, before, secured, pool.current),
         port_security=secured,
-        mac_address=mac or desk.mac(network, request.id),
-        fixed_ip=fixed_ip or desk.address(network, request.id),
+        mac_address=mac or pool.mac(network, request.id),
+        fixed_ip=fixed_ip or pool.address(network, request.id),
+        record_id=request.record_id or (before and before.record_id),
         up=bool(before and before.up),
     )
 
 
-def _network(request: Request, before: Port | None, desk: _Desk) -> Network:
-    """The port's network: as defined, else as it is there."""
+def _network(request: Request, before: Port | None, pool: AddressPool) -> Network:
+    """The port's network: as it is there, else as defined."""
     if before and before.network.name != request.network:
         raise Conflict(
             "the port is on network %s and cannot move to %s: remove it first" % (before.network.name, request.network)
         )
-    there = desk.current.networks.get(request.network)
-    if isinstance(there, LaunchError):
-        raise there
-    network = request.definitions.networks.get(request.network)
-    if network is None and there is None:
-        raise NotFound("network %s is neither defined nor there: define it with its cidr" % request.network)
+    existing = pool.current.networks.get(request.network)
+    if isinstance(existing, LaunchError):
+        raise existing
+    network = existing or request.definitions.network(request.network)
     if network is None:
-        return replace(there, intact=True)
-    held = desk.current.held.get(network.name, {})
-    if there and there.cidr != network.cidr and held:
-        raise Conflict(
-            "network %s is %s and cannot become %s while it has ports: remove them, or define a network of another name"
-            % (network.name, there.cidr, network.cidr)
-        )
-    for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
-        if there and address not in (there.gateway, there.server) and address in held:
-            raise Conflict(
-                "network %s: the %s's address %s belongs to port %s" % (network.name, what, address, held[address])
-            )
+        raise NotFound("network %s is not there: make it first, with kvmstack.launch.network" % request.network)
     return network
 
 
-def _groups(request: Request, before: Port | None, secured: bool, current: Current) -> tuple[Group, ...]:
+def _groups(request: Request, before: Port | None, secured: bool, current: Current) -> tuple[str, ...]:
     """The port's security groups: those asked for, else those it has, else the default one."""
     if not secured:
         if request.security_groups:
@@ -197,22 +191,15 @@ def _groups(request: Request, before: Port | None, secured: bool, current: Curre
         return ()
     names = request.security_groups
     if names is None and before and before.port_security:
-        names = tuple(group.name for group in before.security_groups)
-    return tuple(_group(name, request, current) for name in (("default",) if names is None else names))
-
-
-def _group(name: str, request: Request, current: Current) -> Group:
-    """A security group: as defined, else as it is there, else neutron's default."""
-    there = current.groups.get(name)
-    if isinstance(there, LaunchError):
-        raise there
-    group = request.definitions.groups.get(name) or there or (security.DEFAULT if name == "default" else None)
-    if group is None:
-        raise NotFound("security group %s is neither defined nor there: define its rules" % name)
-    for remote in map(current.groups.get, sorted(group.remotes)):
-        if isinstance(remote, LaunchError):
-            raise remote
-    return replace(group, intact=True)
+        names = before.security_groups
+    names = ("default",) if names is None else names
+    for name in names:
+        existing = current.groups.get(name)
+        if isinstance(existing, LaunchError):
+            raise existing
+        if not existing and request.definitions.group(name) is None:
+            raise NotFound("security group %s is not there: make it first, with kvmstack.launch.network" % name)
+    return names
 
 
 def _first(*values: Any) -> Any:

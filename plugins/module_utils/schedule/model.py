@@ -125,7 +125,7 @@ class Selection:
     limits: Mapping = field(default_factory=dict, compare=False)
 
     def to_result(self) -> dict[str, Any]:
-        """What the instance's document is told: its host, that host's alternates and their weights, and what it is given."""
+        """What the instance's document is told: its host, the alternates, their weights, and what it is given."""
         return {
             "name": self.request.name,
             "host": self.host,

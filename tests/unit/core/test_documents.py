@@ -15,6 +15,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents imp
     goes_on,
     hosts,
     items,
+    parts_of,
     pending,
 )
 
@@ -34,7 +35,11 @@ LOST = {"name": "web-private", "action": "create", "changed": False, "failed": T
 
 
 def ids(documents, noun, *options):
-    return [item.get("id") or item.get("instance_uuid") for item in items(documents, noun, *options)]
+    return [item.get("id") or item.get("instance_uuid") for item in items(documents, parts_of(noun, *options))]
+
+
+def lay(documents, noun, results, state="present"):
+    return carry(documents, noun, results, parts_of(noun, state), state)
 
 
 @pytest.mark.parametrize(
@@ -62,24 +67,24 @@ def test_items(document, noun, options, expected):
 
 
 def test_an_item_says_whose_it_is_and_where():
-    [port] = items([WEB], "port")
+    [port] = items([WEB], parts_of("port"))
     assert (port["instance_uuid"], port["host"], port["record_id"]) == ("u1", "c1", "r1")
-    [volume] = items([{**WEB, "volumes": [{**DISK, "host": "c9"}]}], "volume")
+    [volume] = items([{**WEB, "volumes": [{**DISK, "host": "c9"}]}], parts_of("volume"))
     assert volume["host"] == "c9"
-    [image] = items([WEB], "image")
+    [image] = items([WEB], parts_of("image"))
     assert (image["size"], image["launched"]) == (5, False)
 
 
 def test_a_port_follows_its_instance_to_another_host():
-    [document] = carry([WEB], "port", [{**MADE, "id": "p1", "host": "c1", "fixed_ip": "10.0.0.9"}])
-    [port] = items([{**document, "host": "c2"}], "port")
+    [document] = lay([WEB], "port", [{**MADE, "id": "p1", "host": "c1", "fixed_ip": "10.0.0.9"}])
+    [port] = items([{**document, "host": "c2"}], parts_of("port"))
     assert (port["host"], port["fixed_ip"]) == ("c2", "10.0.0.9")
 
 
 def test_results_are_laid_where_the_items_came_from():
     other = {**WEB, "name": "db", "uuid": "u2", "ports": [PORT, LEAVING, {**PORT, "id": "p3"}]}
     results = [{**MADE, "mac_address": mac} for mac in ("a", "b", "c")]
-    web, broken, db = carry([WEB, BROKEN, other], "port", results)
+    web, broken, db = lay([WEB, BROKEN, other], "port", results)
     assert [port.get("mac_address") for port in web["ports"]] == ["a"]
     assert [port.get("mac_address") for port in db["ports"]] == ["b", None, "c"]
     assert broken == BROKEN
@@ -88,12 +93,12 @@ def test_results_are_laid_where_the_items_came_from():
 
 
 def test_what_a_stage_does_not_say_stays_as_it_was():
-    [document] = carry([{**WEB, "ports": [{**PORT, "mac_address": "a"}]}], "port", [{**MADE, "mac_address": None}])
+    [document] = lay([{**WEB, "ports": [{**PORT, "mac_address": "a"}]}], "port", [{**MADE, "mac_address": None}])
     assert document["ports"][0]["mac_address"] == "a"
 
 
 def test_one_bad_part_fails_its_instance_and_no_other():
-    web, db = carry([WEB, {**WEB, "uuid": "u2"}], "port", [LOST, MADE])
+    web, db = lay([WEB, {**WEB, "uuid": "u2"}], "port", [LOST, MADE])
     assert (web["failed"], web["failed_in"], web["abort"]) == (True, "port", True)
     assert web["msg"] == "port web-private: is full"
     assert web["ports"] == WEB["ports"]
@@ -102,14 +107,16 @@ def test_one_bad_part_fails_its_instance_and_no_other():
 
 def test_what_a_running_guest_has_lost_leaves_the_document():
     document = {**WEB, "ports": [PORT, LEAVING], "domain": RUNS}
-    [after] = carry([document], "port", [{**MADE, "action": "delete"}], "absent")
+    [after] = lay([document], "port", [{**MADE, "action": "delete"}], "absent")
     assert after["ports"] == [PORT]
-    [kept] = carry([document], "port", [LOST], "absent")
+    [kept] = lay([document], "port", [LOST], "absent")
     assert (kept["ports"], kept["failed"]) == ([PORT, LEAVING], True)
 
 
 def test_an_error_of_the_whole_stage_is_that_of_those_it_was_for():
-    web, bare = fail([WEB, {**WEB, "ports": []}], "port", {"msg": "the northbound does not answer", "abort": True})
+    web, bare = fail(
+        [WEB, {**WEB, "ports": []}], "port", {"msg": "the northbound does not answer", "abort": True}, parts_of("port")
+    )
     assert (web["failed"], web["msg"]) == (True, "the northbound does not answer")
     assert bare == {**WEB, "ports": []}
 
@@ -157,21 +164,21 @@ def recorded(**fields):
     ],
 )
 def test_after_the_record_was_written(document, result, settled, goes):
-    [after] = carry([document], "instance_update", [result])
+    [after] = lay([document], "instance_update", [result])
     assert (after["settled"], goes_on(after)) == (settled, goes)
     assert after["events"] == []
     assert bool(after.get("msg")) == bool(result.get("failed"))
 
 
 def test_the_record_knows_less_than_the_document():
-    [document] = carry([WEB], "port", [{**MADE, "mtu": 1442}])
-    [after] = carry([document], "instance_update", [recorded(ports=[{**PORT, "fixed_ip": "10.0.0.9"}])])
+    [document] = lay([WEB], "port", [{**MADE, "mtu": 1442}])
+    [after] = lay([document], "instance_update", [recorded(ports=[{**PORT, "fixed_ip": "10.0.0.9"}])])
     assert (after["ports"][0]["mtu"], after["ports"][0]["fixed_ip"]) == (1442, "10.0.0.9")
 
 
 def test_what_was_refused_at_the_beginning_is_not_written():
     refused = {**WEB, "failed": True, "msg": "flavor cannot be changed"}
-    assert [item["name"] for item in items([refused, BROKEN, WEB], "instance_update")] == ["web", "web"]
+    assert [item["name"] for item in items([refused, BROKEN, WEB], parts_of("instance_update"))] == ["web", "web"]
 
 
 def test_who_is_in_an_attempt():

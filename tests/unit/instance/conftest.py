@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, outcome, request, sql
 
@@ -40,7 +40,7 @@ class Run:
     def built(self, *documents):
         """The same, when all has gone well."""
         results = [{"name": each["name"], "status": "ACTIVE", "action": "create"} for each in documents]
-        return self.conclude(*carry(documents, "domain", results))
+        return self.conclude(*carry(documents, "domain", results, parts_of("domain")))
 
     def destroyed(self, *documents):
         """The same, at the end of a destroy."""

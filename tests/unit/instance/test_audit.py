@@ -61,7 +61,9 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
             {"instances": (), "volumes": (), "claims": {}}, everything("unknown"), id="an older copy of the database"
         ),
         pytest.param(
-            {"instances": (), "volumes": (), "claims": {}, "record_id": "r2"}, everything("foreign"), id="another record"
+            {"instances": (), "volumes": (), "claims": {}, "record_id": "r2"},
+            everything("foreign"),
+            id="another record",
         ),
         pytest.param(
             {"instances": (), "volumes": (), "claims": {}, "record_id": None}, everything("foreign"), id="no database"
@@ -146,7 +148,12 @@ def test_a_repair_goes_where_something_is_to_be_removed():
 def test_the_record_is_that_of_all_projects(run, put, database_url):
     for project in ("p", "q"):
         run(project_id=project).ask({"name": "web-" + project})
-    params = {"database": database_url, "hosts": {"c1": {**EMPTY, "directories": [{"uuid": OTHER}]}}, "ports": [], "project_id": None}
+    params = {
+        "database": database_url,
+        "hosts": {"c1": {**EMPTY, "directories": [{"uuid": OTHER}]}},
+        "ports": [],
+        "project_id": None,
+    }
     assert [each.kind for each in audit_sql.find(params)] == ["disk"]
     with pytest.raises(InvalidRequest, match="of c1 there must be"):
         audit_sql.find({**params, "hosts": {"c1": {"directories": []}}})

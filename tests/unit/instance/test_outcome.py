@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import (
     Instance,
     Recorded,
@@ -31,7 +31,9 @@ MADE = {"name": "web-private", "action": "create", "port_id": "p1", "mac_address
 
 def runs(before):
     """The document of an instance whose guest runs."""
-    return carry([to_document(before)], "domain", [{"name": "web", "status": "ACTIVE", "action": "create"}])[0]
+    return carry(
+        [to_document(before)], "domain", [{"name": "web", "status": "ACTIVE", "action": "create"}], parts_of("domain")
+    )[0]
 
 
 def broken(before, error, noun="domain"):
@@ -46,7 +48,7 @@ def settle(before, document=None, state="present", max_attempts=3):
 
 
 def test_a_running_domain_makes_it_active_with_its_address():
-    [document] = carry([runs(BUILDING)], "port", [MADE])
+    [document] = carry([runs(BUILDING)], "port", [MADE], parts_of("port"))
     after = settle(BUILDING, document).after
     assert (after.status, after.task_state, after.launched) == ("ACTIVE", None, True)
     assert (after.ports[0]["fixed_ip"], after.ports[0]["mac_address"]) == ("10.20.0.9", "m")
@@ -120,7 +122,9 @@ def test_another_instance_of_the_same_name_is_not_settled():
 
 
 TEXTS = st.none() | st.text(max_size=8)
-PARTS = st.lists(st.dictionaries(st.sampled_from(["id", "name", "leaving", "size"]), st.integers() | st.text(), max_size=4))
+PARTS = st.lists(
+    st.dictionaries(st.sampled_from(["id", "name", "leaving", "size"]), st.integers() | st.text(), max_size=4)
+)
 
 
 @given(

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed, gather
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed, gather, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
 
@@ -227,7 +227,7 @@ def test_what_happened_is_told(run, put):
     put(web="c1")
     document = run().find()["web"]
     made = {"name": "web-private", "action": "create", "port_id": "p", "mac_address": "m", "fixed_ip": "10.20.0.9"}
-    [document] = carry([document], "port", [made])
+    [document] = carry([document], "port", [made], parts_of("port"))
     run().conclude(failed(document, "domain", {"msg": "web: no room", "exception": "Traceback"}))
     put(web="c2")
     run().built(run().find()["web"])

@@ -20,9 +20,10 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Refused,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.port import neutron, request
-from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron_plan import plan
-from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron_view import View
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron import backend as neutron
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron.model import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.neutron.view import View
 from ansible_collections.kvmstack.launch.plugins.modules import port as door
 from ansible_collections.kvmstack.launch.plugins.modules import port_info
 from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import PASSWORD, serving

@@ -18,12 +18,19 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Conflict,
     InvalidRequest,
     LaunchError,
+    NotFound,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, ovn, ovn_schema, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.network import model as network_model
+from ansible_collections.kvmstack.launch.plugins.module_utils.network import request as network_request
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import backend as network_backend
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import northbound as northbound_link
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn.schema import SCHEMA
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import backend as ovn
 from ansible_collections.kvmstack.launch.plugins.modules import port as door
 
-SCHEMA = "/usr/share/ovn/ovn-nb.ovsschema"
+SCHEMA_FILE = "/usr/share/ovn/ovn-nb.ovsschema"
 SILENT = dict.fromkeys(("host", "mac_address", "fixed_ip", "security_groups", "port_security"))
 TLS = dict.fromkeys(("private_key", "certificate", "ca_certificate"))
 WEB = {"web": [{"protocol": "tcp", "port": 80}]}
@@ -40,8 +47,7 @@ def port(name="web", **said):
 
 def parameters(server, *ports, state="present", networks=None, groups=None):
     return {
-        **TLS,
-        "northbound": server.endpoint,
+        "ovn": {**TLS, "northbound": server.endpoint},
         "state": state,
         "ports": list(ports),
         "networks": {"private": {"cidr": "10.20.0.0/24"}} if networks is None else networks,
@@ -49,14 +55,31 @@ def parameters(server, *ports, state="present", networks=None, groups=None):
     }
 
 
+def make(server, *ports, networks=None, groups=None):
+    """The stage network of a launch of these ports: its actions."""
+    params = parameters(server, networks=networks, groups=groups)
+    params["wanted"] = network_request.wanted_for(ports, params["networks"])
+    wanted = network_request.parse(params)
+    backend = network_backend.connect(params)
+    try:
+        changes = network_model.plan(wanted, backend.read(wanted), "present")
+        backend.apply([change for change in changes if change.pending])
+    finally:
+        backend.link.close()
+    return [change.action for change in changes]
+
+
 class Run:
-    """What core.run does with a door's parameters.
+    """What a launch does: the stage network, then what core.run does with the parameters of the door of port.
 
     `meanwhile` is what another controller does when our transaction is complete but not sent.
     """
 
-    def __init__(self, server, *ports, meanwhile=None, monkeypatch=None, **options):
+    def __init__(self, server, *ports, meanwhile=None, monkeypatch=None, made=False, **options):
         params = parameters(server, *ports, **options)
+        self.made = []
+        if params["state"] == "present" and not made:
+            self.made = make(server, *ports, networks=options.get("networks"), groups=options.get("groups"))
         wanted = request.parse(params)
         backend = ovn.connect(params)
         try:
@@ -66,7 +89,7 @@ class Run:
                 interrupt(monkeypatch, meanwhile)
             outcome = backend.apply([change for change in self.changes if change.pending])
         finally:
-            backend.link.stop()
+            backend.link.close()
         ends = [outcome.get(change.key, change.error or change.after) for change in self.changes]
         self.errors = [end if isinstance(end, LaunchError) else None for end in ends]
         self.ports = [end if isinstance(end, model.Port) else None for end in ends]
@@ -76,8 +99,8 @@ def interrupt(monkeypatch, meanwhile):
     """Let `meanwhile` happen once, at the end of the next transaction's composition."""
     sweep = ovn.Writer.sweep
 
-    def interrupted(writer):
-        sweep(writer)
+    def interrupted(writer, *arguments):
+        sweep(writer, *arguments)
         monkeypatch.setattr(ovn.Writer, "sweep", sweep)
         meanwhile()
 
@@ -100,17 +123,27 @@ def plain(value):
 
 
 def find(server, **narrow):
-    backend = ovn.connect({**TLS, "northbound": server.endpoint})
+    backend = ovn.connect(parameters(server))
     try:
         return backend.find({"instance_uuids": None, "names": None, "networks": None, **narrow})
     finally:
-        backend.link.stop()
+        backend.link.close()
+
+
+def look(server, *ports):
+    """These ports as the stage sees them."""
+    params = parameters(server, *ports)
+    backend = ovn.connect(params)
+    try:
+        return list(backend.read(request.parse(params)).ports.values())
+    finally:
+        backend.link.close()
 
 
 def test_the_declared_schema_is_the_servers():
-    with open(SCHEMA, encoding="utf-8") as file:
+    with open(SCHEMA_FILE, encoding="utf-8") as file:
         real = json.load(file)["tables"]
-    for table, declared in ovn_schema.SCHEMA["tables"].items():
+    for table, declared in SCHEMA["tables"].items():
         assert declared["isRoot"] == real[table].get("isRoot", False)
         for column, kind in declared["columns"].items():
             assert bare(kind["type"]) == bare(real[table]["columns"][column]["type"]), (table, column)
@@ -182,8 +215,8 @@ def test_everything_is_one_transaction(northbound):
     Run(northbound, port("a"), port("b", security_groups=["web"]), groups=WEB)
     log = os.path.join(northbound.directory, "nb.db")
     shown = subprocess.run(["ovsdb-tool", "show-log", log], check=True, capture_output=True, text=True).stdout
-    # The schema, ovn-nbctl's init, and ours.
-    assert shown.count("record ") == 3
+    # The schema, ovn-nbctl's init, and one of each stage.
+    assert shown.count("record ") == 4
 
 
 def test_planning_writes_nothing_and_shows_the_addresses_that_follow(northbound):
@@ -192,7 +225,10 @@ def test_planning_writes_nothing_and_shows_the_addresses_that_follow(northbound)
     wanted = request.parse(params)
     backend = ovn.connect(params)
     planned = [change.after for change in model.plan(wanted, backend.read(wanted), "present")]
-    backend.link.stop()
+    backend.link.close()
+    assert northbound.dump() == before
+    refused = Run(northbound, port("a"), port("b"), made=True)
+    assert all(isinstance(error, NotFound) and "kvmstack.launch.network" in str(error) for error in refused.errors)
     assert northbound.dump() == before
     assert Run(northbound, port("a"), port("b")).ports == planned
 
@@ -206,7 +242,7 @@ def test_absent_takes_back_everything_of_ours_and_nothing_else(northbound):
     assert "kvmstack_sg_web" not in northbound.nbctl("--columns=name", "list", "Port_Group")
     assert [item.name for item in find(northbound)] == ["b"]
     assert Run(northbound, port("a"), port("b"), state="absent", networks={}).actions == ["keep", "delete"]
-    assert northbound.dump() == before.replace('generation"="1"', 'generation"="2"')
+    assert northbound.dump() == before.replace('generation"="1"', 'generation"="3"')
     assert Run(northbound, port("a"), port("b"), state="absent", networks={}).actions == ["keep", "keep"]
 
 
@@ -244,8 +280,13 @@ def test_a_foreign_port_is_a_conflict_and_stays(northbound, foreign, state):
 )
 def test_a_foreign_switch_or_group_is_a_conflict(northbound, foreign):
     northbound.nbctl(*foreign.split())
+    wanted = port("a", security_groups=["default", "web"])
+    there = [northbound.nbctl("list", table) for table in ("Logical_Switch", "Port_Group")]
+    make(northbound, wanted, groups=WEB)
+    for table, rows in zip(("Logical_Switch", "Port_Group"), there):
+        assert set(rows.splitlines()) <= set(northbound.nbctl("list", table).splitlines())
     before = northbound.dump()
-    run = Run(northbound, port("a", security_groups=["default", "web"]), groups=WEB)
+    run = Run(northbound, wanted, groups=WEB, made=True)
     assert isinstance(run.errors[0], Conflict)
     assert northbound.dump() == before
 
@@ -312,33 +353,45 @@ def test_an_address_that_is_taken_meanwhile_is_not_given_twice(northbound, monke
 
 
 @pytest.mark.parametrize(
-    ("there", "ours", "theirs"),
+    ("there", "ours", "theirs", "gone"),
     [
-        pytest.param([], ("b", "present"), ("c", "present"), id="both make the same network"),
-        pytest.param([], ("b", "present"), ("b", "present"), id="both make the same port"),
-        pytest.param(["a"], ("b", "present"), ("a", "absent"), id="a network gets a port while its last one goes"),
-        pytest.param(["a"], ("a", "absent"), ("b", "present"), id="a network's last port goes while it gets one"),
-        pytest.param(["a", "b"], ("a", "absent"), ("b", "absent"), id="both remove one of the last two ports"),
+        pytest.param([], ("b", "present"), ("c", "present"), False, id="both make the same network"),
+        pytest.param([], ("b", "present"), ("b", "present"), False, id="both make the same port"),
         pytest.param(
-            ["a", "elsewhere"], ("a", "absent"), ("elsewhere", "absent"), id="both leave a group of two networks"
+            ["a"], ("b", "present"), ("a", "absent"), True, id="a network gets a port while its last one goes"
         ),
         pytest.param(
-            ["a"], ("a", "absent"), ("elsewhere", "present"), id="a group's last goes while another network's comes"
+            ["a"], ("a", "absent"), ("b", "present"), False, id="a network's last port goes while it gets one"
+        ),
+        pytest.param(["a", "b"], ("a", "absent"), ("b", "absent"), False, id="both remove one of the last two ports"),
+        pytest.param(
+            ["a", "elsewhere"], ("a", "absent"), ("elsewhere", "absent"), False, id="both leave a group of two networks"
         ),
         pytest.param(
-            ["a"], ("elsewhere", "present"), ("a", "absent"), id="a group gets one while another network's last goes"
+            ["a"],
+            ("a", "absent"),
+            ("elsewhere", "present"),
+            False,
+            id="a group's last goes while another network's comes",
         ),
-        pytest.param(["a", "b"], ("b", "moved"), ("b", "absent"), id="a port is changed while it is removed"),
-        pytest.param(["a", "b"], ("b", "regrouped"), ("a", "regrouped"), id="both make the same group"),
         pytest.param(
-            ["a", "r"], ("b", "regrouped"), ("r", "absent"), id="a group gets a member while its last one goes"
+            ["a"],
+            ("elsewhere", "present"),
+            ("a", "absent"),
+            True,
+            id="a group gets one while another network's last goes",
+        ),
+        pytest.param(["a", "b"], ("b", "moved"), ("b", "absent"), False, id="a port is changed while it is removed"),
+        pytest.param(["a", "b"], ("b", "regrouped"), ("a", "regrouped"), False, id="both make the same group"),
+        pytest.param(
+            ["a", "r"], ("b", "regrouped"), ("r", "absent"), True, id="a group gets a member while its last one goes"
         ),
         pytest.param(
-            ["a", "r"], ("r", "absent"), ("b", "regrouped"), id="a group's last member goes while it gets one"
+            ["a", "r"], ("r", "absent"), ("b", "regrouped"), False, id="a group's last member goes while it gets one"
         ),
     ],
 )
-def test_two_controllers_end_as_if_one_came_after_the_other(northbound, monkeypatch, there, ours, theirs):
+def test_two_controllers_end_as_if_one_came_after_the_other(northbound, monkeypatch, there, ours, theirs, gone):
     networks = {name: {"cidr": "10.20.0.0/24"} for name in ("private", "elsewhere")}
     said = {"moved": {"host": "c2"}, "regrouped": {"security_groups": ["web"]}}
 
@@ -349,13 +402,18 @@ def test_two_controllers_end_as_if_one_came_after_the_other(northbound, monkeypa
 
     for name in there:
         go(name, "regrouped" if name == "r" else "present")
-    go(*ours, monkeypatch=monkeypatch, meanwhile=lambda: go(*theirs))
+    run = go(*ours, monkeypatch=monkeypatch, meanwhile=lambda: go(*theirs))
+    if gone:
+        # It is not made without its network or its group; a launch tries again.
+        assert [isinstance(error, NotFound) and not error.abort for error in run.errors] == [True]
+        run = go(*ours)
+    assert run.errors == [None]
     after = dict.fromkeys(there, "present")
     for name, what in (theirs, ours):
         after[name] = what
     left = {name: what for name, what in after.items() if what != "absent"}
     assert [item.name for item in find(northbound)] == sorted(left)
-    assert all(item.intact and item.network.intact for item in find(northbound))
+    assert all(item.in_sync and item.network.in_sync for item in look(northbound, *map(port, left)))
     for name, what in left.items():
         if name != "r":
             assert go(name, what).actions == ["keep"]
@@ -368,13 +426,14 @@ def test_two_controllers_end_as_if_one_came_after_the_other(northbound, monkeypa
 
 RACER = """
 import json, os, sys, time
-from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, ovn, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import backend as ovn
 
 mine, theirs = sys.argv[1:]
 sweep = ovn.Writer.sweep
 
-def meet(writer):
-    sweep(writer)
+def meet(writer, *arguments):
+    sweep(writer, *arguments)
     open(mine, "w").close()
     while not os.path.exists(theirs):
         time.sleep(0.001)
@@ -390,10 +449,12 @@ print(json.dumps([[change.after.fixed_ip for change in changes], [made[change.ke
 """
 
 
-@pytest.mark.parametrize("network_is_there", [True, False])
-def test_two_controllers_at_once_give_every_port_its_own_address(northbound, tmp_path, network_is_there):
-    if network_is_there:
-        Run(northbound, port("first", security_groups=["default", "web"]), groups=WEB)
+@pytest.mark.parametrize("network_has_a_port", [True, False])
+def test_two_controllers_at_once_give_every_port_its_own_address(northbound, tmp_path, network_has_a_port):
+    first_port = port("first", security_groups=["default", "web"])
+    make(northbound, first_port, groups=WEB)
+    if network_has_a_port:
+        Run(northbound, first_port, groups=WEB)
     racers = []
     for racer, other in ("xy", "yx"):
         process = subprocess.Popen(
@@ -414,7 +475,7 @@ def test_two_controllers_at_once_give_every_port_its_own_address(northbound, tmp
     given = first + second
     assert len(set(given)) == 100
     there = [plain(row["addresses"]).split()[1] for row in records(northbound, "Logical_Switch_Port", "addresses")]
-    assert len(set(there)) == len(there) == (101 if network_is_there else 100)
+    assert len(set(there)) == len(there) == (101 if network_has_a_port else 100)
     assert northbound.nbctl("--bare", "--columns=name", "list", "Logical_Switch") == "kvmstack-private"
     assert len(records(northbound, "Port_Group", "name")) == 3
     assert len(records(northbound, "DHCP_Options", "cidr")) == 1
@@ -444,9 +505,10 @@ def test_what_someone_else_changed_is_put_right(northbound, damage):
     dhcp = northbound.nbctl("--bare", "--columns=_uuid", "list", "dhcp_options")
     northbound.nbctl(*damage.format(port=identity("a"), dhcp=dhcp).split())
     run = Run(northbound, said, groups=WEB)
-    assert run.actions == ["update"]
+    assert "update" in run.actions + run.made or "create" in run.made
     assert run.ports == [made]
-    assert Run(northbound, said, groups=WEB).actions == ["keep"]
+    again = Run(northbound, said, groups=WEB)
+    assert (again.made, again.actions) == (["keep", "keep"], ["keep"])
 
 
 @pytest.mark.parametrize("broken", ["mtu: 1400", "gateway: null", "dhcp: false", "domain: lab.test"])
@@ -454,11 +516,15 @@ def test_a_changed_network_is_written_once_and_then_kept(northbound, broken):
     key, value = broken.split(": ")
     changed = {"private": {"cidr": "10.20.0.0/24", key: {"1400": 1400, "null": None, "false": False}.get(value, value)}}
     Run(northbound, port("a"), port("b"))
-    assert Run(northbound, port("a"), port("b"), networks=changed).actions == ["update", "update"]
-    assert Run(northbound, port("a"), port("b"), networks=changed).actions == ["keep", "keep"]
+    assert Run(northbound, port("a"), port("b"), networks=changed).made == ["update", "keep"]
+    run = Run(northbound, port("a"), port("b"), networks=changed)
+    assert (run.made, run.actions) == (["keep", "keep"], ["keep", "keep"])
     assert len(records(northbound, "DHCP_Options", "cidr")) == (0 if key == "dhcp" else 1)
-    assert Run(northbound, port("a"), port("b")).actions == ["update", "update"]
-    assert Run(northbound, port("a"), port("b")).actions == ["keep", "keep"]
+    run = Run(northbound, port("a"), port("b"))
+    # Their own DHCP options went with the network's.
+    assert (run.made, run.actions) == (["update", "keep"], ["update" if key == "dhcp" else "keep"] * 2)
+    run = Run(northbound, port("a"), port("b"))
+    assert (run.made, run.actions) == (["keep", "keep"], ["keep", "keep"])
 
 
 def test_changed_rules_replace_only_what_differs(northbound):
@@ -466,11 +532,12 @@ def test_changed_rules_replace_only_what_differs(northbound):
     Run(northbound, port("a", security_groups=["web"]), groups={"web": rules})
     before = {row["match"]: row["_uuid"] for row in records(northbound, "ACL", "match", "_uuid")}
     changed = {"web": [rules[0], {"protocol": "tcp", "port": 8080}]}
-    assert Run(northbound, port("a"), groups=changed).actions == ["update"]
+    run = Run(northbound, port("a", security_groups=["web"]), groups=changed)
+    assert (run.made, run.actions) == (["keep", "update"], ["keep"])
     after = {row["match"]: row["_uuid"] for row in records(northbound, "ACL", "match", "_uuid")}
     assert {match.rpartition(" ")[2] for match in before.keys() ^ after.keys()} == {"443", "8080"}
     assert all(before[match] == after[match] for match in before.keys() & after.keys())
-    assert Run(northbound, port("a"), groups=changed).actions == ["keep"]
+    assert Run(northbound, port("a", security_groups=["web"]), groups=changed).made == ["keep", "keep"]
 
 
 def test_a_group_that_rules_speak_of_is_there_as_long_as_they_do(northbound):
@@ -518,12 +585,12 @@ def test_port_info(northbound):
 @pytest.mark.parametrize("endpoint", ["6641", "http:127.0.0.1:1", "ssl:127.0.0.1:6641", "unix:/a,ftp:x"])
 def test_a_wrong_endpoint_is_refused(endpoint):
     with pytest.raises(InvalidRequest):
-        ovn.connect({**TLS, "northbound": endpoint})
+        ovn.connect({"ovn": {**TLS, "northbound": endpoint}})
 
 
 @pytest.mark.parametrize("kind", ["nothing there", "nobody listens", "somebody mute"])
 def test_a_northbound_that_does_not_answer_is_said_in_time(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(ovn, "CONNECT_TIMEOUT", 1)
+    monkeypatch.setattr(northbound_link, "CONNECT_TIMEOUT", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = "tcp:127.0.0.1:%d" % server.getsockname()[1]
         if kind == "nobody listens":
@@ -532,26 +599,26 @@ def test_a_northbound_that_does_not_answer_is_said_in_time(tmp_path, monkeypatch
             endpoint = "unix:%s/none.sock" % tmp_path
         started = time.monotonic()
         with pytest.raises(Unavailable) as unavailable:
-            ovn.connect({**TLS, "northbound": endpoint})
+            ovn.connect({"ovn": {**TLS, "northbound": endpoint}}).read(request.parse({"ports": [port()]}))
     assert time.monotonic() - started < 3
     assert endpoint in str(unavailable.value)
     assert "6641" in str(unavailable.value)
 
 
 def test_a_northbound_that_dies_in_between_is_said(northbound, monkeypatch):
-    monkeypatch.setattr(ovn, "COMMIT_TIMEOUT", 1)
+    monkeypatch.setattr(northbound_link, "COMMIT_TIMEOUT", 1)
     with pytest.raises(Unavailable, match="nothing of it is written"):
         Run(northbound, port("a"), monkeypatch=monkeypatch, meanwhile=northbound.stop)
 
 
-def module(server, **options):
+def module(server, *ports, check=False, **options):
     """The door as a process: its return code, its result, what it says on stderr, the seconds."""
     arguments = {key: value for key, value in parameters(server, **options).items() if value is not None}
-    arguments["ports"] = [{k: v for k, v in item.items() if v is not None} for item in options.get("ports", [port()])]
+    arguments["ports"] = [{k: v for k, v in item.items() if v is not None} for item in ports or [port()]]
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", door.__name__],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_diff": True}}),
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_diff": True, "_ansible_check_mode": check}}),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -562,6 +629,7 @@ def module(server, **options):
 
 
 def test_the_door_as_a_process(northbound):
+    make(northbound, port())
     code, result, errors, _seconds = module(northbound)
     assert (code, result["changed"], errors) == (0, True, "")
     assert result["ports"][0]["fixed_ip"] == "10.20.0.2"
@@ -572,6 +640,89 @@ def test_the_door_as_a_process(northbound):
     assert (code, errors) == (1, "")
     assert northbound.endpoint in result["msg"]
     assert seconds < 10
+
+
+def test_only_what_is_asked_for_is_replicated(northbound):
+    """Neither the time nor the memory of a request grows with the northbound."""
+    networks = {name: {"cidr": "10.20.0.0/16"} for name in ("private", "crowded", "elsewhere")}
+    crowd = [port("c%d" % number, network="crowded") for number in range(60)]
+    ours = [port("p%d" % number) for number in range(10)]
+    Run(northbound, *crowd, *ours, port("other"), port("e", network="elsewhere"), networks=networks)
+    params = parameters(northbound, *ours, networks=networks)
+    wanted = request.parse(params)
+    backend = ovn.connect(params)
+    backend.read(wanted)
+
+    def replicated(table):
+        return sorted(row.name for row in backend.link.tables[table].rows.values())
+
+    assert replicated("Logical_Switch_Port") == sorted(item["id"] for item in ours)
+    assert replicated("Logical_Switch") == ["kvmstack-private"]
+    assert not any(row._data["ports"].as_list() for row in backend.link.tables["Port_Group"].rows.values())
+    backend.link.close()
+    # Where an address is to be given out the others' are asked for, of that network.
+    params = parameters(northbound, port("new"), ours[0], networks=networks)
+    backend = ovn.connect(params)
+    held = backend.read(request.parse(params)).held
+    assert replicated("Logical_Switch_Port") == [ours[0]["id"]]
+    assert {name: set(words.values()) for name, words in held.items()} == {
+        "private": {item["id"] for item in [*ours, port("other")]}
+    }
+    backend.link.close()
+    backend = ovn.connect(parameters(northbound))
+    narrow = {"instance_uuids": [identity("instance p1")], "names": None, "networks": None}
+    assert [item.name for item in backend.find(narrow)] == ["p1"]
+    assert replicated("Logical_Switch_Port") == [identity("p1")]
+    backend.link.close()
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_port_of_another_record_is_foreign(northbound, state):
+    mine, other = identity("record"), identity("other record")
+    assert Run(northbound, port("a", record_id=mine)).ports[0].to_result()["record_id"] == mine
+    assert find(northbound)[0].record_id == mine
+    before = northbound.dump()
+    (error,) = Run(northbound, port("a", record_id=other), state=state).errors
+    assert isinstance(error, Conflict)
+    assert mine in str(error)
+    assert northbound.dump() == before
+    assert Run(northbound, port("a")).actions == ["keep"]
+    assert Run(northbound, port("a", record_id=mine), state=state).errors == [None]
+
+
+def test_a_port_without_a_record_gets_one(northbound):
+    Run(northbound, port("a"))
+    assert Run(northbound, port("a", record_id=identity("record"))).actions == ["update"]
+    assert Run(northbound, port("a", record_id=identity("record"))).actions == ["keep"]
+
+
+def test_a_wrong_item_stops_no_other(northbound):
+    bad = {"private": {"cidr": "10.20.0.0/24"}, "bad": {"cidr": "10.20.0.0"}}
+    ports = [port("a"), port("b", network="bad"), port("c", fixed_ip="10.21.0.9"), port("d", fixed_ip="10.20.0.5")]
+    ports += [port("e", fixed_ip="10.20.0.5")]
+    run = Run(northbound, *ports, networks=bad)
+    assert [type(error) for error in run.errors] == [
+        type(None),
+        InvalidRequest,
+        InvalidRequest,
+        type(None),
+        InvalidRequest,
+    ]
+    assert "cidr 10.20.0.0" in str(run.errors[1])
+    assert "port d asks for it too" in str(run.errors[4])
+    assert [item.name for item in find(northbound)] == ["a", "d"]
+    assert Run(northbound, *ports, networks=bad, state="absent").errors == [None] * 5
+    assert find(northbound) == []
+
+
+def test_what_is_defined_but_was_not_made_is_planned_and_not_written(northbound):
+    wanted = port("a", security_groups=["web"])
+    make(northbound, port("b"))
+    code, result, _errors, _seconds = module(northbound, wanted, groups=WEB, check=True)
+    assert (code, result["changed"], result["ports"][0]["fixed_ip"]) == (0, True, "10.20.0.2")
+    code, result, _errors, _seconds = module(northbound, wanted, groups=WEB)
+    assert (code, result["ports"][0]["abort"]) == (1, False)
+    assert "security group web is not there: make it first, with kvmstack.launch.network" in result["msg"]
 
 
 def test_many_ports_in_a_large_northbound(northbound):

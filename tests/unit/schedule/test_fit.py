@@ -98,7 +98,12 @@ def test_an_impossible_flavor_is_told(extra_specs, properties, words):
 
 
 def test_an_impossible_flavor_is_its_instances_own_fault():
-    document = {"name": "web", "uuid": "u1", "project_id": "p", "flavor": {"name": "f", "vcpus": 3, "ram": 512, "disk": 1}}
+    document = {
+        "name": "web",
+        "uuid": "u1",
+        "project_id": "p",
+        "flavor": {"name": "f", "vcpus": 3, "ram": 512, "disk": 1},
+    }
     bad = {**document, "flavor": {**document["flavor"], "extra_specs": {"hw:numa_nodes": "2"}}}
     good, wrong = parse({"instances": [document, bad]})
     assert good.fault is None

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from ..core.errors import Conflict, InvalidRequest, NotFound
-from .item import Request
-from .neutron_names import chosen
+from ...core.errors import Conflict, InvalidRequest, NotFound
+from ..item import Request
+from .names import choose
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Floating:
     port_id: str | None = field(default=None, compare=False)
 
 
-def settled_floating(request: Request, before: Floating | None, current: Any) -> Floating | None:
+def resolve_floating(request: Request, before: Floating | None, current: Any) -> Floating | None:
     """The floating IP that the port is to have: what it has if nothing is said, or if that is what is asked for."""
     asked = request.floating_ip
     if asked is None or asked is False:
@@ -66,7 +66,7 @@ def _stray(request: Request, network_id: str, current: Any) -> Floating | None:
 def _external(asked: Any, current: Any) -> Any:
     """The external network that is asked for; True is the only one."""
     if asked is not True:
-        return chosen("network", asked, [(each.id, each.name, each) for each in current.externals])
+        return choose("network", asked, [(each.id, each.name, each) for each in current.externals])
     if not current.externals:
         raise NotFound("floating_ip: the user sees no external network; `openstack network list --external`")
     if len(current.externals) > 1:

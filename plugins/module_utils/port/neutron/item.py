@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, Mapping
 
-from .item import Pair, result
-from .neutron_floating import Floating
+from ..item import Pair, result
+from .floating import Floating
 
 # What a diff leaves out: it changes by itself.
 _PASSING = ("up", "status")

@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Callable
 
-from ..core.change import Change
-from ..core.errors import Conflict
-from . import neutron_rows as rows
-from .neutron_model import Port, label
-from .neutron_plan import user_asks
-from .neutron_view import View
+from ...core.change import Change
+from ...core.errors import Conflict
+from . import rows
+from .item import Port, label
+from .model import user_asks
+from .view import View
 
 
 def make(view: View, change: Change, update: Callable) -> Port:
@@ -26,12 +26,14 @@ def make(view: View, change: Change, update: Callable) -> Port:
     update(change, before, after) changes a port that is there.
     """
     by_user = user_asks(change.wanted, change.after.network)
-    there, known = _posted_once(view, view.user if by_user else view.launcher, change, by_user)
-    after = replace(change.after, port_id=there.port_id, mac_address=there.mac_address, fixed_ip=there.fixed_ip)
-    return update(change, there, after) if known or by_user else rows.as_asked(there, after)
+    existing, known = _post_once(view, view.user if by_user else view.launcher, change, by_user)
+    after = replace(
+        change.after, port_id=existing.port_id, mac_address=existing.mac_address, fixed_ip=existing.fixed_ip
+    )
+    return update(change, existing, after) if known or by_user else rows.as_asked(existing, after)
 
 
-def _posted_once(view: View, api: Any, change: Change, by_user: bool) -> tuple[Port, bool]:
+def _post_once(view: View, api: Any, change: Change, by_user: bool) -> tuple[Port, bool]:
     """A port that was made just now, or was known already.
 
     When its MAC address is in use, then by the port itself, made by a request whose answer was lost; or, once in many
@@ -39,14 +41,16 @@ def _posted_once(view: View, api: Any, change: Change, by_user: bool) -> tuple[P
     """
     after = change.after
     try:
-        return _posted(view, api, change, after, by_user), False
+        return _post(view, api, change, after, by_user), False
     except Conflict as error:
         if change.wanted.mac_address or not after.mac_address or after.mac_address not in str(error):
             raise
-    there = view.again(change.wanted)
-    return (there, True) if there else (_posted(view, api, change, replace(after, mac_address=None), by_user), False)
+    existing = view.again(change.wanted)
+    return (
+        (existing, True) if existing else (_post(view, api, change, replace(after, mac_address=None), by_user), False)
+    )
 
 
-def _posted(view: View, api: Any, change: Change, after: Port, by_user: bool) -> Port:
-    body = {"port": rows.created(change.wanted, after, bind=not by_user)}
+def _post(view: View, api: Any, change: Change, after: Port, by_user: bool) -> Port:
+    body = {"port": rows.creation(change.wanted, after, bind=not by_user)}
     return view.port(api.post("ports", body, label(after))["port"])

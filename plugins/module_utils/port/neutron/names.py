@@ -7,11 +7,11 @@ from __future__ import annotations
 import uuid
 from typing import Any, Iterable
 
-from ..core.errors import Conflict, NotFound
-from ..core.names import MARK
+from ...core.errors import Conflict, NotFound
+from ...core.names import MARK
 
 
-def chosen(kind: str, text: str, known: Iterable[tuple[str, str, Any]]) -> Any:
+def choose(kind: str, text: str, known: Iterable[tuple[str, str, Any]]) -> Any:
     """The one thing of this id, else of this name, of (id, name, thing)s; NotFound or Conflict names it."""
     known = list(known)
     found = [thing for identity, _name, thing in known if identity == text]

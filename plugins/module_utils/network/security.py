@@ -47,11 +47,11 @@ EGRESS = tuple(Rule("egress", ethertype) for ethertype in ("IPv4", "IPv6"))
 
 @dataclass(frozen=True)
 class Group:
-    """A security group. `intact` is false when what the backend holds is not what it would write for these rules."""
+    """A security group. `in_sync` is false when what the backend holds is not what it would write for these rules."""
 
     name: str
     rules: tuple[Rule, ...]
-    intact: bool = True
+    in_sync: bool = True
 
     @property
     def remotes(self) -> set:
@@ -80,9 +80,9 @@ def define_group(name: str, rules: list[dict[str, Any]]) -> Group:
     """
     checked_name(name, "security group")
     made = []
-    for position, said in enumerate(rules, 1):
+    for position, options in enumerate(rules, 1):
         try:
-            made.append(_rule(said))
+            made.append(_rule(options))
         except InvalidRequest as error:
             raise InvalidRequest("rule %d: %s" % (position, error)) from error
     if not any(rule.direction == "egress" for rule in made):
@@ -90,17 +90,17 @@ def define_group(name: str, rules: list[dict[str, Any]]) -> Group:
     return Group(name, tuple(dict.fromkeys(made)))
 
 
-def _rule(said: dict[str, Any]) -> Rule:
+def _rule(options: dict[str, Any]) -> Rule:
     """One rule of a definition."""
-    cidr, group, family = _remote(said["remote"])
-    ethertype = said["ethertype"] or family or "IPv4"
+    cidr, group, family = _remote(options["remote"])
+    ethertype = options["ethertype"] or family or "IPv4"
     if family not in (None, ethertype):
         raise InvalidRequest("remote %s is not %s" % (cidr, ethertype))
-    protocol = _protocol(said["protocol"])
-    ports = _ports(said["port"]) if said["port"] else None
+    protocol = _protocol(options["protocol"])
+    ports = _ports(options["port"]) if options["port"] else None
     if ports and protocol not in _WITH_PORTS:
-        raise InvalidRequest("port %s needs a protocol with ports: %s" % (said["port"], ", ".join(_WITH_PORTS)))
-    return Rule(said["direction"], ethertype, protocol, ports, cidr, group)
+        raise InvalidRequest("port %s needs a protocol with ports: %s" % (options["port"], ", ".join(_WITH_PORTS)))
+    return Rule(options["direction"], ethertype, protocol, ports, cidr, group)
 
 
 def _remote(text: str | None) -> tuple:

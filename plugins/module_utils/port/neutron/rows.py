@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
-from .item import Pair, Request
-from .neutron_floating import Floating, held_by
-from .neutron_model import Group, Network, Port, Subnet, own_pairs, sorted_groups
-from .neutron_names import mark, marked
+from ..item import Pair, Request
+from .floating import Floating, held_by
+from .item import Group, Network, Port, Subnet, own_pairs, sorted_groups
+from .names import mark, marked
 
 Row = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ GIVEN_BACK = {"device_id": "", "device_owner": "", "binding:host_id": None}
 
 def network(row: Row, subnets: Iterable[Row], project_id: str | None, roles: Iterable[str]) -> Network:
     """A network with its subnets, IPv4 first."""
-    there = [subnet(each) for each in subnets if each["network_id"] == row["id"]]
+    existing = [subnet(each) for each in subnets if each["network_id"] == row["id"]]
     return Network(
         id=row["id"],
         name=row["name"],
@@ -34,7 +34,7 @@ def network(row: Row, subnets: Iterable[Row], project_id: str | None, roles: Ite
         mtu=row.get("mtu"),
         domain=(row.get("dns_domain") or "").rstrip(".") or None,
         port_security=row.get("port_security_enabled", True),
-        subnets=tuple(sorted(there, key=lambda each: (":" in each.cidr, each.cidr))),
+        subnets=tuple(sorted(existing, key=lambda each: (":" in each.cidr, each.cidr))),
     )
 
 
@@ -89,7 +89,7 @@ def port(row: Row, networks: Mapping[str, Network], groups: Mapping[str, Group],
     )
 
 
-def created(request: Request, after: Port, bind: bool) -> dict[str, Any]:
+def creation(request: Request, after: Port, bind: bool) -> dict[str, Any]:
     """What makes a port; `bind` says whether what only the launcher may say is said at once."""
     body = {
         "name": after.name,
@@ -114,7 +114,7 @@ def created(request: Request, after: Port, bind: bool) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def changed_by_user(before: Port, after: Port) -> dict[str, Any]:
+def user_changes(before: Port, after: Port) -> dict[str, Any]:
     """What changes of what the user may say, with the user's own rights."""
     body: dict[str, Any] = {}
     if after.name != before.name:
@@ -128,7 +128,7 @@ def changed_by_user(before: Port, after: Port) -> dict[str, Any]:
     return body
 
 
-def changed_by_launcher(request: Request, before: Port, after: Port) -> dict[str, Any]:
+def launcher_changes(request: Request, before: Port, after: Port) -> dict[str, Any]:
     """What changes of who has the port, and where."""
     body: dict[str, Any] = {}
     if after.device != before.device:

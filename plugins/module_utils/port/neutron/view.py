@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable
 
-from ..core.errors import InvalidRequest, NotFound
-from ..core.parallel import run_parallel
-from . import neutron_rows as rows
-from .item import Request
-from .neutron_floating import Floating, is_address, stray
-from .neutron_model import Current, Group, Network, Port
-from .neutron_names import is_id, mark
+from ...core.errors import InvalidRequest, NotFound
+from ...core.parallel import run_parallel
+from ..item import Request
+from . import rows
+from .floating import Floating, is_address, stray
+from .item import Current, Group, Network, Port
+from .names import is_id, mark
 
 
 class View:
@@ -48,12 +48,12 @@ class View:
                 lambda: self._groups([name for request in asked for name in request.security_groups or ()], asked),
             ]
         )
-        there = [*ours, *lent, *offered]
+        existing = [*ours, *lent, *offered]
         self.groups.update(groups)
         with_floating = not present or bool(ours or lent or offered) or any(each.floating_ip for each in asked)
         _nothing, floatings, externals = run_parallel(
             [
-                lambda: self._learn(networks, there if present else []),
+                lambda: self._learn(networks, existing if present else []),
                 lambda: self._floatings() if with_floating else [],
                 lambda: self._externals(asked),
             ]
@@ -69,15 +69,15 @@ class View:
         )
 
     def _ours(
-        self, there: list[rows.Row], wanted: list[Request], floatings: list[Floating], removing: bool
+        self, existing: list[rows.Row], wanted: list[Request], floatings: list[Floating], removing: bool
     ) -> dict[str, Port]:
         """The ports with our mark by our id; what is left of one that someone else removed, if that is to go."""
-        found = {port.id: port for port in (self.port(row, floatings) for row in there)}
+        found = {port.id: port for port in (self.port(row, floatings) for row in existing)}
         ours = {}
         for request in wanted:
             port, left = found.get(request.id), stray(request.id, floatings)
             if port is not None:
-                ours[request.id] = _called(port, request)
+                ours[request.id] = _rename(port, request)
             elif removing and left is not None:
                 ours[request.id] = _remains(request, left)
         return ours
@@ -97,13 +97,13 @@ class View:
 
     def find(self, instance_uuids: list[str] | None) -> list[Port]:
         """All ports of the project that have our mark."""
-        there = self.launcher.list("ports", "ports", "ports", project_id=self.project_id, device_id=instance_uuids)
-        there = [row for row in there if rows.identity(row)]
+        existing = self.launcher.list("ports", "ports", "ports", project_id=self.project_id, device_id=instance_uuids)
+        existing = [row for row in existing if rows.identity(row)]
         groups, floatings, _nothing = run_parallel(
-            [lambda: self._groups([], there), self._floatings, lambda: self._learn([], there)]
+            [lambda: self._groups([], existing), self._floatings, lambda: self._learn([], existing)]
         )
         self.groups.update(groups)
-        return [self.port(row, floatings) for row in there]
+        return [self.port(row, floatings) for row in existing]
 
     def _made(self, requests: list[Request]) -> list[rows.Row]:
         marks = [mark(request.id) for request in requests]
@@ -161,7 +161,7 @@ class View:
         return [rows.network(row, [], self.project_id, self.roles) for row in found]
 
 
-def _called(port: Port, request: Request) -> Port:
+def _rename(port: Port, request: Request) -> Port:
     """The port under the names of the request: the user's own keeps its name, and no network was looked up to remove
     a port."""
     if port.adopted:

@@ -9,16 +9,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable, Mapping
 
-from ..cloud.session import connect as connect_cloud
-from ..core.change import Change
-from ..core.errors import LaunchError, NotFound, Unavailable
-from ..core.parallel import map_parallel
-from . import neutron_rows as rows
-from .neutron_create import make
-from .neutron_floating import Floating
-from .neutron_model import Current, Port, label
-from .neutron_names import mark
-from .neutron_view import View
+from ...cloud.session import connect as connect_cloud
+from ...core.change import Change
+from ...core.errors import LaunchError, NotFound, Unavailable
+from ...core.parallel import map_parallel
+from . import rows
+from .create import make
+from .floating import Floating
+from .item import Current, Port, label
+from .names import mark
+from .view import View
 
 # Seconds between two looks at the ports' status, from the first to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
@@ -39,13 +39,14 @@ class Neutron:
 
     def read(self, wanted: list[Any]) -> Current:
         """What is there, as far as the wanted ports are concerned."""
-        current = self.view.current(wanted, self.params.get("state", "present"))
+        sound = [request for request in wanted if request.fault is None]
+        current = self.view.current(sound, self.params.get("state", "present"))
         self.ports = dict(current.ports)
         return current
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes; then, if that is asked for, wait until the ports that there are are ACTIVE."""
-        outcome = dict(zip((change.key for change in changes), map_parallel(self._finished, changes)))
+        outcome = dict(zip((change.key for change in changes), map_parallel(self._finish, changes)))
         if self.params.get("wait") and self.params.get("state", "present") == "present":
             self._await(outcome)
         return outcome
@@ -59,68 +60,68 @@ class Neutron:
             ports = [port for port in ports if {port.network.name, port.network.id} & set(params["networks"])]
         return sorted(ports, key=lambda port: (port.name, port.id))
 
-    def _finished(self, change: Change) -> Port:
+    def _finish(self, change: Change) -> Port:
         """One port as it is when its change is done."""
         if change.after is None:
-            return self._removed(change.before)
+            return self._remove(change.before)
         if change.before is None:
-            port = make(self.view, change, self._updated)
+            port = make(self.view, change, self._update)
         else:
-            port = self._updated(change, change.before, change.after)
-        floating = self._exchanged(change.before and change.before.floating, change.after.floating, port)
-        return _bound(replace(port, floating=floating))
+            port = self._update(change, change.before, change.after)
+        floating = self._exchange(change.before and change.before.floating, change.after.floating, port)
+        return _check_bound(replace(port, floating=floating))
 
-    def _updated(self, change: Change, before: Port, after: Port) -> Port:
+    def _update(self, change: Change, before: Port, after: Port) -> Port:
         """Change what the user may with his rights, then whose the port is and where, with the launcher's."""
         path, what = "ports/%s" % before.port_id, label(after)
         if after.adopted and not before.marked:
             # The mark comes first: what has it is found again, and given back.
             self.view.launcher.put("%s/tags/%s" % (path, mark(after.id)), None, what)
-        said = rows.changed_by_user(before, after)
-        if said:
-            self.view.user.put(path, {"port": said}, what)
-        said = rows.changed_by_launcher(change.wanted, before, after)
-        if not said:
+        body = rows.user_changes(before, after)
+        if body:
+            self.view.user.put(path, {"port": body}, what)
+        body = rows.launcher_changes(change.wanted, before, after)
+        if not body:
             return after
-        row = self.view.launcher.put(path, {"port": said}, what)["port"]
+        row = self.view.launcher.put(path, {"port": body}, what)["port"]
         return rows.as_asked(self.view.port(row), after)
 
-    def _exchanged(self, before: Floating | None, after: Floating | None, port: Port) -> Floating | None:
+    def _exchange(self, before: Floating | None, after: Floating | None, port: Port) -> Floating | None:
         """Take the port's floating IP from it, and give it the one that it is to have."""
         if before is not None and before != after:
-            self._released(before, port)
+            self._release(before, port)
         if after is None or after == before:
             return after
-        said = {"port_id": port.port_id}
+        body = {"port_id": port.port_id}
         if port.fixed_ip and ":" not in port.fixed_ip:
-            said["fixed_ip_address"] = port.fixed_ip
+            body["fixed_ip_address"] = port.fixed_ip
         what = "floating IP of %s" % label(port)
         if after.id:
-            row = self.view.user.put("floatingips/%s" % after.id, {"floatingip": said}, what)
+            row = self.view.user.put("floatingips/%s" % after.id, {"floatingip": body}, what)
         else:
-            said.update(floating_network_id=after.network_id, description=mark(port.id))
-            row = self.view.user.post("floatingips", {"floatingip": said}, what)
+            body.update(floating_network_id=after.network_id, description=mark(port.id))
+            row = self.view.user.post("floatingips", {"floatingip": body}, what)
         return rows.floating(row["floatingip"])
 
-    def _released(self, floating: Floating, port: Port) -> None:
+    def _release(self, floating: Floating, port: Port) -> None:
         """Remove a floating IP that we made for the port; take any other only from it."""
         path, what = "floatingips/%s" % floating.id, "floating IP %s of %s" % (floating.address, label(port))
         if floating.ours == port.id:
-            _gone(lambda: self.view.user.delete(path, what))
+            _ignore_missing(lambda: self.view.user.delete(path, what))
         else:
-            _gone(lambda: self.view.user.put(path, {"floatingip": {"port_id": None}}, what))
+            _ignore_missing(lambda: self.view.user.put(path, {"floatingip": {"port_id": None}}, what))
 
-    def _removed(self, port: Port) -> Port:
+    def _remove(self, port: Port) -> Port:
         """Remove a port that we made; give one that was lent back as it came."""
         path, what = "ports/%s" % port.port_id, label(port)
         if port.floating is not None:
-            self._released(port.floating, port)
+            self._release(port.floating, port)
         if port.adopted:
             if port.device or port.host:
-                _gone(lambda: self.view.launcher.put(path, {"port": rows.GIVEN_BACK}, what))
-            _gone(lambda: self.view.launcher.delete("%s/tags/%s" % (path, mark(port.id)), what))
+                _ignore_missing(lambda: self.view.launcher.put(path, {"port": rows.GIVEN_BACK}, what))
+            _ignore_missing(lambda: self.view.launcher.delete("%s/tags/%s" % (path, mark(port.id)), what))
         elif port.port_id:
-            _gone(lambda: self.view.launcher.delete(path, what))
+            _ignore_missing(lambda: self.view.launcher.delete(path, what))
         return port
 
     def _await(self, outcome: dict[str, Any]) -> None:
@@ -148,13 +149,13 @@ class Neutron:
         return bool(waiting)
 
 
-def _gone(remove: Callable) -> None:
+def _ignore_missing(remove: Callable) -> None:
     """Remove something that may be gone already."""
     with suppress(NotFound):
         remove()
 
 
-def _bound(port: Port) -> Port:
+def _check_bound(port: Port) -> Port:
     """The port, unless its host cannot take it."""
     if port.bound:
         return port

@@ -1,16 +1,16 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Networks, security groups and ports as rows of the OVN northbound: names, marks and columns. Pure."""
+"""Networks and security groups as rows of the OVN northbound: names, marks and columns. Pure."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, NamedTuple
 
-from ..core.names import MARK
-from .model import Port
-from .network import Network, derived_mac
-from .security import Group, Rule
+from ...core.names import MARK
+from ..addresses import derived_mac
+from ..model import Item, Network
+from ..security import Group, Rule
 
 # neutron's priorities (neutron/common/ovn/constants.py).
 DROP_PRIORITY, ALLOW_PRIORITY = 1001, 1002
@@ -91,9 +91,10 @@ def _acl(port_group: str, rule: Rule) -> Acl:
     return Acl("to-lport" if inward else "from-lport", ALLOW_PRIORITY, " && ".join(terms), "allow-related")
 
 
-def network_ids(network: Network) -> dict[str, str]:
+def network_ids(item: Item) -> dict[str, str]:
     """What a switch says about the network it is; its DHCP options say only the first."""
-    return {mark("network"): network.name, mark("definition"): network.definition()}
+    network = item.definition
+    return {mark("network"): network.name, mark("definition"): network.definition(), **_origin(item)}
 
 
 def dhcp_columns(network: Network) -> dict[str, Any] | None:
@@ -108,39 +109,38 @@ def dhcp_columns(network: Network) -> dict[str, Any] | None:
     }
     if network.gateway:
         options["router"] = network.gateway
-    if network.dns:
-        options["dns_server"] = "{%s}" % ", ".join(network.dns)
+    # DHCP is of IPv4 only.
+    servers = [server for server in network.dns if ":" not in server]
+    if servers:
+        options["dns_server"] = "{%s}" % ", ".join(servers)
     if network.domain:
         options["domain_name"] = '"%s"' % network.domain
     return {"cidr": network.cidr, "options": options, "external_ids": {mark("network"): network.name}}
 
 
-def group_ids(group: Group) -> dict[str, str]:
-    """What a port group says about the security group it is."""
-    return {mark("security_group"): group.name, mark("definition"): group.definition()}
+def group_ids(item: Item) -> dict[str, str]:
+    """What a port group says about the security group it is; a key for each group that its rules speak of."""
+    group = item.definition
+    speaks_of = {mark(remote_key(remote)): "true" for remote in group.remotes}
+    return {mark("security_group"): group.name, mark("definition"): group.definition(), **_origin(item), **speaks_of}
 
 
-def port_columns(port: Port) -> dict[str, Any]:
-    """The columns of the logical switch port. Without port security any address may come and go, as in neutron."""
-    address = "%s %s" % (port.mac_address, port.fixed_ip)
-    return {
-        "type": "",
-        "enabled": [True],
-        "addresses": [address] if port.port_security else [address, "unknown"],
-        "port_security": [address] if port.port_security else [],
-        "options": {"requested-chassis": port.host} if port.host else {},
-        "external_ids": {
-            mark("instance_uuid"): port.instance_uuid,
-            mark("port_name"): port.name,
-            mark("network"): port.network.name,
-            mark("port_security"): json.dumps(port.port_security),
-            mark("security_groups"): json.dumps([group.name for group in port.security_groups]),
-        },
-    }
+def remote_key(group: str) -> str:
+    """The key of a port group whose rules speak of this group: by it they are found."""
+    return "remote:" + group
 
 
-def port_groups(port: Port) -> set:
-    """The port groups that the port is in."""
-    if not port.port_security:
-        return set()
-    return {DROP_GROUP} | {group_name(group.name) for group in port.security_groups}
+def merge_ids(existing: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
+    """external_ids with exactly these keys of ours; those of others stay."""
+    return {**{key: value for key, value in existing.items() if not key.startswith(mark(""))}, **ours}
+
+
+def is_drop_group(external_ids: dict[str, str]) -> bool:
+    """Whether a port group is the default deny that we made."""
+    return drop_ids().items() <= external_ids.items()
+
+
+def _origin(item: Item) -> dict[str, str]:
+    """Whether the item stays without ports, and the record that it was made for."""
+    keep = {mark("keep"): json.dumps(item.keep)}
+    return {**keep, mark("record"): item.record_id} if item.record_id else keep

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..core.change import Change
-from ..core.errors import Conflict, InvalidRequest, LaunchError
-from .item import Pair, Request
-from .network import derived_mac
-from .neutron_floating import settled_floating
-from .neutron_model import Current, Group, Network, Port, own_pairs, sorted_groups
-from .neutron_names import chosen
+from ...core.change import Change
+from ...core.errors import Conflict, InvalidRequest, LaunchError
+from ...network.addresses import derived_mac
+from ..item import Pair, Request
+from .floating import resolve_floating
+from .item import Current, Group, Network, Port, own_pairs, sorted_groups
+from .names import choose
 
 
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
@@ -24,6 +24,9 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     changes = []
     given: dict[str, str] = {}
     for request in wanted:
+        if request.fault is not None:
+            changes.append(Change(request, None, None, request.fault))
+            continue
         before = current.ports.get(request.key)
         try:
             _check_ours(request, before)
@@ -32,8 +35,8 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
             continue
         try:
             if state == "present":
-                before = _offered(request, before, current) if request.port else before
-                changes.append(Change(request, before, _settled(request, before, current, given)))
+                before = _find_offered(request, before, current) if request.port else before
+                changes.append(Change(request, before, _resolve(request, before, current, given)))
             else:
                 changes.append(Change(request, before, None))
         except LaunchError as error:
@@ -50,7 +53,7 @@ def _check_ours(request: Request, before: Port | None) -> None:
         )
 
 
-def _offered(request: Request, before: Port | None, current: Current) -> Port:
+def _find_offered(request: Request, before: Port | None, current: Current) -> Port:
     """The user's own port that a request names, as it is now; Conflict if it may not be taken."""
     named = [port for port in current.offered if request.port in (port.port_id, port.name)]
     if before is not None and (not named or any(port.port_id == before.port_id for port in named)):
@@ -59,7 +62,7 @@ def _offered(request: Request, before: Port | None, current: Current) -> Port:
         raise Conflict(
             "the instance has port %s and cannot change to %s: remove it first" % (before.port_id, request.port)
         )
-    port = chosen("port", str(request.port), [(each.port_id, each.name, each) for each in current.offered])
+    port = choose("port", str(request.port), [(each.port_id, each.name, each) for each in current.offered])
     if port.project_id != current.project_id:
         raise Conflict("port %s belongs to project %s, not to this one" % (request.port, port.project_id))
     if port.device not in ("", request.instance_uuid) or (not port.device and port.owner):
@@ -72,7 +75,7 @@ def _offered(request: Request, before: Port | None, current: Current) -> Port:
     return replace(port, id=request.id, name=request.name)
 
 
-def _settled(request: Request, before: Port | None, current: Current, given: dict[str, str]) -> Port:
+def _resolve(request: Request, before: Port | None, current: Current, given: dict[str, str]) -> Port:
     """The port as it is to be."""
     network = _network(request, before, current)
     secured = _first(request.port_security, before and before.port_security, network.port_security)
@@ -91,7 +94,7 @@ def _settled(request: Request, before: Port | None, current: Current, given: dic
     )
     if before is not None:
         port = replace(port, **{name: getattr(before, name) for name in ("adopted", "port_id", "status", "owner")})
-    port = replace(port, floating=settled_floating(request, before and before.floating, current))
+    port = replace(port, floating=resolve_floating(request, before and before.floating, current))
     for what in filter(None, (port.port_id, port.floating and port.floating.id)):
         if given.setdefault(what, request.id) != request.id:
             raise Conflict("%s is asked for by another port of this request too" % what)
@@ -106,7 +109,7 @@ def _network(request: Request, before: Port | None, current: Current) -> Network
         raise Conflict(
             "the port is on network %s and cannot move to %s: remove it first" % (before.network.name, request.network)
         )
-    network = chosen("network", str(request.network), [(each.id, each.name, each) for each in current.networks])
+    network = choose("network", str(request.network), [(each.id, each.name, each) for each in current.networks])
     if not (network.own or network.shared):
         raise Conflict(
             "network %s is neither this project's nor shared with it: no port can be made there" % request.network
@@ -126,7 +129,7 @@ def _groups(request: Request, before: Port | None, secured: bool, current: Curre
         return before.security_groups
     names = ("default",) if request.security_groups is None else request.security_groups
     known = [(group.id, group.name, group) for group in current.groups]
-    return sorted_groups({chosen("security group", name, known) for name in names})
+    return sorted_groups({choose("security group", name, known) for name in names})
 
 
 def _pairs(request: Request, before: Port | None, secured: bool) -> tuple[Pair, ...]:
@@ -142,10 +145,10 @@ def _pairs(request: Request, before: Port | None, secured: bool) -> tuple[Pair, 
 
 def _lasting(what: str, request: Request, before: Port | None) -> str | None:
     """An address that, once there, stays; None of a new port is for neutron to choose."""
-    asked, there = getattr(request, what), before and getattr(before, what)
-    if asked and before and asked != there:
-        raise Conflict("%s is %s and cannot become %s: remove the port first" % (what, there, asked))
-    return asked or there
+    asked, existing = getattr(request, what), before and getattr(before, what)
+    if asked and before and asked != existing:
+        raise Conflict("%s is %s and cannot become %s: remove the port first" % (what, existing, asked))
+    return asked or existing
 
 
 def _mac(request: Request, before: Port | None, network: Network) -> str | None:
@@ -156,8 +159,8 @@ def _mac(request: Request, before: Port | None, network: Network) -> str | None:
 
 def user_asks(request: Request, network: Network) -> bool:
     """Whether neutron has to be asked by the user: on a network of others it may refuse what only its owner may say."""
-    said = (request.mac_address, request.fixed_ip, request.port_security, request.allowed_address_pairs)
-    return not network.own and any(value is not None for value in said)
+    values = (request.mac_address, request.fixed_ip, request.port_security, request.allowed_address_pairs)
+    return not network.own and any(value is not None for value in values)
 
 
 def _first(*values: Any) -> Any:

@@ -1,0 +1,78 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Addresses of networks and machines, as they are written and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from ipaddress import IPv4Network, ip_address, ip_network
+from typing import Any, Container
+
+from ..core.errors import Exhausted, InvalidRequest
+
+_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+
+
+class NetworkFull(Exhausted):
+    """A network has no address left: no other host has one either."""
+
+    abort = True
+
+
+def derived_mac(seed: str, taken: Container[str] = (), prefix: str = "fa:16:3e") -> str:
+    """A MAC address that follows from the seed, and from a counter while it is taken."""
+    for counter in range(1 << 24):
+        digest = hashlib.sha256(("%s/%d" % (seed, counter)).encode()).hexdigest()
+        mac = "%s:%s:%s:%s" % (prefix, digest[0:2], digest[2:4], digest[4:6])
+        if mac not in taken:
+            return mac
+    raise NetworkFull("no MAC address is left for %s" % seed)
+
+
+def checked_mac(mac: str) -> str:
+    """The MAC address in lower case; InvalidRequest unless one machine can have it."""
+    mac = mac.lower()
+    if not _MAC.fullmatch(mac) or int(mac[1], 16) & 1 or mac == "00:00:00:00:00:00":
+        raise InvalidRequest("mac_address %r is not one machine's: write it like fa:16:3e:00:00:01" % mac)
+    return mac
+
+
+def checked_ip(address: str) -> str:
+    """The address as it is usually written; InvalidRequest unless it is one."""
+    return str(checked_address(address, "fixed_ip"))
+
+
+def checked_cidr(text: str) -> IPv4Network:
+    """The network of a CIDR, with room for a gateway and a guest."""
+    try:
+        cidr = ip_network(text)
+    except ValueError as error:
+        raise InvalidRequest("cidr %r: %s; write it like 10.20.0.0/24" % (text, error)) from error
+    if cidr.version != 4:
+        raise InvalidRequest("cidr %s: IPv6 is not supported yet" % cidr)
+    if cidr.prefixlen > 30:
+        raise InvalidRequest("cidr %s has no room for a gateway and a guest: use /30 or larger" % cidr)
+    return cidr
+
+
+def checked_host(cidr: IPv4Network, text: str, what: str) -> Any:
+    """An address that a machine on this network can have."""
+    address = checked_address(text, what)
+    if address not in cidr:
+        raise InvalidRequest("%s %s is outside %s" % (what, address, cidr))
+    if address in (cidr.network_address, cidr.broadcast_address):
+        kind = "network" if address == cidr.network_address else "broadcast"
+        raise InvalidRequest("%s %s is the %s address of %s" % (what, address, kind, cidr))
+    return address
+
+
+def checked_address(text: str, what: str) -> Any:
+    """An IP address; `what` is what messages call it."""
+    try:
+        address = ip_address(text)
+    except ValueError as error:
+        raise InvalidRequest("%s %r is not an IP address" % (what, text)) from error
+    if "%" in str(address):
+        raise InvalidRequest("%s %s: an address with a scope is of one machine only" % (what, address))
+    return address

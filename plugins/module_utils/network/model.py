@@ -1,0 +1,307 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a network and a security group are, and every rule about how they come to be, change and go."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field, replace
+from ipaddress import IPv4Address, ip_network
+from typing import Any, Container, Iterator, Mapping
+
+from ..core.change import Change
+from ..core.diff import line
+from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
+from ..core.names import checked_name
+from .addresses import NetworkFull, checked_address, checked_cidr, checked_host
+from .security import DEFAULT, Group
+
+OPTIONS = {
+    "cidr": {"type": "str", "required": True},
+    "gateway": {"type": "str"},
+    "dns": {"type": "list", "elements": "str", "default": []},
+    "mtu": {"type": "int", "default": 1442},
+    "allocation_pool": {
+        "type": "dict",
+        "options": {"start": {"type": "str", "required": True}, "end": {"type": "str", "required": True}},
+    },
+    "dhcp": {"type": "bool", "default": True},
+    "domain": {"type": "str"},
+    "port_security": {"type": "bool", "default": True},
+}
+
+# The two kinds of things that this stage makes.
+NETWORK, SECURITY_GROUP = "network", "security_group"
+# Written beside an item in diffs when what is there is not as it was made.
+DRIFT = "changed by someone else"
+
+_DOMAIN = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network as its definition says; all addresses are text.
+
+    port_security is what a port gets that does not say. `in_sync` is false when what the backend holds
+    is not what it would write for this definition.
+    """
+
+    name: str
+    cidr: str
+    gateway: str | None
+    first: str
+    last: str
+    dns: tuple[str, ...] = ()
+    mtu: int = 1442
+    dhcp: bool = True
+    domain: str | None = None
+    port_security: bool = True
+    in_sync: bool = True
+
+    @property
+    def server(self) -> str | None:
+        """The address that answers DHCP: the gateway, else the first one; None without DHCP."""
+        if not self.dhcp:
+            return None
+        return self.gateway or str(ip_network(self.cidr)[1])
+
+    def definition(self) -> str:
+        """The definition as one text, from which read_network() makes the network again."""
+        return json.dumps({k: v for k, v in asdict(self).items() if k not in ("name", "in_sync")}, sort_keys=True)
+
+
+def read_network(name: str, definition: str) -> Network:
+    """The network whose definition() this is."""
+    fields = json.loads(definition)
+    return Network(name=name, **{**fields, "dns": tuple(fields["dns"])})
+
+
+def define_network(name: str, options: dict[str, Any], no_gateway: bool) -> Network:
+    """The network of these options (checked for type by OPTIONS); InvalidRequest if they make no sense.
+
+    Without a gateway in the options it is the first address, as neutron does; no_gateway says that there is none.
+    """
+    checked_name(name, "network")
+    cidr = checked_cidr(options["cidr"])
+    gateway = None if no_gateway else options["gateway"] or str(cidr[1])
+    pool = options["allocation_pool"] or {"start": str(cidr[1]), "end": str(cidr[-2])}
+    if options["domain"] and not _DOMAIN.fullmatch(options["domain"]):
+        raise InvalidRequest("domain %r is not a domain name" % options["domain"])
+    if not 576 <= options["mtu"] <= 65535:
+        raise InvalidRequest("mtu %d is not within 576 and 65535" % options["mtu"])
+    first, last = (checked_host(cidr, pool[end], "allocation_pool.%s" % end) for end in ("start", "end"))
+    if first > last:
+        raise InvalidRequest("allocation_pool ends (%s) before it starts (%s)" % (last, first))
+    return Network(
+        name=name,
+        cidr=str(cidr),
+        gateway=gateway and str(checked_host(cidr, gateway, "gateway")),
+        first=str(first),
+        last=str(last),
+        dns=tuple(str(checked_address(server, "dns")) for server in options["dns"]),
+        mtu=options["mtu"],
+        dhcp=options["dhcp"],
+        domain=options["domain"],
+        port_security=options["port_security"],
+    )
+
+
+def check_fixed_ip(network: Network, fixed_ip: str) -> None:
+    """Raise InvalidRequest unless a port of this network may have this address."""
+    checked_host(ip_network(network.cidr), fixed_ip, "fixed_ip")
+    for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
+        if fixed_ip == address:
+            raise InvalidRequest("fixed_ip %s is the address of network %s's %s" % (fixed_ip, network.name, what))
+
+
+def free_addresses(network: Network, taken: Container[str]) -> Iterator[str]:
+    """The addresses of the network's pool that are free, lowest first; NetworkFull after the last.
+
+    `taken` may grow while this runs.
+    """
+    first, last = (int(IPv4Address(end)) for end in (network.first, network.last))
+    for number in range(first, last + 1):
+        address = str(IPv4Address(number))
+        if address not in taken and address not in (network.gateway, network.server):
+            yield address
+    raise NetworkFull(
+        "network %s (%s) has no free address left: all %d from %s to %s are taken; remove ports that are no longer "
+        "needed, widen its allocation_pool, or use another network"
+        % (network.name, network.cidr, last - first + 1, network.first, network.last)
+    )
+
+
+@dataclass(frozen=True)
+class Item:
+    """A network or a security group as it is or is to be.
+
+    One that is not kept goes when the last port leaves it. record_id is the record of instances that it was first made
+    for. ports are some of those that use it, groups those whose rules speak of it.
+    """
+
+    definition: Network | Group
+    keep: bool = True
+    record_id: str | None = None
+    ports: tuple[str, ...] = field(default=(), compare=False)
+    groups: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def kind(self) -> str:
+        return NETWORK if isinstance(self.definition, Network) else SECURITY_GROUP
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def in_sync(self) -> bool:
+        return self.definition.in_sync
+
+    def to_result(self) -> dict[str, Any]:
+        """The item as the user gets it."""
+        known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
+        return {**known, **describe(self.definition)}
+
+    def as_text(self) -> str:
+        """The item for a diff."""
+        shown = {**self.to_result(), **({} if self.in_sync else {DRIFT: True})}
+        return json.dumps(shown, indent=2, sort_keys=True) + "\n"
+
+
+def as_text(item: Item, whole: bool) -> str:
+    """What a diff shows of a network or a security group."""
+    if whole:
+        return item.as_text()
+    drift = {} if item.in_sync else {"drift": DRIFT}
+    name = "%s %s" % (item.kind.replace("_", " "), item.name)
+    return line(name, {**describe(item.definition), **drift})
+
+
+@dataclass(frozen=True)
+class Request:
+    """A network or a security group that is asked for. Without a definition it is one that is there.
+
+    `fault` says why it makes no sense.
+    """
+
+    kind: str
+    name: str
+    definition: Network | Group | None = None
+    keep: bool = True
+    record_id: str | None = None
+    fault: LaunchError | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        return key_of(self.kind, self.name)
+
+    def to_result(self) -> dict[str, Any]:
+        """What is known of an item that was not made."""
+        known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
+        return {**known, **(describe(self.definition) if self.definition else {})}
+
+
+@dataclass(frozen=True)
+class Current:
+    """What is there, by key. A LaunchError stands for what is not ours to touch.
+
+    held maps a network's name to its addresses in use, and each to the port that has it.
+    """
+
+    items: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def key_of(kind: str, name: str) -> str:
+    """What an item is known by: networks and groups have names of their own."""
+    return "%s/%s" % (kind, name)
+
+
+def describe(definition: Network | Group) -> dict[str, Any]:
+    """The fields of a result that a definition tells."""
+    if isinstance(definition, Group):
+        return {"rules": [rule.words() for rule in definition.rules]}
+    names = ("cidr", "gateway", "mtu", "dhcp", "domain", "port_security")
+    pool = {"start": definition.first, "end": definition.last}
+    return {**{name: getattr(definition, name) for name in names}, "dns": list(definition.dns), "allocation_pool": pool}
+
+
+def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
+    """Pair every item that is asked for with the one that exists."""
+    going = _removable(wanted, current) if state == "absent" else set()
+    changes = []
+    for request in wanted:
+        before = current.items.get(request.key)
+        error = request.fault or (before if isinstance(before, LaunchError) else None)
+        if error is not None:
+            changes.append(Change(request, None, None, error))
+            continue
+        try:
+            after = _resolve(request, before, current) if state == "present" else _check_unused(before, going)
+        except LaunchError as reason:
+            changes.append(Change(request, before, before, reason))
+            continue
+        changes.append(Change(request, before, after))
+    return changes
+
+
+def _resolve(request: Request, before: Item | None, current: Current) -> Item:
+    """The item as it is to be: as defined, else as it is there, else neutron's default group."""
+    definition = request.definition or (before and before.definition)
+    if definition is None and request.key == key_of(SECURITY_GROUP, "default"):
+        definition = DEFAULT
+    if definition is None:
+        raise NotFound("%s %s is neither defined nor there: define it" % (request.kind.replace("_", " "), request.name))
+    if before is not None and isinstance(definition, Network):
+        _check_network(definition, before, current.held.get(request.name, {}))
+    if isinstance(definition, Group):
+        for remote in sorted(definition.remotes):
+            existing = current.items.get(key_of(SECURITY_GROUP, remote))
+            if isinstance(existing, LaunchError):
+                raise existing
+    return Item(
+        definition=replace(definition, in_sync=True),
+        keep=request.keep or bool(before and before.keep),
+        record_id=(before and before.record_id) or request.record_id,
+    )
+
+
+def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> None:
+    """Conflict if the network's ports stand in the way of its new definition."""
+    existing = before.definition
+    if existing.cidr != network.cidr and before.ports:
+        raise Conflict(
+            "network %s is %s and cannot become %s while it has ports (%s): remove them, or define a network of "
+            "another name" % (network.name, existing.cidr, network.cidr, ", ".join(before.ports))
+        )
+    for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
+        if address not in (existing.gateway, existing.server) and address in held:
+            raise Conflict(
+                "network %s: the %s's address %s belongs to port %s" % (network.name, what, address, held[address])
+            )
+
+
+def _removable(wanted: list[Request], current: Current) -> set[str]:
+    """The names of the groups that can go together: no port uses them, nor the rules of a group that stays."""
+    asked = {request.name: current.items.get(request.key) for request in wanted if request.kind == SECURITY_GROUP}
+    going = {name for name, item in asked.items() if isinstance(item, Item) and not item.ports}
+    while True:
+        staying = {name for name in going if set(asked[name].groups) - going - {name}}
+        if not staying:
+            return going
+        going -= staying
+
+
+def _check_unused(before: Item | None, going: set[str]) -> None:
+    """Conflict if something uses the item."""
+    if before is None:
+        return
+    what = "%s %s" % (before.kind.replace("_", " "), before.name)
+    if before.ports:
+        raise Conflict("%s is used by ports, %s: remove them first" % (what, ", ".join(before.ports)))
+    users = sorted(set(before.groups) - going - {before.name})
+    if users:
+        raise Conflict("%s is used by the rules of %s: change or remove these first" % (what, ", ".join(users)))

@@ -1,0 +1,166 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Networks and security groups in the OVN northbound: everything a request changes is one OVSDB transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Callable, Mapping
+from uuid import UUID
+
+from ...core.change import Change
+from ..model import NETWORK, SECURITY_GROUP, Current, Item, Request, key_of, plan
+from ..request import definitions, reachable
+from . import northbound
+from .addresses import AddressBook, values
+from .conditions import by_uuid, definition_conditions, references
+from .rows import group_name, mark, switch_name
+from .view import View, try_read
+from .write import Writer
+
+# So many of the ports that use a network or a group are named.
+NAMED = 3
+
+
+class Networks:
+    """What is in the northbound of networks and groups, and the way to change them."""
+
+    def __init__(self, params: Mapping[str, Any], link: northbound.Northbound):
+        self.state = params.get("state", "present")
+        self.link = link
+        self.book = AddressBook(link.select)
+        self.defined = definitions(params).groups
+        self.wanted: list[Request] = []
+
+    def read(self, wanted: list[Request]) -> Current:
+        """What is there, as far as the wanted items are concerned."""
+        self.wanted = wanted
+        return self.link.steady(self._look)[1]
+
+    def apply(self, changes: list[Change]) -> dict[str, Any]:
+        """Make the changes in one transaction; the items as they now are, or why one could not be made."""
+        if not changes:
+            return {}
+        keys, result = {change.key for change in changes}, {}
+
+        def prepare() -> Callable:
+            view, current = self._look()
+            changes = [change for change in plan(self.wanted, current, self.state) if change.key in keys]
+            result.clear()
+            result.update({change.key: change.error or change.after for change in changes})
+            return lambda txn: self._fill(Writer(txn, view), changes)
+
+        self.link.commit(prepare)
+        return {key: outcome for key, outcome in result.items() if outcome is not None}
+
+    def find(self, params: Mapping[str, Any]) -> list[Item]:
+        """Our networks and groups, of these names and kinds; None does not narrow."""
+        self.link.replicate(lambda tables: _of_names(tables, params.get("names")))
+        view = View(self.link.tables)
+        names, groups = _marks(view, "Logical_Switch", "network"), _marks(view, "Port_Group", "security_group")
+        items = [try_read(view.network, name) for name in names] + [try_read(view.group, name) for name in groups]
+        found = [item for item in items if isinstance(item, Item)]
+        for option, value in (("names", "name"), ("kinds", "kind")):
+            if params.get(option) is not None:
+                found = [item for item in found if getattr(item, value) in params[option]]
+        return found
+
+    def _look(self) -> tuple[View, Current]:
+        """The view of this moment, and what it says of the wanted items."""
+        self.link.replicate(self._conditions)
+        view = View(self.link.tables)
+        items: dict[str, Any] = {}
+        for request in self._sound():
+            network = request.kind == NETWORK
+            item = try_read(view.network if network else view.group, request.name)
+            if isinstance(item, Item):
+                ports = self._ports(view, request)
+                item = replace(item, ports=ports, groups=() if network else tuple(view.speaking_of(request.name)))
+            if item is not None:
+                items[request.key] = item
+            for remote in sorted(getattr(request.definition, "remotes", ())):
+                existing = try_read(view.group, remote)
+                if existing is not None:
+                    items.setdefault(key_of(SECURITY_GROUP, remote), existing)
+        return view, Current(items, self.book.held(self.link.tables, self._crowded(view)))
+
+    def _ports(self, view: View, request: Request) -> tuple[str, ...]:
+        """Some of the ports that use the item, as far as that matters."""
+        if request.kind == NETWORK:
+            uuids = [uuid for row in view.switches[switch_name(request.name)] for uuid in references(row, "ports")]
+        elif self.state == "absent":
+            uuid = view.port_groups[group_name(request.name)].uuid
+            where = [["_uuid", "==", ["uuid", str(uuid)]]]
+            (rows,) = self.link.select([{"table": "Port_Group", "where": where, "columns": ["ports"]}])
+            uuids = _uuids(rows[0]["ports"]) if rows else []
+        else:
+            return ()
+        select = {"table": "Logical_Switch_Port", "columns": ["name", "external_ids"]}
+        found = self.link.select([{**select, "where": [clause]} for clause in by_uuid(uuids[:NAMED])])
+        names = sorted(_label(row) for rows in found for row in rows)
+        return tuple(names + (["%d more" % (len(uuids) - NAMED)] if len(uuids) > NAMED else []))
+
+    def _conditions(self, tables: Any) -> dict[str, list]:
+        """The rows that the request concerns."""
+        networks = {request.name for request in self._sound() if request.kind == NETWORK}
+        groups = [request for request in self._sound() if request.kind == SECURITY_GROUP]
+        remotes = {name for request in groups for name in reachable(request.name, self.defined)}
+        names = {group_name(name) for name in remotes | {request.name for request in groups}}
+        return definition_conditions(tables, networks, names)
+
+    def _crowded(self, view: View) -> set[str]:
+        """The networks whose ports may have the address that a definition gives to something else."""
+        crowded = set()
+        for request in self._sound():
+            item = try_read(view.network, request.name) if request.kind == NETWORK else None
+            if self.state == "present" and request.definition and isinstance(item, Item):
+                before, after = item.definition, request.definition
+                if {after.gateway, after.server} - {before.gateway, before.server, None}:
+                    crowded.add(request.name)
+        return crowded
+
+    def _sound(self) -> list[Request]:
+        """The requests that make sense."""
+        return [request for request in self.wanted if request.fault is None]
+
+    def _fill(self, writer: Writer, changes: list[Change]) -> None:
+        """Write the changes."""
+        for change in changes:
+            if change.error is not None or not change.changed:
+                continue
+            if change.after is None and change.wanted.kind == NETWORK:
+                writer.remove_network(change.before.name)
+            elif change.after is None:
+                writer.remove_port_group(group_name(change.before.name))
+            elif change.wanted.kind == NETWORK:
+                writer.put_network(change.after)
+            else:
+                writer.put_group(change.after, self.defined.get)
+
+
+def connect(params: Mapping[str, Any]) -> Networks:
+    """The networks of a northbound."""
+    return Networks(params, northbound.connect(params))
+
+
+def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
+    """The rows of the networks and groups of these names, or of all."""
+    if names is not None:
+        return definition_conditions(tables, names, map(group_name, names))
+    return {table: [] if table == "Logical_Switch_Port" else [True] for table in tables}
+
+
+def _uuids(column: list) -> list[UUID]:
+    """The UUIDs of a set as OVSDB writes it."""
+    return [UUID(text) for _kind, text in values(column)]
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    """A port as messages name it."""
+    return dict(row["external_ids"][1]).get(mark("port_name")) or row["name"]
+
+
+def _marks(view: View, table: str, key: str) -> list[str]:
+    """The names that the rows of a table say they have."""
+    marks = (row.external_ids.get(mark(key)) for row in view.tables[table].rows.values())
+    return sorted(filter(None, set(marks)))

@@ -1,0 +1,62 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which rows of the northbound a request concerns, as conditions of OVSDB's monitor (ovsdb-server(7)).
+
+A table's clauses are OR-ed. They follow from what is replicated so far: what a row refers to is asked for once that row
+is here. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable
+from uuid import UUID
+
+from .rows import group_name, mark, remote_key, switch_name
+
+# By table.
+Conditions = "dict[str, list[Any]]"
+
+
+def by_name(names: Iterable[str]) -> list[Any]:
+    """The rows of these names."""
+    return [["name", "==", name] for name in sorted(set(names))]
+
+
+def by_mark(key: str, values: Iterable[str]) -> list[Any]:
+    """The rows whose mark of this key has one of these values."""
+    return [["external_ids", "includes", ["map", [[mark(key), value]]]] for value in sorted(set(values))]
+
+
+def by_uuid(uuids: Iterable[UUID]) -> list[Any]:
+    """The rows of these UUIDs."""
+    return [["_uuid", "==", ["uuid", str(uuid)]] for uuid in uuids]
+
+
+def references(row: Any, column: str) -> list[UUID]:
+    """The UUIDs in a column. The IDL's own accessor leaves out those whose rows are not replicated."""
+    return row._data[column].as_list() if row._data is not None else []
+
+
+def definition_conditions(tables: Any, networks: Iterable[str], port_groups: Iterable[str]) -> Conditions:
+    """The switches of these networks with their DHCP options, and these port groups with their rules."""
+    names = set(port_groups)
+    existing = [row for row in tables["Port_Group"].rows.values() if row.name in names]
+    groups = {
+        row.external_ids[mark("security_group")] for row in existing if mark("security_group") in row.external_ids
+    }
+    remotes = {remote for row in existing for remote in _remotes(row)}
+    speaking = [clause for group in sorted(groups) for clause in by_mark(remote_key(group), ["true"])]
+    return {
+        "NB_Global": [True],
+        "Logical_Switch": by_name(map(switch_name, networks)),
+        "DHCP_Options": by_mark("network", networks),
+        "Port_Group": by_name(names | set(map(group_name, remotes))) + speaking,
+        "ACL": by_uuid(sorted({uuid for row in existing for uuid in references(row, "acls")})),
+        "Logical_Switch_Port": [],
+    }
+
+
+def _remotes(row: Any) -> list[str]:
+    """The groups that a port group's rules speak of."""
+    prefix = mark(remote_key(""))
+    return [key[len(prefix) :] for key in row.external_ids if key.startswith(prefix)]

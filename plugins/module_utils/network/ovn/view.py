@@ -1,0 +1,129 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the northbound has of networks and security groups at one moment, in the model's terms."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+from ...core.errors import Conflict, LaunchError
+from ..model import Item, read_network
+from ..security import read_group
+from .rows import Acl, dhcp_columns, group_acls, group_ids, group_name, is_drop_group, mark, network_ids, switch_name
+
+
+class View:
+    """The rows by the names they go by, and what they say. Valid until the replica next changes."""
+
+    def __init__(self, tables: Any):
+        self.tables = tables
+        self.switches = defaultdict(list)
+        for row in tables["Logical_Switch"].rows.values():
+            self.switches[row.name].append(row)
+        self.dhcp = defaultdict(list)
+        for row in tables["DHCP_Options"].rows.values():
+            self.dhcp[row.external_ids.get(mark("network"))].append(row)
+        self.port_groups = {row.name: row for row in tables["Port_Group"].rows.values()}
+        self._networks: dict[str, Any] = {}
+        self._groups: dict[str, Any] = {}
+
+    def network(self, name: str) -> Item | None:
+        """The network of this name; Conflict if its switch is not ours."""
+        if name not in self._networks:
+            self._networks[name] = self._read_network(name)
+        return self._networks[name]
+
+    def group(self, name: str) -> Item | None:
+        """The security group of this name; Conflict if its port group is not ours."""
+        if name not in self._groups:
+            self._groups[name] = self._read_group(name)
+        return self._groups[name]
+
+    def dhcp_row(self, network: str) -> Any:
+        """The network's DHCP options, or None."""
+        return next(iter(self.dhcp[network]), None)
+
+    def speaking_of(self, group: str) -> set[str]:
+        """The groups whose rules speak of this one."""
+        names = (
+            row.external_ids.get(mark("security_group"))
+            for row in self.port_groups.values()
+            if mark("remote:" + group) in row.external_ids
+        )
+        return {name for name in names if name}
+
+    def is_ours(self, name: str) -> bool:
+        """Whether the port group is one that we made."""
+        ids = self.port_groups[name].external_ids
+        return is_drop_group(ids) or (
+            mark("definition") in ids and name == group_name(ids.get(mark("security_group"), ""))
+        )
+
+    def _read_network(self, name: str) -> Item | None:
+        switches = self.switches[switch_name(name)]
+        if not switches:
+            return None
+        ids = switches[0].external_ids
+        if len(switches) > 1 or ids.get(mark("network")) != name or mark("definition") not in ids:
+            raise Conflict(
+                "logical switch %s is not ours: give the network another name, or remove the switch" % switch_name(name)
+            )
+        item = _item(read_network(name, ids[mark("definition")]), ids)
+        rows = [
+            {column: getattr(row, column) for column in ("cidr", "options", "external_ids")} for row in self.dhcp[name]
+        ]
+        in_sync = rows == list(filter(None, [dhcp_columns(item.definition)])) and _ours(ids) == network_ids(item)
+        return item if in_sync else _out_of_sync(item)
+
+    def _read_group(self, name: str) -> Item | None:
+        row = self.port_groups.get(group_name(name))
+        if row is None:
+            return None
+        ids = row.external_ids
+        if ids.get(mark("security_group")) != name or mark("definition") not in ids:
+            raise Conflict(
+                "port group %s is not security group %s of ours: give the group another name" % (group_name(name), name)
+            )
+        item = _item(read_group(name, ids[mark("definition")]), ids)
+        remotes = {group_name(remote) for remote in item.definition.remotes}
+        in_sync = (
+            has_acls(row, group_acls(item.definition))
+            and _ours(ids) == group_ids(item)
+            and remotes <= self.port_groups.keys()
+        )
+        return item if in_sync else _out_of_sync(item)
+
+
+def has_acls(row: Any, acls: frozenset) -> bool:
+    """Whether the port group has exactly these ACLs."""
+    return sorted(acl_of(acl) for acl in row.acls) == sorted(acls)
+
+
+def acl_of(row: Any) -> Acl:
+    """What makes an ACL row what it is."""
+    return Acl(row.direction, row.priority, row.match, row.action)
+
+
+def try_read(read: Any, *arguments: Any) -> Any:
+    """What read() returns, or the LaunchError that it raises."""
+    try:
+        return read(*arguments)
+    except LaunchError as error:
+        return error
+
+
+def _item(definition: Any, ids: dict[str, str]) -> Item:
+    """What is defined, with what the row says of where it comes from."""
+    return Item(definition, keep=ids.get(mark("keep")) != "false", record_id=ids.get(mark("record")))
+
+
+def _ours(ids: dict[str, str]) -> dict[str, str]:
+    """The keys of ours."""
+    return {key: value for key, value in ids.items() if key.startswith(mark(""))}
+
+
+def _out_of_sync(item: Item) -> Item:
+    """The item, known not to be as we would write it."""
+    return replace(item, definition=replace(item.definition, in_sync=False))

@@ -1,0 +1,152 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The rows that make a network or a security group, within one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Callable
+from uuid import UUID
+
+from ..model import Item
+from ..security import DEFAULT
+from .rows import (
+    dhcp_columns,
+    group_acls,
+    group_ids,
+    group_name,
+    mark,
+    merge_ids,
+    network_ids,
+    switch_name,
+)
+from .view import View, acl_of
+
+
+class Writer:
+    """Fills a transaction. What a decision rests on is verified: had it changed meanwhile, nothing would be written."""
+
+    def __init__(self, txn: Any, view: View):
+        self.txn = txn
+        self.view = view
+        self.tables = view.tables
+        self.port_groups: dict[str, Any] = {}
+        self.numbered = False
+
+    def put_network(self, item: Item) -> None:
+        """Make or update the network's switch and DHCP options."""
+        name = item.name
+        rows = self.view.switches.get(switch_name(name))
+        self._put_row("Logical_Switch", rows[0] if rows else None, {"name": switch_name(name)}, network_ids(item))
+        wanted, existing = dhcp_columns(item.definition), self.view.dhcp.get(name, [])
+        for row in existing[1:] if wanted else existing:
+            row.delete()
+        if wanted:
+            ids = wanted.pop("external_ids")
+            self._put_row("DHCP_Options", existing[0] if existing else None, wanted, ids)
+
+    def put_group(self, item: Item, defined: Callable[[str], Any]) -> None:
+        """Make or update the group's port group, and make those that its rules speak of: OVN must know them all.
+
+        defined(name) is the definition of another group, or None.
+        """
+        if group_name(item.name) in self.port_groups:
+            return
+        self.put_port_group(group_name(item.name), group_acls(item.definition), group_ids(item))
+        for name in sorted(item.definition.remotes):
+            if group_name(name) not in self.view.port_groups:
+                remote = defined(name) or (DEFAULT if name == "default" else None)
+                if remote is not None:
+                    self.put_group(replace(item, definition=replace(remote, in_sync=True)), defined)
+
+    def put_port_group(self, name: str, acls: frozenset, ids: dict[str, str]) -> Any:
+        """A port group with exactly these ACLs, made or updated once in a transaction; ACLs that are there stay."""
+        if name in self.port_groups:
+            return self.port_groups[name]
+        row = self._put_row("Port_Group", self.view.port_groups.get(name), {"name": name}, ids)
+        self.port_groups[name] = row
+        existing = {acl_of(acl): acl for acl in row.acls} if name in self.view.port_groups else {}
+        if existing.keys() != acls:
+            self.verify(row, "acls")
+        for acl in sorted(acls - existing.keys()):
+            row.addvalue("acls", self.insert("ACL", acl._asdict()))
+        for acl in existing.keys() - acls:
+            row.delvalue("acls", existing[acl])
+        return row
+
+    def remove_network(self, name: str) -> None:
+        """Remove the network's switch, which has no port, and its DHCP options."""
+        switch = self.view.switches[switch_name(name)][0]
+        self.verify(switch, "ports")
+        switch.delete()
+        for row in self.view.dhcp[name]:
+            row.delete()
+
+    def remove_port_group(self, name: str) -> None:
+        """Remove the port group; the transaction waits for nobody: it is prepared anew if there are members."""
+        row = self.view.port_groups[name]
+        self.check_members(row.uuid, none=True)
+        self.txn.add_op({"op": "delete", "table": "Port_Group", "where": [["_uuid", "==", ["uuid", str(row.uuid)]]]})
+
+    def check_members(self, uuid: UUID, none: bool) -> None:
+        """Have the transaction prepared anew unless the port group has none, or has some, when all else is written."""
+        self.txn.add_op(
+            {
+                "op": "wait",
+                "timeout": 0,
+                "table": "Port_Group",
+                "where": [["_uuid", "==", ["uuid", str(uuid)]]],
+                "columns": ["ports"],
+                "until": "==" if none else "!=",
+                "rows": [{"ports": ["set", []]}],
+            }
+        )
+
+    @staticmethod
+    def verify(row: Any, column: str) -> None:
+        """Have the transaction prepared anew if the column, or the row, is not what it was when it is committed.
+
+        The IDL forgets this of a row that the transaction does not write; so the row's name is written as it is.
+        """
+        row.verify(column)
+        unchanged = "name" if hasattr(row, "name") else column
+        setattr(row, unchanged, getattr(row, unchanged))
+
+    def insert(self, table: str, columns: dict[str, Any]) -> Any:
+        """A new row."""
+        row = self.txn.insert(self.tables[table])
+        for column, value in columns.items():
+            setattr(row, column, value)
+        return row
+
+    @staticmethod
+    def set(row: Any, columns: dict[str, Any], ids: dict[str, str]) -> None:
+        """Set the columns that differ; in external_ids the keys of others stay."""
+        for column, value in {**columns, "external_ids": merge_ids(row.external_ids, ids)}.items():
+            if getattr(row, column, None) != value:
+                setattr(row, column, value)
+
+    def _put_row(self, table: str, row: Any, columns: dict[str, Any], ids: dict[str, str]) -> Any:
+        """A row with these columns, made if there is none. A new one is numbered: see _number()."""
+        if row is None:
+            self._number()
+            return self.insert(table, {**columns, "external_ids": ids})
+        self.verify(row, "external_ids")
+        self.set(row, columns, ids)
+        return row
+
+    def _number(self) -> None:
+        """Count our transactions that make switches and groups, and verify the count.
+
+        OVN lets two switches have one name; of two controllers that make the same one, the later must see the first.
+        """
+        if self.numbered:
+            return
+        self.numbered = True
+        key = mark("generation")
+        row = next(iter(self.tables["NB_Global"].rows.values()), None)
+        if row is None:
+            self.insert("NB_Global", {"external_ids": {key: "1"}})
+            return
+        row.verify("external_ids")
+        row.setkey("external_ids", key, str(int(row.external_ids.get(key, "0")) + 1))

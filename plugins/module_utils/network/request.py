@@ -1,0 +1,176 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which networks and security groups are asked for, and how they are defined.
+
+What makes no sense is the fault of the item alone, and of those that need it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Iterable, Mapping
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..core.documents import items, parts_of
+from ..core.errors import InvalidRequest
+from ..core.names import checked_name
+from ..core.specs import REQUIRED
+from . import security
+from .model import NETWORK, OPTIONS, SECURITY_GROUP, Network, Request, define_network
+from .security import DEFAULT, Group
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The networks and security groups that a request defines, by name; an InvalidRequest for one that is wrong."""
+
+    networks: Mapping[str, Network | InvalidRequest] = field(default_factory=dict)
+    groups: Mapping[str, Group | InvalidRequest] = field(default_factory=dict)
+
+    def network(self, name: str | None) -> Network | None:
+        """The network's definition, if there is one; raised if it is wrong."""
+        return _sound(self.networks.get(str(name)))
+
+    def group(self, name: str) -> Group | None:
+        """The group's definition, if there is one; raised if it is wrong."""
+        return _sound(self.groups.get(name))
+
+
+def parse(params: Mapping[str, Any]) -> list[Request]:
+    """The items that are asked for; if none are named, all that are defined and the group of ports that name none."""
+    present = params.get("state", "present") == "present"
+    defined = definitions(params)
+    asked = params.get("wanted")
+    if asked is None:
+        groups = dict.fromkeys([*defined.groups, *(["default"] if present else [])])
+        asked = [{"kind": NETWORK, "name": name} for name in defined.networks]
+        asked += [{"kind": SECURITY_GROUP, "name": name} for name in groups]
+    requests = [_request(each, defined if present else Definitions()) for each in asked]
+    keys = [request.key for request in requests]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise InvalidRequest("asked for several times: %s" % ", ".join(repeated))
+    return requests
+
+
+def definitions(params: Mapping[str, Any]) -> Definitions:
+    """The networks and groups that the parameters define."""
+    networks = {
+        name: _define("network %s" % name, _network, name, options)
+        for name, options in (params.get("networks") or {}).items()
+    }
+    groups = {
+        name: _define("security group %s" % name, _group, name, rules)
+        for name, rules in (params.get("security_groups") or {}).items()
+    }
+    return Definitions(networks, _with_remotes(groups))
+
+
+# An item, as an argument spec has it.
+WANTED = {
+    "kind": {"type": "str", "choices": [NETWORK, SECURITY_GROUP], "default": NETWORK},
+    "name": REQUIRED,
+    "keep": {"type": "bool", "default": True},
+    "record_id": {"type": "str"},
+}
+
+
+def items_of(document: Mapping[str, Any], params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the ports of an instance need."""
+    return wanted_for(items([document], parts_of("port")), params.get("networks") or {})
+
+
+def wanted_for(ports: Iterable[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The option `wanted` for a launch of these ports: what they name, not to be kept after the last of them.
+
+    `networks` are the networks' definitions as the user wrote them.
+    """
+    asked = {}
+    for port in ports:
+        network, groups = port.get("network"), port.get("security_groups")
+        options = networks.get(network)
+        secured = port.get("port_security")
+        if secured is None:
+            secured = not isinstance(options, dict) or options.get("port_security") is not False
+        if groups is None:
+            groups = ["default"] if secured else []
+        common = {"keep": False, "record_id": port.get("record_id")}
+        for kind, name in [(NETWORK, network)] + [(SECURITY_GROUP, group) for group in groups]:
+            asked.setdefault((kind, name), {"kind": kind, "name": name, **common})
+    return list(asked.values())
+
+
+def reachable(name: str, groups: Mapping[str, Any]) -> set[str]:
+    """The names of the groups that a group's rules speak of, and those of these."""
+    reachable: set[str] = set()
+    queue = [name]
+    while queue:
+        group = groups.get(queue.pop())
+        new = group.remotes - reachable if isinstance(group, Group) else set()
+        reachable |= new
+        queue.extend(new)
+    return reachable
+
+
+def _request(asked: Mapping[str, Any], defined: Definitions) -> Request:
+    """One item that is asked for."""
+    kind, name = asked.get("kind") or NETWORK, asked["name"]
+    keep = asked.get("keep")
+    request = Request(kind, name, keep=keep is None or keep, record_id=asked.get("record_id") or None)
+    try:
+        checked_name(name, kind.replace("_", " "))
+        definition = defined.network(name) if kind == NETWORK else defined.group(name)
+    except InvalidRequest as error:
+        return replace(request, fault=error)
+    return replace(request, definition=definition)
+
+
+def _network(name: Any, options: Any) -> Network:
+    no_gateway = isinstance(options, dict) and "gateway" in options and not options["gateway"]
+    return define_network(name, _validated(OPTIONS, options), no_gateway)
+
+
+def _group(name: Any, rules: Any) -> Group:
+    if not isinstance(rules, list):
+        raise InvalidRequest("write its rules as a list")
+    return security.define_group(name, [_validated(security.OPTIONS, rule) for rule in rules])
+
+
+def _validated(options: dict[str, Any], values: Any) -> dict[str, Any]:
+    """The values in the types and with the defaults of an argument spec."""
+    if not isinstance(values, dict):
+        raise InvalidRequest("write it as a mapping of %s" % ", ".join(sorted(options)))
+    result = ArgumentSpecValidator(options).validate({k: v for k, v in values.items() if v is not None})
+    if result.error_messages:
+        raise InvalidRequest(", ".join(result.error_messages))
+    return result.validated_parameters
+
+
+def _define(what: str, make: Callable, *arguments: Any) -> Any:
+    """What make() makes, or the InvalidRequest that it raises, with the thing's name."""
+    try:
+        return make(*arguments)
+    except InvalidRequest as error:
+        return InvalidRequest("%s: %s" % (what, error))
+
+
+def _with_remotes(groups: Mapping[str, Any]) -> dict[str, Any]:
+    """The groups; those that speak of one that is not defined, or is wrong, are wrong as well."""
+    groups = dict(groups)
+    known = {"default": DEFAULT, **groups}
+    for name in groups:
+        for remote in sorted(reachable(name, known) - {name}):
+            if remote not in known:
+                error = "security group %s: remote %s is neither a CIDR nor a defined group" % (name, remote)
+                groups[name] = InvalidRequest(error)
+            elif isinstance(known[remote], InvalidRequest) and isinstance(groups[name], Group):
+                groups[name] = InvalidRequest("security group %s needs another: %s" % (name, known[remote]))
+    return groups
+
+
+def _sound(definition: Any) -> Any:
+    """The definition itself; raised if it is an error."""
+    if isinstance(definition, InvalidRequest):
+        raise definition
+    return definition

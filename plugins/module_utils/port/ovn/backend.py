@@ -1,0 +1,160 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ports in the OVN northbound: everything a request changes is one OVSDB transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Callable, Mapping
+from uuid import UUID
+
+from ...core.change import Change
+from ...core.errors import LaunchError, NotFound
+from ...network.ovn import northbound
+from ...network.ovn.addresses import AddressBook
+from ...network.ovn.conditions import by_mark, by_name, definition_conditions
+from ...network.ovn.rows import DROP_GROUP, group_name
+from ...network.request import Definitions
+from ..item import Request
+from ..model import Current, NotMade, Port, plan
+from .vacated import Vacated, find_vacated
+from .view import View, has_addresses, network_of, port_groups_of
+from .write import Writer
+
+# The options of a query by the key of the mark that they are about: the first that is given selects.
+NARROWING = {"instance_uuids": "instance_uuid", "names": "port_name", "networks": "network"}
+
+
+class Ports:
+    """What is in the northbound of the ports that are asked for, and the way to change them."""
+
+    def __init__(self, params: Mapping[str, Any], link: northbound.Northbound):
+        self.state = params.get("state", "present")
+        self.link = link
+        self.book = AddressBook(link.select)
+        self.wanted: list[Request] = []
+        self.joined: set[str] = set()
+
+    def read(self, wanted: list[Request]) -> Current:
+        """What is there, as far as the wanted ports are concerned."""
+        self.wanted = [request for request in wanted if request.fault is None]
+        return self.link.steady(lambda: self.look().current(self.wanted))
+
+    def apply(self, changes: list[Change]) -> dict[str, Any]:
+        """Make the changes in one transaction; the ports as they now are, or why one could not be made."""
+        if not changes:
+            return {}
+        command = Apply(self, {change.key for change in changes})
+        self.link.commit(command.prepare)
+        return command.result
+
+    def find(self, params: Mapping[str, Any]) -> list[Port]:
+        """Our ports, of these instances, names and networks; None does not narrow."""
+        self.link.replicate(lambda tables: _of_query(tables, params))
+        ports = View(self.link.tables).ports()
+        for option, field in (("instance_uuids", "instance_uuid"), ("names", "name")):
+            if params[option] is not None:
+                ports = [port for port in ports if getattr(port, field) in params[option]]
+        if params["networks"] is not None:
+            ports = [port for port in ports if port.network.name in params["networks"]]
+        return sorted(ports, key=lambda port: (port.name, port.id))
+
+    def look(self) -> View:
+        """The view of this moment, with the port groups that the ports are really in."""
+        while True:
+            self.link.replicate(self._conditions)
+            members = self._members()
+            if members.keys() <= self.joined:
+                return View(self.link.tables, members, self._held())
+            self.joined |= members.keys()
+
+    def _members(self) -> dict[str, set[UUID]]:
+        """The port groups that the ports of the request are members of, and these."""
+        ids = {request.id for request in self.wanted}
+        uuids = [row.uuid for row in self.link.tables["Logical_Switch_Port"].rows.values() if row.name in ids]
+        members: dict[str, set[UUID]] = {}
+        found = self.link.select(
+            [
+                {
+                    "table": "Port_Group",
+                    "where": [["ports", "includes", ["set", [["uuid", str(uuid)]]]]],
+                    "columns": ["name"],
+                }
+                for uuid in uuids
+            ]
+        )
+        for uuid, rows in zip(uuids, found):
+            for row in rows:
+                members.setdefault(row["name"], set()).add(uuid)
+        return members
+
+    def _conditions(self, tables: Any) -> dict[str, list]:
+        """The rows that the request concerns: its own ports, their networks and their groups."""
+        ids = {request.id for request in self.wanted}
+        rows = [row for row in tables["Logical_Switch_Port"].rows.values() if row.name in ids]
+        networks = {str(request.network) for request in self.wanted} | set(map(network_of, rows))
+        groups = {DROP_GROUP, group_name("default"), *self.joined}
+        for request in self.wanted:
+            groups.update(map(group_name, request.security_groups or ()))
+        for row in rows:
+            groups |= port_groups_of(row)
+        return {**definition_conditions(tables, networks, groups), "Logical_Switch_Port": by_name(ids)}
+
+    def _held(self) -> dict[str, dict[str, str]]:
+        """The addresses in use on the networks where one is to be given out."""
+        rows = self.link.tables["Logical_Switch_Port"].rows.values()
+        addressed = {row.name for row in rows if has_addresses(row)}
+        crowded = {str(request.network) for request in self.wanted if request.id not in addressed}
+        return self.book.held(self.link.tables, crowded if self.state == "present" else ())
+
+
+class Apply:
+    """What is written: planned anew from what is there each time, and of that the changes with these keys."""
+
+    def __init__(self, ports: Ports, keys: set[str]):
+        self.ports = ports
+        self.keys = keys
+        self.result: dict[str, Any] = {}
+
+    def prepare(self) -> Callable:
+        """Plan; return what fills the transaction."""
+        view = self.ports.look()
+        # A network that is only defined is not made here.
+        wanted = [replace(request, definitions=Definitions()) for request in self.ports.wanted]
+        changes = [each for each in plan(wanted, view.current(wanted), self.ports.state) if each.key in self.keys]
+        errors = {change.key: _final(change.error) for change in changes if change.error is not None}
+        self.result = {**{change.key: change.after for change in changes if change.after is not None}, **errors}
+        changes = [change for change in changes if change.error is None]
+        left = find_vacated(view, changes, self.ports.link.select)
+        return lambda txn: self._fill(Writer(txn, view), changes, left)
+
+    @staticmethod
+    def _fill(writer: Writer, changes: list[Change], left: Vacated) -> None:
+        """Write the changes."""
+        for change in changes:
+            if change.after is not None:
+                writer.put(change)
+            elif change.before is not None:
+                writer.remove(change.before)
+        writer.sweep(left)
+
+
+def connect(params: Mapping[str, Any]) -> Ports:
+    """The ports of a northbound."""
+    return Ports(params, northbound.connect(params))
+
+
+def _final(error: LaunchError) -> LaunchError:
+    """Why a port that was planned cannot be made. What it was planned by was there, or is defined: it may come."""
+    return NotMade(str(error)) if isinstance(error, NotFound) else error
+
+
+def _of_query(tables: Any, params: Mapping[str, Any]) -> dict[str, list]:
+    """The ports of a query and the networks that they are on; without a filter all."""
+    narrow = [(key, params[option]) for option, key in NARROWING.items() if params[option] is not None]
+    if not narrow:
+        everything = ("Logical_Switch", "Logical_Switch_Port", "DHCP_Options")
+        return {table: [True] if table in everything else [] for table in tables}
+    rows = tables["Logical_Switch_Port"].rows.values()
+    conditions = definition_conditions(tables, {network_of(row) for row in rows}, ())
+    return {**conditions, "Logical_Switch_Port": by_mark(*narrow[0])}

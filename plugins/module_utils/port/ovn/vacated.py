@@ -1,0 +1,95 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which port groups a change of ports leaves without a member, and without anybody who needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable
+from uuid import UUID
+
+from ...core.change import Change
+from ...network.model import Item
+from ...network.ovn.rows import DROP_GROUP, group_name, mark
+from ...network.ovn.view import try_read
+from .rows import port_groups
+from .view import View
+
+
+@dataclass(frozen=True)
+class Vacated:
+    """The port groups that ports leave: those that are to go, and those that have members yet."""
+
+    unneeded: tuple[str, ...] = ()
+    occupied: tuple[str, ...] = ()
+
+
+def find_vacated(view: View, changes: Iterable[Change], select: Callable[[list], list]) -> Vacated:
+    """What becomes of the groups that the ports of these changes leave, and of those that their rules speak of.
+
+    select(operations) asks the server: members are not replicated.
+    """
+    left, joined = _movements(view, changes)
+    concerned = sorted((set(left) | _spoken_of(view, left)) - joined)
+    operations = [_without(view.port_groups[name], left.get(name, ())) for name in concerned]
+    empty = {name for name, rows in zip(concerned, select(operations)) if rows}
+    going = {name for name in empty if not _is_kept(view, name)}
+    while True:
+        staying = {name for name in going if _speakers(view, name) - going - {name}}
+        if not staying:
+            break
+        going -= staying
+    return Vacated(tuple(sorted(going)), tuple(sorted(set(concerned) - empty)))
+
+
+def _movements(view: View, changes: Iterable[Change]) -> tuple[dict[str, set[UUID]], set[str]]:
+    """The port groups that ports leave, with these, and those that ports stay in or come into."""
+    left: dict[str, set[UUID]] = {}
+    joined: set[str] = set()
+    for change in changes:
+        after = port_groups(change.after) if change.after is not None else set()
+        joined |= after
+        row = view.lsps.get(change.key)
+        for name, members in view.members.items():
+            if row is not None and row.uuid in members and name not in after:
+                left.setdefault(name, set()).add(row.uuid)
+    return left, joined
+
+
+def _spoken_of(view: View, names: Iterable[str]) -> set[str]:
+    """The port groups that the rules of these speak of, and so on."""
+    found: set[str] = set()
+    queue = list(names)
+    while queue:
+        item = _item(view, queue.pop())
+        remotes = set(map(group_name, item.definition.remotes)) if item else set()
+        new = {name for name in remotes - found if name in view.port_groups}
+        found |= new
+        queue.extend(new)
+    return found
+
+
+def _speakers(view: View, name: str) -> set[str]:
+    """The port groups whose rules speak of this one."""
+    item = _item(view, name)
+    return set(map(group_name, view.networks.speaking_of(item.name))) if item else set()
+
+
+def _is_kept(view: View, name: str) -> bool:
+    """Whether the port group stays without members; that of the default deny does not."""
+    item = _item(view, name)
+    return name != DROP_GROUP and (item is None or item.keep)
+
+
+def _item(view: View, name: str) -> Item | None:
+    """The security group of a port group of ours."""
+    group = view.port_groups[name].external_ids.get(mark("security_group"))
+    item = try_read(view.networks.group, group) if group else None
+    return item if isinstance(item, Item) else None
+
+
+def _without(row: Any, leaving: Iterable[UUID]) -> dict[str, Any]:
+    """The select that finds the port group if it has no other members than these."""
+    members = ["set", [["uuid", str(uuid)] for uuid in sorted(leaving)]]
+    where = [["_uuid", "==", ["uuid", str(row.uuid)]], ["ports", "==", members]]
+    return {"table": "Port_Group", "where": where, "columns": ["name"]}

@@ -1,0 +1,142 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the northbound has of ports at one moment, in the model's terms."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Iterable, Mapping
+from uuid import UUID
+
+from ...core.errors import Conflict
+from ...network.model import Item
+from ...network.ovn import view as networks
+from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark
+from ...network.ovn.view import has_acls, try_read
+from ..item import Request
+from ..model import Current, Port
+from .rows import port_columns, port_groups
+
+
+class View:
+    """The ports, and the networks and groups that they are on and in. Valid until the replica next changes.
+
+    members has the port groups, by name, that have ports of the request as members, and these; held the addresses in
+    use on networks where one is to be given out.
+    """
+
+    def __init__(
+        self,
+        tables: Any,
+        members: Mapping[str, set[UUID]] = MappingProxyType({}),
+        held: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ):
+        self.held = held
+        self.networks = networks.View(tables)
+        self.lsps = {row.name: row for row in tables["Logical_Switch_Port"].rows.values()}
+        self.port_groups = self.networks.port_groups
+        self.drop = self.port_groups.get(DROP_GROUP)
+        if self.drop is not None and not self.networks.is_ours(DROP_GROUP):
+            raise Conflict("port group %s is not ours: rename or remove it, we need the name" % DROP_GROUP)
+        self.members = {
+            name: set(uuids)
+            for name, uuids in members.items()
+            if name in self.port_groups and self.networks.is_ours(name)
+        }
+
+    def current(self, wanted: Iterable[Request]) -> Current:
+        """What concerns these ports."""
+        ports, on, groups = {}, {}, {}
+        for request in wanted:
+            row = self.lsps.get(request.id)
+            if row is not None:
+                ports[request.id] = self._of_instance(row, request)
+            names = {"default", *(request.security_groups or ())}
+            if isinstance(ports.get(request.id), Port):
+                names.update(ports[request.id].security_groups)
+            for name in names - groups.keys():
+                group = try_read(self.networks.group, name)
+                groups[name] = True if isinstance(group, Item) else group
+            if request.network not in on:
+                network = try_read(self.networks.network, request.network)
+                on[request.network] = network.definition if isinstance(network, Item) else network
+        return Current(ports, on, groups, self.held)
+
+    def ports(self) -> list[Port]:
+        """All ports of ours."""
+        rows = (row for row in self.lsps.values() if mark("instance_uuid") in row.external_ids)
+        ports = (try_read(self.port, row) for row in rows)
+        return [port for port in ports if isinstance(port, Port)]
+
+    def port(self, row: Any) -> Port:
+        """The port of a row of ours."""
+        ids = row.external_ids
+        network = self.networks.network(ids.get(mark("network"), ""))
+        if network is None:
+            raise Conflict(
+                "port %s is marked as ours but is on no network of ours: see to it with ovn-nbctl" % row.name
+            )
+        first = (row.addresses or [""])[0].split()
+        return Port(
+            id=row.name,
+            name=ids.get(mark("port_name"), ""),
+            instance_uuid=ids[mark("instance_uuid")],
+            network=network.definition,
+            host=row.options.get("requested-chassis"),
+            mac_address=first[0].lower() if len(first) == 2 else None,
+            fixed_ip=first[1] if len(first) == 2 else None,
+            security_groups=tuple(groups_of(row)),
+            port_security=json.loads(ids.get(mark("port_security"), "true")),
+            record_id=ids.get(mark("record")),
+            up=row.up == [True],
+        )
+
+    def _of_instance(self, row: Any, request: Request) -> Any:
+        """The port of a row, or the Conflict that it is another's."""
+        ids = row.external_ids
+        owner, record = ids.get(mark("instance_uuid")), ids.get(mark("record"))
+        if owner != request.instance_uuid:
+            return Conflict(
+                "logical switch port %s is not this instance's but %s: remove it, or give the port another id"
+                % (row.name, "instance %s's" % owner if owner else "someone else's")
+            )
+        if request.record_id and record and record != request.record_id:
+            return Conflict(
+                "logical switch port %s is of another record of instances, %s, not of %s: its owner must remove it"
+                % (row.name, record, request.record_id)
+            )
+        port = try_read(self.port, row)
+        return port if not isinstance(port, Port) or self._as_written(row, port) else replace(port, in_sync=False)
+
+    def _as_written(self, row: Any, port: Port) -> bool:
+        """Whether the row, its DHCP options and its port groups are what we would write for this port."""
+        for column, value in port_columns(port).items():
+            is_there = getattr(row, column)
+            if is_there != value and not (isinstance(value, dict) and value.items() <= is_there.items()):
+                return False
+        dhcp = [self.networks.dhcp_row(port.network.name)] if port.network.dhcp else []
+        member_of = {name for name, members in self.members.items() if row.uuid in members}
+        guarded = not port.port_security or (self.drop is not None and has_acls(self.drop, drop_acls()))
+        return row.dhcpv4_options == list(filter(None, dhcp)) and member_of == port_groups(port) and guarded
+
+
+def groups_of(row: Any) -> list[str]:
+    """The security groups that a port's row says it is in."""
+    return json.loads(row.external_ids.get(mark("security_groups"), "[]"))
+
+
+def network_of(row: Any) -> str:
+    """The network that a port's row says it is on."""
+    return row.external_ids.get(mark("network"), "")
+
+
+def port_groups_of(row: Any) -> set[str]:
+    """The port groups that a port's row says it is in."""
+    return set(map(group_name, groups_of(row)))
+
+
+def has_addresses(row: Any) -> bool:
+    """Whether a port's row has a MAC and an IP address."""
+    return len((row.addresses or [""])[0].split()) == 2

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Door of the stage network."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: network
+short_description: Make the networks and security groups of instances in OVN
+description:
+  - Makes each network a logical switch with native DHCP in the OVN northbound, and each security group a port group
+    with its ACLs, and changes them when their definitions change. Everything a task changes is one OVSDB transaction.
+  - What a wrong definition stops is the items that need it, no other.
+  - With O(service=neutron) the networks and groups are Neutron's own. Nothing is made or removed; whether they are
+    there M(kvmstack.launch.port) sees.
+  - With O(state=absent) they are removed, unless ports use them, or the rules of another group do.
+  - Only what carries our mark is ever changed or removed, C(external_ids) that begin with C(kvmstack:).
+extends_documentation_fragment:
+  - kvmstack.launch.northbound
+  - kvmstack.launch.stage
+  - kvmstack.launch.state
+options:
+  service:
+    description: Who has the networks, the OVN northbound itself or Neutron.
+    type: str
+    choices: [ovn, neutron]
+    default: ovn
+  networks:
+    description:
+      - Definitions of networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first address if left
+        out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442), C(allocation_pool) (C(start) and
+        C(end)), C(dhcp) (true), C(domain) and C(port_security) (true).
+      - The gateway's address is kept free for a router. Without a gateway the first address still is DHCP's.
+      - The C(cidr) of a network that has ports cannot change.
+    type: dict
+    default: {}
+  security_groups:
+    description:
+      - Definitions of security groups by name, each a list of rules. What no rule allows is dropped.
+      - A rule has C(direction) (C(ingress) or C(egress), C(ingress) if left out), C(protocol) (C(tcp), C(udp), C(sctp),
+        C(icmp), a number, or C(any), which is the default), C(port) (C(80) or C(8000-8100)), C(remote) (a CIDR, or the
+        name of a group) and C(ethertype) (C(IPv4) or C(IPv6), by default that of the CIDR, else C(IPv4)).
+      - A group without an egress rule lets everything out. The group C(default), unless it is defined here, also lets
+        in what its own members send. Both is as in neutron.
+    type: dict
+    default: {}
+  wanted:
+    description:
+      - Which of them are asked for. One that is not defined must be there already; only the group C(default) has a
+        definition of its own.
+      - Left out, all that are defined, and to be there also the group C(default), which a port is in that names none.
+    type: list
+    elements: dict
+    suboptions:
+      kind:
+        description: What it is.
+        type: str
+        choices: [network, security_group]
+        default: network
+      name:
+        description: Its name.
+        type: str
+        required: true
+      keep:
+        description:
+          - Whether it stays when its last port is removed. A launch makes what goes with its last port.
+          - What is kept once is kept until O(state=absent).
+        type: bool
+        default: true
+      record_id:
+        description: The UUID of the record of instances that it is made for. The first one stays.
+        type: str
+"""
+
+EXAMPLES = r"""
+- name: Make a network, a security group and the group default
+  kvmstack.launch.network:
+    ovn: {northbound: "tcp:192.0.2.10:6641"}
+    networks:
+      private: {cidr: 10.20.0.0/24, dns: [192.0.2.53]}
+    security_groups:
+      web:
+        - {protocol: tcp, port: 80, remote: 0.0.0.0/0}
+
+- name: Remove the network
+  kvmstack.launch.network:
+    ovn: {northbound: "tcp:192.0.2.10:6641"}
+    state: absent
+    wanted:
+      - name: private
+"""
+
+RETURN = r"""
+networks:
+  description:
+    - One result for each network and group, in order, by its C(kind) and C(name).
+    - A network has the fields of its definition, a group its C(rules) in words.
+    - A failed one has C(msg), and C(abort) when no other host can help.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - kind: network
+      name: private
+      keep: true
+      record_id: null
+      cidr: 10.20.0.0/24
+      gateway: 10.20.0.1
+      dns: [192.0.2.53]
+      mtu: 1442
+      dhcp: true
+      domain: null
+      port_security: true
+      allocation_pool: {start: 10.20.0.1, end: 10.20.0.254}
+      action: create
+      changed: true
+      failed: false
+    - kind: security_group
+      name: web
+      keep: true
+      record_id: null
+      rules: [ingress IPv4 tcp 80 0.0.0.0/0, egress IPv4 any, egress IPv6 any]
+      action: create
+      changed: true
+      failed: false
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.core.run import Stage, run
+from ..module_utils.core.specs import INSTANCES, NORTHBOUND, STATE
+from ..module_utils.network import model, neutron, request
+from ..module_utils.network.ovn import backend as ovn
+
+BACKENDS = {
+    service: Stage(
+        "network", request.parse, connect, plan, request.WANTED, model.as_text, request.items_of, option="wanted"
+    )
+    for service, connect, plan in (("ovn", ovn.connect, model.plan), ("neutron", neutron.connect, neutron.plan))
+}
+SPEC = {
+    **STATE,
+    **NORTHBOUND,
+    **INSTANCES,
+    "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
+    **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
+    "wanted": {"type": "list", "elements": "dict", "options": request.WANTED},
+}
+ARGUMENTS = {
+    "argument_spec": SPEC,
+    "mutually_exclusive": [("wanted", "instances")],
+    "supports_check_mode": True,
+}
+
+
+def stage(module: AnsibleModule) -> None:
+    """The stage, for whoever runs it."""
+    run(module, BACKENDS[module.params["service"]])
+
+
+def main() -> None:
+    stage(AnsibleModule(**ARGUMENTS))
+
+
+if __name__ == "__main__":
+    main()

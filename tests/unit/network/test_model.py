@@ -1,0 +1,347 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The rules about networks and security groups, as tables."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
+from ansible_collections.kvmstack.launch.plugins.module_utils.network import model, request, security
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.model import Current, Item, key_of, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import rows
+
+LAN = {"cidr": "10.20.0.0/24"}
+WEB = [{"protocol": "tcp", "port": 80}]
+
+
+def private(**options):
+    network = request.definitions({"networks": {"private": {**LAN, **options}}}).networks["private"]
+    if isinstance(network, InvalidRequest):
+        raise network
+    return network
+
+
+def group(rules, name="web", **others):
+    made = request.definitions({"security_groups": {name: rules, **others}}).groups[name]
+    if isinstance(made, InvalidRequest):
+        raise made
+    return made
+
+
+@pytest.mark.parametrize(
+    ("options", "gateway", "server", "first"),
+    [
+        pytest.param({}, "10.20.0.1", "10.20.0.1", "10.20.0.2", id="the gateway is the first address, as in neutron"),
+        pytest.param({"gateway": "10.20.0.9"}, "10.20.0.9", "10.20.0.9", "10.20.0.1", id="a gateway elsewhere"),
+        pytest.param({"gateway": None}, None, "10.20.0.1", "10.20.0.2", id="no gateway: DHCP keeps the first address"),
+        pytest.param({"gateway": None, "dhcp": False}, None, None, "10.20.0.1", id="neither gateway nor DHCP"),
+        pytest.param(
+            {"allocation_pool": {"start": "10.20.0.100", "end": "10.20.0.101"}},
+            "10.20.0.1",
+            "10.20.0.1",
+            "10.20.0.100",
+            id="a pool",
+        ),
+    ],
+)
+def test_network(options, gateway, server, first):
+    defined = private(**options)
+    assert (defined.gateway, defined.server, next(model.free_addresses(defined, {}))) == (gateway, server, first)
+    assert model.read_network("private", defined.definition()) == defined
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"cidr": "10.20.0.0"}, "no room"),
+        ({"cidr": "10.20.0.5/24"}, "host bits"),
+        ({"cidr": "10.20.0.0/31"}, "no room"),
+        ({"cidr": "fd00::/64"}, "IPv6 is not supported yet"),
+        ({"cidr": "private"}, "cidr 'private'"),
+        ({"cidr": None}, "cidr"),
+        ({"gateway": "10.21.0.1"}, "gateway 10.21.0.1 is outside 10.20.0.0/24"),
+        ({"gateway": "10.20.0.255"}, "broadcast"),
+        ({"dns": ["resolver"]}, "dns 'resolver'"),
+        ({"mtu": 100}, "mtu 100"),
+        ({"mtu": "big"}, "mtu"),
+        ({"domain": 'x"\n evil'}, "domain"),
+        ({"allocation_pool": {"start": "10.20.0.9", "end": "10.20.0.3"}}, "ends"),
+        ({"allocation_pool": {"start": "10.20.0.9"}}, "end"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_wrong_network_is_refused(options, words):
+    with pytest.raises(InvalidRequest, match="network private: ") as refused:
+        private(**options)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "acl"),
+    [
+        ({}, "to-lport outport == @kvmstack_sg_web && ip4"),
+        ({"direction": "egress"}, "from-lport inport == @kvmstack_sg_web && ip4"),
+        ({"ethertype": "IPv6"}, "to-lport outport == @kvmstack_sg_web && ip6"),
+        ({"protocol": "tcp", "port": 80}, "to-lport outport == @kvmstack_sg_web && ip4 && tcp && tcp.dst == 80"),
+        (
+            {"protocol": "UDP", "port": "8000-8100"},
+            "to-lport outport == @kvmstack_sg_web && ip4 && udp && udp.dst >= 8000 && udp.dst <= 8100",
+        ),
+        ({"protocol": "icmp"}, "to-lport outport == @kvmstack_sg_web && ip4 && icmp4"),
+        ({"protocol": "icmp", "ethertype": "IPv6"}, "to-lport outport == @kvmstack_sg_web && ip6 && icmp6"),
+        ({"protocol": 6}, "to-lport outport == @kvmstack_sg_web && ip4 && tcp"),
+        ({"protocol": "47"}, "to-lport outport == @kvmstack_sg_web && ip4 && ip.proto == 47"),
+        ({"remote": "192.0.2.0/24"}, "to-lport outport == @kvmstack_sg_web && ip4 && ip4.src == 192.0.2.0/24"),
+        ({"remote": "fd00::/8"}, "to-lport outport == @kvmstack_sg_web && ip6 && ip6.src == fd00::/8"),
+        (
+            {"remote": "my-db", "direction": "egress"},
+            "from-lport inport == @kvmstack_sg_web && ip4 && ip4.dst == $kvmstack_sg_my_db_ip4",
+        ),
+    ],
+)
+def test_a_rule_is_an_acl(rule, acl):
+    made = group([rule], **{"my-db": []})
+    assert acl in ["%s %s" % (acl.direction, acl.match) for acl in rows.group_acls(made)]
+    assert security.read_group("web", made.definition()) == made
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"port": 80}, "needs a protocol with ports"),
+        ({"protocol": "icmp", "port": 80}, "needs a protocol with ports"),
+        ({"protocol": "tcp", "port": "80-20"}, "port '80-20'"),
+        ({"protocol": "tcp", "port": "0"}, "port '0'"),
+        ({"protocol": "tcp", "port": "70000"}, "port '70000'"),
+        ({"protocol": "http"}, "protocol 'http'"),
+        ({"protocol": "256"}, "protocol '256'"),
+        ({"remote": "10.0.0.5/8"}, "host bits"),
+        ({"remote": "192.0.2.0/24", "ethertype": "IPv6"}, "is not IPv6"),
+        ({"remote": "nowhere"}, "neither a CIDR nor a defined group"),
+        ({"remote": 'x" || 1'}, "remote"),
+        ({"direction": "sideways"}, "sideways"),
+        ({"color": 1}, "color"),
+        ("tcp", "mapping"),
+    ],
+)
+def test_a_wrong_rule_is_refused(rule, words):
+    with pytest.raises(InvalidRequest, match="security group web: ") as refused:
+        group([rule])
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rules", "open_egress"),
+    [([], True), ([{"protocol": "tcp", "port": 80}], True), ([{"direction": "egress", "remote": "10.0.0.0/8"}], False)],
+)
+def test_everything_may_leave_unless_a_rule_speaks_of_leaving(rules, open_egress):
+    assert (set(security.EGRESS) <= set(group(rules).rules)) is open_egress
+
+
+@pytest.mark.parametrize(
+    ("security_group", "name"),
+    [
+        ("web", "kvmstack_sg_web"),
+        ("my-db", "kvmstack_sg_my_db"),
+        ("my_db", "kvmstack_sg_my._db"),
+        ("a.b", "kvmstack_sg_a..b"),
+    ],
+)
+def test_the_port_group_of_a_group_has_a_name_that_ovn_knows_and_no_other_group_has(security_group, name):
+    assert rows.group_name(security_group) == name
+
+
+def test_dhcp_options():
+    row = rows.dhcp_columns(private(dns=["10.0.0.53", "10.0.0.54"], domain="lab.test"))
+    mac = row["options"].pop("server_mac")
+    assert mac == rows.dhcp_columns(private())["options"]["server_mac"]
+    assert row["cidr"] == "10.20.0.0/24"
+    assert row["options"] == {
+        "server_id": "10.20.0.1",
+        "router": "10.20.0.1",
+        "lease_time": "43200",
+        "mtu": "1442",
+        "dns_server": "{10.0.0.53, 10.0.0.54}",
+        "domain_name": '"lab.test"',
+    }
+    assert "router" not in rows.dhcp_columns(private(gateway=None))["options"]
+    assert rows.dhcp_columns(private(dhcp=False)) is None
+
+
+def test_giving_out_addresses_is_not_quadratic():
+    taken = {"10.%d.%d.%d" % (n >> 16, n >> 8 & 255, n & 255): "x" for n in range(2, 50000)}
+    large = private(cidr="10.0.0.0/8")
+    assert len(list(islice(model.free_addresses(large, taken), 10000))) == 10000
+
+
+def test_the_default_group_is_neutrons():
+    assert {acl.match for acl in rows.group_acls(security.DEFAULT)} == {
+        "inport == @kvmstack_sg_default && ip4",
+        "inport == @kvmstack_sg_default && ip6",
+        "outport == @kvmstack_sg_default && ip4 && ip4.src == $kvmstack_sg_default_ip4",
+        "outport == @kvmstack_sg_default && ip6 && ip6.src == $kvmstack_sg_default_ip6",
+    }
+
+
+def test_dhcp_tells_of_resolvers_of_its_own_family():
+    row = rows.dhcp_columns(private(dns=["10.0.0.53", "2001:db8::53"]))
+    assert row["options"]["dns_server"] == "{10.0.0.53}"
+
+
+def asked(*wanted, networks=None, groups=None, state="present"):
+    params = {"networks": networks or {}, "security_groups": groups or {}, "state": state}
+    return request.parse({**params, "wanted": list(wanted) or None})
+
+
+def item(definition, **fields):
+    return Item(definition, **fields)
+
+
+def current(*items, **held):
+    return Current({key_of(each.kind, each.name): each for each in items}, held)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "keys"),
+    [
+        pytest.param(
+            [], "present", ["network/a", "security_group/web", "security_group/default"], id="all that there is"
+        ),
+        pytest.param(
+            [], "absent", ["network/a", "security_group/web"], id="the default group goes only if it is named"
+        ),
+        pytest.param([{"name": "a"}], "present", ["network/a"], id="a network"),
+        pytest.param([{"name": "web", "kind": "security_group"}], "present", ["security_group/web"], id="a group"),
+    ],
+)
+def test_what_is_asked_for(wanted, state, keys):
+    assert [each.key for each in asked(*wanted, networks={"a": LAN}, groups={"web": WEB}, state=state)] == keys
+
+
+@pytest.mark.parametrize(
+    ("groups", "faulty"),
+    [
+        pytest.param({"a": [], "b": 80}, ["b"], id="its own alone"),
+        pytest.param({"a": [{"remote": "b"}], "b": 80}, ["a", "b"], id="a group that speaks of a wrong one"),
+        pytest.param(
+            {"a": [{"remote": "b"}], "b": [{"remote": "c"}], "c": 1, "d": []}, ["a", "b", "c"], id="and so on"
+        ),
+        pytest.param({"a": [{"remote": "nowhere"}], "b": [{"remote": "default"}]}, ["a"], id="one that is not there"),
+        pytest.param({"a": [{"remote": "b"}], "b": [{"remote": "a"}]}, [], id="each speaks of the other"),
+    ],
+)
+def test_a_wrong_definition_is_the_fault_of_what_needs_it(groups, faulty):
+    requests = asked(groups=groups, networks={"bad": {"cidr": "x"}, "good": LAN})
+    assert [each.name for each in requests if each.fault] == ["bad", *faulty]
+    changes = plan(requests, Current(), "present")
+    assert [change.error for change in changes] == [each.fault for each in requests]
+
+
+PORTS = [
+    {"network": "a", "security_groups": None, "record_id": "r"},
+    {"network": "a", "security_groups": ["web"], "record_id": "r"},
+    {"network": "open", "security_groups": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("ports", "names"),
+    [
+        pytest.param(PORTS, ["a", "default", "web", "open"], id="each once"),
+        pytest.param(PORTS[2:], ["open"], id="no group without port security, by the network"),
+        pytest.param([{**PORTS[0], "port_security": False}], ["a"], id="or by the port"),
+        pytest.param([{**PORTS[2], "port_security": True}], ["open", "default"], id="the port overrules its network"),
+        pytest.param([{**PORTS[0], "security_groups": []}], ["a"], id="no group"),
+    ],
+)
+def test_what_a_launch_of_ports_asks_for(ports, names):
+    found = request.wanted_for(ports, {"open": {**LAN, "port_security": False}})
+    assert [each["name"] for each in found] == names
+    assert not any(each["keep"] for each in found)
+    assert found[0]["record_id"] == ports[0].get("record_id")
+
+
+A = private()
+HERE = item(A)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "before", "action"),
+    [
+        pytest.param({}, None, "create", id="a missing one is made"),
+        pytest.param({}, HERE, "keep", id="an equal one is kept"),
+        pytest.param({}, item(private(mtu=1400)), "update", id="another definition"),
+        pytest.param({}, item(model.replace(A, in_sync=False)), "update", id="what someone else changed"),
+        pytest.param({"keep": False}, HERE, "keep", id="what is kept once is kept"),
+        pytest.param({"keep": True}, item(A, keep=False), "update", id="it is to be kept"),
+        pytest.param({"record_id": "r"}, item(A, record_id="first"), "keep", id="the first record stays"),
+        pytest.param({"record_id": "r"}, HERE, "update", id="it gets a record"),
+    ],
+)
+def test_plan(wanted, before, action):
+    requests = asked({"name": "private", **wanted}, networks={"private": LAN})
+    (change,) = plan(requests, current(*([before] if before else [])), "present")
+    assert (change.error, change.action) == (None, action)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "before", "outcome"),
+    [
+        pytest.param("private", [HERE], "keep", id="not defined: as it is there"),
+        pytest.param("private", [], NotFound, id="neither defined nor there"),
+        pytest.param("default", [], "create", id="the default group has a definition of its own"),
+        pytest.param("default", [item(group([], name="default"))], "keep", id="but stays as it is there"),
+    ],
+)
+def test_what_is_not_defined(wanted, before, outcome):
+    kind = model.SECURITY_GROUP if wanted == "default" else model.NETWORK
+    (change,) = plan(asked({"name": wanted, "kind": kind}), current(*before), "present")
+    assert (change.action if isinstance(outcome, str) else type(change.error)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"gateway": "10.20.0.2"}, "gateway's address 10.20.0.2 belongs to port p1"),
+        ({"cidr": "10.20.0.0/16"}, "cannot become 10.20.0.0/16 while it has ports (p1)"),
+    ],
+)
+def test_what_ports_stand_in_the_way_of(options, words):
+    there = current(item(A, ports=("p1",)), private={"10.20.0.2": "p1"})
+    (change,) = plan(asked({"name": "private"}, networks={"private": {**LAN, **options}}), there, "present")
+    assert isinstance(change.error, Conflict)
+    assert words in str(change.error)
+
+
+def speaking(name, *remotes, **fields):
+    rules = [{"remote": remote} for remote in remotes]
+    return item(group(rules, name=name, **{remote: [] for remote in remotes}), **fields)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "outcome"),
+    [
+        pytest.param([], ["a"], ["keep"], id="what is not there"),
+        pytest.param([speaking("a")], ["a"], ["delete"], id="what nothing uses"),
+        pytest.param([speaking("a", ports=("p1", "p2"))], ["a"], ["p1, p2"], id="what ports use"),
+        pytest.param([speaking("a", groups=("b",))], ["a"], ["the rules of b"], id="what rules use"),
+        pytest.param([speaking("a", "a", groups=("a",))], ["a"], ["delete"], id="its own rules do not count"),
+        pytest.param([speaking("a", groups=("b",)), speaking("b", "a")], ["a", "b"], ["delete"] * 2, id="both go"),
+        pytest.param(
+            [speaking("a", groups=("b",)), speaking("b", "a", ports=("p",))],
+            ["a", "b"],
+            ["the rules of b", "p: remove"],
+            id="one stays, and what it needs",
+        ),
+        pytest.param([Conflict("foreign")], ["a"], ["foreign"], id="what is not ours"),
+    ],
+)
+def test_absent(there, wanted, outcome):
+    items = {key_of(model.SECURITY_GROUP, name): each for name, each in zip("ab", there)}
+    requests = asked(*({"name": name, "kind": model.SECURITY_GROUP} for name in wanted), state="absent")
+    changes = plan(requests, Current(items), "absent")
+    for change, words in zip(changes, outcome):
+        assert words in (str(change.error) if change.error else change.action)

@@ -1,0 +1,263 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Networks and security groups in a real northbound: only ovn-northd and the chassis are missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError
+from ansible_collections.kvmstack.launch.plugins.module_utils.network import model, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import backend
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import model as port_model
+from ansible_collections.kvmstack.launch.plugins.module_utils.port import request as port_request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import backend as port_backend
+from ansible_collections.kvmstack.launch.plugins.modules import network as door
+
+LAN = {"cidr": "10.20.0.0/24"}
+WEB = [{"protocol": "tcp", "port": 80}]
+GROUP = {"kind": "security_group"}
+
+
+def identity(name):
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+class Run:
+    """What core.run does with a door's parameters.
+
+    `meanwhile` is what another controller does when our transaction is complete but not sent.
+    """
+
+    def __init__(self, server, *wanted, networks=None, groups=None, state="present", meanwhile=None):
+        params = {"ovn": {"northbound": server.endpoint}, "state": state, "wanted": list(wanted) or None}
+        params.update(networks=networks or {}, security_groups=groups or {})
+        requests = request.parse(params)
+        stage = backend.connect(params)
+        self.changes = model.plan(requests, stage.read(requests), state)
+        self.actions = [change.action for change in self.changes]
+        if meanwhile:
+            interrupt(stage, meanwhile)
+        outcome = stage.apply([change for change in self.changes if change.pending])
+        stage.link.close()
+        ends = [outcome.get(change.key, change.error) for change in self.changes]
+        self.errors = [end if isinstance(end, LaunchError) else None for end in ends]
+
+
+def interrupt(stage, meanwhile):
+    """Let `meanwhile` happen once, at the end of the next transaction's composition."""
+    fill = stage._fill
+
+    def interrupted(writer, changes):
+        fill(writer, changes)
+        stage._fill = fill
+        meanwhile()
+
+    stage._fill = interrupted
+
+
+def ports(server, *names, state="present", groups=("default",)):
+    """The stage port on network a: errors by port."""
+    items = [
+        {"id": identity(name), "name": name, "instance_uuid": identity("i" + name), "network": "a"} for name in names
+    ]
+    params = {"ovn": {"northbound": server.endpoint}, "state": state}
+    params["ports"] = [{**item, "security_groups": list(groups)} for item in items]
+    requests = port_request.parse(params)
+    stage = port_backend.connect(params)
+    outcome = stage.apply(port_model.plan(requests, stage.read(requests), state))
+    stage.link.close()
+    return [outcome.get(each.key) for each in requests if isinstance(outcome.get(each.key), LaunchError)]
+
+
+def find(server, **narrow):
+    stage = backend.connect({"ovn": {"northbound": server.endpoint}})
+    found = stage.find({"names": None, "kinds": None, **narrow})
+    stage.link.close()
+    return found
+
+
+def names(server, table):
+    return sorted(server.nbctl("--bare", "--columns=name", "list", table).split())
+
+
+def test_first_second_and_changed_run(northbound):
+    first = Run(northbound, networks={"a": LAN}, groups={"web": WEB})
+    assert (first.actions, first.errors) == (["create"] * 3, [None] * 3)
+    assert names(northbound, "Logical_Switch") == ["kvmstack-a"]
+    assert names(northbound, "Port_Group") == ["kvmstack_sg_default", "kvmstack_sg_web"]
+    before = northbound.dump()
+    assert Run(northbound, networks={"a": LAN}, groups={"web": WEB}).actions == ["keep"] * 3
+    assert northbound.dump() == before
+    changed = Run(northbound, networks={"a": {**LAN, "mtu": 1400}}, groups={"web": []})
+    assert changed.actions == ["update", "update", "keep"]
+    assert Run(northbound, networks={"a": {**LAN, "mtu": 1400}}, groups={"web": []}).actions == ["keep"] * 3
+
+
+def test_absent_takes_back_everything_of_ours_and_nothing_else(northbound):
+    northbound.nbctl("ls-add", "other", "--", "pg-add", "others", "--", "dhcp-options-create", "10.9.0.0/24")
+    northbound.nbctl("set", "nb_global", ".", "external_ids:kvmstack\\:generation=1")
+    before = northbound.dump()
+    Run(northbound, networks={"a": LAN}, groups={"web": [{"remote": "db"}], "db": [{"remote": "web"}]})
+    wanted = [{"name": "a"}, *({"name": name, **GROUP} for name in ("default", "web", "db"))]
+    assert Run(northbound, *wanted, state="absent").actions == ["delete"] * 4
+    assert northbound.dump() == before.replace('generation"="1"', 'generation"="2"')
+    assert Run(northbound, *wanted, state="absent").actions == ["keep"] * 4
+
+
+def test_what_is_used_stays_and_says_by_whom(northbound):
+    Run(northbound, networks={"a": LAN}, groups={"web": [{"remote": "db"}], "db": []})
+    ports(northbound, "p1", "p2", "p3", "p4", "p5", groups=["web"])
+    before = northbound.dump()
+    wanted = [{"name": "a"}, {"name": "web", **GROUP}, {"name": "db", **GROUP}]
+    run = Run(northbound, *wanted, state="absent")
+    assert all(isinstance(error, Conflict) for error in run.errors)
+    for error in run.errors[:2]:
+        assert "2 more" in str(error)
+        assert "p1" in str(error) or "p2" in str(error) or "p3" in str(error)
+    assert "the rules of web" in str(run.errors[2])
+    assert northbound.dump() == before
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_network_goes_with_its_last_port_unless_it_is_kept(northbound, keep):
+    wanted = [{"name": "a", "keep": keep}, {"name": "default", "keep": keep, **GROUP}]
+    Run(northbound, *wanted, networks={"a": LAN})
+    assert ports(northbound, "p1", "p2") == []
+    ports(northbound, "p1", state="absent")
+    assert names(northbound, "Logical_Switch") == ["kvmstack-a"]
+    ports(northbound, "p2", state="absent")
+    assert names(northbound, "Logical_Switch") == (["kvmstack-a"] if keep else [])
+    assert names(northbound, "Port_Group") == (["kvmstack_sg_default"] if keep else [])
+
+
+def test_what_is_kept_once_is_kept(northbound):
+    for_launch = [{"name": "a", "keep": False}, {"name": "default", "keep": False, **GROUP}]
+    Run(northbound, *for_launch, networks={"a": LAN})
+    assert Run(northbound, networks={"a": LAN}).actions == ["update"] * 2
+    assert Run(northbound, *for_launch, networks={"a": LAN}).actions == ["keep"] * 2
+    ports(northbound, "p1")
+    ports(northbound, "p1", state="absent")
+    assert [item.name for item in find(northbound)] == ["a", "default"]
+
+
+def test_a_kept_groups_remote_stays_with_it(northbound):
+    groups = {"web": [{"remote": "db"}], "db": []}
+    Run(northbound, {"name": "web", **GROUP}, {"name": "a"}, networks={"a": LAN}, groups=groups)
+    assert names(northbound, "Port_Group") == ["kvmstack_sg_db", "kvmstack_sg_web"]
+    ports(northbound, "p1", groups=["web"])
+    ports(northbound, "p1", state="absent")
+    assert names(northbound, "Port_Group") == ["kvmstack_sg_db", "kvmstack_sg_web"]
+    northbound.nbctl("pg-del", "kvmstack_sg_db")
+    assert Run(northbound, {"name": "web", **GROUP}, groups=groups).actions == ["update"]
+    assert names(northbound, "Port_Group") == ["kvmstack_sg_db", "kvmstack_sg_web"]
+
+
+def test_a_wrong_definition_stops_no_other(northbound):
+    run = Run(northbound, networks={"bad": {"cidr": "x"}, "a": LAN}, groups={"worse": 1, "web": WEB})
+    assert [error is None for error in run.errors] == [False, True, False, True, True]
+    assert [item.name for item in find(northbound)] == ["a", "default", "web"]
+
+
+def test_two_controllers_make_one_network(northbound):
+    run = Run(northbound, networks={"a": LAN}, meanwhile=lambda: Run(northbound, networks={"a": {**LAN, "mtu": 1400}}))
+    assert run.errors == [None, None]
+    assert names(northbound, "Logical_Switch") == ["kvmstack-a"]
+    assert names(northbound, "Port_Group") == ["kvmstack_sg_default"]
+    assert [item.definition.mtu for item in find(northbound, kinds=["network"])] == [1442]
+
+
+@pytest.mark.parametrize("kind", ["network", "security_group"])
+def test_what_gets_a_port_while_it_is_removed_stays(northbound, kind):
+    Run(northbound, networks={"a": LAN})
+    wanted = {"name": "a"} if kind == "network" else {"name": "default", **GROUP}
+    run = Run(northbound, wanted, state="absent", meanwhile=lambda: ports(northbound, "p1"))
+    assert run.actions == ["delete"]
+    assert isinstance(run.errors[0], Conflict)
+    assert "p1" in str(run.errors[0])
+    assert [item.name for item in find(northbound)] == ["a", "default"]
+
+
+@pytest.mark.parametrize("foreign", ["ls-add kvmstack-a", "pg-add kvmstack_sg_web"])
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_is_not_ours_is_a_conflict_and_stays(northbound, foreign, state):
+    northbound.nbctl(*foreign.split())
+    before = northbound.dump()
+    table = {"name": "a"} if "ls-add" in foreign else {"name": "web", **GROUP}
+    run = Run(northbound, table, networks={"a": LAN}, groups={"web": WEB}, state=state)
+    assert isinstance(run.errors[0], Conflict)
+    assert northbound.dump() == before
+
+
+def test_the_gateway_cannot_become_a_ports_address(northbound):
+    Run(northbound, networks={"a": LAN})
+    ports(northbound, "p1")
+    run = Run(northbound, {"name": "a"}, networks={"a": {**LAN, "gateway": "10.20.0.2"}})
+    assert "gateway's address 10.20.0.2 belongs to port %s" % identity("p1") in str(run.errors[0])
+    run = Run(northbound, {"name": "a"}, networks={"a": {"cidr": "10.20.0.0/16"}})
+    assert "while it has ports (p1)" in str(run.errors[0])
+    assert Run(northbound, {"name": "a"}, networks={"a": {**LAN, "gateway": "10.20.0.9"}}).errors == [None]
+
+
+def test_network_info(northbound):
+    Run(northbound, {"name": "a", "record_id": "r"}, {"name": "b"}, networks={"a": LAN, "b": LAN})
+    Run(northbound, groups={"web": WEB})
+    northbound.nbctl("ls-add", "kvmstack-foreign", "--", "pg-add", "foreign")
+    assert [(item.kind, item.name) for item in find(northbound)] == [
+        ("network", "a"),
+        ("network", "b"),
+        ("security_group", "default"),
+        ("security_group", "web"),
+    ]
+    assert [item.name for item in find(northbound, names=["b", "web", "foreign"])] == ["b", "web"]
+    assert [item.name for item in find(northbound, kinds=["network"])] == ["a", "b"]
+    result = find(northbound, names=["a"])[0].to_result()
+    assert (result["record_id"], result["keep"], result["gateway"]) == ("r", True, "10.20.0.1")
+
+
+def module(server, check=False, **options):
+    """The door as a process: its return code and its result."""
+    arguments = {"ovn": {"northbound": server.endpoint, "private_key": ""}, **options}
+    arguments.update(_ansible_diff=True, _ansible_check_mode=check)
+    done = subprocess.run(
+        [sys.executable, "-m", door.__name__],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_the_door_as_a_process(northbound):
+    before = northbound.dump()
+    code, result = module(northbound, check=True, networks={"a": LAN})
+    assert (code, result["changed"], northbound.dump()) == (0, True, before)
+    code, result = module(northbound, networks={"a": LAN, "bad": {}})
+    assert code == 1
+    assert result["msg"].startswith("bad: network bad: ")
+    assert [(each["name"], each["action"], each["failed"]) for each in result["networks"]] == [
+        ("a", "create", False),
+        ("bad", "keep", True),
+        ("default", "create", False),
+    ]
+    assert '"cidr": "10.20.0.0/24"' in result["diff"][0]["after"]
+    assert module(northbound, networks={"a": LAN})[1]["changed"] is False
+    assert module(northbound, wanted=[{"name": "a"}], state="absent")[1]["changed"] is True
+
+
+def test_neutrons_own_are_kept(northbound):
+    code, result = module(northbound, service="neutron", wanted=[{"name": "a"}])
+    assert (code, result["changed"], result["networks"][0]["action"]) == (0, False, "keep")
+    code, result = module(northbound, service="neutron", wanted=[{"name": "a"}], state="absent")
+    assert code == 1
+    assert "openstack.cloud" in result["msg"]
