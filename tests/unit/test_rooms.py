@@ -111,7 +111,7 @@ def test_a_stage_parses_in_its_request_and_plans_in_its_model(stage):
         assert each.noun == stage
         assert each.parse.__module__ == "%smodule_utils.%s.request" % (PACKAGE, stage)
         room = each.plan.__module__.split("module_utils.")[1].split(".")
-        # What only comes and goes is planned as everything is; a backend that is one file may plan in it, if it is pure.
+        # What only comes and goes is planned as all is; a backend that is one file may plan in it, if it is pure.
         assert room[0] == stage or room == ["core", "change"]
         if room[-1] != "model":
             reaches_nothing(UTILS.joinpath(*room).with_suffix(".py"))
