@@ -57,14 +57,14 @@ class Module:
         rules = {name: arguments[name] for name in RULES if name in arguments}
         self.argument_spec = arguments["argument_spec"]
         checked = ArgumentSpecValidator(self.argument_spec, **rules).validate(task)
+        self._secrets = checked._no_log_values | secrets(task)
         for error in checked.errors:
             what = "unsupported parameters: " if isinstance(error, UnsupportedError) else ""
-            raise AnsibleActionFail(what + error.msg)
+            raise AnsibleActionFail(remove_values(what + error.msg, self._secrets))
         self.params = checked.validated_parameters
         self.check_mode = check_mode
         self._diff = diff
         self._verbosity = verbosity
-        self._secrets = checked._no_log_values | secrets(task)
 
     def exit_json(self, **result: Any) -> NoReturn:
         """Leave with a result."""

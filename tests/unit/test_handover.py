@@ -73,7 +73,7 @@ DESTROY = ("destroy", "Accept the request", "Instance", "localhost")
 
 # Which plays of a playbook are for whom: those whose hosts are a template.
 HOSTS = {
-    "nothing is accepted yet": ("launch", {}, COMPUTE, {}, [[], ["localhost"], [], ["localhost"]]),
+    "nothing is accepted yet": ("launch", {}, COMPUTE, {}, [[], [], [], []]),
     "new instances": ("launch", travelling(WEB, DB), COMPUTE, {}, [[], ["localhost"], ["c1", "c2"], ["localhost"]]),
     "beside one that failed and one that is settled":
         ("launch", travelling(FAILED, SETTLED, WEB), COMPUTE, {}, [[], ["localhost"], ["c1"], ["localhost"]]),

@@ -101,7 +101,7 @@ def test_on_host(host, expected):
         pytest.param([{**WEB, "status": "ACTIVE"}], ["c1"], ["localhost"], [], id="a running one is not to be built"),
         pytest.param([FAILED, SETTLED], [], [], [], id="none goes on"),
         pytest.param([], [], [], [], id="nothing"),
-        pytest.param([{}], [], ["localhost"], [], id="what a syntax check has in place of documents"),
+        pytest.param([{**HOMELESS, "uuid": None}], [], [], [], id="what there is not does not go on"),
     ],
 )
 def test_who_is_in_an_attempt(documents, hosts, control, to_build):
