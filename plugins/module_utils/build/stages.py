@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.documents import goes_on
 from ..core.diff import merge
+from ..core.documents import goes_on
 from ..core.run import Stage, Travelled, exit_with, failing, travel
 from ..domain import libvirt, xml
 from ..domain import model as domain
