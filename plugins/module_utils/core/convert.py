@@ -9,6 +9,7 @@ So a text means what Ansible's own converters make of it; anything else is an In
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import reprlib
@@ -70,6 +71,18 @@ def text(value: Any, what: str, longest: int | None = None) -> str:
     if longest is not None and len(value) > longest:
         raise _wrong(value, what, "is longer than %d characters" % longest)
     return value
+
+
+def label(value: Any, what: str, longest: int | None = None) -> str:
+    """A text for a value that is kept as one: a text as it is, true, false and numbers as JSON writes them."""
+    if isinstance(value, (bool, int, float)):
+        value = json.dumps(value)
+    return text(value, what, longest)
+
+
+def labels(value: Any, what: str) -> dict[str, str]:
+    """A mapping of such texts."""
+    return {key: label(each, "%s: %s" % (what, key)) for key, each in mapping(value, what).items()}
 
 
 def mapping(value: Any, what: str, keys: Iterable[str] | None = None) -> dict[str, Any]:

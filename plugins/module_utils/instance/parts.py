@@ -7,9 +7,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from ..core.convert import LARGEST, boolean, mapping, sequence, text, whole
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name, volume_id
-from .checks import is_list, is_mapping, is_whole, only_keys
 
 NETWORK_KEYS = {
     "network", "port", "fixed_ip", "security_groups", "port_security", "allowed_address_pairs", "floating_ip",
@@ -22,34 +22,36 @@ MAX_VOLUMES = 24  # vdb to vdy; vda is the root disk, vdz the config drive
 
 def ports(name: str, index: int, entries: Any, service: str) -> list[dict[str, Any]]:
     """The ports that an entry's networks stand for; each is on a network, or is one that the user has."""
-    is_list(entries, "%s: networks" % name)
+    entries = sequence(entries, "%s: networks" % name)
     return [_port(name, index, {"network": entry} if isinstance(entry, str) else entry, service) for entry in entries]
 
 
 def _port(name: str, index: int, entry: Any, service: str) -> dict[str, Any]:
-    is_mapping(entry, "%s: a network" % name)
+    entry = mapping(entry, "%s: a network" % name)
     what = "%s: network %s" % (name, entry.get("network") or entry.get("port"))
-    _check_keys(entry, NETWORK_KEYS, service, what)
+    entry = _known(entry, NETWORK_KEYS, service, what)
     if bool(entry.get("network")) == bool(entry.get("port")):
         raise InvalidRequest("%s: a network needs a name, or a port of yours, and not both" % name)
     if entry.get("port") and set(entry) - {"port", "floating_ip"}:
         raise InvalidRequest("%s: a port of yours is taken as it is; only floating_ip goes with it" % what)
     port = {
-        "network": entry.get("network"),
+        "network": _text(entry, "network", what),
         "fixed_ip": _address(name, entry.get("fixed_ip"), index),
-        "security_groups": entry.get("security_groups"),
-        "port_security": entry.get("port_security"),
+        "security_groups": _texts(entry, "security_groups", what),
+        "port_security": _boolean(entry, "port_security", what),
     }
     more = {key: entry[key] for key in BEYOND["ovn"] if entry.get(key) is not None}
+    if "port" in more:
+        more["port"] = text(more["port"], "%s: port" % what)
     if "allowed_address_pairs" in more:
-        more["allowed_address_pairs"] = [_pair(pair, what) for pair in more["allowed_address_pairs"]]
+        pairs = sequence(more["allowed_address_pairs"], "%s: allowed_address_pairs" % what)
+        more["allowed_address_pairs"] = [_pair(pair, what) for pair in pairs]
     return {**port, **more}
 
 
 def _pair(pair: Any, what: str) -> dict[str, str]:
     pair = {"ip_address": pair} if isinstance(pair, str) else pair
-    is_mapping(pair, "%s: an allowed address pair" % what)
-    only_keys(pair, {"ip_address", "mac_address"}, "%s: an allowed address pair" % what)
+    pair = mapping(pair, "%s: an allowed address pair" % what, ("ip_address", "mac_address"))
     try:
         ipaddress.ip_network(str(pair.get("ip_address")), strict=False)
     except ValueError as error:
@@ -62,14 +64,14 @@ def _address(name: str, address: Any, index: int) -> str | None:
     if address is None:
         return None
     try:
-        return str(ipaddress.ip_address(address) + index)
+        return str(ipaddress.ip_address(text(address, "%s: fixed_ip" % name)) + index)
     except ValueError as error:
         raise InvalidRequest("%s: fixed_ip: %s" % (name, error)) from None
 
 
 def volumes(name: str, count: int, entries: Any, project_id: str, service: str) -> list[dict[str, Any]]:
     """The volumes that an entry's volumes stand for: new ones have a size, existing ones a name or an id alone."""
-    is_list(entries, "%s: volumes" % name)
+    entries = sequence(entries, "%s: volumes" % name)
     items = [_volume(name, count, entry, project_id, service) for entry in entries]
     if len(items) > MAX_VOLUMES:
         raise InvalidRequest("%s: %d volumes, there is room for %d" % (name, len(items), MAX_VOLUMES))
@@ -82,13 +84,13 @@ def volumes(name: str, count: int, entries: Any, project_id: str, service: str) 
 
 
 def _volume(name: str, count: int, entry: Any, project_id: str, service: str) -> dict[str, Any]:
-    is_mapping(entry, "%s: a volume" % name)
+    entry = mapping(entry, "%s: a volume" % name)
     label = checked_name(entry.get("name"), "%s: volume" % name)
     what = "%s: volume %s" % (name, label)
-    _check_keys(entry, VOLUME_KEYS, service, what)
+    entry = _known(entry, VOLUME_KEYS, service, what)
     size, form = entry.get("size"), entry.get("format", "raw")
-    if size is not None and not is_whole(size, 1):
-        raise InvalidRequest("%s: size is %r, it must be a whole number of GiB, at least 1" % (what, size))
+    if size is not None:
+        size = whole(size, "%s: size (GiB)" % what, least=1, most=LARGEST)
     if size is None and count > 1:
         raise InvalidRequest("%s is an existing one (no size) and cannot serve %d instances" % (what, count))
     if service != "file" and entry.get("format"):
@@ -103,16 +105,33 @@ def _volume(name: str, count: int, entry: Any, project_id: str, service: str) ->
     return {
         "id": volume_id(project_id, full_name),
         "name": full_name,
-        "size": None if size is None else int(size),
-        "delete_on_termination": bool(entry.get("delete_on_termination", False)) and size is not None,
+        "size": size,
+        "delete_on_termination": bool(_boolean(entry, "delete_on_termination", what)) and size is not None,
         "service": service,
         **({"format": form} if service == "file" else {}),
-        **{key: entry[key] for key in ("type", "image", "snapshot", "boot") if entry.get(key)},
+        **{key: _text(entry, key, what) for key in ("type", "image", "snapshot") if entry.get(key)},
+        **({"boot": True} if _boolean(entry, "boot", what) else {}),
     }
 
 
-def _check_keys(entry: dict[str, Any], keys: set[str], service: str, what: str) -> None:
-    only_keys(entry, keys, what)
+def _text(entry: dict[str, Any], key: str, what: str) -> str | None:
+    return None if entry.get(key) is None else text(entry[key], "%s: %s" % (what, key))
+
+
+def _texts(entry: dict[str, Any], key: str, what: str) -> list[str] | None:
+    if entry.get(key) is None:
+        return None
+    return [text(each, "%s: %s" % (what, key)) for each in sequence(entry[key], "%s: %s" % (what, key))]
+
+
+def _boolean(entry: dict[str, Any], key: str, what: str) -> bool | None:
+    return None if entry.get(key) is None else boolean(entry[key], "%s: %s" % (what, key))
+
+
+def _known(entry: dict[str, Any], keys: set[str], service: str, what: str) -> dict[str, Any]:
+    """The keys that have a value; InvalidRequest for one that is unknown, or that is beyond the service."""
+    entry = {key: value for key, value in mapping(entry, what, sorted(keys)).items() if value is not None}
     beyond = sorted(key for key in BEYOND.get(service, ()) if entry.get(key))
     if beyond:
         raise InvalidRequest("%s: %s: the embedded service %s has no such thing" % (what, ", ".join(beyond), service))
+    return entry

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.convert import whole
 from ..core.errors import Conflict, InvalidRequest
 from .attachments import local
 
@@ -23,15 +24,11 @@ def limits(quotas: dict[str, Any]) -> dict[str, int]:
     wrong = sorted(set(quotas) - set(RESOURCES))
     if wrong:
         raise InvalidRequest("quotas: unknown resource %s (known: %s)" % (", ".join(wrong), ", ".join(RESOURCES)))
-    told = {}
-    for resource, value in quotas.items():
-        try:
-            told[resource] = int(value)
-        except (TypeError, ValueError):
-            raise InvalidRequest(
-                "quotas: %s is %r, it must be a whole number, -1 for no limit" % (resource, value)
-            ) from None
-    return {resource: limit for resource, limit in told.items() if limit != UNLIMITED}
+    known = {
+        resource: whole(value, "quotas: %s (-1: no limit)" % resource, least=UNLIMITED)
+        for resource, value in quotas.items()
+    }
+    return {resource: limit for resource, limit in known.items() if limit != UNLIMITED}
 
 
 def added(before: Any, after: Any, volumes: dict[str, dict]) -> dict[str, int]:

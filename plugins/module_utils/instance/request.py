@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from typing import Any, Callable
 
+from ..core.convert import LARGEST, labels, mapping, sequence, text, whole
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, port_id
 from ..image.model import Image
@@ -20,7 +21,6 @@ from ..image.request import check as check_image
 from ..network.request import parse as parse_networks
 from ..port.request import parse as parse_ports
 from . import attachments, parts, scheduling
-from .checks import is_list, is_mapping, is_whole, only_keys
 from .model import InstanceRequest
 
 INSTANCE_KEYS = {
@@ -100,9 +100,8 @@ def _numbered(entry: dict[str, Any]) -> list[tuple[str, int]]:
     name, count = entry["name"], entry.get("count")
     if count is None:
         return [(checked_name(name, "instance"), 0)]
-    if not is_whole(count, 1) or int(count) > MAX_COUNT:
-        raise InvalidRequest("%s: count is %r, it must be a whole number from 1 to %d" % (name, count, MAX_COUNT))
-    return [(checked_name("%s-%d" % (name, index + 1), "instance"), index) for index in range(int(count))]
+    count = whole(count, "%s: count" % name, least=1, most=MAX_COUNT)
+    return [(checked_name("%s-%d" % (name, index + 1), "instance"), index) for index in range(count)]
 
 
 def _named(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
@@ -112,7 +111,7 @@ def _named(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceReques
 def _expanded(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
     entry = {key: value for key, value in entry.items() if value is not None}
     numbered = _numbered(entry)
-    only_keys(entry, INSTANCE_KEYS, entry["name"])
+    mapping(entry, str(entry["name"]), sorted(INSTANCE_KEYS))
     return [_instance(name, index, len(numbered), entry, params) for name, index in numbered]
 
 
@@ -156,63 +155,60 @@ def _looked_up(faults: list[str], look_up: Callable) -> Any:
 def _flavor(name: str, flavor: Any, flavors: dict[str, Any]) -> dict[str, Any]:
     if flavor is None:
         raise InvalidRequest("%s: flavor is missing" % name)
-    if isinstance(flavor, str):
-        if flavor not in flavors:
-            raise NotFound(_unknown("flavor", flavor, flavors, "launch_flavors"))
-        label, flavor = flavor, flavors[flavor]
-    else:
-        label = "custom"
-    what = "%s: flavor %s" % (name, label)
-    is_mapping(flavor, what)
-    only_keys(flavor, FLAVOR_KEYS, what)
-    for key, least in (("vcpus", 1), ("ram", 1), ("disk", 0)):
-        if not is_whole(flavor.get(key, 0 if key == "disk" else None), least):
-            unit = {"vcpus": "", "ram": " of MiB", "disk": " of GiB (0: the image's own size)"}[key]
-            raise InvalidRequest(
-                "%s: %s is %r, it must be a whole number%s, at least %d" % (what, key, flavor.get(key), unit, least)
-            )
+    known = "custom"
+    if not isinstance(flavor, dict):
+        known = text(flavor, "%s: flavor" % name)
+        if known not in flavors:
+            raise NotFound(_unknown("flavor", known, flavors, "launch_flavors"))
+        flavor = flavors[known]
+    what = "%s: flavor %s" % (name, known)
+    flavor = mapping(flavor, what, sorted(FLAVOR_KEYS))
+    specs = flavor.get("extra_specs")
     return {
-        "name": label,
-        "vcpus": int(flavor["vcpus"]),
-        "ram": int(flavor["ram"]),
-        "disk": int(flavor.get("disk", 0)),
-        "extra_specs": {str(key): str(value) for key, value in (flavor.get("extra_specs") or {}).items()},
+        "name": known,
+        "vcpus": whole(flavor.get("vcpus"), "%s: vcpus" % what, least=1, most=LARGEST),
+        "ram": whole(flavor.get("ram"), "%s: ram (MiB)" % what, least=1, most=LARGEST),
+        "disk": whole(flavor.get("disk", 0), "%s: disk (GiB; 0 is the image's own size)" % what, least=0, most=LARGEST),
+        "extra_specs": {} if specs is None else labels(specs, "%s: extra_specs" % what),
     }
 
 
 def _image(name: str, image: Any, params: dict[str, Any]) -> dict[str, Any]:
     """The image's definition as documents have it; a NotFound is the fault of its instance."""
-    if not isinstance(image, str):
-        raise InvalidRequest("%s: image is %r, it must be the name of one" % (name, image))
+    image = text(image, "%s: image" % name)
     if image not in params["images"]:
         raise NotFound(_unknown("image", image, params["images"], "launch_images"))
-    found = params["images"][image]
+    what = "image %s" % image
+    found = mapping(params["images"][image], what)
     if found.get("fault"):
         raise NotFound(found["fault"])
     served = {key: found[key] for key in ("id", "direct_url") if found.get(key)}
     if not served:
-        _check_defined("image %s" % image, found)
+        _check_defined(what, found)
     return {
         "name": found.get("name") or image,
-        "url": str(found["url"]),
+        "url": text(found["url"], "%s: url" % what),
         "checksum": found.get("checksum"),
         "disk_format": found.get("disk_format", "qcow2"),
-        "min_disk": int(found.get("min_disk") or 0),
-        "min_ram": int(found.get("min_ram") or 0),
-        "properties": {str(key): str(value) for key, value in (found.get("properties") or {}).items()},
+        "min_disk": whole(found.get("min_disk") or 0, "%s: min_disk (GiB)" % what, least=0, most=LARGEST),
+        "min_ram": whole(found.get("min_ram") or 0, "%s: min_ram (MiB)" % what, least=0, most=LARGEST),
+        "properties": labels(found.get("properties") or {}, "%s: properties" % what),
         **served,
     }
 
 
 def _check_defined(what: str, found: Any) -> None:
     """InvalidRequest if what launch_images says of an image is wrong; what an image service says is not checked."""
-    is_mapping(found, what)
-    only_keys(found, IMAGE_KEYS, what)
-    said = {key: found.get(key) for key in ("url", "checksum")}
+    mapping(found, what, sorted(IMAGE_KEYS))
+    said = {key: _text(found.get(key), "%s: %s" % (what, key)) for key in ("url", "checksum")}
     try:
         check_image(Image(None, what, disk_format=found.get("disk_format", "qcow2"), **said))
     except InvalidRequest as error:
         raise InvalidRequest("%s: %s" % (what, error)) from None
+
+
+def _text(value: Any, what: str) -> str | None:
+    return None if value is None else text(value, what)
 
 
 def _root(name: str, entry: dict[str, Any], volumes: list | None, params: dict[str, Any]) -> dict[str, Any] | None:
@@ -264,14 +260,13 @@ def _group(name: str, group: Any, groups: dict[str, Any]) -> dict[str, Any] | No
 def _metadata(name: str, metadata: Any) -> dict[str, str] | None:
     if metadata is None:
         return None
-    is_mapping(metadata, "%s: metadata" % name)
-    return {str(key): str(value) for key, value in metadata.items()}
+    return labels(metadata, "%s: metadata" % name)
 
 
 def _ssh_keys(name: str, keys: Any) -> list[str] | None:
     if keys is None:
         return None
-    is_list(keys, "%s: ssh_keys" % name)
+    keys = sequence(keys, "%s: ssh_keys" % name)
     for key in keys:
         if not isinstance(key, str) or "\n" in key.strip() or len(key.split()) < 2:
             raise InvalidRequest(

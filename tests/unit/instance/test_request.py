@@ -78,14 +78,14 @@ def test_an_unknown_reference_is_that_instances_fault(entry, fault):
         pytest.param({"name": "a\nb"}, "instance name", id="newline"),
         pytest.param({"name": "a" * 64}, "instance name", id="too long"),
         pytest.param({"name": None}, "without a name", id="no name"),
-        pytest.param({"count": 0}, "count is 0", id="count of 0"),
-        pytest.param({"count": "many"}, "count is 'many'", id="count in words"),
-        pytest.param({"count": "1001"}, "count is '1001'", id="count too large"),
+        pytest.param({"count": 0}, "count: 0 is less than 1", id="count of 0"),
+        pytest.param({"count": "many"}, "count: 'many' is not a whole number", id="count in words"),
+        pytest.param({"count": "1001"}, "count: 1001 is more than 1000", id="count too large"),
         pytest.param({"flavor": None}, "flavor is missing", id="no flavor"),
-        pytest.param({"flavor": {"vcpus": 0, "ram": 1}}, "vcpus is 0", id="no CPU"),
-        pytest.param({"flavor": {"vcpus": 1, "ram": -1}}, "ram is -1", id="negative RAM"),
+        pytest.param({"flavor": {"vcpus": 0, "ram": 1}}, "vcpus: 0 is less than 1", id="no CPU"),
+        pytest.param({"flavor": {"vcpus": 1, "ram": -1}}, "ram (MiB): -1 is less than 1", id="negative RAM"),
         pytest.param({"image": None}, "image is missing", id="no image"),
-        pytest.param({"volumes": [{"name": "d", "size": 0}]}, "size is 0", id="volume of size 0"),
+        pytest.param({"volumes": [{"name": "d", "size": 0}]}, "size (GiB): 0 is less than 1", id="volume of size 0"),
         pytest.param({"volumes": [{"name": "d", "size": 1}] * 2}, "two volumes", id="equal volumes"),
         pytest.param({"volumes": [{"name": "../x", "size": 1}]}, "volume name", id="volume name with a path"),
         pytest.param({"volumes": [{"name": "d"}], "count": 2}, "cannot serve 2", id="one volume for two"),
@@ -95,8 +95,31 @@ def test_an_unknown_reference_is_that_instances_fault(entry, fault):
             {"networks": [{"network": "private", "fixed_ip": "10.21.0.5"}]}, "10.21.0.5", id="foreign address"
         ),
         pytest.param({"ssh_keys": ["not-a-key"]}, "not a public key", id="ssh key"),
-        pytest.param({"ssh_keys": "ssh-ed25519 AAAA"}, "must be a list", id="ssh keys as a text"),
-        pytest.param({"metadata": ["a"]}, "must be a mapping", id="metadata as a list"),
+        pytest.param(
+            {"ssh_keys": "ssh-ed25519 AAAA"}, "ssh_keys: 'ssh-ed25519 AAAA' is not a list", id="ssh keys as a text"
+        ),
+        pytest.param({"metadata": ["a"]}, "metadata: ['a'] is not a mapping", id="metadata as a list"),
+        pytest.param(
+            {"metadata": {"nothing": None}}, "metadata: nothing: None is not a text", id="metadata of nothing"
+        ),
+        pytest.param({"metadata": {"tags": {"a": 1}}}, "metadata: tags: {'a': 1} is not a text", id="deep metadata"),
+        pytest.param({"metadata": {1: "a"}}, "metadata: the key: 1 is not a text", id="a key that is a number"),
+        pytest.param({"flavor": 1}, "flavor: 1 is not a text: put it in quotes", id="a flavor without quotes"),
+        pytest.param({"flavor": {"vcpus": 1, "ram": "²"}}, "ram (MiB): '²' is not a whole number", id="ram squared"),
+        pytest.param({"flavor": {"vcpus": 1, "ram": 2**63}}, "is more than 2147483647", id="ram beyond the column"),
+        pytest.param(
+            {"flavor": {"vcpus": 1, "ram": 1, "extra_specs": ["a"]}}, "extra_specs: ['a'] is not a mapping", id="specs"
+        ),
+        pytest.param(
+            {"volumes": [{"name": "d", "size": 1, "delete_on_termination": "perhaps"}]},
+            "delete_on_termination: 'perhaps' is not true or false",
+            id="delete perhaps",
+        ),
+        pytest.param(
+            {"networks": [{"network": "private", "security_groups": "web"}]},
+            "security_groups: 'web' is not a list",
+            id="groups as a text",
+        ),
     ],
 )
 def test_a_wrong_shape_refuses_the_request(entry, reason):
@@ -120,6 +143,22 @@ def test_a_wrong_definition_refuses_the_request(definitions, reason):
     with pytest.raises(InvalidRequest) as refusal:
         parse(request({**WEB, "networks": ["private"]}, **definitions))
     assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("false", True), ("no", True), (False, True), (0, True), ("true", False), ("yes", False), (True, False)],
+)
+def test_a_text_from_the_command_line_means_what_ansible_makes_of_it(value, kept):
+    """A volume whose data is to be kept is lost where "false" counts as true."""
+    volume = {"name": "data", "size": " 2 ", "delete_on_termination": value}
+    [web] = parse(request({**WEB, "volumes": [volume]}))
+    assert (web.volumes[0]["delete_on_termination"], web.volumes[0]["size"]) == (not kept, 2)
+
+
+def test_true_and_numbers_are_texts_as_json_writes_them():
+    [web] = parse(request({**WEB, "metadata": {"managed": True, "port": 80, "name": "x"}}))
+    assert web.metadata == {"managed": "true", "port": "80", "name": "x"}
 
 
 def test_all_that_is_wrong_is_named_at_once():
