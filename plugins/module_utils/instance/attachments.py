@@ -15,11 +15,6 @@ from ..core.names import port_id
 MADE_WITH = ("type", "snapshot", "boot")
 
 
-def local(volumes: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-    """The volumes that compute hosts keep; of the others their service keeps the record, and a quota of its own."""
-    return [volume for volume in volumes or [] if volume.get("service", "file") == "file"]
-
-
 def boots(items: list[dict[str, Any]] | None) -> dict[str, Any] | None:
     """The volume that the instance boots from; None if it has a root disk."""
     return next((item for item in items or [] if item.get("boot")), None)

@@ -10,6 +10,7 @@ from typing import Any, Mapping
 
 from ..core.change import Change
 from ..core.diff import line, showing
+from ..core.documents import local
 from ..core.errors import Conflict, LaunchError, NotFound
 from . import attachments, quota
 
@@ -221,7 +222,7 @@ def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str,
         return None
     located = []
     for asked in wanted.volumes:
-        if not attachments.local([asked]):
+        if not local([asked]):
             located.append(asked)  # its service knows it, wherever the instance is
             continue
         known = volumes.get(asked["id"])

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.convert import whole
+from ..core.documents import local
 from ..core.errors import Conflict, InvalidRequest
-from .attachments import local
 
 RESOURCES = ("instances", "cores", "ram", "volumes", "gigabytes")
 UNLIMITED = -1

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.documents import local
 from ..core.errors import Conflict
-from ..instance.attachments import local
 
 COLUMNS = ("id", "name", "size", "format", "delete_on_termination")
 

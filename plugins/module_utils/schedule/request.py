@@ -7,8 +7,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from ..core.documents import local
 from ..core.errors import InvalidRequest, LaunchError
-from ..instance.attachments import boots, local
+from ..instance.attachments import boots
 from ..instance.model import Instance, from_document
 from ..instance.scheduling import POLICIES, unknown_hints
 from .filters.query import parse_query
