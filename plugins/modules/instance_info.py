@@ -68,8 +68,12 @@ from ..module_utils.instance import sql
 
 NAMES = {"type": "list", "elements": "str"}
 SWITCH = {"type": "bool", "default": False}
-SPEC = {**DATABASE, **PROJECT, "names": NAMES, "hosts": NAMES, "all_projects": SWITCH, "actions": SWITCH}
-SPEC["columns"] = NAMES
+SPEC = {
+    **DATABASE,
+    **PROJECT,
+    **dict.fromkeys(("names", "hosts", "columns"), NAMES),
+    **dict.fromkeys(("all_projects", "actions"), SWITCH),
+}
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 

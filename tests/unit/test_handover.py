@@ -243,11 +243,11 @@ def question(playbook, registered, inventory, extra, where=None):
 @pytest.fixture(scope="module")
 def answered():
     """The answers to all questions, by their titles: one process is faster than many."""
-    questions = {title: question(name, *rest[:3]) for title, (name, *rest) in HOSTS.items()}
-    for title, ((name, *where), template, *rest) in VALUES.items():
-        questions["value: " + title] = question(name, *rest[:3], [*where, template])
-    for title, ((name, *where), *rest) in CONDITIONS.items():
-        questions["condition: " + title] = question(name, *rest[:3], [*where, "localhost"])
+    questions = {title: question(*case[:4]) for title, case in HOSTS.items()}
+    for title, case in VALUES.items():
+        questions["value: " + title] = question(case[0][0], *case[2:5], list(case[0][1:]) + [case[1]])
+    for title, case in CONDITIONS.items():
+        questions["condition: " + title] = question(case[0][0], *case[1:4], list(case[0][1:]) + ["localhost"])
     return dict(zip(questions, answers(list(questions.values()))))
 
 
