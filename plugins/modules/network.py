@@ -17,6 +17,7 @@ description:
   - With O(state=absent) they are removed, unless ports use them, or the rules of another group do.
   - Only what carries our mark is ever changed or removed, C(external_ids) that begin with C(kvmstack:).
 extends_documentation_fragment:
+  - kvmstack.launch.instances
   - kvmstack.launch.northbound
   - kvmstack.launch.stage
   - kvmstack.launch.state
@@ -49,7 +50,7 @@ options:
     description:
       - Which of them are asked for. One that is not defined must be there already; only the group C(default) has a
         definition of its own.
-      - Left out, all that are defined, and to be there also the group C(default), which a port is in that names none.
+      - Left out, with O(instances) what their ports need, which goes with its last port; without, all that are defined, and to be there also the group C(default), which a port is in that names none.
     type: list
     elements: dict
     suboptions:

@@ -26,6 +26,7 @@ description:
     member, unless they are to be kept. In Neutron the user's own port is given back, without instance and host, and his
     own floating IP is only taken from the port.
 extends_documentation_fragment:
+  - kvmstack.launch.instances
   - kvmstack.launch.northbound
   - kvmstack.launch.cloud
   - kvmstack.launch.stage
@@ -52,7 +53,6 @@ options:
     description: The ports. An option that is left out leaves an existing port as it is.
     type: list
     elements: dict
-    required: true
     suboptions:
       id:
         description: The port's UUID. In OVN it is the name of the logical switch port. In Neutron it is our mark.

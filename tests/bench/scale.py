@@ -113,7 +113,7 @@ def long_list() -> None:
     record_instances(url, LISTED)
     row(
         "list.yml, %d instances" % LISTED,
-        [playbook("list.yml", {"launch_database": url}, *options) for _ in range(RUNS)],
+        [playbook("list.yml", {"launch_database": url}, *options) for _run in range(RUNS)],
     )
 
 
