@@ -50,7 +50,8 @@ options:
     description:
       - Which of them are asked for. One that is not defined must be there already; only the group C(default) has a
         definition of its own.
-      - Left out, with O(instances) what their ports need, which goes with its last port; without, all that are defined, and to be there also the group C(default), which a port is in that names none.
+      - Left out, all that are defined, and to be there also the group C(default), which a port is in that names none.
+      - With O(instances) it is what their ports need, which goes with its last port.
     type: list
     elements: dict
     suboptions:
