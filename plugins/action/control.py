@@ -4,9 +4,20 @@
 
 from __future__ import annotations
 
-from ..plugin_utils.control import Control, preload
+from contextlib import suppress
 
-preload("sqlalchemy")
+from ..module_utils.record.schema import schema
+from ..plugin_utils.control import MODULES, Control, preload
+
+# What nearly every task of a run needs: the doors with their rooms, and the record's tables.
+preload(
+    "sqlalchemy",
+    "sqlalchemy.dialects.sqlite",
+    "ovs.db.idl",
+    *(MODULES + "." + name for name in ("instance", "schedule", "network", "port", "instance_update")),
+)
+with suppress(ImportError):
+    schema()
 
 
 class ActionModule(Control):

@@ -47,6 +47,11 @@ def pending(documents: Iterable[dict]) -> list[dict]:
     return travelling.pending(documents)
 
 
+def unwritten(documents: Iterable[dict]) -> list[dict]:
+    """The documents of which the record may not know yet what was made of them."""
+    return travelling.unwritten(documents)
+
+
 def addresses(documents: Iterable[dict], hostvars: Mapping[str, Any]) -> dict[str, str]:
     """By compute host of the documents the address by which Ansible reaches it."""
     names = [host for host in travelling.hosts(documents) if host in hostvars]
@@ -75,5 +80,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        known = (gather, nodes, on_host, build_hosts, controller, pending, addresses, unseen, answers, image_endpoint)
-        return {each.__name__: each for each in known}
+        known = (gather, nodes, on_host, build_hosts, controller, pending, unwritten, addresses, unseen, answers)
+        return {each.__name__: each for each in (*known, image_endpoint)}

@@ -85,6 +85,8 @@ class Control(ActionBase):
         result = super().run(tmp, task_vars)
         if not self._is_here(task_vars or {}):
             return {**result, **self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)}
+        # The worker is a process for this one task: what it makes is garbage when it ends.
+        gc.disable()
         # As a module would get them: plain data, without Ansible's tags.
         task = json.loads(json.dumps(self._task.args, default=str))
         door = import_module("%s.%s" % (MODULES, self._task.action.rpartition(".")[2]))

@@ -116,6 +116,15 @@ def pending(documents: Iterable[Document]) -> list[dict]:
     return [dict(document) for document in documents if goes_on(document) and document.get("status") == "BUILD"]
 
 
+def unwritten(documents: Iterable[Document]) -> list[dict]:
+    """The documents of which the record may not know yet what was made of them: new ones, changed ones, failed ones."""
+    return [
+        dict(each)
+        for each in documents
+        if each.get("failed_in") or each.get("actions") or each.get("status") == "BUILD"
+    ]
+
+
 def controller_needed(documents: Iterable[Document]) -> bool:
     """Whether any instance goes on."""
     return any(map(goes_on, documents))

@@ -17,6 +17,7 @@ from ansible_collections.kvmstack.launch.plugins.filter.documents import (
     on_host,
     pending,
     unseen,
+    unwritten,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 
@@ -166,3 +167,17 @@ def test_names_given_as_text_are_refused_and_not_taken_apart():
 )
 def test_image_endpoint(images, expected):
     assert image_endpoint([{"image": image} for image in images]) == expected
+
+
+@pytest.mark.parametrize(
+    ("differences", "written"),
+    [
+        pytest.param({}, True, id="a new one: a killed run may have made its port"),
+        pytest.param({"status": "ACTIVE"}, False, id="one that runs, of which nothing changed"),
+        pytest.param({"status": "ACTIVE", "actions": {"port": ["create"]}}, True, id="one that has got a port"),
+        pytest.param({"status": "ACTIVE", "failed": True, "failed_in": "port"}, True, id="one that a stage has failed"),
+        pytest.param({"status": "ACTIVE", "failed": True}, False, id="one that was refused at the beginning"),
+    ],
+)
+def test_unwritten(differences, written):
+    assert bool(unwritten([{**WEB, **differences}])) == written
