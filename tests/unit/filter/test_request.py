@@ -46,7 +46,7 @@ def test_user_data(entries, documents, expected):
 
 
 def test_user_data_of_a_name_that_makes_no_sense():
-    with pytest.raises(AnsibleFilterError, match="web: count is 'two', it must be a whole number from 1"):
+    with pytest.raises(AnsibleFilterError, match="web: count: 'two' is not a whole number"):
         user_data([DB, {**WEB, "count": "two"}])
 
 
