@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ..core.documents import Document, failed, goes_on
+from ..core.documents import Document, goes_on, mark_failed
 
 # How a refusal calls each kind of room, and the flavor's word for what an instance takes of it.
 UNITS = {"memory_mb": ("MiB of RAM", "ram"), "vcpus": ("vCPUs", "vcpus")}
@@ -36,7 +36,7 @@ def admit(documents: Iterable[Document], room: Mapping[str, Any]) -> list[dict]:
         wanted = {kind: document["flavor"][word] for kind, (_unit, word) in UNITS.items()}
         reason = _refusal(document.get("limits") or {}, room, used, wanted)
         if reason:
-            admitted.append(failed(document, "host", {"msg": "host %s: %s" % (document["host"], reason)}))
+            admitted.append(mark_failed(document, "host", {"msg": "host %s: %s" % (document["host"], reason)}))
             continue
         used = {kind: used[kind] + wanted[kind] for kind in used}
         admitted.append(dict(document))
@@ -55,12 +55,12 @@ def _refusal(limits: Mapping, room: Mapping, used: Mapping[str, int], wanted: Ma
     return None
 
 
-def undoes(document: Document) -> bool:
+def needs_undo(document: Document) -> bool:
     """Whether what was made of an instance is taken back: it failed here, and goes to another host."""
     return bool(document.get("failed")) and document.get("status") == "BUILD" and not document.get("abort")
 
 
-def undone(document: Document) -> dict[str, Any]:
+def undo_request(document: Document) -> dict[str, Any]:
     """The document by which the stages take back what they made here in this run, and nothing else."""
     created = [{**volume, "delete_on_termination": True} for volume in document["volumes"] if volume.get("created")]
     return {**document, "failed": False, "task_state": "deleting", "volumes": created}

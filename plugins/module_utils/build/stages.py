@@ -19,7 +19,7 @@ from ..image import url
 from ..volume import model as volume
 from ..volume import request as volume_request
 from ..volume.file import backend as file
-from .model import admit, is_new, note_remains, undoes, undone
+from .model import admit, is_new, needs_undo, note_remains, undo_request
 
 STAGES = (
     Stage("image", image_request.parse, url.connect, options=image_request.OPTIONS, as_text=image.as_text),
@@ -51,7 +51,7 @@ def build(module: Any) -> None:
 def _undo(module: Any, documents: list[dict]) -> list[dict]:
     """Take back what was made of instances that go to another host; those that had failed before were not begun."""
     begun = {document["uuid"] for document in module.params["instances"] if goes_on(document)}
-    going = [undone(document) for document in documents if document["uuid"] in begun and undoes(document)]
+    going = [undo_request(document) for document in documents if document["uuid"] in begun and needs_undo(document)]
     for stage in STAGES[::-1]:
         going = travel(module, stage, going, state="absent").documents
     after = {document["uuid"]: document for document in going}

@@ -6,9 +6,9 @@ A document is an instance's record in this run, whole, and what the stages have 
 or is settled, passes through every stage untouched. Beside the record's own fields it has:
 
 failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort: no other host could do better.
-settled: the run has nothing more to do for it; was_launched: it was an instance before this run. domain: what the
-compute host made. actions: by stage, what became of its
-parts (create, update, delete); events: what the record is to keep of the stages (record/events.py).
+settled: the run has nothing more to do for it. was_launched: it was an instance before this run.
+domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
+events: what the record is to keep of the stages (record/events.py).
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def carry(
 
 def fail(documents: Iterable[Document], noun: str, error: Mapping[str, Any], parts: Parts) -> list[dict]:
     """The same documents; those that the stage had something to do for have failed, as the whole stage has."""
-    return [failed(each, noun, error) if any(True for _part in parts(each)) else dict(each) for each in documents]
+    return [mark_failed(each, noun, error) if any(True for _part in parts(each)) else dict(each) for each in documents]
 
 
-def failed(document: Document, noun: str, error: Mapping[str, Any]) -> dict:
+def mark_failed(document: Document, noun: str, error: Mapping[str, Any]) -> dict:
     """The document of an instance that a stage has failed; error has msg, and may have abort and DETAILS."""
     details = next((str(error[key]) for key in DETAILS if error.get(key)), None)
     message = str(error.get("msg") or "it failed without a word")
@@ -181,7 +181,7 @@ def _lay(document: Document, noun: str, mine: list[tuple[Any, dict]], state: str
     if noun == "instance_update":
         return laid
     if broken:
-        return failed(laid, noun, {**broken[0], "msg": "; ".join(_message(noun, result) for result in broken)})
+        return mark_failed(laid, noun, {**broken[0], "msg": "; ".join(_message(noun, result) for result in broken)})
     event = _event(document, {"event": noun, "result": "Success"})
     return {**laid, "events": [*document.get("events", ()), event]}
 
@@ -263,4 +263,4 @@ def _returned(document: Document, built: Document | None, answers: Mapping[str, 
         reason = {"msg": "it is not among the hosts of this run: see the inventory and --limit"}
     else:
         reason = {key: value for key, value in answers[host].items() if key in ("msg", *DETAILS)}
-    return failed(document, "host", {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")})
+    return mark_failed(document, "host", {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")})

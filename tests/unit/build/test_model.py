@@ -8,9 +8,9 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.build.model import (
     admit,
+    needs_undo,
     note_remains,
-    undoes,
-    undone,
+    undo_request,
 )
 
 LIMITS = {"memory_mb": {"reserved": 512, "ratio": 1.0}, "vcpus": {"reserved": 0, "ratio": 4.0}}
@@ -64,12 +64,12 @@ def test_a_refusal_sends_it_to_its_alternate():
     ],
 )
 def test_undoes(document, expected):
-    assert undoes(document) == expected
+    assert needs_undo(document) == expected
 
 
 def test_only_volumes_made_here_are_taken_back():
     made = {"id": "v1", "created": True, "delete_on_termination": False}
-    document = undone({**WEB, "failed": True, "volumes": [made, {"id": "v2"}]})
+    document = undo_request({**WEB, "failed": True, "volumes": [made, {"id": "v2"}]})
     assert [(volume["id"], volume["delete_on_termination"]) for volume in document["volumes"]] == [("v1", True)]
     assert (document["failed"], document["task_state"]) == (False, "deleting")
 

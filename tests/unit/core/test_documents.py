@@ -10,11 +10,11 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents imp
     carry,
     controller_needed,
     fail,
-    failed,
     gather,
     goes_on,
     hosts,
     items,
+    mark_failed,
     parts_of,
     pending,
 )
@@ -27,7 +27,7 @@ WEB = {
     "attempted_hosts": [], "launched": False, "availability_zone": None, "flavor": {"disk": 5},
     "image": {"name": "demo", "url": "file:///demo"}, "ports": [PORT], "volumes": [DISK, REMOTE],
 }  # fmt: skip
-BROKEN = failed(WEB, "port", {"msg": "port web-private: no address", "abort": True})
+BROKEN = mark_failed(WEB, "port", {"msg": "port web-private: no address", "abort": True})
 LEAVING = {**PORT, "id": "p2", "leaving": True}
 RUNS = {"status": "ACTIVE"}
 MADE = {"name": "web-private", "action": "create", "changed": True, "failed": False}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, mark_failed, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import (
     Instance,
     Recorded,
@@ -38,7 +38,7 @@ def runs(before):
 
 def broken(before, error, noun="domain"):
     """The document of an instance that a stage has failed."""
-    return failed(to_document(before), noun, error)
+    return mark_failed(to_document(before), noun, error)
 
 
 def settle(before, document=None, state="present", max_attempts=3):

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, failed, gather, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, gather, mark_failed, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
 
@@ -98,7 +98,7 @@ def test_a_run_that_looks_at_a_running_instance_drives_it(run, put):
 def test_a_run_that_failed_at_a_running_instance_lets_it_go(run, put, state):
     launched(run, put)
     [document] = run().ask(state=state).values()
-    assert "no" in run().conclude(failed(document, "domain", {"msg": "no"}), state=state)["web"]["msg"]
+    assert "no" in run().conclude(mark_failed(document, "domain", {"msg": "no"}), state=state)["web"]["msg"]
     assert run(run_id="second").ask(state=state)["web"]["msg"] is None
 
 
@@ -187,7 +187,7 @@ def test_a_group_without_instances_may_change(run, put):
 def test_a_host_that_fails_is_remembered_and_a_success_forgives(run, put, node):
     document = run().ask()["web"]
     put(web="c1")
-    document = run().conclude(failed(run().find()["web"], "host", {"msg": "unreachable"}))["web"]
+    document = run().conclude(mark_failed(run().find()["web"], "host", {"msg": "unreachable"}))["web"]
     assert (document["host"], document["attempted_hosts"], document["status"]) == (None, ["c1"], "BUILD")
     assert (node("c1").failed_builds, node("c1").vcpus_used, node("c1").generation) == (1, 0, 1)
     put(web="c1")
@@ -199,7 +199,7 @@ def test_a_bad_request_is_not_the_hosts_fault(run, put, node):
     run().ask()
     put(web="c1")
     document = run().find()["web"]
-    broken = failed(document, "image", {"msg": "checksum", "abort": True})
+    broken = mark_failed(document, "image", {"msg": "checksum", "abort": True})
     assert run().conclude(broken)["web"]["status"] == "ERROR"
     assert node("c1").failed_builds == 0
 
@@ -228,7 +228,7 @@ def test_what_happened_is_told(run, put):
     document = run().find()["web"]
     made = {"name": "web-private", "action": "create", "port_id": "p", "mac_address": "m", "fixed_ip": "10.20.0.9"}
     [document] = carry([document], "port", [made], parts_of("port"))
-    run().conclude(failed(document, "domain", {"msg": "web: no room", "exception": "Traceback"}))
+    run().conclude(mark_failed(document, "domain", {"msg": "web: no room", "exception": "Traceback"}))
     put(web="c2")
     run().built(run().find()["web"])
     told = run().find(actions=True)["web"]
