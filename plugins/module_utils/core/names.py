@@ -14,6 +14,9 @@ from .errors import InvalidRequest
 NAMESPACE = "https://kvmstack.dev/launch/1"
 MARK = "kvmstack"
 
+# Bytes.
+GIB = 1024**3
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 

@@ -11,9 +11,9 @@ import uuid
 from typing import Any
 
 from ..core.errors import Conflict, InvalidRequest
+from ..core.names import GIB
 from .device import Disk, Mount, Remote
 
-GIB = 1024**3
 FORMATS = ("raw", "qcow2")
 # HOST:/PATH; a dash in front would be an option of mount.
 _EXPORT = re.compile(r"[^\s/-][^\s/]*:/\S*")

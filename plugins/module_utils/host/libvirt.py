@@ -12,11 +12,10 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from ..core.libvirt import MARK, ask_each, libvirt_errors, load, mebibytes, open_connection
-from ..core.names import numbers
+from ..core.names import GIB, numbers
 from .hypervisor import chosen_virt_type
 from .model import ComputeNode
 
-GIB = 1024**3
 PCI_DEVICES = "/sys/bus/pci/devices"
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from ..core.diff import showing
 from ..core.errors import Conflict
-
-GIB = 1024**3
+from ..core.names import GIB
 
 # What a diff shows of a root disk, or of a base.
 as_text = showing("root disk over", "path", "size")

@@ -9,7 +9,7 @@ from typing import Mapping
 
 from .model import Group, Request
 
-HINTS = ("same_host", "different_host")
+INSTANCE_HINTS = ("same_host", "different_host")
 
 
 def group_key(request: Request) -> tuple[str, str]:
@@ -28,7 +28,7 @@ def locate(request: Request, groups: Mapping[tuple[str, str], Group], places: Ma
     if request.group:
         known = groups.get(group_key(request))
         request = replace(request, group=replace(request.group, hosts=known.hosts if known else {}))
-    for hint in HINTS:
+    for hint in INSTANCE_HINTS:
         if request.hints.get(hint):
             hosts = frozenset(places[name] for name in named_instances(request, hint) if name in places)
             request = replace(request, **{hint: hosts})

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Callable, Iterable, Iterator
 
-from .affinity import HINTS, named_instances
+from .affinity import INSTANCE_HINTS, named_instances
 from .host_state import Cluster, HostState
 from .model import Group, Request, Selection
 
@@ -183,7 +183,7 @@ def _neighbours(database, fetch: Callable, wanted: list[Request]) -> tuple[dict,
                     for name, group in known.items()
                 }
             )
-        named = sorted({name for request in mine for hint in HINTS for name in named_instances(request, hint)})
+        named = sorted({name for request in mine for hint in INSTANCE_HINTS for name in named_instances(request, hint)})
         if named:
             places.update(_places(database, fetch, project, named))
     return groups, places

@@ -13,7 +13,6 @@ from ..core.change import plan as plan_items
 from ..core.diff import showing
 from ..core.errors import Conflict, LaunchError, NotFound
 
-GIB = 1024**3
 FORMATS = ("raw", "qcow2")
 
 # What a diff shows of a volume of any service.

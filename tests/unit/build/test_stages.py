@@ -13,8 +13,9 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.build import stages
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import GIB
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import HOST, Hypervisor
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import GIB, Volume
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import Volume
 from ansible_collections.kvmstack.launch.plugins.modules.build import ARGUMENTS
 
 WEB, DB = "11111111-0000-4000-8000-000000000001", "99999999-0000-4000-8000-000000000009"

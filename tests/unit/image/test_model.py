@@ -10,7 +10,8 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.image.model import GIB, base_name, root_size
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import GIB
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.model import base_name, root_size
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import check_url, parse
 
 UUID = "7b0f0f3e-5f0c-4d4e-9a53-0f2a3c1c7d11"

@@ -19,8 +19,9 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     NotFound,
     Unavailable,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import GIB
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.file import backend as file
-from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import GIB, User, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model import User, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))

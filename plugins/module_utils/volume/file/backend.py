@@ -27,8 +27,9 @@ from ...core.disk import (
 )
 from ...core.errors import Conflict, InvalidRequest, LaunchError
 from ...core.libvirt import ask_each, libvirt_errors, load, open_connection
+from ...core.names import GIB
 from ...image.format import parse_qcow2
-from ..model import FORMATS, GIB, User, Volume, disk_path, from_record
+from ..model import FORMATS, User, Volume, disk_path, from_record
 
 
 def connect(params: dict[str, Any]) -> Volumes:

@@ -14,7 +14,7 @@ from typing import Any, Collection, Iterable, Mapping
 from urllib.parse import unquote
 
 from ...core.errors import Conflict, InvalidRequest, NotFound
-from ..model import GIB
+from ...core.names import GIB
 from ..remote import RemoteVolume
 
 _NAME = r"[A-Za-z0-9_.][^/@\s]*"
