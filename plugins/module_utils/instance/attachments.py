@@ -15,7 +15,7 @@ from ..core.names import port_id
 MADE_WITH = ("type", "snapshot", "boot")
 
 
-def boots(items: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+def boot_volume(items: list[dict[str, Any]] | None) -> dict[str, Any] | None:
     """The volume that the instance boots from; None if it has a root disk."""
     return next((item for item in items or [] if item.get("boot")), None)
 
@@ -35,7 +35,7 @@ def ports(wanted: Any, identity: str, before: list | None) -> list[dict[str, Any
             "mac_address": None,
             **asked,
         }
-        identified.append(_merged(known[port["id"]], port) if port["id"] in known else port)
+        identified.append(_merge(known[port["id"]], port) if port["id"] in known else port)
     return identified
 
 
@@ -47,14 +47,14 @@ def volumes(wanted: Any, identity: str, before: list | None) -> list[dict[str, A
     identified = []
     for asked in wanted.volumes or []:
         if asked["id"] in known:
-            identified.append(_merged(known[asked["id"]], {**asked, "instance_uuid": identity}))
+            identified.append(_merge(known[asked["id"]], {**asked, "instance_uuid": identity}))
             continue
         device = "vda" if asked.get("boot") else next(name for name in free if name not in taken)
         identified.append({**asked, "instance_uuid": identity, "device": device})
     return identified
 
 
-def exchanged(asked: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def exchange(asked: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What a running instance is to have, and what it is to lose; a volume that is detached is never deleted."""
     staying = {item["id"] for item in asked}
     leaving = [{**item, "leaving": True} for item in before if item["id"] not in staying]
@@ -64,34 +64,34 @@ def exchanged(asked: list[dict[str, Any]], before: list[dict[str, Any]]) -> list
     return asked + leaving
 
 
-def fixed(wanted: Any, before: Any) -> list[str]:
+def fixed_changes(wanted: Any, before: Any) -> list[str]:
     """Every change of an attached port or volume that a running guest cannot take, for people."""
     have_ports = {port["id"]: port for port in before.ports or []}
-    told = []
+    changes = []
     for port in ports(wanted, before.uuid, None) if wanted.ports is not None else []:
         have = (have_ports.get(port["id"]) or {}).get("fixed_ip")
         if have and port["fixed_ip"] and port["fixed_ip"] != have:
-            told.append("networks (%s: %s, now %s)" % (port["network"], port["fixed_ip"], have))
+            changes.append("networks (%s: %s, now %s)" % (port["network"], port["fixed_ip"], have))
     if wanted.volumes is not None:
-        told += _fixed_volumes(wanted.volumes, before.volumes or [])
-    return told
+        changes += _fixed_volume_changes(wanted.volumes, before.volumes or [])
+    return changes
 
 
-def _fixed_volumes(wanted: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[str]:
+def _fixed_volume_changes(wanted: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[str]:
     asked = {volume["id"]: volume for volume in wanted}
-    told = []
+    changes = []
     for have in before:
         volume = asked.get(have["id"])
         if volume is None:
             if have.get("boot"):
-                told.append("volumes (%s is what it boots from)" % have["name"])
+                changes.append("volumes (%s is what it boots from)" % have["name"])
             continue
         if volume["size"] and volume["size"] < (have["size"] or 0):
-            told.append("volumes (%s %d GiB, now %d GiB)" % (have["name"], volume["size"], have["size"]))
+            changes.append("volumes (%s %d GiB, now %d GiB)" % (have["name"], volume["size"], have["size"]))
         for key in MADE_WITH:
             if volume.get(key) is not None and volume[key] != have.get(key):
-                told.append("volumes (%s %s %s, now %s)" % (have["name"], key, volume[key], have.get(key)))
-    return told
+                changes.append("volumes (%s %s %s, now %s)" % (have["name"], key, volume[key], have.get(key)))
+    return changes
 
 
 def learn(item: dict[str, Any], made: dict[str, Any] | None, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -99,14 +99,14 @@ def learn(item: dict[str, Any], made: dict[str, Any] | None, keys: tuple[str, ..
     return {**item, **{key: made[key] for key in keys if made.get(key) is not None}} if made else item
 
 
-def remaining(items: list[dict[str, Any]], there: set[str]) -> list[dict[str, Any]]:
+def without_detached(items: list[dict[str, Any]], existing: set[str]) -> list[dict[str, Any]]:
     """The items without those that were leaving and have left: taken back by their stage, or kept by nothing."""
     return [
-        item for item in items if not item.get("leaving") or (item["id"] in there and item.get("service") != "file")
+        item for item in items if not item.get("leaving") or (item["id"] in existing and item.get("service") != "file")
     ]
 
 
-def _merged(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+def _merge(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     """An item of the record with what is asked for; it stays."""
-    said = {key: value for key, value in asked.items() if value is not None}
-    return {**{key: value for key, value in before.items() if key != "leaving"}, **said}
+    mentioned = {key: value for key, value in asked.items() if value is not None}
+    return {**{key: value for key, value in before.items() if key != "leaving"}, **mentioned}

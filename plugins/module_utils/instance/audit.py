@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Iterator, NamedTuple
 
-from .attachments import boots
+from .attachments import boot_volume
 from .model import Instance
 
 ORPHAN, FOREIGN, UNKNOWN, MISSING = "orphan", "foreign", "unknown", "missing"
@@ -159,7 +159,7 @@ def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         if (
             here is not None
             and instance.uuid not in {each["uuid"] for each in here["directories"]}
-            and not boots(instance.volumes)
+            and not boot_volume(instance.volumes)
         ):
             yield Found("disk", instance.uuid, reason="it is not on its host", **mine)
         seen = existing.project in (None, instance.project_id)

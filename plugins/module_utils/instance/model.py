@@ -180,7 +180,7 @@ def plan(wanted: list[InstanceRequest], current: Recorded, state: str) -> list[C
                 changes.append(Driven(item, before, before and replace(before, task_state="deleting", fault=None)))
                 continue
             after = _plan_present(item, before, current)
-            used = quota.add(current.limits, used, quota.added(before, after, current.volumes))
+            used = quota.add(current.limits, used, quota.increase(before, after, current.volumes))
             changes.append(Driven(item, before, after))
         except LaunchError as error:
             changes.append(Change(item, before, before, error))
@@ -271,7 +271,7 @@ def _misfit(wanted: InstanceRequest) -> str | None:
         return "flavor %s has %d MiB of RAM, image %s needs %d: take a larger flavor" % (
             wanted.flavor["name"], wanted.flavor["ram"], wanted.image["name"], wanted.image["min_ram"],
         )  # fmt: skip
-    boot = attachments.boots(wanted.volumes)
+    boot = attachments.boot_volume(wanted.volumes)
     if boot is not None and 0 < (boot["size"] or 0) < wanted.image["min_disk"]:
         return "volume %s has %d GiB, image %s needs %d: make it larger" % (
             boot["name"], boot["size"], wanted.image["name"], wanted.image["min_disk"],
@@ -292,7 +292,7 @@ def _refuse_changes(wanted: InstanceRequest, before: Instance) -> None:
             continue  # what its service says of it today does not matter
         if asked is not None and asked != have:
             fixed.append(_differing(name, asked, have))
-    fixed += attachments.fixed(wanted, before)
+    fixed += attachments.fixed_changes(wanted, before)
     if fixed:
         raise Conflict(
             "%s cannot be changed while the instance exists: restore the old value, or destroy the instance first"
@@ -313,8 +313,8 @@ def _update(wanted: InstanceRequest, before: Instance) -> Instance:
     """A running instance with the changes it can take: metadata, and what is attached to it."""
     ports, volumes = before.ports, before.volumes
     if wanted.ports is not None:
-        ports = attachments.exchanged(attachments.ports(wanted, before.uuid, before.ports), before.ports)
+        ports = attachments.exchange(attachments.ports(wanted, before.uuid, before.ports), before.ports)
     if wanted.volumes is not None:
-        volumes = attachments.exchanged(attachments.volumes(wanted, before.uuid, before.volumes), before.volumes)
+        volumes = attachments.exchange(attachments.volumes(wanted, before.uuid, before.volumes), before.volumes)
     metadata = before.metadata if wanted.metadata is None else wanted.metadata
     return replace(before, ports=ports, volumes=volumes, metadata=metadata)

@@ -132,11 +132,11 @@ def settle(outcome: Outcome, known: Instance) -> Instance:
 
 def _run(known: Instance, outcome: Outcome) -> Instance:
     """Running, and without what it was to lose."""
-    there = {part["id"] for name in ("ports", "volumes") for part in outcome.document.get(name) or ()}
+    present = {part["id"] for name in ("ports", "volumes") for part in outcome.document.get(name) or ()}
     return replace(
         known,
-        ports=attachments.remaining(known.ports, there),
-        volumes=attachments.remaining(known.volumes, there),
+        ports=attachments.without_detached(known.ports, present),
+        volumes=attachments.without_detached(known.volumes, present),
         vm_state="active",
         task_state=None,
         launched=True,
@@ -164,12 +164,12 @@ def _ports(known: Instance, outcome: Outcome) -> list[dict[str, Any]]:
     made = {port["id"]: port for port in outcome.document.get("ports") or () if port.get("port_id")}
     ports = []
     for port in known.ports:
-        there = made.get(port["id"])
-        if there is None:
+        result = made.get(port["id"])
+        if result is None:
             ports.append(port)
             continue
-        info = {key: there[key] for key in NETWORK_INFO if there.get(key) is not None}
-        ports.append({**attachments.learn(port, there, OF_PORT), "network_info": info})
+        info = {key: result[key] for key in NETWORK_INFO if result.get(key) is not None}
+        ports.append({**attachments.learn(port, result, OF_PORT), "network_info": info})
     return ports
 
 

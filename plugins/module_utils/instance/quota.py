@@ -31,7 +31,7 @@ def limits(quotas: dict[str, Any]) -> dict[str, int]:
     return {resource: limit for resource, limit in known.items() if limit != UNLIMITED}
 
 
-def added(before: Any, after: Any, volumes: dict[str, dict]) -> dict[str, int]:
+def increase(before: Any, after: Any, volumes: dict[str, dict]) -> dict[str, int]:
     """What a change of an instance takes more of, beside the recorded volumes (by id)."""
     have, asked = (before and before.flavor) or {}, after.flavor or {}
     sizes = {volume["id"]: volume["size"] for volume in (before and before.volumes) or []}

@@ -38,7 +38,7 @@ def parse(params: dict[str, Any]) -> list[InstanceRequest]:
 
     What should be absent needs no more than its name.
     """
-    expanded = _expanded if params["state"] == "present" else _named
+    expanded = _expand if params["state"] == "present" else _absent
     params = {**params, "texts": _texts(params.get("user_data"))}
     instances, wrong = [], []
     for entry in params["instances"]:
@@ -51,13 +51,13 @@ def parse(params: dict[str, Any]) -> list[InstanceRequest]:
     if params["state"] == "present":
         wrong += scheduling.wrong_groups(params["groups"])
     if not wrong and params["state"] == "present":
-        wrong += _refused_by_the_network(instances, params)
+        wrong += _network_faults(instances, params)
     if wrong:
         raise InvalidRequest("; ".join(wrong))
     return instances
 
 
-def _refused_by_the_network(instances: list[InstanceRequest], params: dict[str, Any]) -> list[str]:
+def _network_faults(instances: list[InstanceRequest], params: dict[str, Any]) -> list[str]:
     """What the stage port would refuse of the networks, security groups and addresses; better told before all else.
 
     A network service judges that by itself.
@@ -91,10 +91,10 @@ def _texts(user_data: str | None) -> dict[str, str]:
 
 def names(entries: list[dict[str, Any]]) -> list[str]:
     """The instance names a request stands for: web with a count of 2 is web-1 and web-2."""
-    return [name for entry in entries for name, _index in _numbered(entry)]
+    return [name for entry in entries for name, _index in _number(entry)]
 
 
-def _numbered(entry: dict[str, Any]) -> list[tuple[str, int]]:
+def _number(entry: dict[str, Any]) -> list[tuple[str, int]]:
     if entry.get("name") is None:
         raise InvalidRequest("an instance without a name: %s" % ", ".join(sorted(entry)))
     name, count = entry["name"], entry.get("count")
@@ -104,24 +104,24 @@ def _numbered(entry: dict[str, Any]) -> list[tuple[str, int]]:
     return [(checked_name("%s-%d" % (name, index + 1), "instance"), index) for index in range(count)]
 
 
-def _named(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
-    return [InstanceRequest(name, params["project_id"], absent=True) for name, _index in _numbered(entry)]
+def _absent(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
+    return [InstanceRequest(name, params["project_id"], absent=True) for name, _index in _number(entry)]
 
 
-def _expanded(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
+def _expand(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
     entry = {key: value for key, value in entry.items() if value is not None}
-    numbered = _numbered(entry)
+    numbered = _number(entry)
     mapping(entry, str(entry["name"]), sorted(INSTANCE_KEYS))
     return [_instance(name, index, len(numbered), entry, params) for name, index in numbered]
 
 
 def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: dict[str, Any]) -> InstanceRequest:
     faults: list[str] = []
-    flavor = _looked_up(faults, lambda: _flavor(name, entry.get("flavor"), params["flavors"]))
-    group = _looked_up(faults, lambda: _group(name, entry.get("group"), params["groups"]))
+    flavor = _look_up(faults, lambda: _flavor(name, entry.get("flavor"), params["flavors"]))
+    group = _look_up(faults, lambda: _group(name, entry.get("group"), params["groups"]))
     ports = _ports(name, index, entry.get("networks"), params, faults)
     volumes = _volumes(name, count, entry.get("volumes"), params, faults)
-    image = _looked_up(faults, lambda: _root(name, entry, entry.get("volumes"), params))
+    image = _look_up(faults, lambda: _root(name, entry, entry.get("volumes"), params))
     return InstanceRequest(
         name=name,
         project_id=params["project_id"],
@@ -142,7 +142,7 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
     )
 
 
-def _looked_up(faults: list[str], look_up: Callable) -> Any:
+def _look_up(faults: list[str], look_up: Callable) -> Any:
     try:
         return look_up()
     except InvalidRequest:
@@ -213,7 +213,7 @@ def _text(value: Any, what: str) -> str | None:
 
 def _root(name: str, entry: dict[str, Any], volumes: list | None, params: dict[str, Any]) -> dict[str, Any] | None:
     """The image that the instance's root disk is made from, or that of the volume it boots from, which has no url."""
-    boot = attachments.boots(volumes)
+    boot = attachments.boot_volume(volumes)
     if boot is None:
         if entry.get("image") is None:
             raise InvalidRequest("%s: image is missing, and no volume has boot: true" % name)
@@ -242,7 +242,7 @@ def _volumes(name: str, count: int, entries: Any, params: dict[str, Any], faults
     source = "direct_url" if params["volume_service"] == "rbd" else "id"
     made = []
     for item in parts.volumes(name, count, entries, params["project_id"], params["volume_service"]):
-        image = item.get("image") and _looked_up(faults, lambda asked=item["image"]: _image(name, asked, params))
+        image = item.get("image") and _look_up(faults, lambda asked=item["image"]: _image(name, asked, params))
         made.append({**item, "image": image.get(source)} if image else item)
     return made
 

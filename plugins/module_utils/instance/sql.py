@@ -154,7 +154,7 @@ class Writing:
         used = self.used
         if self.record.limits:
             known = volumes.read(self.database, self.connection, [volume["id"] for volume in after.volumes or []])
-            used = quota.add(self.record.limits, used, quota.added(before, after, known))
+            used = quota.add(self.record.limits, used, quota.increase(before, after, known))
         group = after.group
         if not group or group == (before and before.group):
             return used, {}
@@ -246,7 +246,7 @@ def _values(instance: Instance) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Told:
+class InstanceHistory:
     """An instance and what has happened to it."""
 
     instance: Instance
@@ -257,15 +257,15 @@ class Told:
         return {**self.instance.to_result(), **self.history}
 
 
-def find(params: dict[str, Any]) -> list[Told]:
+def find(params: dict[str, Any]) -> list[InstanceHistory]:
     """The living instances of params["project_id"], or of all; those of the given names and hosts if any are given."""
     database = Database(params["database"])
     with database.reading() as connection:
         rows = connection.execute(_living(database.tables.instances.select(), database, params)).all()
         known = {project: groups.read(database, connection, project) for project in {row.project_id for row in rows}}
-        told = events.history(database, connection, [row.uuid for row in rows]) if params["actions"] else {}
+        histories = events.history(database, connection, [row.uuid for row in rows]) if params["actions"] else {}
         mine = record_id(database, connection)
-    return [Told(instance_of(row, known[row.project_id], mine), told.get(row.uuid, {})) for row in rows]
+    return [InstanceHistory(instance_of(row, known[row.project_id], mine), histories.get(row.uuid, {})) for row in rows]
 
 
 def find_table(params: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.documents import local
 from ..core.errors import InvalidRequest, LaunchError
-from ..instance.attachments import boots
+from ..instance.attachments import boot_volume
 from ..instance.model import Instance, from_document
 from ..instance.scheduling import POLICIES, unknown_hints
 from .filters.query import parse_query
@@ -32,7 +32,7 @@ def _request(document: dict[str, Any], settings: Settings) -> Request:
         "instance": instance,
         "vcpus": flavor.get("vcpus", 0),
         "memory_mb": flavor.get("ram", 0),
-        "disk_gb": (0 if boots(instance.volumes) else flavor.get("disk") or image.get("min_disk") or 0)
+        "disk_gb": (0 if boot_volume(instance.volumes) else flavor.get("disk") or image.get("min_disk") or 0)
         + sum(volume["size"] for volume in volumes if not volume.get("host")),
         "attempted": tuple(instance.attempted_hosts or ()),
         "pinned": tuple(sorted({volume["host"] for volume in volumes if volume.get("host")})),

@@ -29,7 +29,7 @@ def instance(ports, volumes, before=None):
     made = attachments.ports(wanted, IDENTITY, before and before.ports)
     disks = attachments.volumes(wanted, IDENTITY, before and before.volumes)
     if before:
-        made, disks = attachments.exchanged(made, before.ports), attachments.exchanged(disks, before.volumes)
+        made, disks = attachments.exchange(made, before.ports), attachments.exchange(disks, before.volumes)
     return Instance("web", "p", IDENTITY, ports=made, volumes=disks, host="c1")
 
 
@@ -86,7 +86,7 @@ def test_ports_of_the_users_own_are_known_by_their_name():
     ],
 )
 def test_what_cannot_change(volumes, told):
-    assert attachments.fixed(InstanceRequest("web", "p", volumes=volumes), instance([], [ROOT, DATA])) == told
+    assert attachments.fixed_changes(InstanceRequest("web", "p", volumes=volumes), instance([], [ROOT, DATA])) == told
 
 
 @pytest.mark.parametrize(
