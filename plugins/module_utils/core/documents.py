@@ -101,11 +101,6 @@ def gather(documents: Iterable[Document], answers: Mapping[str, Mapping[str, Any
     ]
 
 
-def local(volumes: Iterable[Document] | None) -> list[Document]:
-    """The volumes that compute hosts keep; of the others their service keeps the record, and a quota of its own."""
-    return [volume for volume in volumes or () if volume.get("service", "file") == "file"]
-
-
 def hosts(documents: Iterable[Document]) -> list[str]:
     """The compute hosts of the documents that go on, each once."""
     return list(dict.fromkeys(document["host"] for document in documents if goes_on(document) and document.get("host")))

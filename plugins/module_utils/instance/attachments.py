@@ -1,112 +1,167 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is attached to an instance, its ports and volumes: who is who from run to run, and what may change.
+"""What is attached to an instance, its ports and volumes: what they are, who is who from run to run, what may change.
 
-An item that a running instance is to lose is `leaving` until its stage has taken it back.
+The types are nova's objects.NetworkRequest and objects.BlockDeviceMapping: a wish first, then, with its identity and
+what its stage has learned, what the record keeps. None means not mentioned, or not known yet. One that a running
+instance is to lose is `leaving` until its stage has taken it back.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Iterable, Mapping, Sequence
 
+from ..core.change import over
 from ..core.names import port_id
 
 # What a volume is made with and keeps.
 MADE_WITH = ("type", "snapshot", "boot")
 
 
-def boot_volume(items: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class NetworkRequest:
+    """A port of an instance: on a network, or one of the user's own (port). network_info: what its stage found out."""
+
+    network: str | None = None
+    port: str | None = None
+    fixed_ip: str | None = None
+    security_groups: list | None = None
+    port_security: bool | None = None
+    allowed_address_pairs: list | None = None
+    floating_ip: Any = None
+    id: str | None = None
+    name: str | None = None
+    instance_uuid: str | None = None
+    mac_address: str | None = None
+    network_info: dict | None = None
+    leaving: bool = False
+
+
+@dataclass(frozen=True)
+class BlockDeviceMapping:
+    """A volume of an instance. size in GiB, None for one that exists; service: who keeps it, file for compute hosts.
+
+    host is where a local volume waits for its instance, None for one that is wherever its instance is.
+    """
+
+    id: str
+    name: str
+    size: int | None = None
+    delete_on_termination: bool = False
+    service: str = "file"
+    format: str | None = None
+    type: str | None = None
+    image: str | None = None
+    snapshot: str | None = None
+    boot: bool | None = None
+    device: str | None = None
+    host: str | None = None
+    instance_uuid: str | None = None
+    volume_id: str | None = None
+    attachment_id: str | None = None
+    leaving: bool = False
+
+    @property
+    def local(self) -> bool:
+        """Whether a compute host keeps it; of the others their service keeps the record, and a quota of its own."""
+        return self.service == "file"
+
+
+def to_data(parts: Iterable[Any]) -> list[dict[str, Any]]:
+    """Ports or volumes as documents and the record's rows have them."""
+    return [asdict(part) for part in parts]
+
+
+def from_data(kind: type, parts: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """The ports or volumes of such data; what a stage has added to them beside is left out."""
+    names = {field.name for field in fields(kind)}
+    return [kind(**{name: value for name, value in part.items() if name in names}) for part in parts]
+
+
+def boot_volume(volumes: Iterable[BlockDeviceMapping] | None) -> BlockDeviceMapping | None:
     """The volume that the instance boots from; None if it has a root disk."""
-    return next((item for item in items or [] if item.get("boot")), None)
+    return next((volume for volume in volumes or () if volume.boot), None)
 
 
-def ports(wanted: Any, identity: str, before: list | None) -> list[dict[str, Any]]:
+def ports(wanted: Any, identity: str, before: Sequence[NetworkRequest] | None) -> list[NetworkRequest]:
     """The wanted ports with their ids and names, laid over those of the record, whose MAC and address stay."""
-    known = {port["id"]: port for port in before or []}
+    known = {port.id: port for port in before or ()}
     identified, seen = [], {}
-    for asked in wanted.ports or []:
-        on = asked["network"] or "port/%s" % asked["port"]
+    for asked in wanted.ports or ():
+        on = asked.network or "port/%s" % asked.port
         index = seen[on] = seen.get(on, -1) + 1
-        label = asked["network"] or asked["port"]
-        port = {
-            "id": port_id(identity, on, index),
-            "name": "%s-%s%s" % (wanted.name, label, "-%d" % index if index else ""),
-            "instance_uuid": identity,
-            "mac_address": None,
-            **asked,
-        }
-        identified.append(_merge(known[port["id"]], port) if port["id"] in known else port)
+        label = "%s-%s%s" % (wanted.name, asked.network or asked.port, "-%d" % index if index else "")
+        port = replace(asked, id=port_id(identity, on, index), name=label, instance_uuid=identity)
+        identified.append(over(port, known.get(port.id)))
     return identified
 
 
-def volumes(wanted: Any, identity: str, before: list | None) -> list[dict[str, Any]]:
+def volumes(wanted: Any, identity: str, before: Sequence[BlockDeviceMapping] | None) -> list[BlockDeviceMapping]:
     """The wanted volumes as disks of this instance: vdb and so on, each where it was; vda is the one to boot from."""
-    known = {volume["id"]: volume for volume in before or []}
-    taken = {volume["device"] for volume in known.values()}
+    known = {volume.id: volume for volume in before or ()}
+    taken = {volume.device for volume in known.values()}
     free = ("vd" + chr(letter) for letter in range(ord("b"), ord("z")))
     identified = []
-    for asked in wanted.volumes or []:
-        if asked["id"] in known:
-            identified.append(_merge(known[asked["id"]], {**asked, "instance_uuid": identity}))
-            continue
-        device = "vda" if asked.get("boot") else next(name for name in free if name not in taken)
-        identified.append({**asked, "instance_uuid": identity, "device": device})
+    for asked in wanted.volumes or ():
+        volume = replace(asked, instance_uuid=identity)
+        if asked.id not in known:
+            device = "vda" if asked.boot else next(name for name in free if name not in taken)
+            volume = replace(volume, device=device)
+        identified.append(over(volume, known.get(asked.id)))
     return identified
 
 
-def exchange(asked: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def exchange(asked: list[Any], before: Sequence[Any]) -> list[Any]:
     """What a running instance is to have, and what it is to lose; a volume that is detached is never deleted."""
-    staying = {item["id"] for item in asked}
-    leaving = [{**item, "leaving": True} for item in before if item["id"] not in staying]
-    for item in leaving:
-        if "delete_on_termination" in item:
-            item["delete_on_termination"] = False
-    return asked + leaving
+    staying = {part.id for part in asked}
+    leaving = [replace(part, leaving=True) for part in before if part.id not in staying]
+    return asked + [replace(part, delete_on_termination=False) if is_volume(part) else part for part in leaving]
+
+
+def is_volume(part: Any) -> bool:
+    """Whether a part is a volume."""
+    return isinstance(part, BlockDeviceMapping)
 
 
 def fixed_changes(wanted: Any, before: Any) -> list[str]:
     """Every change of an attached port or volume that a running guest cannot take, for people."""
-    have_ports = {port["id"]: port for port in before.ports or []}
+    known = {port.id: port for port in before.ports}
     changes = []
-    for port in ports(wanted, before.uuid, None) if wanted.ports is not None else []:
-        have = (have_ports.get(port["id"]) or {}).get("fixed_ip")
-        if have and port["fixed_ip"] and port["fixed_ip"] != have:
-            changes.append("networks (%s: %s, now %s)" % (port["network"], port["fixed_ip"], have))
+    for port in ports(wanted, before.uuid, None) if wanted.ports is not None else ():
+        have = known[port.id].fixed_ip if port.id in known else None
+        if have and port.fixed_ip and port.fixed_ip != have:
+            changes.append("networks (%s: %s, now %s)" % (port.network, port.fixed_ip, have))
     if wanted.volumes is not None:
-        changes += _fixed_volume_changes(wanted.volumes, before.volumes or [])
+        changes += _fixed_volume_changes(wanted.volumes, before.volumes)
     return changes
 
 
-def _fixed_volume_changes(wanted: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[str]:
-    asked = {volume["id"]: volume for volume in wanted}
+def _fixed_volume_changes(wanted: Iterable[BlockDeviceMapping], before: Iterable[BlockDeviceMapping]) -> list[str]:
+    asked = {volume.id: volume for volume in wanted}
     changes = []
     for have in before:
-        volume = asked.get(have["id"])
+        volume = asked.get(have.id)
         if volume is None:
-            if have.get("boot"):
-                changes.append("volumes (%s is what it boots from)" % have["name"])
+            if have.boot:
+                changes.append("volumes (%s is what it boots from)" % have.name)
             continue
-        if volume["size"] and volume["size"] < (have["size"] or 0):
-            changes.append("volumes (%s %d GiB, now %d GiB)" % (have["name"], volume["size"], have["size"]))
+        if volume.size and volume.size < (have.size or 0):
+            changes.append("volumes (%s %d GiB, now %d GiB)" % (have.name, volume.size, have.size))
         for key in MADE_WITH:
-            if volume.get(key) is not None and volume[key] != have.get(key):
-                changes.append("volumes (%s %s %s, now %s)" % (have["name"], key, volume[key], have.get(key)))
+            mentioned, has = getattr(volume, key), getattr(have, key)
+            if mentioned is not None and mentioned != has:
+                changes.append("volumes (%s %s %s, now %s)" % (have.name, key, mentioned, has))
     return changes
 
 
-def learn(item: dict[str, Any], made: dict[str, Any] | None, keys: tuple[str, ...]) -> dict[str, Any]:
-    """The item with what its stage has found out about it."""
-    return {**item, **{key: made[key] for key in keys if made.get(key) is not None}} if made else item
+def learn(part: Any, made: Mapping[str, Any] | None, keys: Iterable[str]) -> Any:
+    """The part with what its stage has found out about it."""
+    return replace(part, **{key: made[key] for key in keys if made.get(key) is not None}) if made else part
 
 
-def without_detached(items: list[dict[str, Any]], existing: set[str]) -> list[dict[str, Any]]:
-    """The items without those that were leaving and have left: taken back by their stage, or kept by nothing."""
+def without_detached(parts: Iterable[Any], existing: set[str]) -> list[Any]:
+    """The parts without those that were leaving and have left: taken back by their stage, or kept by nothing."""
     return [
-        item for item in items if not item.get("leaving") or (item["id"] in existing and item.get("service") != "file")
+        part for part in parts if not part.leaving or (part.id in existing and not (is_volume(part) and part.local))
     ]
-
-
-def _merge(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    """An item of the record with what is asked for; it stays."""
-    mentioned = {key: value for key, value in asked.items() if value is not None}
-    return {**{key: value for key, value in before.items() if key != "leaving"}, **mentioned}

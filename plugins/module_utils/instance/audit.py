@@ -126,7 +126,7 @@ def _judge(
     if not _settled(instance):
         return None
     if kind == "port":
-        mine = thing["id"] in _ids(instance.ports)
+        mine = thing["id"] in {port.id for port in instance.ports}
         return None if mine else Verdict(ORPHAN, "the instance is not recorded with it")
     if instance.host == host:
         return None
@@ -163,10 +163,10 @@ def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         ):
             yield Found("disk", instance.uuid, reason="it is not on its host", **mine)
         seen = existing.project in (None, instance.project_id)
-        for port in (instance.ports or []) if seen else []:
-            if ports is not None and port["id"] not in ports:
-                told = {**mine, "name": port["name"], "network": port["network"]}
-                yield Found("port", port["id"], reason="it is not in the network", **told)
+        for port in instance.ports if seen else ():
+            if ports is not None and port.id not in ports:
+                fields = {**mine, "name": port.name, "network": port.network}
+                yield Found("port", port.id, reason="it is not in the network", **fields)
         if instance.uuid not in recorded.claims:
             yield Found("allocation", instance.uuid, reason="nothing is claimed for it", **mine)
     moving = {instance.uuid for instance in recorded.instances if not _settled(instance) or not instance.launched}

@@ -10,7 +10,6 @@ from typing import Any, Mapping
 
 from ..core.change import Change
 from ..core.diff import line, showing
-from ..core.documents import local
 from ..core.errors import Conflict, LaunchError, NotFound
 from . import attachments, quota
 
@@ -88,17 +87,21 @@ def as_text(instance: Instance, whole: bool) -> str:
     return line("instance " + instance.name, {**names, **words, "task": task})
 
 
+# What is attached to an instance, by the field that has it.
+PARTS = {"ports": attachments.NetworkRequest, "volumes": attachments.BlockDeviceMapping}
 DOCUMENT = tuple(each.name for each in fields(Instance) if each.name != "lease")
 
 
 def to_document(instance: Instance) -> dict[str, Any]:
     """The instance's record as data, whole, and its status; from_document() makes the same instance of it."""
-    return {**{name: getattr(instance, name) for name in DOCUMENT}, "status": instance.status}
+    parts = {name: attachments.to_data(getattr(instance, name)) for name in PARTS}
+    return {**{name: getattr(instance, name) for name in DOCUMENT}, **parts, "status": instance.status}
 
 
 def from_document(document: Mapping[str, Any]) -> Instance:
     """The instance that a document tells of; what the stages have added to it beside is left out."""
-    return Instance(**{name: document[name] for name in DOCUMENT if name in document})
+    parts = {name: attachments.from_data(kind, document.get(name) or ()) for name, kind in PARTS.items()}
+    return Instance(**{**{name: document[name] for name in DOCUMENT if name in document}, **parts})
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ def check_group(wanted: Instance | InstanceRequest, groups: dict[str, dict]) -> 
         )
 
 
-def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str, dict]) -> list[dict] | None:
+def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str, dict]) -> list | None:
     """The wanted volumes, those that exist with their recorded size; Conflict if another instance has one.
 
     host is where an existing volume waits for its instance; None for a volume that is wherever its instance is.
@@ -222,21 +225,21 @@ def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str,
         return None
     located = []
     for asked in wanted.volumes:
-        if not local([asked]):
+        if not asked.local:
             located.append(asked)  # its service knows it, wherever the instance is
             continue
-        known = volumes.get(asked["id"])
-        if known is None and asked["size"] is None:
-            raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked["name"])
+        known = volumes.get(asked.id)
+        if known is None and asked.size is None:
+            raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked.name)
         if known and known["instance_uuid"] not in (None, before and before.uuid):
-            raise Conflict("volume %s is attached to instance %s" % (asked["name"], known["instance_uuid"]))
+            raise Conflict("volume %s is attached to instance %s" % (asked.name, known["instance_uuid"]))
         launched = before is not None and before.launched
         if known and launched and known["host"] not in (None, before.host):
             raise Conflict(
-                "volume %s is on host %s and the instance runs on %s" % (asked["name"], known["host"], before.host)
+                "volume %s is on host %s and the instance runs on %s" % (asked.name, known["host"], before.host)
             )
         waiting = known is not None and not launched
-        located.append({**asked, "size": asked["size"] or known["size"], "host": known["host"] if waiting else None})
+        located.append(replace(asked, size=asked.size or known["size"], host=known["host"] if waiting else None))
     return located
 
 
@@ -272,9 +275,9 @@ def _misfit(wanted: InstanceRequest) -> str | None:
             wanted.flavor["name"], wanted.flavor["ram"], wanted.image["name"], wanted.image["min_ram"],
         )  # fmt: skip
     boot = attachments.boot_volume(wanted.volumes)
-    if boot is not None and 0 < (boot["size"] or 0) < wanted.image["min_disk"]:
+    if boot is not None and 0 < (boot.size or 0) < wanted.image["min_disk"]:
         return "volume %s has %d GiB, image %s needs %d: make it larger" % (
-            boot["name"], boot["size"], wanted.image["name"], wanted.image["min_disk"],
+            boot.name, boot.size, wanted.image["name"], wanted.image["min_disk"],
         )  # fmt: skip
     if boot is None and 0 < wanted.flavor["disk"] < wanted.image["min_disk"]:
         return "flavor %s has a disk of %d GiB, image %s needs %d: take a larger flavor" % (

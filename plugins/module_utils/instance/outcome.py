@@ -159,21 +159,21 @@ def _fail(known: Instance, error: StageFailed, max_attempts: int) -> Instance:
     return replace(known, task_state="scheduling", host=None, attempted_hosts=attempted, last_error=last)
 
 
-def _ports(known: Instance, outcome: Outcome) -> list[dict[str, Any]]:
+def _ports(known: Instance, outcome: Outcome) -> list[attachments.NetworkRequest]:
     """The ports with their MAC and address, and what else the network said of them (the seed's step 13)."""
     made = {port["id"]: port for port in outcome.document.get("ports") or () if port.get("port_id")}
     ports = []
     for port in known.ports:
-        result = made.get(port["id"])
+        result = made.get(port.id)
         if result is None:
             ports.append(port)
             continue
         info = {key: result[key] for key in NETWORK_INFO if result.get(key) is not None}
-        ports.append({**attachments.learn(port, result, OF_PORT), "network_info": info})
+        ports.append(replace(attachments.learn(port, result, OF_PORT), network_info=info))
     return ports
 
 
-def _volumes(known: Instance, outcome: Outcome) -> list[dict[str, Any]]:
+def _volumes(known: Instance, outcome: Outcome) -> list[attachments.BlockDeviceMapping]:
     """The volumes with what their service said of them (the seed's step 16)."""
     made = {volume["id"]: volume for volume in outcome.document.get("volumes") or ()}
-    return [attachments.learn(volume, made.get(volume["id"]), OF_VOLUME) for volume in known.volumes]
+    return [attachments.learn(volume, made.get(volume.id), OF_VOLUME) for volume in known.volumes]

@@ -10,6 +10,7 @@ from typing import Any
 from ..core.convert import LARGEST, boolean, mapping, sequence, text, whole
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name, volume_id
+from .attachments import BlockDeviceMapping, NetworkRequest
 
 NETWORK_KEYS = {
     "network", "port", "fixed_ip", "security_groups", "port_security", "allowed_address_pairs", "floating_ip",
@@ -20,13 +21,13 @@ BEYOND = {"ovn": {"port", "allowed_address_pairs", "floating_ip"}, "file": {"typ
 MAX_VOLUMES = 24  # vdb to vdy; vda is the root disk, vdz the config drive
 
 
-def ports(name: str, index: int, entries: Any, service: str) -> list[dict[str, Any]]:
+def ports(name: str, index: int, entries: Any, service: str) -> list[NetworkRequest]:
     """The ports that an entry's networks stand for; each is on a network, or is one that the user has."""
     entries = sequence(entries, "%s: networks" % name)
     return [_port(name, index, {"network": entry} if isinstance(entry, str) else entry, service) for entry in entries]
 
 
-def _port(name: str, index: int, entry: Any, service: str) -> dict[str, Any]:
+def _port(name: str, index: int, entry: Any, service: str) -> NetworkRequest:
     entry = mapping(entry, "%s: a network" % name)
     what = "%s: network %s" % (name, entry.get("network") or entry.get("port"))
     entry = _known(entry, NETWORK_KEYS, service, what)
@@ -34,19 +35,18 @@ def _port(name: str, index: int, entry: Any, service: str) -> dict[str, Any]:
         raise InvalidRequest("%s: a network needs a name, or a port of yours, and not both" % name)
     if entry.get("port") and set(entry) - {"port", "floating_ip"}:
         raise InvalidRequest("%s: a port of yours is taken as it is; only floating_ip goes with it" % what)
-    port = {
-        "network": _text(entry, "network", what),
-        "fixed_ip": _address(name, entry.get("fixed_ip"), index),
-        "security_groups": _texts(entry, "security_groups", what),
-        "port_security": _boolean(entry, "port_security", what),
-    }
-    more = {key: entry[key] for key in BEYOND["ovn"] if entry.get(key) is not None}
-    if "port" in more:
-        more["port"] = text(more["port"], "%s: port" % what)
-    if "allowed_address_pairs" in more:
-        pairs = sequence(more["allowed_address_pairs"], "%s: allowed_address_pairs" % what)
-        more["allowed_address_pairs"] = [_pair(pair, what) for pair in pairs]
-    return {**port, **more}
+    pairs = entry.get("allowed_address_pairs")
+    if pairs is not None:
+        pairs = [_pair(pair, what) for pair in sequence(pairs, "%s: allowed_address_pairs" % what)]
+    return NetworkRequest(
+        network=_text(entry, "network", what),
+        port=_text(entry, "port", what),
+        fixed_ip=_address(name, entry.get("fixed_ip"), index),
+        security_groups=_texts(entry, "security_groups", what),
+        port_security=_boolean(entry, "port_security", what),
+        allowed_address_pairs=pairs,
+        floating_ip=entry.get("floating_ip"),
+    )
 
 
 def _pair(pair: Any, what: str) -> dict[str, str]:
@@ -69,21 +69,21 @@ def _address(name: str, address: Any, index: int) -> str | None:
         raise InvalidRequest("%s: fixed_ip: %s" % (name, error)) from None
 
 
-def volumes(name: str, count: int, entries: Any, project_id: str, service: str) -> list[dict[str, Any]]:
+def volumes(name: str, count: int, entries: Any, project_id: str, service: str) -> list[BlockDeviceMapping]:
     """The volumes that an entry's volumes stand for: new ones have a size, existing ones a name or an id alone."""
     entries = sequence(entries, "%s: volumes" % name)
     items = [_volume(name, count, entry, project_id, service) for entry in entries]
     if len(items) > MAX_VOLUMES:
         raise InvalidRequest("%s: %d volumes, there is room for %d" % (name, len(items), MAX_VOLUMES))
-    labels = [item["name"] for item in items]
+    labels = [item.name for item in items]
     if len(set(labels)) < len(labels):
         raise InvalidRequest("%s: two volumes have the same name" % name)
-    if len([item for item in items if item.get("boot")]) > 1:
+    if len([item for item in items if item.boot]) > 1:
         raise InvalidRequest("%s: two volumes to boot from, there can be one" % name)
     return items
 
 
-def _volume(name: str, count: int, entry: Any, project_id: str, service: str) -> dict[str, Any]:
+def _volume(name: str, count: int, entry: Any, project_id: str, service: str) -> BlockDeviceMapping:
     entry = mapping(entry, "%s: a volume" % name)
     label = checked_name(entry.get("name"), "%s: volume" % name)
     what = "%s: volume %s" % (name, label)
@@ -102,16 +102,16 @@ def _volume(name: str, count: int, entry: Any, project_id: str, service: str) ->
     if entry.get("image") and entry.get("snapshot"):
         raise InvalidRequest("%s: made from an image or from a snapshot, not from both" % what)
     full_name = label if size is None else "%s-%s" % (name, label)
-    return {
-        "id": volume_id(project_id, full_name),
-        "name": full_name,
-        "size": size,
-        "delete_on_termination": bool(_boolean(entry, "delete_on_termination", what)) and size is not None,
-        "service": service,
-        **({"format": form} if service == "file" else {}),
-        **{key: _text(entry, key, what) for key in ("type", "image", "snapshot") if entry.get(key)},
-        **({"boot": True} if _boolean(entry, "boot", what) else {}),
-    }
+    return BlockDeviceMapping(
+        id=volume_id(project_id, full_name),
+        name=full_name,
+        size=size,
+        delete_on_termination=bool(_boolean(entry, "delete_on_termination", what)) and size is not None,
+        service=service,
+        format=form if service == "file" else None,
+        boot=_boolean(entry, "boot", what) or None,
+        **{key: _text(entry, key, what) or None for key in ("type", "image", "snapshot")},
+    )
 
 
 def _text(entry: dict[str, Any], key: str, what: str) -> str | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.convert import whole
-from ..core.documents import local
 from ..core.errors import Conflict, InvalidRequest
 
 RESOURCES = ("instances", "cores", "ram", "volumes", "gigabytes")
@@ -34,14 +33,15 @@ def limits(quotas: dict[str, Any]) -> dict[str, int]:
 def increase(before: Any, after: Any, volumes: dict[str, dict]) -> dict[str, int]:
     """What a change of an instance takes more of, beside the recorded volumes (by id)."""
     have, asked = (before and before.flavor) or {}, after.flavor or {}
-    sizes = {volume["id"]: volume["size"] for volume in (before and before.volumes) or []}
+    sizes = {volume.id: volume.size for volume in (before and before.volumes) or ()}
     sizes.update({identity: volume["size"] for identity, volume in volumes.items()})
+    local = [volume for volume in after.volumes if volume.local]
     return {
         "instances": int(before is None),
         "cores": asked.get("vcpus", 0) - have.get("vcpus", 0),
         "ram": asked.get("ram", 0) - have.get("ram", 0),
-        "volumes": sum(volume["id"] not in sizes for volume in local(after.volumes)),
-        "gigabytes": sum(volume["size"] - sizes.get(volume["id"], 0) for volume in local(after.volumes)),
+        "volumes": sum(volume.id not in sizes for volume in local),
+        "gigabytes": sum(volume.size - sizes.get(volume.id, 0) for volume in local),
     }
 
 

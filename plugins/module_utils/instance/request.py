@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any, Callable
 
 from ..core.convert import LARGEST, labels, mapping, sequence, text, whole
@@ -67,7 +68,7 @@ def _network_faults(instances: list[InstanceRequest], params: dict[str, Any]) ->
     ports = [
         {**port, "id": port_id(ANY, instance.name, index), "instance_uuid": ANY, "name": instance.name}
         for instance in instances
-        for index, port in enumerate(instance.ports or [])
+        for index, port in enumerate(attachments.to_data(instance.ports or ()))
     ]
     definitions = {"networks": params["networks"], "security_groups": params["security_groups"]}
     items = parse_networks(definitions)
@@ -120,8 +121,8 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
     flavor = _look_up(faults, lambda: _flavor(name, entry.get("flavor"), params["flavors"]))
     group = _look_up(faults, lambda: _group(name, entry.get("group"), params["groups"]))
     ports = _ports(name, index, entry.get("networks"), params, faults)
-    volumes = _volumes(name, count, entry.get("volumes"), params, faults)
-    image = _look_up(faults, lambda: _root(name, entry, entry.get("volumes"), params))
+    asked = _volumes(name, count, entry.get("volumes"), params)
+    image = _look_up(faults, lambda: _root(name, entry, asked, params))
     return InstanceRequest(
         name=name,
         project_id=params["project_id"],
@@ -131,7 +132,7 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         flavor=flavor,
         image=image,
         ports=ports,
-        volumes=volumes,
+        volumes=_with_images(name, asked, params, faults),
         metadata=_metadata(name, entry.get("metadata")),
         ssh_keys=_ssh_keys(name, entry.get("ssh_keys")),
         user_data_digest=_digest(name, params["texts"].get(name)),
@@ -219,32 +220,35 @@ def _root(name: str, entry: dict[str, Any], volumes: list | None, params: dict[s
             raise InvalidRequest("%s: image is missing, and no volume has boot: true" % name)
         return _image(name, entry["image"], params)
     if entry.get("image") is not None:
-        raise InvalidRequest("%s: boots from volume %s, leave image out" % (name, boot["name"]))
-    return {**_image(name, boot["image"], params), "url": None} if boot.get("image") else None
+        raise InvalidRequest("%s: boots from volume %s, leave image out" % (name, boot.name))
+    return {**_image(name, boot.image, params), "url": None} if boot.image else None
 
 
-def _ports(name: str, index: int, entries: Any, params: dict[str, Any], faults: list[str]) -> list[dict] | None:
+def _ports(name: str, index: int, entries: Any, params: dict[str, Any], faults: list[str]) -> list | None:
     """The ports; a network that the embedded service does not know is the instance's fault."""
     if entries is None:
         return None
     made = parts.ports(name, index, entries, params["network_service"])
     known = params["networks"] if params["network_service"] == "ovn" else {}
-    unknown = [port["network"] for port in made if known and port["network"] not in known]
+    unknown = [port.network for port in made if known and port.network not in known]
     faults += [_unknown("network", network, known, "launch_networks") for network in unknown]
     return made
 
 
-def _volumes(name: str, count: int, entries: Any, params: dict[str, Any], faults: list[str]) -> list[dict] | None:
-    """The volumes, those made from an image with its id."""
+def _volumes(name: str, count: int, entries: Any, params: dict[str, Any]) -> list | None:
     if entries is None:
         return None
-    # Ceph itself knows an image by where it is, not by its id.
+    return parts.volumes(name, count, entries, params["project_id"], params["volume_service"])
+
+
+def _with_images(name: str, volumes: list | None, params: dict[str, Any], faults: list[str]) -> list | None:
+    """The volumes, those made from an image with its id; Ceph itself knows an image by where it is, not by its id."""
     source = "direct_url" if params["volume_service"] == "rbd" else "id"
     made = []
-    for item in parts.volumes(name, count, entries, params["project_id"], params["volume_service"]):
-        image = item.get("image") and _look_up(faults, lambda asked=item["image"]: _image(name, asked, params))
-        made.append({**item, "image": image.get(source)} if image else item)
-    return made
+    for volume in volumes or ():
+        image = volume.image and _look_up(faults, lambda asked=volume.image: _image(name, asked, params))
+        made.append(replace(volume, image=image.get(source)) if image else volume)
+    return None if volumes is None else made
 
 
 def _group(name: str, group: Any, groups: dict[str, Any]) -> dict[str, Any] | None:

@@ -16,7 +16,8 @@ from ..record.database import Database, now
 from ..record.errors import error_of
 from ..record.identity import record_id
 from . import quota
-from .model import STATUS, Instance, Recorded, check_group
+from .attachments import from_data, to_data
+from .model import PARTS, STATUS, Instance, Recorded, check_group
 
 # Fields of an Instance that are columns of the same name; metadata is not, SQLAlchemy keeps that word.
 COLUMNS = (
@@ -55,7 +56,7 @@ class Record:
     def read(self, wanted: Iterable[Any]) -> Recorded:
         """The living instances of the wanted names, the volumes of the wanted ids, groups and quotas of the project."""
         wanted = list(wanted)
-        identities = [volume["id"] for item in wanted for volume in getattr(item, "volumes", None) or []]
+        identities = [volume.id for item in wanted for volume in getattr(item, "volumes", None) or []]
         with self.database.reading() as connection:
             moment = now()
             rows = self._living(connection, [item.key for item in wanted])
@@ -153,7 +154,7 @@ class Writing:
         """What the project uses with this, and the group that it joins with its members; else OverQuota or Conflict."""
         used = self.used
         if self.record.limits:
-            known = volumes.read(self.database, self.connection, [volume["id"] for volume in after.volumes or []])
+            known = volumes.read(self.database, self.connection, [volume.id for volume in after.volumes])
             used = quota.add(self.record.limits, used, quota.increase(before, after, known))
         group = after.group
         if not group or group == (before and before.group):
@@ -224,6 +225,7 @@ def instance_of(row, known: dict[str, dict], record: str | None, held: lease.Lea
     values = {column: getattr(row, column) for column in COLUMNS}
     values["scheduler_hints"] = row.scheduler_hints or {}
     values["ssh_keys"] = row.ssh_keys or []
+    values.update({name: from_data(kind, values[name] or ()) for name, kind in PARTS.items()})
     group = known.get(row.group_name)
     values["group"] = group and {rule: group[rule] for rule in groups.RULES}
     launched = row.launched_at is not None
@@ -238,6 +240,7 @@ def _values(instance: Instance) -> dict[str, Any]:
     flavor = instance.flavor or {}
     return {
         **values,
+        **{name: to_data(values[name]) for name in PARTS},
         "instance_metadata": instance.metadata,
         "group_name": instance.group and instance.group["name"],
         "vcpus": flavor.get("vcpus"),

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.documents import local
 from ..core.errors import Conflict
 
 COLUMNS = ("id", "name", "size", "format", "delete_on_termination")
@@ -23,18 +22,19 @@ def read(database, connection, identities: list[str]) -> dict[str, dict[str, Any
 def attach(database, connection, instance) -> None:
     """Record an instance's volumes as its own, and no others; Conflict if another instance has got one of them."""
     table = database.tables.volumes
-    known = read(database, connection, [volume["id"] for volume in local(instance.volumes)])
+    local = [volume for volume in instance.volumes if volume.local]
+    known = read(database, connection, [volume.id for volume in local])
     _detach(database, connection, instance, table.c.id.not_in(known))
-    for volume in local(instance.volumes):
-        row = {column: volume[column] for column in COLUMNS}
+    for volume in local:
+        row = {column: getattr(volume, column) for column in COLUMNS}
         row.update(project_id=instance.project_id, instance_uuid=instance.uuid)
-        row["host"] = volume.get("host") or (instance.host if instance.launched else None)
-        if volume["id"] not in known:
+        row["host"] = volume.host or (instance.host if instance.launched else None)
+        if volume.id not in known:
             _add(database, connection, row)
             continue
         free = table.c.instance_uuid.is_(None) | (table.c.instance_uuid == instance.uuid)
-        if not connection.execute(table.update().where(table.c.id == volume["id"], free).values(row)).rowcount:
-            raise Conflict("volume %s has been attached to another instance: run again" % volume["name"])
+        if not connection.execute(table.update().where(table.c.id == volume.id, free).values(row)).rowcount:
+            raise Conflict("volume %s has been attached to another instance: run again" % volume.name)
 
 
 def _add(database, connection, row: dict[str, Any]) -> None:

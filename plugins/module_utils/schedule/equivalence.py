@@ -39,7 +39,7 @@ def equivalence_key(request: Request) -> Any:
     texts = [
         instance.project_id, instance.user_id, instance.flavor, image.get("name"), image.get("id"),
         instance.metadata, dict(request.extra_specs), dict(request.image_properties), dict(request.hints),
-        sorted(port.get("network") or "" for port in instance.ports or ()),
+        sorted(port.network or "" for port in instance.ports),
     ]  # fmt: skip
     together = group and group.policy == "affinity" and tuple(sorted(group.hosts))
     return (

@@ -7,7 +7,6 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from ..core.documents import local
 from ..core.errors import InvalidRequest, LaunchError
 from ..instance.attachments import boot_volume
 from ..instance.model import Instance, from_document
@@ -26,16 +25,16 @@ def parse(params: dict[str, Any]) -> list[Request]:
 
 def _request(document: dict[str, Any], settings: Settings) -> Request:
     instance = from_document(document)
-    flavor, volumes = instance.flavor or {}, local(instance.volumes)
+    flavor, volumes = instance.flavor or {}, [volume for volume in instance.volumes if volume.local]
     image = instance.image or {}
     asked: dict[str, Any] = {
         "instance": instance,
         "vcpus": flavor.get("vcpus", 0),
         "memory_mb": flavor.get("ram", 0),
         "disk_gb": (0 if boot_volume(instance.volumes) else flavor.get("disk") or image.get("min_disk") or 0)
-        + sum(volume["size"] for volume in volumes if not volume.get("host")),
+        + sum(volume.size for volume in volumes if not volume.host),
         "attempted": tuple(instance.attempted_hosts or ()),
-        "pinned": tuple(sorted({volume["host"] for volume in volumes if volume.get("host")})),
+        "pinned": tuple(sorted({volume.host for volume in volumes if volume.host})),
         "settings": settings,
         "extra_specs": flavor.get("extra_specs") or {},
         "image_properties": image.get("properties") or {},

@@ -11,6 +11,11 @@ import pytest
 from ansible_collections.kvmstack.launch.plugins.filter.orphans import orphans, repair_hosts
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import audit_sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import (
+    BlockDeviceMapping,
+    NetworkRequest,
+    from_data,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.audit import Existing, Recorded, compare
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance
 
@@ -22,7 +27,10 @@ PORT = {
 VOLUME = {"id": "v1", "name": "web-data", "instance_uuid": UUID, "host": "c1", "record_id": "r1"}
 DOMAIN = {"uuid": UUID, "name": "web", "record_id": "r1"}
 DISK = {"uuid": UUID, "record_id": "r1"}
-WEB = Instance("web", "p", uuid=UUID, vm_state="active", host="c1", launched=True, ports=[PORT], volumes=[VOLUME])
+WEB = Instance(
+    "web", "p", uuid=UUID, vm_state="active", host="c1", launched=True,
+    ports=from_data(NetworkRequest, [PORT]), volumes=from_data(BlockDeviceMapping, [VOLUME]),
+)  # fmt: skip
 FULL = {"domains": [DOMAIN], "directories": [DISK], "volumes": [VOLUME]}
 EMPTY = {"domains": [], "directories": [], "volumes": []}
 

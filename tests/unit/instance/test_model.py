@@ -8,6 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import (
+    BlockDeviceMapping,
+    NetworkRequest,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import InstanceRequest, Recorded, plan
 
 FLAVOR = {"name": "small", "vcpus": 1, "ram": 512, "disk": 1, "extra_specs": {}}
@@ -20,8 +24,8 @@ IMAGE = {
     "min_ram": 0,
     "properties": {},
 }
-PORT = {"network": "private", "fixed_ip": None, "security_groups": None, "port_security": None}
-VOLUME = {"id": "v1", "name": "web-data", "size": 1, "format": "raw", "delete_on_termination": True}
+PORT = NetworkRequest("private")
+VOLUME = BlockDeviceMapping("v1", "web-data", size=1, format="raw", delete_on_termination=True)
 WEB = InstanceRequest(
     "web", "p", flavor=FLAVOR, image=IMAGE, ports=[PORT], volumes=[VOLUME], metadata={"a": "1"}, ssh_keys=["k"]
 )
@@ -36,16 +40,16 @@ def change(wanted, before=None, state="present", volumes=()):
 def launched(wanted=WEB):
     """The record of an instance that became ACTIVE on c1."""
     built = change(wanted).after
-    ports = [{**port, "mac_address": "fa:16:3e:00:00:01", "fixed_ip": "10.20.0.9"} for port in built.ports]
+    ports = [replace(port, mac_address="fa:16:3e:00:00:01", fixed_ip="10.20.0.9") for port in built.ports]
     return replace(built, ports=ports, vm_state="active", task_state=None, host="c1", launched=True)
 
 
 def test_identity_comes_first():
     created = change(WEB)
     assert created.action == "create"
-    assert created.after.ports[0]["instance_uuid"] == created.after.volumes[0]["instance_uuid"] == created.after.uuid
-    assert created.after.ports[0]["name"] == "web-private"
-    assert created.after.volumes[0]["device"] == "vdb"
+    assert created.after.ports[0].instance_uuid == created.after.volumes[0].instance_uuid == created.after.uuid
+    assert created.after.ports[0].name == "web-private"
+    assert created.after.volumes[0].device == "vdb"
 
 
 def test_a_launch_that_was_killed_goes_on_with_the_same_identity():
@@ -71,15 +75,15 @@ def test_a_failed_launch_begins_again_when_asked_again():
         pytest.param(WEB, "keep", id="the same request"),
         pytest.param(replace(WEB, ports=None, volumes=None, metadata=None, ssh_keys=None), "keep", id="silence"),
         pytest.param(replace(WEB, metadata={"a": "2"}), "update", id="metadata"),
-        pytest.param(replace(WEB, volumes=[{**VOLUME, "size": 2}]), "update", id="a larger volume"),
-        pytest.param(replace(WEB, ports=[{**PORT, "security_groups": ["web"]}]), "update", id="security groups"),
+        pytest.param(replace(WEB, volumes=[replace(VOLUME, size=2)]), "update", id="a larger volume"),
+        pytest.param(replace(WEB, ports=[replace(PORT, security_groups=["web"])]), "update", id="security groups"),
     ],
 )
 def test_a_running_instance_takes(wanted, action):
     before = launched()
     taken = change(wanted, before)
     assert (taken.action, taken.error) == (action, None)
-    assert taken.after.ports[0]["mac_address"] == before.ports[0]["mac_address"]
+    assert taken.after.ports[0].mac_address == before.ports[0].mac_address
 
 
 @pytest.mark.parametrize(
@@ -89,8 +93,8 @@ def test_a_running_instance_takes(wanted, action):
         pytest.param(replace(WEB, image={**IMAGE, "url": "w"}), "image (url: w, now u)", id="image"),
         pytest.param(replace(WEB, ssh_keys=["other"]), "ssh_keys", id="keys"),
         pytest.param(replace(WEB, user_data_digest="d"), "user_data", id="user data"),
-        pytest.param(replace(WEB, ports=[{**PORT, "fixed_ip": "10.20.0.10"}]), "networks", id="another address"),
-        pytest.param(replace(WEB, volumes=[{**VOLUME, "size": 0.5}]), "volumes", id="a smaller volume"),
+        pytest.param(replace(WEB, ports=[replace(PORT, fixed_ip="10.20.0.10")]), "networks", id="another address"),
+        pytest.param(replace(WEB, volumes=[replace(VOLUME, size=0.5)]), "volumes", id="a smaller volume"),
         pytest.param(replace(WEB, flavor=None, fault="flavor huge is not defined"), "huge", id="an unknown flavor"),
     ],
 )
@@ -115,8 +119,8 @@ def test_a_flavor_too_small_for_the_image_is_a_fault(image, fault):
 
 def test_a_volume_that_exists_pins_its_host_and_keeps_its_size():
     known = {"id": "v1", "size": 5, "host": "c2", "instance_uuid": None}
-    located = change(replace(WEB, volumes=[{**VOLUME, "size": None}]), volumes=[known]).after
-    assert (located.volumes[0]["size"], located.volumes[0]["host"]) == (5, "c2")
+    located = change(replace(WEB, volumes=[replace(VOLUME, size=None)]), volumes=[known]).after
+    assert (located.volumes[0].size, located.volumes[0].host) == (5, "c2")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +131,7 @@ def test_a_volume_that_exists_pins_its_host_and_keeps_its_size():
     ],
 )
 def test_a_volume_that_cannot_be_had(size, known, reason):
-    assert reason in str(change(replace(WEB, volumes=[{**VOLUME, "size": size}]), volumes=known).error)
+    assert reason in str(change(replace(WEB, volumes=[replace(VOLUME, size=size)]), volumes=known).error)
 
 
 def test_absent_marks_and_absent_again_keeps():

@@ -12,6 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, mark_failed, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import (
+    BlockDeviceMapping,
+    NetworkRequest,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import (
     Instance,
     Recorded,
@@ -20,7 +24,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model imp
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.outcome import parse, plan
 
-PORT = {"id": "p1", "network": "private", "mac_address": None, "fixed_ip": None}
+PORT = NetworkRequest("private", id="p1")
 BUILDING = Instance("web", "p", "u1", task_state="scheduling", host="c1", ports=[PORT])
 ACTIVE = replace(BUILDING, vm_state="active", task_state=None, launched=True)
 DELETING = replace(ACTIVE, task_state="deleting")
@@ -51,7 +55,7 @@ def test_a_running_domain_makes_it_active_with_its_address():
     [document] = carry([runs(BUILDING)], "port", [MADE], parts_of("port"))
     after = settle(BUILDING, document).after
     assert (after.status, after.task_state, after.launched) == ("ACTIVE", None, True)
-    assert (after.ports[0]["fixed_ip"], after.ports[0]["mac_address"]) == ("10.20.0.9", "m")
+    assert (after.ports[0].fixed_ip, after.ports[0].mac_address) == ("10.20.0.9", "m")
 
 
 def test_a_second_run_keeps():
@@ -111,7 +115,7 @@ def test_only_a_destroy_deletes(before, document, state, status, error):
 
 
 def test_what_the_record_keeps_of_a_port_outlives_a_run_that_did_not_come_so_far():
-    known = replace(ACTIVE, ports=[{**PORT, "network_info": {"mtu": 1442}}])
+    known = replace(ACTIVE, ports=[replace(PORT, network_info={"mtu": 1442})])
     assert settle(known, broken(known, BROKEN, "schedule")).after.ports == known.ports
 
 
@@ -122,9 +126,14 @@ def test_another_instance_of_the_same_name_is_not_settled():
 
 
 TEXTS = st.none() | st.text(max_size=8)
-PARTS = st.lists(
-    st.dictionaries(st.sampled_from(["id", "name", "leaving", "size"]), st.integers() | st.text(), max_size=4)
-)
+PORTS = st.builds(
+    NetworkRequest, network=TEXTS, fixed_ip=TEXTS, id=TEXTS, leaving=st.booleans(), floating_ip=TEXTS | st.booleans(),
+    security_groups=st.none() | st.lists(st.text()), network_info=st.none() | st.dictionaries(st.text(), st.integers()),
+)  # fmt: skip
+VOLUMES = st.builds(
+    BlockDeviceMapping, id=st.text(), name=st.text(), size=st.none() | st.integers(), service=st.text(),
+    boot=st.booleans(), host=TEXTS, device=TEXTS, leaving=st.booleans(),
+)  # fmt: skip
 
 
 @given(
@@ -132,7 +141,8 @@ PARTS = st.lists(
         Instance, name=st.text(), project_id=st.text(), uuid=st.text(),
         vm_state=st.sampled_from(["building", "active", "error", "deleted"]),
         task_state=st.sampled_from([None, "scheduling", "deleting"]), host=TEXTS, fault=TEXTS, last_error=TEXTS,
-        ports=PARTS, volumes=PARTS, attempted_hosts=st.lists(st.text()), launched=st.booleans(),
+        ports=st.lists(PORTS, max_size=3), volumes=st.lists(VOLUMES, max_size=3),
+        attempted_hosts=st.lists(st.text()), launched=st.booleans(),
         seconds=st.none() | st.floats(0, 1000), user_data_digest=TEXTS, record_id=TEXTS,
         flavor=st.none() | st.fixed_dictionaries({"name": st.text(), "vcpus": st.integers()}),
         metadata=st.dictionaries(st.text(), st.text()), ssh_keys=st.lists(st.text()),

@@ -33,14 +33,14 @@ def request(*entries, state="present", **over):
 
 def test_a_count_numbers_names_and_addresses():
     first, second = parse(request({**WEB, "count": 2, "networks": [{"network": "private", "fixed_ip": "10.20.0.50"}]}))
-    assert (first.name, first.ports[0]["fixed_ip"]) == ("web-1", "10.20.0.50")
-    assert (second.name, second.ports[0]["fixed_ip"]) == ("web-2", "10.20.0.51")
+    assert (first.name, first.ports[0].fixed_ip) == ("web-1", "10.20.0.50")
+    assert (second.name, second.ports[0].fixed_ip) == ("web-2", "10.20.0.51")
 
 
 def test_a_volume_with_a_size_is_the_instances_own():
     [web] = parse(request({**WEB, "volumes": [{"name": "data", "size": 1}, {"name": "archive"}]}))
-    assert [volume["name"] for volume in web.volumes] == ["web-data", "archive"]
-    assert web.volumes[1]["delete_on_termination"] is False
+    assert [volume.name for volume in web.volumes] == ["web-data", "archive"]
+    assert web.volumes[1].delete_on_termination is False
 
 
 def test_a_count_may_be_text_as_templates_make_it():
@@ -153,7 +153,7 @@ def test_a_text_from_the_command_line_means_what_ansible_makes_of_it(value, kept
     """A volume whose data is to be kept is lost where "false" counts as true."""
     volume = {"name": "data", "size": " 2 ", "delete_on_termination": value}
     [web] = parse(request({**WEB, "volumes": [volume]}))
-    assert (web.volumes[0]["delete_on_termination"], web.volumes[0]["size"]) == (not kept, 2)
+    assert (web.volumes[0].delete_on_termination, web.volumes[0].size) == (not kept, 2)
 
 
 def test_true_and_numbers_are_texts_as_json_writes_them():

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, gather, mark_failed, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import to_data
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
 
 ENTRY = {"name": "web", "flavor": "small", "image": "demo", "networks": ["private"]}
@@ -278,8 +279,8 @@ def test_a_launch_that_an_older_collection_began_goes_on(run, database_url, put,
     old = {
         "instances": {
             "uuid": begun.uuid, "name": "web", "project_id": "p", "vm_state": "building", "task_state": "scheduling",
-            "host": "c1", "attempted_hosts": [], "flavor": begun.flavor, "image": begun.image, "ports": begun.ports,
-            "volumes": begun.volumes, "instance_metadata": {}, "ssh_keys": [], "created_at": moment,
+            "host": "c1", "attempted_hosts": [], "flavor": begun.flavor, "image": begun.image,
+            "ports": to_data(begun.ports), "volumes": to_data(begun.volumes), "instance_metadata": {}, "ssh_keys": [], "created_at": moment,
             "requested_at": moment, "updated_at": moment, "deleted": 0,
         },
         "compute_nodes": {
