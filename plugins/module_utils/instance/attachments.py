@@ -37,6 +37,15 @@ class NetworkRequest:
     network_info: dict | None = None
     leaving: bool = False
 
+    @property
+    def local(self) -> bool:
+        """No compute host keeps a port."""
+        return False
+
+    def detaching(self) -> NetworkRequest:
+        """The port that its instance is to lose."""
+        return replace(self, leaving=True)
+
 
 @dataclass(frozen=True)
 class BlockDeviceMapping:
@@ -66,6 +75,10 @@ class BlockDeviceMapping:
     def local(self) -> bool:
         """Whether a compute host keeps it; of the others their service keeps the record, and a quota of its own."""
         return self.service == "file"
+
+    def detaching(self) -> BlockDeviceMapping:
+        """The volume that its instance is to lose; it stays, whatever was to be with its instance."""
+        return replace(self, leaving=True, delete_on_termination=False)
 
 
 def to_data(parts: Iterable[Any]) -> list[dict[str, Any]]:
@@ -115,13 +128,7 @@ def volumes(wanted: Any, identity: str, before: Sequence[BlockDeviceMapping] | N
 def exchange(asked: list[Any], before: Sequence[Any]) -> list[Any]:
     """What a running instance is to have, and what it is to lose; a volume that is detached is never deleted."""
     staying = {part.id for part in asked}
-    leaving = [replace(part, leaving=True) for part in before if part.id not in staying]
-    return asked + [replace(part, delete_on_termination=False) if is_volume(part) else part for part in leaving]
-
-
-def is_volume(part: Any) -> bool:
-    """Whether a part is a volume."""
-    return isinstance(part, BlockDeviceMapping)
+    return asked + [part.detaching() for part in before if part.id not in staying]
 
 
 def fixed_changes(wanted: Any, before: Any) -> list[str]:
@@ -162,6 +169,4 @@ def learn(part: Any, made: Mapping[str, Any] | None, keys: Iterable[str]) -> Any
 
 def without_detached(parts: Iterable[Any], existing: set[str]) -> list[Any]:
     """The parts without those that were leaving and have left: taken back by their stage, or kept by nothing."""
-    return [
-        part for part in parts if not part.leaving or (part.id in existing and not (is_volume(part) and part.local))
-    ]
+    return [part for part in parts if not part.leaving or (part.id in existing and not part.local)]

@@ -280,8 +280,8 @@ def test_a_launch_that_an_older_collection_began_goes_on(run, database_url, put,
         "instances": {
             "uuid": begun.uuid, "name": "web", "project_id": "p", "vm_state": "building", "task_state": "scheduling",
             "host": "c1", "attempted_hosts": [], "flavor": begun.flavor, "image": begun.image,
-            "ports": to_data(begun.ports), "volumes": to_data(begun.volumes), "instance_metadata": {}, "ssh_keys": [], "created_at": moment,
-            "requested_at": moment, "updated_at": moment, "deleted": 0,
+            "ports": to_data(begun.ports), "volumes": to_data(begun.volumes), "instance_metadata": {}, "ssh_keys": [],
+            "created_at": moment, "requested_at": moment, "updated_at": moment, "deleted": 0,
         },
         "compute_nodes": {
             "host": "c1", "generation": 1, "enabled": True, "vcpus": 4, "memory_mb": 8192, "disk_gb": 100,
