@@ -44,7 +44,7 @@ def _audit_is_clean(site):
     """
     yield
     with site.engine.begin() as connection:
-        connection.exec_driver_sql("update compute_nodes set failed_builds = 0")
+        connection.exec_driver_sql("update compute_nodes set failed_builds = 0, memory_mb_reserved = 512")
     site.run("audit.yml", {"launch_repair": True, "launch_repair_volumes": True})
     assert "all agrees" in site.run("audit.yml", {}).output
 
