@@ -83,11 +83,13 @@ def test_bad_instances_do_not_stop_the_good_one(site, narrow, torn):
     [({"password": "wrong"}, "a wrong password"), ({"project_name": "nonesuch"}, "a project that does not exist")],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_who_is_not_known_to_keystone_gets_its_answer(site, auth, what):
+def test_who_is_not_known_to_keystone_gets_its_answer(site, auth, what, tmp_path, monkeypatch):
     before = site.state()
-    cloud = yaml.safe_load((ROOT / "build/hosts/clouds.yaml").read_text())["clouds"]["member"]
-    wrong = {**cloud, "auth": {**cloud["auth"], **auth}}
-    run = site.launch({**request("early"), "launch_cloud": wrong}, status=2)
+    known = yaml.safe_load((ROOT / "build/hosts/clouds.yaml").read_text())
+    known["clouds"]["member"]["auth"].update(auth)
+    (tmp_path / "clouds.yaml").write_text(yaml.safe_dump(known))
+    monkeypatch.setattr(site, "environment", {"OS_CLIENT_CONFIG_FILE": str(tmp_path / "clouds.yaml")})
+    run = site.launch(request("early"), status=2)
     assert re.search("Keystone says: The request you have made requires authentication.*" + ORIGIN, run.output), what
     assert site.state() == before
 

@@ -9,8 +9,8 @@ from ansible_collections.kvmstack.launch.molecule.shared.launching import DATABA
 
 # Where runs are killed, one after the other: at the beginning of a task, or so many seconds into it.
 DEATHS = [
-    ("Images as their service knows them", 0.2),
-    ("Record the request", 0),
+    (": Image info]", 0.2),
+    (": Instance]", 0),
     (": Schedule]", 0),
     (": Port]", 0.4),
     (": Volume]", 0),
@@ -33,7 +33,7 @@ def test_check_mode_shows_everything_and_writes_nothing(site):
         volumes=[{"name": "root", "size": 1, "image": "demo", "boot": True}], image=None
     )
     before, file = site.state(), DATABASE.read_bytes()
-    run = site.launch(wanted, "--check", "--diff")
+    run = site.launch(wanted, "--check", "--diff", "-v")
     assert site.state() == before
     assert DATABASE.read_bytes() == file
     for shown in ("checked-private", "checked-data", "bootable-root", "compute-", "<domain "):
@@ -58,7 +58,7 @@ def test_with_a_service_down_in_the_middle_the_next_run_finishes_without_doubles
     """A service stops while the stage before its own is on its way."""
     wanted = request("halted")
     downs = [
-        ("Establish who launches", "glance-api", "Glance"),
+        (": Token]", "glance-api", "Glance"),
         (": Schedule]", "neutron-server", "Neutron"),
         (": Port]", "cinder-api", "Cinder"),
     ]
