@@ -148,6 +148,16 @@ def test_one_that_is_new_beside_one_that_loses_a_network_and_a_volume(site):
         site.destroy(mixed)
 
 
+def test_a_volume_that_outlived_its_instance_is_no_orphan(site):
+    wanted = request("brief", volumes=[{"name": "kept", "size": 1, "delete_on_termination": False}])
+    site.launch(wanted)
+    site.destroy(wanted)
+    [volume] = site.records("volumes", "name = 'brief-kept'")
+    run = site.run("audit.yml", {"launch_repair": True, "launch_repair_volumes": True})
+    assert run.changed == 0, run.output
+    site.on(volume["host"], "test -s /var/lib/kvmstack/volumes/%s.raw" % volume["id"])
+
+
 def test_one_that_is_new_beside_one_whose_root_disk_is_gone(site):
     """A guest that ran never gets an empty disk in silence."""
     old = request("old")

@@ -87,7 +87,9 @@ def _surplus(recorded: Recorded, existing: Existing) -> Iterator[Found]:
     ] + [("port", port["id"], port, port["host"]) for port in existing.ports or []]
     for kind, identity, thing, host in things:
         owner = thing.get("instance_uuid") if kind in ("volume", "port") else identity
-        verdict = _judge_owner(recorded, thing.get("record_id"), owner) or _judge(recorded, known, kind, thing, host)
+        # A volume outlives the instance that its mark names; where it is recorded, its row says whose it is.
+        user = None if kind == "volume" and identity in recorded.volumes else owner
+        verdict = _judge_owner(recorded, thing.get("record_id"), user) or _judge(recorded, known, kind, thing, host)
         if verdict:
             yield Found(
                 kind=kind,

@@ -66,6 +66,30 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
             id="deleted",
         ),
         pytest.param(
+            {
+                "instances": (),
+                "deleted": [UUID],
+                "volumes": ({**VOLUME, "instance_uuid": None},),
+                "claims": {},
+                "ports": (),
+                "c1": {**EMPTY, "volumes": [VOLUME]},
+            },
+            [],
+            id="a volume that was kept when its instance was deleted",
+        ),
+        pytest.param(
+            {
+                "instances": (),
+                "deleted": [UUID],
+                "volumes": ({**VOLUME, "instance_uuid": None, "host": "c2"},),
+                "claims": {},
+                "ports": (),
+                "c1": {**EMPTY, "volumes": [VOLUME]},
+            },
+            [("orphan", "volume", "v1", "c1")],
+            id="a volume that was kept, and is elsewhere",
+        ),
+        pytest.param(
             {"instances": (), "volumes": (), "claims": {}}, everything("unknown"), id="an older copy of the database"
         ),
         pytest.param(
