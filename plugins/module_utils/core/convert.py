@@ -13,6 +13,7 @@ import json
 import math
 import re
 import reprlib
+import uuid
 from typing import Any, Iterable
 
 from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
@@ -71,6 +72,14 @@ def text(value: Any, what: str, longest: int | None = None) -> str:
     if longest is not None and len(value) > longest:
         raise _wrong(value, what, "is longer than %d characters" % longest)
     return value
+
+
+def canonical_uuid(value: Any, what: str) -> str:
+    """A UUID as it is kept, in lower case and with hyphens, however the text writes it."""
+    try:
+        return str(uuid.UUID(value))
+    except (AttributeError, TypeError, ValueError):
+        raise InvalidRequest("%s %r is not a UUID" % (what, value)) from None
 
 
 def label(value: Any, what: str, longest: int | None = None) -> str:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from dataclasses import replace
 from typing import Any
 
+from ..core.convert import canonical_uuid
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
 from . import connection
@@ -83,23 +83,16 @@ def _json_object(text: str | None, name: str) -> dict[str, Any]:
 def _identify(document: dict[str, Any], params: dict[str, Any]) -> Domain:
     """Which domain a document is about, and what follows from that alone; InvalidRequest if it does not say."""
     name = checked_name(document.get("name"), "domain")
-    identity = _uuid(name, "uuid", document.get("uuid"))
+    identity = canonical_uuid(document.get("uuid"), "domain %s: uuid" % name)
     record_id = document.get("record_id")
     return Domain(
         uuid=identity,
         name=name,
-        record_id=None if record_id is None else _uuid(name, "record_id", record_id),
+        record_id=None if record_id is None else canonical_uuid(record_id, "domain %s: record_id" % name),
         cpu_model=params.get("cpu_model"),
         vnc=bool(params.get("vnc")),
         console=instance_path(params["state_path"], identity, "console.log"),
     )
-
-
-def _uuid(name: str, key: str, value: Any) -> str:
-    try:
-        return str(uuid.UUID(value))
-    except (AttributeError, TypeError, ValueError):
-        raise InvalidRequest("domain %s: %s %r is not a UUID" % (name, key, value)) from None
 
 
 def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], data: dict[str, dict]) -> Domain:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..core.convert import canonical_uuid
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name, instance_path
 from .format import cure
@@ -53,11 +53,11 @@ def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
         raise InvalidRequest("state_path %s: is not absolute" % state_path)
     owner = entry.get("instance_uuid")
     if owner is not None:
-        owner = _uuid("instance_uuid", owner)
+        owner = canonical_uuid(owner, "instance_uuid")
     elif state == "absent":
         raise InvalidRequest("instance_uuid is missing: state absent removes root disks, not the shared cache")
     record_id = entry.get("record_id")
-    record_id = None if record_id is None else _uuid("record_id", record_id)
+    record_id = None if record_id is None else canonical_uuid(record_id, "record_id")
     image = Image(**dict(entry, instance_uuid=owner, record_id=record_id, name=_name(entry, owner)))
     if owner is not None:
         image = replace(image, path=instance_path(state_path, owner, "root.qcow2"))
@@ -72,13 +72,6 @@ def _name(entry: dict[str, Any], owner: str | None) -> str:
     """The image's name, else its instance; no file is called by it. A service's names are free text."""
     name = entry.get("name") or owner or ""
     return name if entry.get("service") else checked_name(name, "image")
-
-
-def _uuid(what: str, text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError as error:
-        raise InvalidRequest("%s %r is not a UUID" % (what, text)) from error
 
 
 def check(image: Image) -> None:

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import os
-import uuid
 from typing import Any
 
+from ..core.convert import canonical_uuid
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED
@@ -61,8 +61,8 @@ def _check(entry: dict[str, Any], service: str) -> dict[str, Any]:
         if entry.get(option):
             raise InvalidRequest("%s: a volume of the service %s has none" % (option, service))
     owners = {name: entry.get(name) for name in ("instance_uuid", "record_id")}
-    owners = {name: _uuid(name, value) if value else None for name, value in owners.items()}
-    return dict(entry, id=_uuid("id", entry["id"]), **owners)
+    owners = {name: canonical_uuid(value, name + ":") if value else None for name, value in owners.items()}
+    return dict(entry, id=canonical_uuid(entry["id"], "id:"), **owners)
 
 
 def _local(entry: dict[str, Any], params: dict[str, Any]) -> Volume:
@@ -89,13 +89,6 @@ def _rbd(entry: dict[str, Any], params: dict[str, Any]) -> RemoteVolume:
     volume = _cinder(entry, params)
     check_source(volume)
     return volume
-
-
-def _uuid(what: str, text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError as error:
-        raise InvalidRequest("%s: %r is not a UUID" % (what, text)) from error
 
 
 PARSERS = {"file": _local, "cinder": _cinder, "rbd": _rbd}
