@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from ..core.convert import LARGEST, boolean, mapping, sequence, text, whole
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name, volume_id
+from ..network.addresses import checked_address, checked_prefix
 from .attachments import BlockDeviceMapping, NetworkRequest
 
 NETWORK_KEYS = {
@@ -52,10 +52,7 @@ def _port(name: str, index: int, entry: Any, service: str) -> NetworkRequest:
 def _pair(pair: Any, what: str) -> dict[str, str]:
     pair = {"ip_address": pair} if isinstance(pair, str) else pair
     pair = mapping(pair, "%s: an allowed address pair" % what, ("ip_address", "mac_address"))
-    try:
-        ipaddress.ip_network(str(pair.get("ip_address")), strict=False)
-    except ValueError as error:
-        raise InvalidRequest("%s: allowed_address_pairs: %s" % (what, error)) from None
+    checked_prefix(str(pair.get("ip_address")), "%s: allowed_address_pairs" % what, strict=False)
     return pair
 
 
@@ -63,8 +60,9 @@ def _address(name: str, address: Any, index: int) -> str | None:
     """The fixed_ip of the index-th of a count: the first has the address given, the others those that follow."""
     if address is None:
         return None
+    what = "%s: fixed_ip" % name
     try:
-        return str(ipaddress.ip_address(text(address, "%s: fixed_ip" % name)) + index)
+        return str(checked_address(text(address, what), what) + index)
     except ValueError as error:
         raise InvalidRequest("%s: fixed_ip: %s" % (name, error)) from None
 

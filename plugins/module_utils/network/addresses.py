@@ -46,9 +46,9 @@ def checked_ip(address: str) -> str:
 def checked_cidr(text: str) -> IPv4Network:
     """The network of a CIDR, with room for a gateway and a guest."""
     try:
-        cidr = ip_network(text)
-    except ValueError as error:
-        raise InvalidRequest("cidr %r: %s; write it like 10.20.0.0/24" % (text, error)) from error
+        cidr = checked_prefix(text, "cidr")
+    except InvalidRequest as error:
+        raise InvalidRequest("%s; write it like 10.20.0.0/24" % error) from error
     if cidr.version != 4:
         raise InvalidRequest("cidr %s: IPv6 is not supported yet" % cidr)
     if cidr.prefixlen > 30:
@@ -70,9 +70,21 @@ def checked_host(cidr: IPv4Network, text: str, what: str) -> Any:
 def checked_address(text: str, what: str) -> Any:
     """An IP address; `what` is what messages call it."""
     try:
-        address = ip_address(text)
+        return ip_address(_without_scope(text, what))
     except ValueError as error:
         raise InvalidRequest("%s %r is not an IP address" % (what, text)) from error
-    if "%" in str(address):
-        raise InvalidRequest("%s %s: an address with a scope is of one machine only" % (what, address))
-    return address
+
+
+def checked_prefix(text: str, what: str, strict: bool = True) -> Any:
+    """The addresses of a CIDR, or of an address alone; strict refuses a CIDR with bits beyond its length."""
+    try:
+        return ip_network(_without_scope(text, what), strict=strict)
+    except ValueError as error:
+        raise InvalidRequest("%s %r: %s" % (what, text, error)) from error
+
+
+def _without_scope(text: str, what: str) -> str:
+    """The text itself. What follows a '%' Python takes for a scope, whatever it is, and gives back as it came."""
+    if "%" in str(text):
+        raise InvalidRequest("%s %r: an address with a scope is of one machine only" % (what, text))
+    return text

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from ipaddress import ip_network
 from typing import Any
 
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
+from .addresses import checked_prefix
 
 OPTIONS = {
     "direction": {"type": "str", "choices": ["ingress", "egress"], "default": "ingress"},
@@ -108,10 +108,10 @@ def _remote(text: str | None) -> tuple:
     if not text:
         return None, None, None
     try:
-        cidr = ip_network(text)
-    except ValueError as error:
-        if "/" in text:
-            raise InvalidRequest("remote %r: %s" % (text, error)) from error
+        cidr = checked_prefix(text, "remote")
+    except InvalidRequest:
+        if "/" in text or "%" in text:
+            raise
         return None, checked_name(text, "remote"), None
     return str(cidr), None, "IPv%d" % cidr.version
 

@@ -8,12 +8,11 @@ import re
 import uuid
 from collections import Counter
 from dataclasses import replace
-from ipaddress import ip_network
 from typing import Any, Callable, Mapping
 
 from ..core.errors import InvalidRequest
 from ..core.specs import REQUIRED
-from ..network.addresses import checked_ip, checked_mac
+from ..network.addresses import checked_ip, checked_mac, checked_prefix
 from ..network.model import check_fixed_ip
 from ..network.request import Definitions, definitions
 from ..network.security import DEFAULT
@@ -98,10 +97,7 @@ def _request(port: Mapping[str, Any]) -> Request:
 
 def _pair(pair: Mapping[str, Any]) -> Pair:
     """An allowed address pair: an address or a CIDR, as neutron keeps it."""
-    try:
-        allowed = ip_network(pair["ip_address"], strict=False)
-    except ValueError as error:
-        raise InvalidRequest("allowed_address_pairs: %s" % error) from error
+    allowed = checked_prefix(pair["ip_address"], "allowed_address_pairs", strict=False)
     one = allowed.prefixlen == allowed.max_prefixlen
     mac = checked_mac(pair["mac_address"]) if pair.get("mac_address") else None
     return Pair(str(allowed.network_address if one else allowed), mac)

@@ -129,6 +129,19 @@ def test_a_wrong_shape_refuses_the_request(entry, reason):
 
 
 @pytest.mark.parametrize(
+    ("service", "network"),
+    [
+        ("ovn", {"fixed_ip": "fe80::1%x || ip4"}),
+        ("neutron", {"fixed_ip": "fe80::1%a"}),
+        ("neutron", {"allowed_address_pairs": ["fe80::%a/64"]}),
+    ],
+)
+def test_an_address_with_a_scope_is_refused(service, network):
+    with pytest.raises(InvalidRequest, match="an address with a scope"):
+        parse(request({**WEB, "networks": [{"network": "private", **network}]}, network_service=service))
+
+
+@pytest.mark.parametrize(
     ("definitions", "reason"),
     [
         pytest.param({"networks": {"private": {"cidr": "10.20.0.0/99"}}}, "10.20.0.0/99", id="cidr"),

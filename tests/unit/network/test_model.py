@@ -191,6 +191,22 @@ def test_dhcp_tells_of_resolvers_of_its_own_family():
     assert row["options"]["dns_server"] == "{10.0.0.53}"
 
 
+SCOPED = ("::1%a", "fe80::1%x || ip4", "10.20.0.1%a")
+
+
+@pytest.mark.parametrize("text", SCOPED)
+@pytest.mark.parametrize("key", ["cidr", "gateway", "dns", "start", "end", "remote"])
+def test_what_follows_a_percent_sign_reaches_no_row(key, text):
+    """Python gives a scope back as it came; OVN would read it, or answer nobody's DHCP."""
+    pool = {"start": "10.20.0.5", "end": "10.20.0.9"}
+    options = {"allocation_pool": {**pool, key: text}} if key in pool else {key: [text] if key == "dns" else text}
+    defined = {"networks": {"a": {"cidr": "10.20.0.0/24", **options}}}
+    if key == "remote":
+        defined = {"security_groups": {"a": [{"remote": text}]}}
+    fault = request.parse(defined)[0].fault
+    assert "%s %r: an address with a scope" % (key if key not in pool else "allocation_pool." + key, text) in str(fault)
+
+
 def asked(*wanted, networks=None, groups=None, state="present"):
     params = {"networks": networks or {}, "security_groups": groups or {}, "state": state}
     return request.parse({**params, "wanted": list(wanted) or None})
