@@ -16,7 +16,7 @@ options:
     suboptions:
       northbound:
         description:
-          - Where it listens, as C(unix:PATH), C(tcp:ADDRESS:PORT) or C(ssl:ADDRESS:PORT).
+          - Where it listens, as C(unix:PATH), C(tcp:ADDRESS:PORT) or C(ssl:ADDRESS:PORT), an IPv6 address in brackets.
           - The members of a cluster are separated by commas; the leader is used.
           - Over C(ssl:) O(ovn.private_key), O(ovn.certificate) and O(ovn.ca_certificate) are all needed.
         type: str

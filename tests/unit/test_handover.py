@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder import chap
 
@@ -23,6 +24,7 @@ FAILED = {**WEB, "name": "bad", "uuid": "u4", "host": "c3", "failed": True, "msg
 SETTLED = {**WEB, "name": "done", "uuid": "u5", "host": "c4", "settled": True, "status": "ACTIVE"}
 COMPUTE = {"compute": {"c1": {"ansible_host": "192.0.2.1"}, "c2": {}}}
 CENTRAL = {**COMPUTE, "ovn_central": {"ovn": {"ansible_host": "192.0.2.9"}}}
+SIXTH = {"compute": {"c1": {"ansible_host": "2001:db8::1"}}, "ovn_central": {"ovn": {"ansible_host": "2001:db8::9"}}}
 LOCAL = {"compute": {"here": {"ansible_connection": "local"}}}
 NODE = {"name": "c1", "vcpus": 4}
 DOMAIN = {"kind": "domain", "id": "u1", "name": "web", "host": "c1", "problem": "orphan"}
@@ -64,6 +66,10 @@ OUTCOME = (*CONCLUDE, "Instance update", "localhost")
 CLOSE = ("destroy", "Take back what is left, and close the record")
 ASKED = ("launch", "Accept the request", "Host")
 OVN = (PORTS, "{{ _launch_ovn }}")
+CHASSIS = ("prepare", "Prepare the compute hosts", "Name the chassis", "c1")
+CENTRAL_TASK = ("prepare", "Prepare OVN's databases", "Open the databases to their clients", "ovn")
+OPENED = yaml.safe_load((ROOT / "roles/ovn_central/tasks/databases.yml").read_text())[0]["ansible.builtin.command"]
+LISTENS = "{{ (%s) | select('match', 'ptcp:') | first }}" % OPENED["argv"].strip("{} \n")
 IMAGES = "{{ _launch_image_definitions }}"
 SECRET = "{{ _launch_image_endpoint ~ _launch_image_token }}"
 MAKES = {"domain": {"status": "ACTIVE"}}
@@ -125,6 +131,13 @@ VALUES = {
                                       {"northbound": "tcp:192.0.2.1:6641"}),
     "OVN on a host whose name is its address": (
         *OVN, {}, {"compute": {"c2": {}}}, {}, {"northbound": "tcp:c2:6641"}),
+    "OVN at an IPv6 address": (*OVN, {}, SIXTH, {}, {"northbound": "tcp:[2001:db8::9]:6641"}),
+    "its chassis": (CHASSIS, "{{ compute_host_external_ids['ovn-remote'] }}", {}, SIXTH,
+                    {"ansible_connection": "ssh"}, "tcp:[2001:db8::9]:6642"),
+    "where its databases listen": (CENTRAL_TASK, LISTENS, {}, SIXTH,
+                                   {"item": {"client": "nbctl", "port": 6641}, "ansible_check_mode": False,
+                                    "ansible_connection": "ssh"},
+                                   "ptcp:6641:[2001:db8::9]"),
     "OVN where Ansible runs": (*OVN, {}, LOCAL, {},
                                {"northbound": "unix:/run/ovn/ovnnb_db.sock"}),
     "OVN without any group": (*OVN, {}, {}, {},

@@ -582,7 +582,10 @@ def test_port_info(northbound):
     assert (result["up"], result["tap"], result["mtu"]) == (True, "tap" + identity("b")[:11], 1442)
 
 
-@pytest.mark.parametrize("endpoint", ["6641", "http:127.0.0.1:1", "ssl:127.0.0.1:6641", "unix:/a,ftp:x"])
+ENDPOINTS = ["6641", "http:127.0.0.1:1", "ssl:127.0.0.1:6641", "unix:/a,ftp:x", "tcp:2001:db8::1:6641", "tcp:192.0.2.1"]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_wrong_endpoint_is_refused(endpoint):
     with pytest.raises(InvalidRequest):
         ovn.connect({"ovn": {**TLS, "northbound": endpoint}})

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from typing import Any, Callable, Mapping
 
@@ -19,6 +20,8 @@ CONNECT_TIMEOUT, DUMP_TIMEOUT, COMMIT_TIMEOUT = 4, 60, 60
 PAUSE = 0.05
 # Known, but never replicated: a port group may have all ports as its members. It is asked for by select.
 UNREPLICATED = {"Port_Group": ["ports"]}
+
+_REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):(?:[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]+")
 
 
 class Northbound:
@@ -191,9 +194,10 @@ def _query(idl: Any, database: Any) -> Any:
 def _check_endpoint(endpoint: str, options: Mapping[str, Any]) -> None:
     """InvalidRequest unless the endpoint can be connected to."""
     for remote in endpoint.split(","):
-        if remote.partition(":")[0] not in ("unix", "tcp", "ssl"):
+        if not _REMOTE.fullmatch(remote):
             raise InvalidRequest(
-                "northbound %r: write unix:/run/ovn/ovnnb_db.sock, tcp:ADDRESS:6641 or ssl:ADDRESS:6641" % endpoint
+                "northbound %r: write unix:/run/ovn/ovnnb_db.sock, tcp:ADDRESS:6641 or ssl:ADDRESS:6641, an IPv6 "
+                "address in brackets" % endpoint
             )
     if "ssl:" in endpoint:
         for option in ("private_key", "certificate", "ca_certificate"):
