@@ -97,6 +97,7 @@ def mariadb():
         )
         options = [
             "--socket=" + socket,
+            "--tmpdir=" + path,  # another server that starts removes what it finds in the common one
             "--pid-file=" + path + "/pid",
             "--skip-networking",
             "--character-set-server=latin1",
