@@ -21,6 +21,9 @@ SUMS = {
     "refuse": "refused",
 }
 
+# How many names a line has at most.
+SHOWN = 5
+
 
 def plan(documents: Iterable[Document], state: str = "present") -> list[str]:
     """What a run would do: a line for each instance, create, change (and what), destroy, keep or refuse; the sums."""
@@ -38,6 +41,21 @@ def failures(documents: Iterable[Document], status: str) -> list[str]:
         for document in documents
         if document.get("failed") or document["status"] != status
     ]
+
+
+def notes(documents: Iterable[Document]) -> list[str]:
+    """What the run leaves as it is, or what waits, a line for each: all instances that it is true of, and the note."""
+    names: dict[str, list[str]] = {}
+    for document in documents:
+        for note in document.get("notes") or ():
+            names.setdefault(note, []).append(document["name"])
+    return ["Note: %s: %s" % (_listed(mine), note) for note, mine in names.items()]
+
+
+def _listed(names: list[str]) -> str:
+    """The first few of the names, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (" and %d more" % more if more > 0 else "")
 
 
 def _planned(document: Document, state: str) -> str:
@@ -59,4 +77,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        return {"table": table, "plan": plan, "failures": failures}
+        return {"table": table, "plan": plan, "notes": notes, "failures": failures}

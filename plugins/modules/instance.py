@@ -12,8 +12,9 @@ description:
   - Checks a request for instances and keeps each in the persistent record, with its UUID and launch
     parameters, before anything outside exists. This is what nova's API does at a launch.
   - An instance that was launched before is compared with its record. Metadata, volumes, networks and security groups
-    may change; a change of what a running guest cannot change (flavor, image, keys, user data)
-    is that instance's error, and nothing of it is touched.
+    may change; a change of what a running guest cannot change (another flavor or image, keys, user data)
+    is that instance's error, and nothing of it is touched. A flavor, image, group or network that is defined
+    otherwise now, or no more, changes nothing; it is noted.
   - An invalid request (an unknown key, a name with a slash, two equal names, a size of 0) is refused as a whole.
     A flavor, image or network that is not defined is the fault of that one instance, whose status becomes ERROR.
   - With O(state=absent) instances are marked as being deleted; M(kvmstack.launch.instance_update) takes them
@@ -127,7 +128,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: One document for each instance, counts expanded; the later stages take it as it is.
+  description:
+    - One document for each instance, counts expanded; the later stages take it as it is.
+    - C(notes), if there are any, tell what is defined otherwise today than when the instance was launched. It keeps
+      the flavor, the image and the group that it was launched with.
   type: list
   elements: dict
   returned: always

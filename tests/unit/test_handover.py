@@ -206,8 +206,9 @@ VALUES = {
     "what is": (
         (*REPORT, "Report", "localhost"), "{{ _launch_table }}", travelling(SETTLED), {},
         {"launch_report_columns": ["name", "status"], "ansible_check_mode": False}, ["NAME  STATUS", "done  ACTIVE"]),
-    "what would be": ((*REPORT, "Report", "localhost"), "{{ _launch_table[-1] }}", travelling(SETTLED, FAILED), {},
-                      {"ansible_check_mode": True}, "1 to create, 1 refused"),
+    "what would be": ((*REPORT, "Report", "localhost"), "{{ _launch_table[-2:] }}",
+                      travelling({**SETTLED, "notes": ["it was moved"]}, FAILED), {},
+                      {"ansible_check_mode": True}, ["1 to create, 1 refused", "Note: done: it was moved"]),
 }  # fmt: skip
 
 # Whether a task runs: (where, registered, inventory, extra, whether).

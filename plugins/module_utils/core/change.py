@@ -15,13 +15,14 @@ class Change:
     """One item on its way from what is to what should be; None means it does not exist.
 
     `wanted` is the item as it was asked for. `error` says why it cannot go that way;
-    such a change is never applied.
+    such a change is never applied. `notes` tell what is asked for and waits, or stays as it was, for people.
     """
 
     wanted: Any
     before: Any
     after: Any
     error: LaunchError | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

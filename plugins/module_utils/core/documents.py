@@ -7,6 +7,7 @@ or is settled, passes through every stage untouched. Beside the record's own fie
 
 failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort: no other host could do better.
 settled: the run has nothing more to do for it. was_launched: it was an instance before this run.
+notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
 events: what the record is to keep of the stages (record/events.py).
 """
@@ -28,7 +29,7 @@ LISTS = {"port": "ports", "volume": "volumes"}
 DETAILS = ("details", "exception", "module_stderr")
 
 # What a result says of how it went, beside what the part now is.
-JUDGEMENT = ("action", "changed", "failed", "msg", "abort", *DETAILS)
+JUDGEMENT = ("action", "changed", "failed", "msg", "abort", "notes", *DETAILS)
 
 
 def goes_on(document: Document) -> bool:
@@ -166,6 +167,9 @@ def _lay(document: Document, noun: str, mine: list[tuple[Any, dict]], state: str
     """One document with the results of its parts."""
     changes = [result["action"] for _where, result in mine if result.get("changed")]
     laid = dict(document)
+    notes = [note for _where, result in mine for note in result.get("notes") or ()]
+    if notes:
+        laid["notes"] = list(dict.fromkeys([*document.get("notes", ()), *notes]))
     if changes:
         laid["actions"] = {**document.get("actions", {}), noun: [*document.get("actions", {}).get(noun, ()), *changes]}
     if noun in LISTS:

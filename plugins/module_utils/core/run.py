@@ -183,6 +183,8 @@ def _result(change: Change, outcome: Any) -> dict[str, Any]:
     if getattr(change.wanted, "instance_uuid", None):
         # By this it is joined to its instance, also where it is no longer that instance's.
         result["instance_uuid"] = change.wanted.instance_uuid
+    if change.notes:
+        result["notes"] = list(change.notes)
     if error is not None:
         result.update(msg=str(error), abort=error.abort)
     elif result.get("fault"):

@@ -11,7 +11,7 @@ from typing import Any, Mapping
 from ..core.change import Change
 from ..core.diff import line, showing
 from ..core.errors import Conflict, LaunchError, NotFound
-from . import attachments, quota
+from . import attachments, definitions, quota
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
 STATUS = {"building": "BUILD", "active": "ACTIVE", "error": "ERROR", "deleted": "DELETED"}
@@ -19,8 +19,8 @@ STATUS = {"building": "BUILD", "active": "ACTIVE", "error": "ERROR", "deleted": 
 # What a row has from the request as it is.
 ASKED = ("name", "project_id", "user_id", "user_name", "project_name", "flavor", "image", "group", "availability_zone")
 
-# What a guest that was launched keeps for life.
-FIXED = ("flavor", "image", "ssh_keys", "user_data_digest", "group", "availability_zone", "scheduler_hints")
+# What of an entry a guest that was launched keeps for life.
+FIXED = ("ssh_keys", "user_data_digest", "availability_zone", "scheduler_hints")
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,11 @@ def from_document(document: Mapping[str, Any]) -> Instance:
 
 @dataclass(frozen=True)
 class InstanceRequest:
-    """What a request says of one instance; None means not mentioned. fault is why it cannot be as it says.
+    """What a request says of one instance; None means not mentioned.
 
-    With absent it says that there is to be none of that name.
+    faults are why it cannot be as it says, each by what it is about: ("flavor", its name), ("network", its name),
+    ("volume", its id) and so on. A flavor, image or group that has one is no more than its name. image_ref is what the
+    entry calls its image, by name or by id. With absent it says that there is to be none of that name.
     """
 
     name: str
@@ -126,13 +128,23 @@ class InstanceRequest:
     group: dict | None = None
     availability_zone: str | None = None
     scheduler_hints: dict | None = None
-    fault: str | None = None
+    image_ref: str | None = None
+    faults: Mapping[tuple[str, str], str] = field(default_factory=dict)
     absent: bool = False
 
     @property
     def key(self) -> str:
         """The name, unique among a project's living instances."""
         return self.name
+
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be launched as it says."""
+        return "; ".join(dict.fromkeys(self.faults.values())) or None
+
+    def sound(self, name: str) -> Any:
+        """A field of it; None for a definition that there is not."""
+        return None if name in {kind for kind, _name in self.faults} else getattr(self, name, None)
 
     def over(self, before: Instance | None) -> Instance:
         """The record's next state when this is requested of it."""
@@ -143,7 +155,7 @@ class InstanceRequest:
 
     def to_result(self) -> dict[str, Any]:
         """The document of an instance that there is not, or that was refused before it was recorded."""
-        known = {name: value for name in DOCUMENT if (value := getattr(self, name, None)) is not None}
+        known = {name: value for name in DOCUMENT if (value := self.sound(name)) is not None}
         state = "deleted" if self.absent else "error" if self.fault else "building"
         return {**to_document(Instance(uuid="", vm_state=state, **known)), "uuid": None}
 
@@ -184,7 +196,8 @@ def plan(wanted: list[InstanceRequest], current: Recorded, state: str) -> list[C
                 continue
             after = _plan_present(item, before, current)
             used = quota.add(current.limits, used, quota.increase(before, after, current.volumes))
-            changes.append(Driven(item, before, after))
+            told = definitions.notes(item, before) if before is not None and before.launched else ()
+            changes.append(Driven(item, before, after, notes=told))
         except LaunchError as error:
             changes.append(Change(item, before, before, error))
     return changes
@@ -193,9 +206,12 @@ def plan(wanted: list[InstanceRequest], current: Recorded, state: str) -> list[C
 def _plan_present(item: InstanceRequest, before: Instance | None, current: Recorded) -> Instance:
     if before is not None and before.task_state == "deleting":
         raise Conflict("it is being deleted, and a destroy of it has not ended: run destroy again, then launch it anew")
-    if item.fault and before is not None and before.launched:
-        raise Conflict(item.fault)
-    check_group(item, current.groups)
+    if before is not None and before.launched:
+        faults = definitions.open_faults(item, before)
+        if faults:
+            raise Conflict("; ".join(faults))
+    else:
+        check_group(item, current.groups)
     return replace(item, volumes=_locate(item, before, current.volumes)).over(before)
 
 
@@ -249,7 +265,7 @@ def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
     failed = wanted.fault or _misfit(wanted)
     going_on = before is not None and before.vm_state == "building" and not failed
     return Instance(
-        **{name: getattr(wanted, name) for name in ASKED},
+        **{name: wanted.sound(name) for name in ASKED},
         uuid=identity,
         vm_state="error" if failed else "building",
         task_state=before.task_state if going_on else None if failed else "scheduling",
@@ -288,11 +304,9 @@ def _misfit(wanted: InstanceRequest) -> str | None:
 
 def _refuse_changes(wanted: InstanceRequest, before: Instance) -> None:
     """Conflict naming every field that differs and that a running guest cannot change."""
-    fixed = []
+    fixed = definitions.changes(wanted, before)
     for name in FIXED:
         asked, have = getattr(wanted, name), getattr(before, name)
-        if name == "image" and asked and asked.get("id") and asked["id"] == (have or {}).get("id"):
-            continue  # what its service says of it today does not matter
         if asked is not None and asked != have:
             fixed.append(_differing(name, asked, have))
     fixed += attachments.fixed_changes(wanted, before)
@@ -306,18 +320,15 @@ def _refuse_changes(wanted: InstanceRequest, before: Instance) -> None:
 def _differing(name: str, asked: Any, have: Any) -> str:
     if name == "user_data_digest":
         return "user_data"
-    if isinstance(asked, dict) and isinstance(have, dict):
-        keys = [key for key in asked if asked[key] != have.get(key)]
-        return "%s (%s)" % (name, ", ".join("%s: %s, now %s" % (key, asked[key], have.get(key)) for key in keys))
     return "%s (%s, now %s)" % (name, asked, have)
 
 
 def _update(wanted: InstanceRequest, before: Instance) -> Instance:
-    """A running instance with the changes it can take: metadata, and what is attached to it."""
+    """A running instance with the changes it can take: metadata, what is attached to it, where its image is."""
     ports, volumes = before.ports, before.volumes
     if wanted.ports is not None:
         ports = attachments.exchange(attachments.ports(wanted, before.uuid, before.ports), before.ports)
     if wanted.volumes is not None:
         volumes = attachments.exchange(attachments.volumes(wanted, before.uuid, before.volumes), before.volumes)
     metadata = before.metadata if wanted.metadata is None else wanted.metadata
-    return replace(before, ports=ports, volumes=volumes, metadata=metadata)
+    return replace(before, ports=ports, volumes=volumes, metadata=metadata, image=definitions.renew(wanted, before))

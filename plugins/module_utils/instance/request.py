@@ -22,6 +22,7 @@ from ..image.request import check as check_image
 from ..network.request import parse as parse_networks
 from ..port.request import parse as parse_ports
 from . import attachments, parts, scheduling
+from .definitions import CUSTOM
 from .model import InstanceRequest
 
 INSTANCE_KEYS = {
@@ -117,12 +118,15 @@ def _expand(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceReque
 
 
 def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: dict[str, Any]) -> InstanceRequest:
-    faults: list[str] = []
-    flavor = _look_up(faults, lambda: _flavor(name, entry.get("flavor"), params["flavors"]))
-    group = _look_up(faults, lambda: _group(name, entry.get("group"), params["groups"]))
+    faults: dict[tuple[str, str], str] = {}
+    flavor_ref, group_ref = entry.get("flavor"), entry.get("group")
+    flavor = _look_up(faults, "flavor", flavor_ref, lambda: _flavor(name, flavor_ref, params["flavors"]))
+    group = _look_up(faults, "group", group_ref, lambda: _group(name, group_ref, params["groups"]))
     ports = _ports(name, index, entry.get("networks"), params, faults)
     asked = _volumes(name, count, entry.get("volumes"), params)
-    image = _look_up(faults, lambda: _root(name, entry, asked, params))
+    boot = attachments.boot_volume(asked)
+    image_ref = entry.get("image") if boot is None else boot.image
+    image = _look_up(faults, "image", image_ref, lambda: _root(name, entry, boot, params))
     return InstanceRequest(
         name=name,
         project_id=params["project_id"],
@@ -131,6 +135,7 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         user_name=params.get("user_name"),
         flavor=flavor,
         image=image,
+        image_ref=image_ref,
         ports=ports,
         volumes=_with_images(name, asked, params, faults),
         metadata=_metadata(name, entry.get("metadata")),
@@ -139,24 +144,25 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         group=group,
         availability_zone=scheduling.zone(name, entry.get("availability_zone")),
         scheduler_hints=scheduling.hints(name, entry.get("scheduler_hints")),
-        fault="; ".join(dict.fromkeys(faults)) or None,
+        faults=faults,
     )
 
 
-def _look_up(faults: list[str], look_up: Callable) -> Any:
+def _look_up(faults: dict[tuple[str, str], str], kind: str, called: Any, look_up: Callable) -> Any:
+    """What an entry names; no more than its name, and a fault, where there is no such thing."""
     try:
         return look_up()
     except InvalidRequest:
         raise
     except LaunchError as error:
-        faults.append(str(error))
-        return None
+        faults[kind, called] = str(error)
+        return {"name": called}
 
 
 def _flavor(name: str, flavor: Any, flavors: dict[str, Any]) -> dict[str, Any]:
     if flavor is None:
         raise InvalidRequest("%s: flavor is missing" % name)
-    known = "custom"
+    known = CUSTOM
     if not isinstance(flavor, dict):
         known = text(flavor, "%s: flavor" % name)
         if known not in flavors:
@@ -212,9 +218,8 @@ def _text(value: Any, what: str) -> str | None:
     return None if value is None else text(value, what)
 
 
-def _root(name: str, entry: dict[str, Any], volumes: list | None, params: dict[str, Any]) -> dict[str, Any] | None:
+def _root(name: str, entry: dict[str, Any], boot: Any, params: dict[str, Any]) -> dict[str, Any] | None:
     """The image that the instance's root disk is made from, or that of the volume it boots from, which has no url."""
-    boot = attachments.boot_volume(volumes)
     if boot is None:
         if entry.get("image") is None:
             raise InvalidRequest("%s: image is missing, and no volume has boot: true" % name)
@@ -224,14 +229,15 @@ def _root(name: str, entry: dict[str, Any], volumes: list | None, params: dict[s
     return {**_image(name, boot.image, params), "url": None} if boot.image else None
 
 
-def _ports(name: str, index: int, entries: Any, params: dict[str, Any], faults: list[str]) -> list | None:
+def _ports(name: str, index: int, entries: Any, params: dict[str, Any], faults: dict) -> list | None:
     """The ports; a network that the embedded service does not know is the instance's fault."""
     if entries is None:
         return None
     made = parts.ports(name, index, entries, params["network_service"])
     known = params["networks"] if params["network_service"] == "ovn" else {}
-    unknown = [port.network for port in made if known and port.network not in known]
-    faults += [_unknown("network", network, known, "launch_networks") for network in unknown]
+    for port in made:
+        if known and port.network not in known:
+            faults["network", port.network] = _unknown("network", port.network, known, "launch_networks")
     return made
 
 
@@ -241,12 +247,14 @@ def _volumes(name: str, count: int, entries: Any, params: dict[str, Any]) -> lis
     return parts.volumes(name, count, entries, params["project_id"], params["volume_service"])
 
 
-def _with_images(name: str, volumes: list | None, params: dict[str, Any], faults: list[str]) -> list | None:
+def _with_images(name: str, volumes: list | None, params: dict[str, Any], faults: dict) -> list | None:
     """The volumes, those made from an image with its id; Ceph itself knows an image by where it is, not by its id."""
     source = "direct_url" if params["volume_service"] == "rbd" else "id"
     made = []
     for volume in volumes or ():
-        image = volume.image and _look_up(faults, lambda asked=volume.image: _image(name, asked, params))
+        image = volume.image and _look_up(
+            faults, "volume", volume.id, lambda asked=volume.image: _image(name, asked, params)
+        )
         made.append(replace(volume, image=image.get(source)) if image else volume)
     return None if volumes is None else made
 

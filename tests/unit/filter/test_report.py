@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.filter.report import failures, plan, table
+from ansible_collections.kvmstack.launch.plugins.filter.report import failures, notes, plan, table
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 
 PORT = {"fixed_ip": "10.0.0.9"}
@@ -112,3 +112,12 @@ def test_failures(document, status, line):
 def test_failures_of_some_and_of_nothing():
     assert failures([WEB, REFUSED, WEB], "ACTIVE") == ["bad is ERROR: flavor huge is not known"]
     assert failures([], "ACTIVE") == []
+
+
+def test_a_note_is_told_once_for_all_that_it_is_true_of():
+    old = [{"name": "web-%d" % number, "notes": ["flavor small has changed"]} for number in range(7)]
+    assert notes([WEB, *old, {**WEB, "notes": ["network a has MTU 1400"]}]) == [
+        "Note: web-0, web-1, web-2, web-3, web-4 and 2 more: flavor small has changed",
+        "Note: web: network a has MTU 1400",
+    ]
+    assert notes([WEB, REFUSED]) == []

@@ -61,7 +61,13 @@ class Run:
         item = change.after or change.before or change.wanted
         if applied is not None and not isinstance(applied, LaunchError):
             item = applied
-        return {**item.to_result(), "changed": change.changed and not error, "msg": str(error) if error else None}
+        told = {"notes": list(change.notes)} if change.notes else {}
+        return {
+            **item.to_result(),
+            **told,
+            "changed": change.changed and not error,
+            "msg": str(error) if error else None,
+        }
 
 
 @pytest.fixture

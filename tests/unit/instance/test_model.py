@@ -24,6 +24,7 @@ IMAGE = {
     "min_ram": 0,
     "properties": {},
 }
+GROUP = {"name": "g", "policy": "affinity", "max_server_per_host": None}
 PORT = NetworkRequest("private")
 VOLUME = BlockDeviceMapping("v1", "web-data", size=1, format="raw", delete_on_termination=True)
 WEB = InstanceRequest(
@@ -89,13 +90,19 @@ def test_a_running_instance_takes(wanted, action):
 @pytest.mark.parametrize(
     ("wanted", "field"),
     [
-        pytest.param(replace(WEB, flavor={**FLAVOR, "ram": 1024}), "flavor (ram: 1024, now 512)", id="flavor"),
-        pytest.param(replace(WEB, image={**IMAGE, "url": "w"}), "image (url: w, now u)", id="image"),
+        pytest.param(replace(WEB, flavor={**FLAVOR, "name": "big"}), "flavor (big, now small)", id="flavor"),
+        pytest.param(replace(WEB, image={**IMAGE, "name": "other"}), "image (other, now demo)", id="image"),
+        pytest.param(replace(WEB, group=GROUP), "group (g, now none)", id="group"),
         pytest.param(replace(WEB, ssh_keys=["other"]), "ssh_keys", id="keys"),
         pytest.param(replace(WEB, user_data_digest="d"), "user_data", id="user data"),
         pytest.param(replace(WEB, ports=[replace(PORT, fixed_ip="10.20.0.10")]), "networks", id="another address"),
         pytest.param(replace(WEB, volumes=[replace(VOLUME, size=0.5)]), "volumes", id="a smaller volume"),
-        pytest.param(replace(WEB, flavor=None, fault="flavor huge is not defined"), "huge", id="an unknown flavor"),
+        pytest.param(
+            replace(WEB, flavor={"name": "huge"}, faults={("flavor", "huge"): "flavor huge is not defined"}),
+            "huge",
+            id="an unknown flavor",
+        ),
+        pytest.param(replace(WEB, faults={("network", "b"): "no network b"}), "no network b", id="an unknown network"),
     ],
 )
 def test_a_running_instance_refuses(wanted, field):
