@@ -108,13 +108,13 @@ def ours(url, host_count, instance_count):
     database = Database(url)
     random.seed(2)
     with database.writing() as connection:
-        rows = [{**row, "updated_at": now()} for row in hosts(host_count)]
+        rows = [{**row, "updated_at": now(connection)} for row in hosts(host_count)]
         connection.execute(database.tables.compute_nodes.insert(), rows)
     figures = {}
     for case, classes in (("one class", 1), ("fifty classes", 50), ("one class, fuller", 1)):
         wanted = list(documents(instance_count, classes))
         with database.writing() as connection:
-            moments = dict.fromkeys(("created_at", "requested_at", "updated_at"), now())
+            moments = dict.fromkeys(("created_at", "requested_at", "updated_at"), now(connection))
             connection.execute(
                 database.tables.instances.insert(),
                 [

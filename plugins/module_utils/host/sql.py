@@ -26,11 +26,12 @@ class ComputeNodes:
 
     def read(self, wanted: list[HostRecord]) -> dict[str, HostRecord]:
         """The wanted hosts that are recorded; of those that are only named, of which there may be many, their age."""
-        table, moment = self.database.tables.compute_nodes, now()
+        table = self.database.tables.compute_nodes
         named = [item.host for item in wanted if item.room is None and not item.settings]
         changing = [item.host for item in wanted if item.room is not None or item.settings]
         ages = self.database.sql.select(table.c.host, table.c.updated_at).where(table.c.host.in_(named))
         with self.database.reading() as connection:
+            moment = now(connection)
             known = {host: HostRecord(host, age=_age(updated, moment)) for host, updated in connection.execute(ages)}
             rows = connection.execute(table.select().where(table.c.host.in_(changing))) if changing else ()
             return {**known, **{row.host: record_of(row, moment) for row in rows}}
@@ -44,7 +45,7 @@ class ComputeNodes:
 
     def _write(self, connection, wanted: HostRecord) -> HostRecord:
         """One host's row. It is read again here, where it is locked: other controllers may have written it."""
-        moment, lock = now(), partial(compute_nodes.lock, self.database, connection, wanted.host)
+        moment, lock = now(connection), partial(compute_nodes.lock, self.database, connection, wanted.host)
         reported = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, "updated_at": moment}
         row = lock()
         if row is None:

@@ -58,7 +58,7 @@ class Record:
         wanted = list(wanted)
         identities = [volume.id for item in wanted for volume in getattr(item, "volumes", None) or []]
         with self.database.reading() as connection:
-            moment = now()
+            moment = now(connection)
             rows = self._living(connection, [item.key for item in wanted])
             known = groups.read(self.database, connection, self.project_id)
             mine = record_id(self.database, connection)
@@ -92,7 +92,7 @@ class Writing:
         self.tables = record.database.tables
         self.connection = connection
         self.request_id = record.request_id
-        self.moment = now()
+        self.moment = now(connection)
         self.groups = groups.read(self.database, connection, record.project_id)
         self.record_id = record_id(self.database, connection)
         self.used = quota.NOTHING
@@ -123,7 +123,8 @@ class Writing:
             self.released += filter(None, [released])
             if change.changed:
                 self._count_builds(change.before, change.after)
-            events.record_events(self.database, self.connection, getattr(change.wanted, "events", ()), actions)
+            noted = getattr(change.wanted, "events", ())
+            events.record_events(self.database, self.connection, noted, self.moment, actions)
         compute_nodes.settle(self.database, self.connection, self.released, self.built, self.failed)
         return outcome
 
@@ -198,15 +199,19 @@ class Writing:
         before, after = change.before, change.after
         action = "delete" if "deleting" in (after.task_state, before and before.task_state) else "create"
         if before is None or after.task_state in ("scheduling", "deleting"):
-            events.start_action(self.database, self.connection, after, action, self.request_id)
+            events.start_action(self.database, self.connection, after, action, self.request_id, self.moment)
         if after.task_state is None:
-            events.finish_action(self.database, self.connection, after, action)
+            events.finish_action(self.database, self.connection, after, action, self.moment)
         error = getattr(change.wanted, "error", None)
         message = str(error) if error else after.fault
         if message and (error or not before or before.fault != after.fault):
-            details, code = getattr(error, "details", None), 500 if self.record.concludes else 400
-            host = change.wanted.instance.host if error else None
-            events.record_fault(self.database, self.connection, after.uuid, code, message, details, host)
+            fault = {
+                "code": 500 if self.record.concludes else 400,
+                "message": message,
+                "details": getattr(error, "details", None),
+                "host": change.wanted.instance.host if error else None,
+            }
+            events.record_fault(self.database, self.connection, after.uuid, fault, self.moment)
 
     def _count_builds(self, before: Instance | None, after: Instance) -> None:
         """Remember the host that has built the instance, or has failed to when another may do better."""

@@ -14,7 +14,7 @@ import os
 import random
 import time
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Callable
 
 from ..core.errors import Conflict, InvalidRequest, MissingLibrary, Unavailable
@@ -29,9 +29,19 @@ RETRIES = 8  # of a transaction that met a deadlock; nova's db_retry does 5
 LIBRARIES = {"psycopg": "psycopg[binary]", "pymysql": "PyMySQL"}
 
 
-def now() -> datetime:
-    """The time as the record keeps it: UTC, without a zone."""
-    return datetime.now(timezone.utc).replace(tzinfo=None)
+# The time in UTC, by SQLAlchemy's name of the dialect.
+CLOCKS = {
+    "sqlite": "select strftime('%Y-%m-%d %H:%M:%f', 'now')",
+    "postgresql": "select clock_timestamp() at time zone 'utc'",
+    "mysql": "select utc_timestamp(6)",
+    "mariadb": "select utc_timestamp(6)",
+}
+
+
+def now(connection) -> datetime:
+    """The time as the record keeps it, UTC without a zone, by the database's clock: controllers' clocks may differ."""
+    moment = connection.exec_driver_sql(CLOCKS[connection.dialect.name]).scalar()
+    return datetime.fromisoformat(moment) if isinstance(moment, str) else moment
 
 
 class Database:

@@ -10,28 +10,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Iterable
 
-from .database import now
-
 DETAILS_LIMIT = 8000  # characters of details that are kept, the last ones
 ACTION = ("action", "request_id", "user_id", "host", "start_time", "finish_time", "result", "message")
 EVENT = ("event", "host", "start_time", "finish_time", "result", "message", "details")
 FAULT = ("code", "message", "details", "host", "created_at")
 
 
-def start_action(database, connection, instance, action: str, request_id: str) -> None:
+def start_action(database, connection, instance, action: str, request_id: str, moment: datetime) -> None:
     """Start an action of the instance, unless it is open already."""
     table = database.tables.instance_actions
     if not connection.execute(table.select().where(*_open(table, instance.uuid, action))).first():
-        row = {"instance_uuid": instance.uuid, "request_id": request_id, "action": action, "start_time": now()}
+        row = {"instance_uuid": instance.uuid, "request_id": request_id, "action": action, "start_time": moment}
         connection.execute(table.insert().values(**row, user_id=instance.user_id))
 
 
-def finish_action(database, connection, instance, action: str) -> None:
+def finish_action(database, connection, instance, action: str, moment: datetime) -> None:
     """Finish an action of the instance with its result."""
     table = database.tables.instance_actions
     result = {"result": "Error" if instance.fault else "Success", "message": instance.fault}
     statement = table.update().where(*_open(table, instance.uuid, action))
-    connection.execute(statement.values(finish_time=now(), host=instance.host, **result))
+    connection.execute(statement.values(finish_time=moment, host=instance.host, **result))
 
 
 def open_actions(database, connection, events: Iterable[dict[str, Any]]) -> dict[str, int]:
@@ -45,25 +43,23 @@ def open_actions(database, connection, events: Iterable[dict[str, Any]]) -> dict
 
 
 def record_events(
-    database, connection, events: Iterable[dict[str, Any]], actions: dict[str, int] | None = None
+    database, connection, events: Iterable[dict[str, Any]], moment: datetime, actions: dict[str, int] | None = None
 ) -> None:
     """Record events of instances that have an open action (by default, now); events of others are left out.
 
     An event has instance_uuid and event, and may have host, result, message, details, start_time and finish_time.
     """
-    events, moment = list(events), now()
+    events = list(events)
     known = open_actions(database, connection, events) if actions is None else actions
     rows = [_event(known[event["instance_uuid"]], event, moment) for event in events if event["instance_uuid"] in known]
     if rows:
         connection.execute(database.tables.instance_action_events.insert(), rows)
 
 
-def record_fault(
-    database, connection, instance_uuid: str, code: int, message: str, details: str | None, host: str | None
-) -> None:
-    """Record a fault, with a code as in HTTP: 400 when the request is wrong, 500 when we are."""
-    row = {"code": code, "message": message, "details": _last(details), "host": host, "created_at": now()}
-    connection.execute(database.tables.instance_faults.insert().values(instance_uuid=instance_uuid, **row))
+def record_fault(database, connection, instance_uuid: str, fault: dict[str, Any], moment: datetime) -> None:
+    """Record a fault {code, message, details, host}; code as in HTTP: 400 for a wrong request, else 500."""
+    row = {**fault, "details": _last(fault["details"]), "instance_uuid": instance_uuid, "created_at": moment}
+    connection.execute(database.tables.instance_faults.insert().values(row))
 
 
 def history(database, connection, instance_uuids: list[str]) -> dict[str, dict[str, list]]:

@@ -38,7 +38,7 @@ def lock_groups(connection, database, requests: Iterable[Request]) -> None:
 
 def write(connection, database, before: dict[str, HostState], selections: list[Selection]) -> None:
     """Write these selections' claims on their hosts as they were before, or Contended."""
-    moment = now()
+    moment = now(connection)
     claims = [_claim(selection, before[selection.host]) for selection in selections]
     compute_nodes.take(database, connection, claims, {name: host.generation for name, host in before.items()})
     allocations.add(database, connection, claims, moment)

@@ -37,8 +37,8 @@ def recorded(database_url):
     """All hosts, whole."""
     database = sql.Database(database_url)
     with database.reading() as connection:
-        rows = connection.execute(database.tables.compute_nodes.select()).all()
-    return [sql.record_of(row, sql.now()) for row in rows]
+        rows, moment = connection.execute(database.tables.compute_nodes.select()).all(), sql.now(connection)
+    return [sql.record_of(row, moment) for row in rows]
 
 
 def row(database_url):

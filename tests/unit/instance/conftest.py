@@ -85,16 +85,15 @@ def place(url, *hosts, **by_name):
         known = {row.host for row in connection.execute(tables.compute_nodes.select())}
         for host in hosts:
             if host not in known:
-                values = {**nodes, "host": host, "enabled": True, "facts": {}, "updated_at": sql.now()}
+                values = {**nodes, "host": host, "enabled": True, "facts": {}, "updated_at": sql.now(connection)}
                 connection.execute(tables.compute_nodes.insert().values(values))
         for name, host in by_name.items():
             living = (tables.instances.c.name == name, tables.instances.c.deleted == 0)
             row = connection.execute(tables.instances.select().where(*living)).one()
             connection.execute(tables.instances.update().where(*living).values(host=host))
             claim = {"vcpus": row.vcpus, "memory_mb": row.memory_mb, "disk_gb": 1}
-            connection.execute(
-                tables.allocations.insert().values(instance_uuid=row.uuid, host=host, created_at=sql.now(), **claim)
-            )
+            held = {**claim, "instance_uuid": row.uuid, "host": host, "created_at": sql.now(connection)}
+            connection.execute(tables.allocations.insert().values(held))
             room = {kind + "_used": tables.compute_nodes.c[kind + "_used"] + claim[kind] for kind in claim}
             room["num_instances"] = tables.compute_nodes.c.num_instances + 1
             connection.execute(tables.compute_nodes.update().where(tables.compute_nodes.c.host == host).values(room))

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime, timedelta
 
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, gather, mark_failed, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import to_data
+from ansible_collections.kvmstack.launch.plugins.module_utils.record import database
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
 
 ENTRY = {"name": "web", "flavor": "small", "image": "demo", "networks": ["private"]}
@@ -80,6 +82,19 @@ def test_a_lease_that_has_expired_is_taken_over(run):
     run(lease=0).ask()
     assert run(run_id="second").ask()["web"]["msg"] is None
     assert "another run drives it" in run(lease=0).ask()["web"]["msg"]
+
+
+def test_a_controllers_clock_does_not_end_anothers_lease(run, monkeypatch):
+    """It is ten minutes ahead: leases go by the clock of the database, which is the same for all."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(seconds=601)
+
+    run().ask()
+    monkeypatch.setattr(database, "datetime", Ahead)
+    assert "another run drives it" in run(run_id="second").ask()["web"]["msg"]
 
 
 def test_what_is_settled_is_free(run, put):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 import sqlalchemy
 
@@ -15,9 +17,10 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.record import (
     instances,
     projects,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database, now
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.errors import Contended
 
+NOW = datetime(2026, 1, 2, 3, 4, 5)
 NODE = {
     "enabled": True, "vcpus": 8, "memory_mb": 8192, "disk_gb": 100, "vcpus_reserved": 0, "memory_mb_reserved": 0,
     "disk_gb_reserved": 0, "cpu_allocation_ratio": 1.0, "ram_allocation_ratio": 1.0, "disk_allocation_ratio": 1.0,
@@ -30,7 +33,7 @@ INSTANCE = {
 
 
 def instance(identity, **more):
-    return {**INSTANCE, **dict.fromkeys(("created_at", "requested_at", "updated_at"), now()), "uuid": identity, **more}
+    return {**INSTANCE, **dict.fromkeys(("created_at", "requested_at", "updated_at"), NOW), "uuid": identity, **more}
 
 
 def allocation(identity, host="c1", vcpus=2, memory_mb=512, disk_gb=3):
@@ -44,7 +47,7 @@ def database(database_url):
     database = Database(database_url)
     with database.writing() as connection:
         for host in ("c1", "c2"):
-            assert compute_nodes.add(database, connection, host, {**NODE, "updated_at": now()})
+            assert compute_nodes.add(database, connection, host, {**NODE, "updated_at": NOW})
     yield database
     database.engine.dispose()
 
@@ -65,7 +68,7 @@ def used(database):
 def take(database, taken, seen):
     def write(connection):
         compute_nodes.take(database, connection, taken, seen)
-        allocations.add(database, connection, taken, now())
+        allocations.add(database, connection, taken, NOW)
 
     database.write(write)
 
@@ -107,7 +110,7 @@ def test_failed_builds_are_counted(database, built, failed, failures):
 
 def test_a_host_that_is_there_is_not_added(database):
     with database.writing() as connection:
-        assert compute_nodes.add(database, connection, "c1", {**NODE, "updated_at": now(), "vcpus": 1}) is False
+        assert compute_nodes.add(database, connection, "c1", {**NODE, "updated_at": NOW, "vcpus": 1}) is False
         assert compute_nodes.lock(database, connection, "c1").vcpus == 8
         assert compute_nodes.lock(database, connection, "c3") is None
 
@@ -115,7 +118,7 @@ def test_a_host_that_is_there_is_not_added(database):
 def test_a_wrong_value_is_not_taken_for_another_controller(database):
     with database.writing() as connection:
         with pytest.raises(sqlalchemy.exc.IntegrityError), connection.begin_nested():
-            compute_nodes.add(database, connection, "c3", {**NODE, "updated_at": now(), "enabled": None})
+            compute_nodes.add(database, connection, "c3", {**NODE, "updated_at": NOW, "enabled": None})
         with pytest.raises(sqlalchemy.exc.IntegrityError), connection.begin_nested():
             instances.add(database, connection, instance("u", vm_state=None))
         with pytest.raises(sqlalchemy.exc.IntegrityError), connection.begin_nested():

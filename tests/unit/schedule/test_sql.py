@@ -77,15 +77,16 @@ def document(name, ram=1024, vcpus=1, group=None, extra_specs=None, **more):
 def record(url, hosts, documents=()):
     """A database with these hosts, and these instances that have none yet and are driven by a run."""
     database = Database(url)
-    held = {"lease_owner": "a run", "leased_at": now(), "lease_expires": now() + timedelta(seconds=600)}
     with database.writing() as connection:
-        rows = [{**ROW, "host": name, "updated_at": now(), **more} for name, more in hosts.items()]
+        moment = now(connection)
+        held = {"lease_owner": "a run", "leased_at": moment, "lease_expires": moment + timedelta(seconds=600)}
+        rows = [{**ROW, "host": name, "updated_at": moment, **more} for name, more in hosts.items()]
         for row in rows:
             connection.execute(database.tables.compute_nodes.insert().values(row))
         for each in documents:
             row = {key: each[key] for key in ("uuid", "name", "project_id", "vm_state", "flavor", "image")}
             row.update(
-                dict.fromkeys(("created_at", "requested_at", "updated_at"), now()), instance_metadata={}, deleted=0
+                dict.fromkeys(("created_at", "requested_at", "updated_at"), moment), instance_metadata={}, deleted=0
             )
             row.update(attempted_hosts=[], ports=[], volumes=[], group_name=each["group"] and each["group"]["name"])
             row.update(held)
@@ -231,7 +232,7 @@ def test_a_run_claims_for_what_it_drives_and_for_nothing_else(database_url, owne
     database = record(database_url, {"c1": {}}, [mine, lost])
     table = database.tables.instances
     with database.writing() as connection:
-        expires = None if seconds is None else now() + timedelta(seconds=seconds)
+        expires = None if seconds is None else now(connection) + timedelta(seconds=seconds)
         taken = {"lease_owner": owner, "lease_expires": expires}
         connection.execute(table.update().where(table.c.name == "lost").values(taken))
     claimed = claim(database_url, [mine, lost])
