@@ -41,6 +41,23 @@ def renew(volumes: tuple | None, wanted: tuple | None) -> tuple | None:
     return volumes and tuple(now.get(disk.role, disk) for disk in volumes)
 
 
+def renew_mtus(interfaces: tuple | None, wanted: tuple | None) -> tuple | None:
+    """Interfaces with the MTUs of now, for a domain that is off: a guest learns it at its start."""
+    now = {port(interface): interface.mtu for interface in wanted or () if interface.mtu}
+    return interfaces and tuple(replace(each, mtu=now.get(port(each), each.mtu)) for each in interfaces)
+
+
+def waiting(wanted: Any, before: Any) -> tuple[str, ...]:
+    """What reaches the guest of a running domain only at its next start, for people."""
+    pairs = zip(before.interfaces or (), renew_mtus(before.interfaces, wanted.interfaces) or ())
+    return tuple(
+        "its interface %s has MTU %s, and %s from its next start on: shut it down and launch again"
+        % (have.mac_address, have.mtu or "of its bridge", now.mtu)
+        for have, now in pairs
+        if have.mtu != now.mtu
+    )
+
+
 def set_sizes(volumes: tuple | None, sizes: Mapping[str, int | None]) -> tuple | None:
     """The volumes with their sizes, by role."""
     return volumes and tuple(replace(disk, size=sizes.get(disk.role)) for disk in volumes)

@@ -94,6 +94,12 @@ def interface(interface: Interface) -> Element:
     return device
 
 
+def set_mtu(interface: Element, mtu: int) -> None:
+    """Give an interface of a domain's XML another MTU."""
+    element = interface.find("mtu")
+    (add(interface, "mtu") if element is None else element).set("size", str(mtu))
+
+
 def parse_disk(device: Element) -> Disk | None:
     """A disk of ours; None if it is not."""
     role = _role(device)

@@ -118,6 +118,7 @@ class Lifecycle:
         self._provide(fresh)
         if not live:
             volumes = self._renew(handle, volumes, after.volumes)
+            self._renew_mtus(handle, before.interfaces, after.interfaces)
         try:
             self._exchange(handle, volumes, after.volumes, devices.disk, live)
         finally:
@@ -133,6 +134,16 @@ class Lifecycle:
             if now.get(disk.role, disk) != disk:
                 handle.updateDeviceFlags(text(devices.disk(now[disk.role])), self.libvirt.VIR_DOMAIN_AFFECT_CONFIG)
         return tuple(now.get(disk.role, disk) for disk in before or ())
+
+    def _renew_mtus(self, handle: Any, before: tuple | None, after: tuple | None) -> None:
+        """Let the stored domain's interfaces have the MTUs of now, and stay where they are in the guest."""
+        now = {port.role: port.mtu for port in after or ()}
+        for port in before or ():
+            mtu = now.get(port.role, port.mtu)
+            if mtu != port.mtu:
+                stored = xml.find_device(handle.XMLDesc(self.libvirt.VIR_DOMAIN_XML_INACTIVE), devices.alias(port))
+                devices.set_mtu(stored, mtu)
+                handle.updateDeviceFlags(text(stored), self.libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
     def _label(self, handle: Any, domain: Domain, live: bool) -> None:
         """Let a domain say anew what it says about its instance."""
@@ -280,4 +291,4 @@ class Lifecycle:
 
 def _has(handle: Any, alias: str, flags: int = 0) -> bool:
     """Whether a domain has a device of ours."""
-    return xml.has_alias(handle.XMLDesc(flags), alias)
+    return xml.find_device(handle.XMLDesc(flags), alias) is not None

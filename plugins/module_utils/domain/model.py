@@ -119,14 +119,16 @@ class Domain:
             return self
         changes.refuse(self, before)
         volumes = changes.merge(self.volumes, before.volumes, changes.volume)
+        interfaces = changes.merge(self.interfaces, before.interfaces, changes.port)
         if before.status == "SHUTOFF":
             volumes = changes.renew(volumes, self.volumes)
+            interfaces = changes.renew_mtus(interfaces, self.interfaces)
         return replace(
             before,
             labels=over(self.labels, before.labels),
             record_id=self.record_id or before.record_id,
             volumes=changes.grow(volumes, self.volumes, before.volumes),
-            interfaces=changes.merge(self.interfaces, before.interfaces, changes.port),
+            interfaces=interfaces,
             status="ACTIVE",
             config_drive=self.config_drive,
         )
@@ -187,4 +189,10 @@ def plan(wanted: list[Domain], current: Mapping[str, Any], state: str) -> list[C
         wanted = [replace(item, fault=host) if item.needs_host(current.get(item.key)) else item for item in wanted]
     elif host is not None:
         wanted = [item.on(host) for item in wanted]
-    return plan_items(wanted, current, state)
+    return [replace(change, notes=_notes(change)) for change in plan_items(wanted, current, state)]
+
+
+def _notes(change: Change) -> tuple[str, ...]:
+    """What of a change reaches the guest later."""
+    there = change.error is None and change.before is not None and change.after is not None
+    return changes.waiting(change.wanted, change.before) if there and change.before.status != "SHUTOFF" else ()

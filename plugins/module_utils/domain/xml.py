@@ -12,7 +12,7 @@ from ..core.diff import line
 from ..core.libvirt import MARK, mebibytes
 from . import allocation, metadata
 from .devices import disk, interface, parse_disk, parse_interface
-from .elements import add, text
+from .elements import add, attribute, text
 from .model import Domain, longer_name
 
 _X86 = ("x86_64", "i686")
@@ -92,9 +92,10 @@ def as_text(domain: Domain, whole: bool) -> str:
     return "<!-- %s -->\n%s%s" % (domain.status, sizes, text(definition(domain)))
 
 
-def has_alias(description: str, alias: str) -> bool:
-    """Whether a domain's XML has a device of that alias."""
-    return any(each.get("name") == alias for each in ElementTree.fromstring(description).iterfind("devices/*/alias"))
+def find_device(description: str, alias: str) -> Element | None:
+    """The device of that alias in a domain's XML; None if it has none."""
+    devices = ElementTree.fromstring(description).iterfind("devices/*")
+    return next((each for each in devices if attribute(each.find("alias"), "name") == alias), None)
 
 
 def files(description: str) -> list[str]:

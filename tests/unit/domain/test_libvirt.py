@@ -55,6 +55,20 @@ def test_one_that_does_not_run_is_brought_back(run, host, now, log):
     assert host.domains[0].log == log
 
 
+def test_a_new_mtu_waits_for_the_next_start(run, host, ask):
+    run()
+    ports = [{**ask()["domains"][0]["ports"][0], "mtu": 1400}]
+    assert run(ports=ports)[0] == "keep"
+    guest = host.domains[0]
+    guest.now = SHUTOFF
+    # Where the interface is in the guest is libvirt's to say, and stays.
+    guest.text = guest.stored = guest.stored.replace('<mtu size="1442" />', '<mtu size="1442" /><address slot="7" />')
+    guest.log.clear()
+    assert run(ports=ports)[1].interfaces[0].mtu == 1400
+    assert guest.log == ["renew ua-%s 2" % PORT, "start", "resume"]
+    assert '<address slot="7" />' in guest.stored
+
+
 @pytest.mark.parametrize("plugged", [{}, {"tap22222222-00": "another port"}])
 def test_one_whose_port_is_never_wired_is_taken_back(run, host, monkeypatch, plugged):
     monkeypatch.setattr(backend.openvswitch, "plugged", lambda: plugged)

@@ -114,6 +114,24 @@ def test_a_domain_that_was_off_takes_the_connections_of_now():
     assert after.volumes[1].mount.export == "other:/a"
 
 
+@pytest.mark.parametrize(
+    ("status", "mtu", "taken", "note"),
+    [
+        ("SHUTOFF", 1400, 1400, ""),
+        ("SHUTOFF", None, 1442, ""),
+        ("ACTIVE", 1400, 1442, "fa:16:3e:00:00:01 has MTU 1442, and 1400 from its next start on"),
+        ("ACTIVE", 1442, 1442, ""),
+        ("ACTIVE", None, 1442, ""),
+    ],
+)
+def test_a_networks_new_mtu_reaches_the_guest_at_its_next_start(status, mtu, taken, note):
+    before = replace(HERE, status=status, interfaces=(replace(PORT, mtu=1442),))
+    [change] = plan([replace(HERE, interfaces=(replace(PORT, mtu=mtu),))], {"uuid": before}, "present")
+    assert change.after.interfaces[0].mtu == taken
+    assert note in "".join(change.notes)
+    assert len(change.notes) == bool(note)
+
+
 def test_where_nobody_knows_a_volume_stays_as_it_is():
     unknown = replace(BOOTED, volumes=(replace(CEPH, remote=None), SHARED))
     assert unknown.over(replace(BOOTED, status="SHUTOFF")).volumes[0].remote == REMOTE
