@@ -10,6 +10,7 @@ short_description: The CHAP passwords of iSCSI volumes
 description:
   - Reads what M(kvmstack.launch.volume) wrote below C(private_path) when it attached volumes that need a password.
   - The result is meant for a parameter that is not logged. Do not put it into a variable.
+  - It is one text, as what must not be shown is masked wherever it occurs, and a mapping's values would each be.
 options:
   _terms:
     description: The volumes, by the service's id (C(volume_id)), as many arguments or as lists of them.
@@ -36,10 +37,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: One dictionary of passwords by volume; those that need none are not in it.
+  description:
+    - The text of a JSON object, passwords by volume; those that need none are not in it. An empty text if none does.
   type: list
-  elements: dict
+  elements: str
 """
+
+import json
 
 from ansible.plugins.lookup import LookupBase
 
@@ -47,10 +51,11 @@ from ..module_utils.volume.cinder.chap import load
 
 
 class LookupModule(LookupBase):
-    """One dictionary for all volumes asked for."""
+    """One text for all volumes asked for."""
 
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         volumes = [one for term in terms for one in (term if isinstance(term, (list, tuple)) else [term]) if one]
         passwords = {str(one): load(self.get_option("private_path"), str(one)) for one in volumes}
-        return [{one: password for one, password in passwords.items() if password is not None}]
+        found = {one: password for one, password in passwords.items() if password is not None}
+        return [json.dumps(found) if found else ""]

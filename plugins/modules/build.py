@@ -46,9 +46,9 @@ options:
     type: str
     default: ""
   volume_secrets:
-    description: CHAP passwords by the C(volume_id) of a volume.
-    type: dict
-    default: {}
+    description: The text of a JSON object, CHAP passwords by the C(volume_id) of a volume. It is shown nowhere.
+    type: str
+    default: ""
   token:
     description: A token for the image service that O(token_url) names.
     type: str

@@ -80,10 +80,10 @@ options:
     elements: dict
   volume_secrets:
     description:
-      - CHAP passwords by the C(volume_id) of a volume. libvirt has them, in memory alone, as long as the
-        machine has the disk. They are shown nowhere.
-    type: dict
-    default: {}
+      - The text of a JSON object, CHAP passwords by the C(volume_id) of a volume. libvirt has them, in memory alone, as
+        long as the machine has the disk. They are shown nowhere.
+    type: str
+    default: ""
   user_data:
     description:
       - The text of a JSON object, user data by instance name. Each goes into its config drive unchanged and is shown

@@ -177,7 +177,7 @@ VALUES = {
     "none to destroy": (("destroy", "Take down on the hosts", "Build", "c1"),
                         SECRET, travelling({**WEB, "image": GLANCE}),
                         COMPUTE, {"launch_image_service": "glance"}, ""),
-    "no passwords for local volumes": (BUILD, "{{ _launch_volume_secrets }}", travelling(WEB), COMPUTE, {}, {}),
+    "no passwords for local volumes": (BUILD, "{{ _launch_volume_secrets }}", travelling(WEB), COMPUTE, {}, ""),
     "what the hosts have built": (
         LEFT, "{{ _launch_documents }}",
         {**travelling(WEB), "c1": {"launch_built": {"instances": [{**WEB, **MAKES}]}}}, COMPUTE, {},
@@ -303,7 +303,7 @@ def test_the_passwords_of_a_hosts_volumes(tmp_path):
     playbook, *where = BUILD
     one = question(playbook, registered, COMPUTE, extra, [*where, "{{ _launch_volume_secrets }}"])
     none = {**one, "registered": travelling(WEB)}
-    assert answers([one, none]) == [{"value": {"v1": "hidden"}}, {"value": {}}]
+    assert answers([one, none]) == [{"value": '{"v1": "hidden"}'}, {"value": ""}]
 
 
 @pytest.mark.parametrize(("form", "lines"), [("yaml", True), ("json", False)])

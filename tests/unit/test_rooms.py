@@ -126,6 +126,14 @@ def test_what_a_door_chooses_among_is_its_backends(name):
         assert module.SPEC[option]["choices"] == list(module.BACKENDS)
 
 
+@pytest.mark.parametrize("name", DOORS)
+def test_what_is_not_to_be_shown_is_one_text(name):
+    """The values of a mapping would each be masked wherever they occur in a result, names of instances too."""
+    spec = door(name).ARGUMENTS["argument_spec"]
+    hidden = [option for option, described in spec.items() if described.get("no_log")]
+    assert {spec[option]["type"] for option in hidden} <= {"str"}
+
+
 @pytest.mark.parametrize(("option", "name"), [("network_service", "port"), ("volume_service", "volume")])
 def test_a_request_names_the_services_that_there_are(option, name):
     assert door("instance").SPEC[option]["choices"] == list(door(name).BACKENDS)

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 from ..core import directory
 from ..core.change import Change
+from ..core.convert import json_object
 from ..core.disk import make_directory, remove
 from ..core.errors import Unavailable
 from ..core.libvirt import ask_each
@@ -58,7 +59,7 @@ class Lifecycle:
         self.connection = connection
         self.state_path = params["state_path"]
         self.mounts = Mounts(self.state_path, self._sources)
-        self._secrets = Secrets(libvirt, connection, params.get("volume_secrets") or {})
+        self._secrets = Secrets(libvirt, connection, json_object(params.get("volume_secrets"), "volume_secrets"))
 
     def lookup(self, uuid: str) -> Any:
         """A domain; None if there is none."""

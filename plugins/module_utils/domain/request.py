@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import Any
 
-from ..core.convert import canonical_uuid
+from ..core.convert import canonical_uuid, json_object
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
 from . import connection
@@ -32,9 +31,8 @@ OPTIONS = {
     "vnc": {"type": "bool", "default": False},
     "integration_bridge": {"type": "str", "default": "br-int"},
     "vif_plugging_timeout": {"type": "int", "default": 60},
-    "volume_secrets": {"type": "dict", "default": {}, "no_log": True},
     # Texts, as the values of a dictionary would each be masked, wherever they occur in a result.
-    **{name: {"type": "str", "default": "", "no_log": True} for name in ("user_data", "vendor_data")},
+    **dict.fromkeys(("user_data", "vendor_data", "volume_secrets"), {"type": "str", "default": "", "no_log": True}),
 }
 
 # The types of what a document holds, and of the elements of that.
@@ -54,7 +52,7 @@ def parse(params: dict[str, Any]) -> list[Domain]:
     With state absent nothing but the identity is looked at.
     """
     present = params.get("state") != "absent"
-    data = {name: _json_object(params.get(name), name) if present else {} for name in ("user_data", "vendor_data")}
+    data = {name: json_object(params.get(name), name) if present else {} for name in ("user_data", "vendor_data")}
     wanted, problems = [], []
     for document in params["domains"]:
         try:
@@ -68,16 +66,6 @@ def parse(params: dict[str, Any]) -> list[Domain]:
     if problems:
         raise InvalidRequest("; ".join(problems))
     return wanted
-
-
-def _json_object(text: str | None, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise InvalidRequest("%s: the text of a JSON object is needed" % name)
-    return value
 
 
 def _identify(document: dict[str, Any], params: dict[str, Any]) -> Domain:

@@ -9,12 +9,11 @@ that leads nowhere (a flavor or image that is not defined) is that one instance'
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import replace
 from typing import Any, Callable
 
-from ..core.convert import LARGEST, labels, mapping, sequence, text, whole
+from ..core.convert import LARGEST, json_object, labels, mapping, sequence, text, whole
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, port_id
 from ..image.model import Image
@@ -41,7 +40,7 @@ def parse(params: dict[str, Any]) -> list[InstanceRequest]:
     What should be absent needs no more than its name.
     """
     expanded = _expand if params["state"] == "present" else _absent
-    params = {**params, "texts": _texts(params.get("user_data"))}
+    params = {**params, "texts": json_object(params.get("user_data"), "user_data")}
     instances, wrong = [], []
     for entry in params["instances"]:
         try:
@@ -78,17 +77,6 @@ def _network_faults(instances: list[InstanceRequest], params: dict[str, Any]) ->
     except InvalidRequest as error:
         return [str(error)]
     return list(dict.fromkeys("%s: %s" % (item.name, item.fault) for item in items if item.fault is not None))
-
-
-def _texts(user_data: str | None) -> dict[str, str]:
-    """The user data by instance name."""
-    try:
-        texts = json.loads(user_data or "{}")
-    except ValueError:
-        texts = None
-    if not isinstance(texts, dict):
-        raise InvalidRequest("user_data: the text of a JSON object is needed")
-    return texts
 
 
 def names(entries: list[dict[str, Any]]) -> list[str]:

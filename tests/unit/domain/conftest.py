@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 
@@ -28,7 +29,7 @@ PARAMS = {
     "vif_plugging_timeout": 0.2,
     "user_data": "",
     "vendor_data": "{}",
-    "volume_secrets": {},
+    "volume_secrets": "",
     "domains": [
         {
             "uuid": UUID,
@@ -115,7 +116,7 @@ def run(host, ask, tmp_path):
         if nowhere:
             volumes[0].update(path=None)
         if password:
-            params["volume_secrets"] = {"service-1": password}
+            params["volume_secrets"] = json.dumps({"service-1": password})
         stage = backend.Libvirt(FAKE, host, params)
         wanted = parse(params)
         changes = plan(wanted, stage.read(wanted), state)

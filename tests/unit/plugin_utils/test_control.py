@@ -133,6 +133,15 @@ def test_secrets_are_masked_in_what_a_door_says_and_nothing_else_is(run, door, f
     assert result.get("failed", False) == fails
 
 
+def test_a_name_that_is_also_a_password_stays_a_name(run, door):
+    """Masked, it would be another instance to the next stage."""
+    door.stage = lambda module: module.exit_json(instances=module.params["instances"], msg=module.params["database"])
+    cloud = {"auth": {"username": "ann", "password": "web"}}
+    result = run({**SECRETS, "cloud": cloud, "instances": [{"name": "web-1"}]})
+    assert result["instances"] == [{"name": "web-1"}]
+    assert "hidden" not in result["msg"]
+
+
 def test_a_secret_does_not_show_in_a_refusal(run):
     with pytest.raises(AnsibleActionFail) as refusal:
         run({**GIVEN, **SECRETS, "state": "hidden too"})

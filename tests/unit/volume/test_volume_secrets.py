@@ -24,9 +24,9 @@ def test_lookup(tmp_path):
     chap.save(private, "two", None)
     (tmp_path / "private" / "token").write_text("hidden")
     claims = {
-        "['one', 'two', none], 'three'": '{"one": expected}',
-        "[]": "{}",
-        "'../token', 'volumes/../../token'": "{}",
+        "['one', 'two', none], 'three'": "{'one': expected} | to_json",
+        "[]": "''",
+        "'../token', 'volumes/../../token'": "''",
     }
     that = ["%s == %s" % (LOOK_UP % terms, result) for terms, result in claims.items()]
     task = {"ansible.builtin.assert": {"that": that}, "vars": {"path": private}}
