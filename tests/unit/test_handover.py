@@ -125,6 +125,7 @@ VALUES = {
         DESTROY, IMAGES, {"localhost": {"launch_image_info": {"skipped": True}}},
         {}, {"launch_image_service": "glance", "launch_instances": [{"image": "demo"}]}, {},
     ),
+    "modules reach a host on stdin": (BUILD, "{{ ansible_pipelining }}", travelling(WEB), COMPUTE, {}, True),
     "OVN on its own host": (*OVN, {}, CENTRAL, {},
                             {"northbound": "tcp:192.0.2.9:6641"}),
     "OVN on the first compute host": (*OVN, {}, COMPUTE, {},

@@ -121,6 +121,14 @@ def test_a_play_reads_what_the_controller_has_registered_and_no_other(name):
             assert len(of_hostvars(tree)) == len(of_localhost)
 
 
+@pytest.mark.parametrize("name", PLAYS)
+def test_a_play_is_the_controllers_or_reaches_its_hosts_without_a_file(name):
+    for play in PLAYS[name]:
+        if "hosts" in play:
+            of_controller = play["hosts"] == "localhost" or play["hosts"].endswith("kvmstack.launch.controller }}")
+            assert play["vars_files"] == "vars/%s.yml" % ("controller" if of_controller else "compute_host")
+
+
 @pytest.mark.parametrize(
     ("name", "task"),
     [pytest.param(name, task, id="%s: %s" % (name, module_of(task))) for name, task in TASKS if module_of(task)],
