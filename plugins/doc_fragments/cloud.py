@@ -39,5 +39,5 @@ options:
     description: What this run is called in the record and in the services' logs, as C(req-) and a UUID.
     type: str
 requirements:
-  - openstacksdk >= 4.0 on the controller
+  - openstacksdk >= 4.5.0 on the controller
 """

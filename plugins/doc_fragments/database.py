@@ -19,8 +19,8 @@ options:
     type: str
     required: true
 requirements:
-  - SQLAlchemy >= 2.0 on the controller
-  - alembic >= 1.13 on the controller
+  - SQLAlchemy >= 2.0.40 on the controller
+  - alembic >= 1.13.2 on the controller
   - psycopg >= 3.1 on the controller, for PostgreSQL
   - PyMySQL >= 1.1 on the controller, for MariaDB
 """

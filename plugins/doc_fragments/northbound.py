@@ -31,5 +31,5 @@ options:
         description: File with the certificate of the authority that signed the server's.
         type: path
 requirements:
-  - ovs >= 3.5 on the controller
+  - ovs >= 3.5.0 on the controller
 """

@@ -22,7 +22,7 @@ extends_documentation_fragment:
   - kvmstack.launch.cloud
   - kvmstack.launch.stage.query
 requirements:
-  - oslo.policy on the controller
+  - oslo.policy >= 4.5.1 on the controller
 options:
   identity:
     description: The identity service.

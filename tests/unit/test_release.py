@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ PINS = required("tests/constraints.txt")
 @pytest.mark.parametrize("name", USERS)
 def test_a_user_may_have_any_newer_release(name):
     assert [each.operator for each in USERS[name].specifier] == [">="]
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_the_documentation_requires_the_same(name):
+    texts = [path.read_text() for path in (ROOT / "plugins").rglob("*.py")]
+    said = re.findall(r"^  - (\S+) (\S*) ?(\S*?) ?on the controller$", "\n".join(texts), re.MULTILINE)
+    mine = {"".join(rest) for each, *rest in said if canonicalize_name(each) == name}
+    assert mine == {str(USERS[name].specifier)}
 
 
 def test_a_user_keeps_the_ansible_core_that_is_there():
