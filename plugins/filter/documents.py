@@ -71,7 +71,8 @@ def answers(names: Iterable[str], hostvars: Mapping[str, Any]) -> list[dict]:
 
 def image_endpoint(documents: Iterable[dict]) -> str:
     """The image service's URL, below which the images of these documents are; empty if none is to be loaded."""
-    urls = [document["image"]["url"] for document in documents if (document.get("image") or {}).get("url")]
+    staying = [document for document in documents if not travelling.is_deleting(document)]
+    urls = [document["image"]["url"] for document in staying if (document.get("image") or {}).get("url")]
     return urls[0].rsplit("/images/", 1)[0] if urls else ""
 
 

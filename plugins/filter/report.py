@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Iterable
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import is_deleting, wanted_status
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.table import failure, table
 
 Document = dict
 
 # What a plan calls the parts of an instance that change.
 PARTS = {"network": "networks", "port": "networks", "volume": "volumes", "image": "root disk", "domain": "guest"}
+TASKS = {"powering-off": "stop", "powering-on": "start"}
 SUMS = {
     "create": "to create",
     "change": "to change",
@@ -25,21 +27,21 @@ SUMS = {
 SHOWN = 5
 
 
-def plan(documents: Iterable[Document], state: str = "present") -> list[str]:
+def plan(documents: Iterable[Document]) -> list[str]:
     """What a run would do: a line for each instance, create, change (and what), destroy, keep or refuse; the sums."""
-    rows = [{**document, "plan": _planned(document, state)} for document in documents]
+    rows = [{**document, "plan": _planned(document)} for document in documents]
     columns = ["name", "plan", "host", "address", "volumes", "reason"]
     lines = table([{**row, "reason": failure(row)} for row in rows], columns)
     counts = Counter(row["plan"].partition(" ")[0] for row in rows)
     return [*lines, ", ".join("%d %s" % (counts[word], sums) for word, sums in SUMS.items() if counts[word])]
 
 
-def failures(documents: Iterable[Document], status: str) -> list[str]:
+def failures(documents: Iterable[Document]) -> list[str]:
     """One line for each instance that failed in this run or does not have the status it should have."""
     return [
         "%s is %s: %s" % (document["name"], document["status"], failure(document) or "not finished; run again")
         for document in documents
-        if document.get("failed") or document["status"] != status
+        if document.get("failed") or document["status"] != wanted_status(document)
     ]
 
 
@@ -58,15 +60,18 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (" and %d more" % more if more > 0 else "")
 
 
-def _planned(document: Document, state: str) -> str:
+def _planned(document: Document) -> str:
     """One of create, change (what), destroy, keep, refuse."""
     if document.get("failed"):
         return "refuse"
-    if state == "absent":
+    if is_deleting(document) or document.get("status") == "DELETED":
         return "destroy" if document.get("uuid") else "keep"
     if not document.get("was_launched", document.get("launched")):
         return "create"
+    task = TASKS.get(document.get("task_state") or "")
     changes = [PARTS[noun] for noun, actions in (document.get("actions") or {}).items() if actions and noun in PARTS]
+    if task:
+        changes = [task, *(change for change in changes if change != "guest")]
     if document.get("action") not in (None, "keep") and not changes:
         changes = ["metadata"]
     return "change (%s)" % ", ".join(dict.fromkeys(changes)) if changes else "keep"

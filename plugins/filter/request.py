@@ -12,6 +12,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request import names
 
+# What each state of an entry may need a right for; started is the default.
+ACTIONS = {"stopped": ("create", "stop"), "absent": ("delete",)}
+
 
 def public_request(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The request without user_data, which may hold secrets."""
@@ -36,10 +39,18 @@ def user_data(entries: list[dict[str, Any]], documents: Iterable[dict[str, Any]]
 
 def images_asked(entries: list[dict[str, Any]]) -> list[str]:
     """The images that instances and their volumes are to be made from, each once."""
-    entries = _mappings(entries)
+    entries = [entry for entry in _mappings(entries) if entry.get("state") != "absent"]
     volumes = [volume for entry in entries for volume in entry.get("volumes") or [] if isinstance(volume, dict)]
     asked = [thing.get("image") for thing in [*entries, *volumes]]
     return list(dict.fromkeys(name for name in asked if isinstance(name, str)))
+
+
+def actions(entries: list[dict[str, Any]], state: str) -> list[str]:
+    """What the request is about to do, in the words of the module token: create, stop, delete."""
+    if state == "absent":
+        return ["delete"]
+    asked = [ACTIONS.get(str(entry.get("state")), ("create",)) for entry in _mappings(entries)]
+    return list(dict.fromkeys(action for each in asked for action in each)) or ["create"]
 
 
 def _mappings(entries: Any) -> list[dict[str, Any]]:
@@ -57,4 +68,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        return {"public_request": public_request, "user_data": user_data, "images_asked": images_asked}
+        known = (public_request, user_data, images_asked, actions)
+        return {each.__name__: each for each in known}

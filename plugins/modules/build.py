@@ -16,10 +16,9 @@ description:
     better, what was made of it here in this run is taken back.
   - A new instance that does not fit after all, because something that the record does not know runs here, is refused
     before anything is made, and another host can have it (nova's claim on the host).
-  - With O(state=absent) they go the other way round, and what is to be kept stays.
+  - An instance that is being deleted goes the other way round, before the others; what is to be kept stays.
 extends_documentation_fragment:
   - kvmstack.launch.stage
-  - kvmstack.launch.state
   - kvmstack.launch.state_path
 requirements:
   - python3-libvirt, qemu-img and genisoimage on the host
@@ -75,6 +74,10 @@ options:
     description: Seconds that OVN may take to wire the ports of a machine.
     type: int
     default: 60
+  shutdown_timeout:
+    description: Seconds that guests which are to be off have to shut down, before they are turned off.
+    type: int
+    default: 60
 """
 
 EXAMPLES = r"""
@@ -103,11 +106,11 @@ hosts:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.build.stages import build
-from ..module_utils.core.specs import INSTANCES, STATE, STATE_PATH
+from ..module_utils.core.specs import INSTANCES, STATE_PATH
 from ..module_utils.domain import request as domain
 from ..module_utils.image import request as image
 
-SPEC = {**STATE, **STATE_PATH, **domain.OPTIONS, **image.TOKEN, **INSTANCES, "host": {"type": "str"}}
+SPEC = {**STATE_PATH, **domain.OPTIONS, **image.TOKEN, **INSTANCES, "host": {"type": "str"}}
 ARGUMENTS = {
     "argument_spec": {**SPEC, "instances": {**INSTANCES["instances"], "required": True}},
     "required_together": [("token", "token_url")],

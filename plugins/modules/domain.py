@@ -69,6 +69,7 @@ options:
       - Ceph's secrets must be libvirt's already; C(compute_host_libvirt_secrets) of the role
         P(kvmstack.launch.compute_host#role) gives them to it.
       - A port or a volume that is C(leaving) is not the machine's, and is unplugged from one that has it.
+      - With C(target_state) V(stopped) the machine is there and off; by default it runs, and comes back with its host.
       - A key that is left out stays as it is with a machine that exists.
       - Of the image's properties these count - C(hw_machine_type), C(hw_firmware_type) (V(bios) or V(uefi)) and
         C(hw_cdrom_bus), which makes the config drive a CD-ROM on that bus. C(hw_disk_bus) and C(hw_vif_model)
@@ -80,8 +81,9 @@ options:
     elements: dict
   volume_secrets:
     description:
-      - The text of a JSON object, CHAP passwords by the C(volume_id) of a volume. libvirt has them, in memory alone, as
-        long as the machine has the disk. They are shown nowhere.
+      - The text of a JSON object, CHAP passwords by the C(volume_id) of a volume. libvirt has them as long as the
+        machine has the disk, also over a reboot (in C(/etc/libvirt/secrets), which is root's alone). They are shown
+        nowhere.
     type: str
     default: ""
   user_data:
@@ -119,6 +121,12 @@ options:
     default: br-int
   vif_plugging_timeout:
     description: Seconds to wait for OVN to install the flows of the ports, for all machines together.
+    type: int
+    default: 60
+  shutdown_timeout:
+    description:
+      - Seconds that the guests of machines which are to be off (C(target_state) V(stopped)) have to shut down, all of
+        them together. A machine that is still running then is turned off, with V(0) at once.
     type: int
     default: 60
 notes:

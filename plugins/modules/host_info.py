@@ -108,6 +108,12 @@ hosts:
       description: Number of running machines.
       type: int
       returned: always
+    power_states:
+      description:
+        - The states of the machines that are ours, by UUID; V(running), V(paused), V(shutdown), V(crashed) or
+          V(suspended).
+      type: dict
+      returned: always
     cpu_model:
       description: libvirt's name of the host's CPU model.
       type: str

@@ -28,12 +28,6 @@ options:
     type: list
     elements: dict
     required: true
-  state:
-    description:
-      - V(absent) at the end of a destroy. An instance of which nothing is left leaves the record then.
-    type: str
-    choices: [present, absent]
-    default: present
   max_attempts:
     description: How many hosts a launch may try.
     type: int
@@ -45,13 +39,6 @@ EXAMPLES = r"""
   kvmstack.launch.instance_update:
     database: sqlite:////var/lib/launch.db
     instances: "{{ launch.instances | kvmstack.launch.gather(hostvars) }}"
-  register: launch
-
-- name: Write the end of a destroy
-  kvmstack.launch.instance_update:
-    database: sqlite:////var/lib/launch.db
-    instances: "{{ launch.instances | kvmstack.launch.gather(hostvars) }}"
-    state: absent
   register: launch
 """
 
@@ -66,12 +53,11 @@ instances:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, run
-from ..module_utils.core.specs import DATABASE, PROJECT, STATE
+from ..module_utils.core.specs import DATABASE, PROJECT
 from ..module_utils.instance import outcome, sql
 from ..module_utils.record import lease
 
 SPEC = {
-    **STATE,
     **DATABASE,
     **PROJECT,
     **lease.SPEC,

@@ -14,7 +14,7 @@ description:
   - With O(identity=none), the embedded default, there is no identity service and nobody is asked; the
     result says so, and whoever can run the playbook launches for O(project_id).
   - With O(identity=keystone) Keystone is asked at every run whether the token is good and which roles it has, and the
-    policy whether these are enough for O(action).
+    policy whether these are enough for O(actions).
   - The token itself is in a file below O(private_path), and nowhere else. It is made anew when it soon expires, or is
     no longer taken, also in the middle of a run; not when O(cloud) gives a token, which nothing can be made of.
 extends_documentation_fragment:
@@ -38,20 +38,21 @@ options:
     description:
       - The user recorded with the instances, with O(identity=none). Left out, the account that runs the module.
     type: str
-  action:
+  actions:
     description:
-      - What the user is about to do. V(create) launches, V(delete) removes, V(detail) lists the project's instances and
-        V(detail_all) those of all projects.
+      - What the user is about to do. V(create) launches, V(stop) turns off, V(delete) removes, V(detail) lists the
+        project's instances and V(detail_all) those of all projects.
       - Only V(detail_all) can be done with a token for a domain or the system.
-    type: str
-    choices: [create, delete, detail, detail_all]
-    default: create
+    type: list
+    elements: str
+    choices: [create, delete, stop, detail, detail_all]
+    default: [create]
   policy_file:
     description:
       - YAML file with rules of oslo.policy in place of nova's defaults, under nova's names. Rules of other names are
         ignored, so that nova's own file can be used.
-      - By default C(os_compute_api:servers:create) and C(os_compute_api:servers:delete) are
-        C(rule:project_member_or_admin), C(os_compute_api:servers:detail) is C(rule:project_reader_or_admin), and
+      - By default C(os_compute_api:servers:create), C(os_compute_api:servers:delete) and C(os_compute_api:servers:stop)
+        are C(rule:project_member_or_admin), C(os_compute_api:servers:detail) is C(rule:project_reader_or_admin), and
         C(os_compute_api:servers:detail:get_all_tenants) is C(rule:context_is_admin).
     type: path
 """
@@ -77,7 +78,7 @@ EXAMPLES = r"""
         auth_url: https://keystone.example.org:5000/v3
         application_credential_id: 6cb5fa6a13184e6fab65ba2108adf50c
         application_credential_secret: "{{ vault_secret }}"
-    action: delete
+    actions: [delete]
 
 - name: Only managers launch in this cloud; policy.yaml says "os_compute_api:servers:create" is "role:manager"
   kvmstack.launch.token:
@@ -158,7 +159,7 @@ SPEC = {
     **CLOUD,
     "identity": {"type": "str", "choices": ["none", "keystone"], "default": "none"},
     "user_id": {"type": "str"},
-    "action": {"type": "str", "choices": list(ACTIONS), "default": "create"},
+    "actions": {"type": "list", "elements": "str", "choices": list(ACTIONS), "default": ["create"]},
     "policy_file": {"type": "path"},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}

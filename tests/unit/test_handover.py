@@ -18,6 +18,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.volume.cinder impo
 ROOT = Path(__file__).parents[2]
 
 WEB = {"name": "web", "uuid": "u1", "status": "BUILD", "host": "c1", "attempted_hosts": [], "volumes": []}
+GOING = {**WEB, "task_state": "deleting"}
 DB = {**WEB, "name": "db", "uuid": "u2", "host": "c2"}
 GONE = {**WEB, "name": "old", "uuid": "u3", "host": "left"}
 FAILED = {**WEB, "name": "bad", "uuid": "u4", "host": "c3", "failed": True, "msg": "no", "status": "ERROR"}
@@ -62,7 +63,6 @@ REPORT = ("launch", "Report")
 FAIL = (*REPORT, "Fail if anything is not as requested")
 PORTS = (*PLACE, "Port", "localhost")
 LEFT = (*CONCLUDE, "Port", "localhost")
-OUTCOME = (*CONCLUDE, "Instance update", "localhost")
 CLOSE = ("destroy", "Take back what is left, and close the record")
 ASKED = ("launch", "Accept the request", "Host")
 OVN = (PORTS, "{{ _launch_ovn }}")
@@ -106,8 +106,12 @@ HOSTS = {
 
 # What a template is in a task's variables: (where, template, registered, inventory, extra, value).
 VALUES = {
-    "the action of a launch": (ACCEPT, "{{ _launch_action }}", {}, {}, {}, "create"),
-    "of a destroy": (DESTROY, "{{ _launch_action }}", {}, {}, {}, "delete"),
+    "what a launch does": (ACCEPT, "{{ _launch_actions }}", {}, {}, {}, ["create"]),
+    "one that takes away and turns off too": (
+        ACCEPT, "{{ _launch_actions }}", {}, {},
+        {"launch_instances": [{"state": "absent"}, {"state": "stopped"}]}, ["delete", "create", "stop"]),
+    "what a destroy does": (DESTROY, "{{ _launch_actions }}", {}, {}, {"launch_instances": [{"state": "stopped"}]},
+                            ["delete"]),
     "the project without an identity service": (ACCEPT, "{{ _launch_project_id }}", {}, {}, {}, "default"),
     "a project from -e": (ACCEPT, "{{ _launch_project_id }}", {}, {}, {"launch_project_id": "p"}, "p"),
     "the token's project": (
@@ -176,7 +180,7 @@ VALUES = {
                                           travelling({**WEB, "image": None}), COMPUTE,
                                           {"launch_image_service": "glance"}, ""),
     "none to destroy": (("destroy", "Take down on the hosts", "Build", "c1"),
-                        SECRET, travelling({**WEB, "image": GLANCE}),
+                        SECRET, travelling({**GOING, "image": GLANCE}),
                         COMPUTE, {"launch_image_service": "glance"}, ""),
     "no passwords for local volumes": (BUILD, "{{ _launch_volume_secrets }}", travelling(WEB), COMPUTE, {}, ""),
     "what the hosts have built": (
@@ -193,17 +197,11 @@ VALUES = {
     "ports are made": (PORTS, "{{ _launch_state }}", {}, {}, {}, "present"),
     "then those are taken back that guests let go of": (LEFT, "{{ _launch_state }}",
                                                         {}, {}, {}, "absent"),
-    "whatever -e says of the state": (
-        LEFT, "{{ _launch_state }} {{ launch_state }}", {}, {}, {"launch_state": "present"}, "absent present"),
-    "the record is of what is to be": (OUTCOME, "{{ launch_state }}", {}, {}, {},
-                                       "present"),
-    "a destroy's record too": ((*CLOSE, "Instance update", "localhost"),
-                               "{{ launch_state }}", {}, {}, {}, "absent"),
     "what failed": ((*FAIL, "localhost"), "{{ _launch_failures }}",
                     travelling(FAILED, SETTLED), {}, {}, ["bad is ERROR: no"]),
     "what is left of a destroy": (
         (*CLOSE, FAIL[-1], "localhost"),
-        "{{ _launch_failures }}", travelling(SETTLED), {}, {}, ["done is ACTIVE: not finished; run again"]),
+        "{{ _launch_failures }}", travelling({**SETTLED, **GOING}), {}, {}, ["web is BUILD: not finished; run again"]),
     "what is": (
         (*REPORT, "Report", "localhost"), "{{ _launch_table }}", travelling(SETTLED), {},
         {"launch_report_columns": ["name", "status"], "ansible_check_mode": False}, ["NAME  STATUS", "done  ACTIVE"]),
@@ -222,7 +220,7 @@ CONDITIONS = {
     "hosts matter where something is to be built": (ASKED, travelling(WEB), {}, {}, True),
     "and not where all is there": (ASKED, travelling({**WEB, "status": "ACTIVE"}), {}, {},
                                    False),
-    "nor to destroy": (("destroy", "Accept the request", "Host"), travelling(WEB), {}, {}, False),
+    "nor to destroy": (("destroy", "Accept the request", "Host"), travelling(GOING), {}, {}, False),
     "nothing new of hosts": (
         (*PLACE, "Host"), travelling(WEB, launch_hosts={"hosts": [{"name": "c1", "age": 1}]}), COMPUTE, {}, False),
     "hosts that built have said something": ((*CONCLUDE, "Host"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ..core.documents import Document, goes_on, mark_failed
+from ..core.documents import Document, goes_on, is_deleting, mark_failed
 
 # How a refusal calls each kind of room, and the flavor's word for what an instance takes of it.
 UNITS = {"memory_mb": ("MiB of RAM", "ram"), "vcpus": ("vCPUs", "vcpus")}
@@ -17,7 +17,7 @@ UNITS = {"memory_mb": ("MiB of RAM", "ram"), "vcpus": ("vCPUs", "vcpus")}
 
 def is_new(document: Document) -> bool:
     """Whether the instance is still to be built."""
-    return goes_on(document) and document.get("status") == "BUILD"
+    return goes_on(document) and document.get("status") == "BUILD" and not is_deleting(document)
 
 
 def admit(documents: Iterable[Document], room: Mapping[str, Any]) -> list[dict]:

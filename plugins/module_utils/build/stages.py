@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The stages of a compute host in one process: image, volume, domain; backwards to destroy, or where one failed."""
+"""The stages of a compute host in one process: image, volume, domain; backwards for what goes, or where one failed."""
 
 from __future__ import annotations
 
@@ -29,30 +29,36 @@ STAGES = (
 
 
 def build(module: Any) -> None:
-    """Make, change or take away the instances of one host, and exit the module with their documents.
+    """Take away, make and change the instances of one host, and exit the module with their documents.
 
     Of a host that is to build something new its room comes back too.
     """
-    present, nodes = module.params["state"] == "present", []
+    nodes: list[dict] = []
     travelled = Travelled(module.params["instances"])
     with failing(module):
-        if present and any(map(is_new, travelled.documents)):
+        travelled = _through(module, STAGES[::-1], travelled, "absent")
+        if any(map(is_new, travelled.documents)):
             room = read_room(module.params)
-            travelled = Travelled(admit(travelled.documents, room))
+            travelled = travelled._replace(documents=admit(travelled.documents, room))
             nodes = [{key: value for key, value in room.items() if key != "running"}]
-        for stage in STAGES if present else STAGES[::-1]:
-            after = travel(module, stage, travelled.documents)
-            travelled = Travelled(after.documents, travelled.changed or after.changed, travelled.diff + after.diff)
+        travelled = _through(module, STAGES, travelled, "present")
         documents = _undo(module, travelled.documents)
     travelled = travelled._replace(documents=documents, diff=merge(travelled.diff, module.params["host"] or "here"))
     exit_with(module, travelled, hosts=nodes)
+
+
+def _through(module: Any, stages: tuple, travelled: Travelled, state: str) -> Travelled:
+    """The documents after these stages, with all that has changed so far."""
+    for stage in stages:
+        after = travel(module, stage, travelled.documents, state)
+        travelled = Travelled(after.documents, travelled.changed or after.changed, travelled.diff + after.diff)
+    return travelled
 
 
 def _undo(module: Any, documents: list[dict]) -> list[dict]:
     """Take back what was made of instances that go to another host; those that had failed before were not begun."""
     begun = {document["uuid"] for document in module.params["instances"] if goes_on(document)}
     going = [undo_request(document) for document in documents if document["uuid"] in begun and needs_undo(document)]
-    for stage in STAGES[::-1]:
-        going = travel(module, stage, going, state="absent").documents
-    after = {document["uuid"]: document for document in going}
+    gone = _through(module, STAGES[::-1], Travelled(going), "absent").documents
+    after = {document["uuid"]: document for document in gone}
     return [note_remains(each, after[each["uuid"]]) if each["uuid"] in after else each for each in documents]

@@ -74,6 +74,13 @@ def text(value: Any, what: str, longest: int | None = None) -> str:
     return value
 
 
+def choice(value: Any, what: str, choices: Iterable[str]) -> str:
+    """One of these texts."""
+    if text(value, what) not in choices:
+        raise _wrong(value, what, "is none of %s" % ", ".join(choices))
+    return value
+
+
 def canonical_uuid(value: Any, what: str) -> str:
     """A UUID as it is kept, in lower case and with hyphens, however the text writes it."""
     try:

@@ -6,7 +6,8 @@ A document is an instance's record in this run, whole, and what the stages have 
 or is settled, passes through every stage untouched. Beside the record's own fields it has:
 
 failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort: no other host could do better.
-settled: the run has nothing more to do for it. was_launched: it was an instance before this run.
+settled: the run has nothing more to do for it. was_launched: it was an instance before this run. One that is being
+deleted goes through the stages the other way round.
 notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
 events: what the record is to keep of the stages (record/events.py).
@@ -28,6 +29,19 @@ LISTS = {"port": "ports", "volume": "volumes"}
 # Where a failure may tell more than its message: our own, Ansible's traceback, what a module wrote when it died.
 DETAILS = ("details", "exception", "module_stderr")
 
+# What the Compute API calls an instance that is as asked for, by the state that is asked for.
+STATUS = {"started": "ACTIVE", "stopped": "SHUTOFF"}
+
+# What a guest is by what its host said of it (nova/compute/power_state.py); a host that lacks it knows no state.
+POWER = {
+    "running": "ACTIVE",
+    "paused": "PAUSED",
+    "shutdown": "SHUTOFF",
+    "crashed": "SHUTOFF",
+    "suspended": "SUSPENDED",
+    "nostate": "ERROR",
+}
+
 # What a result says of how it went, beside what the part now is.
 JUDGEMENT = ("action", "changed", "failed", "msg", "abort", "notes", *DETAILS)
 
@@ -37,11 +51,28 @@ def goes_on(document: Document) -> bool:
     return bool(document.get("uuid")) and not document.get("failed") and not document.get("settled")
 
 
+def is_deleting(document: Document) -> bool:
+    """Whether this run takes the instance away."""
+    return document.get("task_state") == "deleting"
+
+
+def wanted_status(document: Document) -> str:
+    """The status that the instance has when all has been done."""
+    if is_deleting(document) or document.get("status") == "DELETED":
+        return "DELETED"
+    return STATUS[document.get("target_state") or "started"]
+
+
+def is_built(document: Document) -> bool:
+    """Whether its compute host has it as it is asked for: running, or off."""
+    return (document.get("domain") or {}).get("status") == wanted_status(document)
+
+
 def parts_of(noun: str, state: str = "present", service: str = "file") -> Parts:
     """What the stage of that noun has to do with a document that goes on.
 
-    present: the parts that stay. absent: all of an instance that is being deleted; else those that its guest has let go
-    of. service: whose volumes are meant.
+    present: the parts that stay, of an instance that does. absent: all of one that is being deleted, and of the others
+    the parts that their guests have let go of. service: whose volumes are meant.
     """
     return partial(_parts, noun=noun, state=state, service=service)
 
@@ -109,7 +140,8 @@ def hosts(documents: Iterable[Document]) -> list[str]:
 
 def pending(documents: Iterable[Document]) -> list[dict]:
     """The documents of instances that are still to be built."""
-    return [dict(document) for document in documents if goes_on(document) and document.get("status") == "BUILD"]
+    building = (each for each in documents if goes_on(each) and not is_deleting(each))
+    return [dict(each) for each in building if each.get("status") == "BUILD"]
 
 
 def unwritten(documents: Iterable[Document]) -> list[dict]:
@@ -134,9 +166,11 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
         if document.get("uuid") and not document.get("settled") and not refused:
             yield None, dict(document)
         return
-    if not goes_on(document):
+    if not goes_on(document) or (is_deleting(document) and state == "present"):
         return
     owner = {"instance_uuid": document["uuid"], **{key: document.get(key) for key in ("host", "record_id")}}
+    if noun in ("schedule", "domain", "image") and state == "absent" and not is_deleting(document):
+        return
     if noun in ("schedule", "domain"):
         yield None, dict(document)
     elif noun == "image":
@@ -157,7 +191,7 @@ def _concerns(document: Document, part: Mapping[str, Any], state: str) -> bool:
     """Whether a stage in that state has to do with a part."""
     if state == "present":
         return not part.get("leaving")
-    if document.get("task_state") == "deleting":
+    if is_deleting(document):
         # A local volume that is to be kept is left in place; of others their service lets go.
         return part.get("service") != "file" or bool(part.get("delete_on_termination"))
     return bool(part.get("leaving")) and bool(document.get("domain"))
@@ -221,7 +255,7 @@ def _conclude(document: Document, result: dict) -> dict:
     }
     kept = {key: value for key, value in document.items() if key not in ("msg", "abort", "details", "failed_in")}
     recorded = {key: value for key, value in result.items() if key not in ("action", "changed")}
-    ended = document.get("failed") or (document.get("domain") or {}).get("status") == "ACTIVE"
+    ended = document.get("failed") or is_built(document)
     again = bool(ended) and result["status"] == "BUILD" and not result.get("failed")
     settled = bool(result.get("failed")) or result["status"] == "DELETED" or (bool(ended) and not again)
     if again:

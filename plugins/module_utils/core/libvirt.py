@@ -66,6 +66,17 @@ def ask_each(libvirt: Any, question: Callable[[Any], Any], handles: Iterable[Any
     return answers
 
 
+def power_state(libvirt: Any, domain: Any) -> str:
+    """A domain's state in nova's words (nova/virt/libvirt/guest.py, LIBVIRT_POWER_STATE)."""
+    words = {
+        libvirt.VIR_DOMAIN_PAUSED: "paused",
+        libvirt.VIR_DOMAIN_SHUTOFF: "shutdown",
+        libvirt.VIR_DOMAIN_CRASHED: "crashed",
+        libvirt.VIR_DOMAIN_PMSUSPENDED: "suspended",
+    }
+    return words.get(domain.state()[0], "running")
+
+
 def mebibytes(memory: Element) -> int:
     """A libvirt amount of memory in MiB."""
     scale = {"b": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}

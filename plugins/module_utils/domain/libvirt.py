@@ -14,13 +14,15 @@ from typing import Any, Iterable
 from ..core import directory
 from ..core.change import Change
 from ..core.disk import disk_errors
+from ..core.documents import POWER
 from ..core.errors import Conflict, LaunchError, Unavailable
-from ..core.libvirt import ask_each, libvirt_errors, load, open_connection
+from ..core.libvirt import ask_each, libvirt_errors, load, open_connection, power_state
 from ..core.names import instance_path
 from ..host.hypervisor import chosen_virt_type
 from . import changes, openvswitch, sizes, xml
 from .lifecycle import POLL, Lifecycle, Started
 from .model import HOST, Domain, Hypervisor, Listed
+from .shutdown import shut_down
 
 # Calls to libvirt at once: each start is a process to make, and mostly waiting.
 WORKERS = 4
@@ -64,7 +66,10 @@ class Libvirt:
         return current
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
-        """Carry out all changes; those that start a domain first start it paused, all of them, then wait and resume."""
+        """Carry out all changes: turn off, all at once, what is to be off; change and define what is off or stays on;
+        start the others paused, all of them, then wait and resume.
+        """
+        changes, failed = self._turn_off(changes)
         mounts, after = self._lifecycle.mounts, [change.after for change in changes if change.after]
         needed = any(disk.mount for domain in after for disk in domain.volumes or ())
         with mounts.held(needed), ThreadPoolExecutor(WORKERS) as pool:
@@ -73,12 +78,24 @@ class Libvirt:
         outcome.update(self._resume(started))
         with suppress(self.libvirt.libvirtError, LaunchError, OSError):  # what stays mounted goes at the next run
             mounts.sweep()
-        return {key: each for key, each in outcome.items() if each is not None}
+        return {key: each for key, each in {**outcome, **failed}.items() if each is not None}
+
+    def _turn_off(self, pending: list[Change]) -> tuple[list[Change], dict[str, LaunchError]]:
+        """The changes with those guests off that are to be; by key the errors of those that do not go off."""
+        stopping = [each.key for each in pending if _turns_off(each)]
+        with libvirt_errors(self.libvirt):
+            handles = {key: self.connection.lookupByUUIDString(key) for key in stopping}
+        errors = shut_down(self.libvirt, handles, self._params["shutdown_timeout"])
+        failed = {key: Unavailable("it could not be turned off: %s" % error) for key, error in errors.items()}
+        going_on = [each for each in pending if each.key not in failed]
+        return [_off(each) if each.key in handles else each for each in going_on], failed
 
     def listed(self, handle: Any) -> Listed:
         """Any domain of this host."""
         status = self._status(handle)
-        return Listed(handle.name(), handle.UUIDString(), status, xml.parse(handle.XMLDesc(), status))
+        domain = xml.parse(handle.XMLDesc(), status)
+        known = domain and replace(domain, autostart=bool(handle.autostart()))
+        return Listed(handle.name(), handle.UUIDString(), status, known)
 
     def _read(self, item: Domain) -> Any:
         """The item's domain as it is; a LaunchError in its place if that is not ours to touch."""
@@ -99,14 +116,7 @@ class Libvirt:
 
     def _status(self, handle: Any) -> str:
         """The domain's state in the Compute API's words."""
-        libvirt, state = self.libvirt, handle.state()[0]
-        words = {
-            libvirt.VIR_DOMAIN_PAUSED: "PAUSED",
-            libvirt.VIR_DOMAIN_SHUTOFF: "SHUTOFF",
-            libvirt.VIR_DOMAIN_CRASHED: "SHUTOFF",
-            libvirt.VIR_DOMAIN_PMSUSPENDED: "SUSPENDED",
-        }
-        return words.get(state, "ACTIVE")
+        return POWER[power_state(self.libvirt, handle)]
 
     def _host(self, plugs: bool) -> Hypervisor | LaunchError:
         """What this host decides for new domains; plugs: whether any of them has a port."""
@@ -155,6 +165,7 @@ class Libvirt:
                 wake = {"PAUSED": each.handle.resume, "SUSPENDED": each.handle.pMWakeup}
                 wake.get(self._status(each.handle), lambda: None)()
                 known = {disk.role: disk.size for disk in each.change.after.volumes or ()}
+                each.handle.setAutostart(True)
                 domain = self.listed(each.handle).domain
                 return replace(domain, volumes=changes.set_sizes(domain.volumes, known))
         except LaunchError as error:
@@ -175,3 +186,15 @@ class Libvirt:
         except self.libvirt.libvirtError as failure:
             return type(error)("%s; and taking it back failed: %s" % (error, failure))
         return error
+
+
+def _turns_off(change: Change) -> bool:
+    """Whether a guest that is on is to be off."""
+    before, after = change.before, change.after
+    return bool(before and after) and before.status != "SHUTOFF" and after.status == "SHUTOFF"
+
+
+def _off(change: Change) -> Change:
+    """What is left of a change when its guest is off; what it sees of its volumes then, nobody asks."""
+    before = replace(change.before, status="SHUTOFF", volumes=changes.set_sizes(change.before.volumes, {}))
+    return replace(change, before=before)

@@ -70,8 +70,8 @@ class Lifecycle:
                 return None
             raise
 
-    def create(self, change: Change) -> Started:
-        """Write the config drive, define the domain and start it paused."""
+    def create(self, change: Change) -> Started | Domain:
+        """Write the config drive, define the domain and, unless it is to be off, start it paused."""
         domain = replace(change.after, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         for device in (*(domain.volumes or ()), *(domain.interfaces or ())):
             device.check()
@@ -83,6 +83,8 @@ class Lifecycle:
         except self.libvirt.libvirtError:
             self._secrets.forget(domain.volumes)
             raise
+        if domain.status == "SHUTOFF":
+            return domain
 
         def undo() -> None:
             if handle.isActive():
@@ -106,8 +108,8 @@ class Lifecycle:
                 raise
             return self.connection.defineXML(text(xml.definition(replace(domain, namesake=True))))
 
-    def update(self, change: Change) -> Started:
-        """Make the changes that a domain can take while it runs, and start it if it does not."""
+    def update(self, change: Change) -> Started | Domain:
+        """Make the changes that a domain can take as it is, running or off, and start it if it is to run."""
         before, after = change.before, change.after
         handle = self.connection.lookupByUUIDString(after.uuid)
         live = before.status != "SHUTOFF"
@@ -126,6 +128,9 @@ class Lifecycle:
             had = (*(before.volumes or ()), *fresh)
             self._secrets.forget(disk for disk in had if not _has(handle, devices.alias(disk)))
         self._exchange(handle, before.interfaces, after.interfaces, devices.interface, live)
+        if after.status == "SHUTOFF":
+            handle.setAutostart(False)
+            return after
         return self._wake(change, handle)
 
     def _renew(self, handle: Any, before: tuple | None, after: tuple | None) -> tuple:

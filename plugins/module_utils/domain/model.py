@@ -52,7 +52,7 @@ class Domain:
     Fields that are not compared are made with the domain and stay until it is made anew.
     allocation are the CPUs, pages and PCI devices that the scheduler gave it (schedule/hardware/fit.py), None for any.
     record_id is the identity of the record that the instance is in; None for one that does not say.
-    config_drive maps the paths in the config drive to their bytes.
+    config_drive maps the paths in the config drive to their bytes. autostart: whether it comes back with its host.
     """
 
     uuid: str
@@ -65,6 +65,7 @@ class Domain:
     volumes: tuple | None = None
     interfaces: tuple | None = None
     status: str = "ACTIVE"
+    autostart: bool = True
     record_id: str | None = None
     namesake: bool = field(default=False, compare=False)
     drive: Disk | None = field(default=None, compare=False)
@@ -112,7 +113,7 @@ class Domain:
             )
 
     def over(self, before: Domain | None) -> Domain:
-        """The domain's next state: running, with the labels, volumes and ports asked for; Conflict for the rest."""
+        """The domain's next state: running or off, with the labels, volumes and ports asked for; else Conflict."""
         if self.fault is not None:
             raise self.fault
         if before is None:
@@ -120,16 +121,18 @@ class Domain:
         changes.refuse(self, before)
         volumes = changes.merge(self.volumes, before.volumes, changes.volume)
         interfaces = changes.merge(self.interfaces, before.interfaces, changes.port)
-        if before.status == "SHUTOFF":
+        if "SHUTOFF" in (before.status, self.status):
             volumes = changes.renew(volumes, self.volumes)
             interfaces = changes.renew_mtus(interfaces, self.interfaces)
+        volumes = changes.grow(volumes, self.volumes, before.volumes)
         return replace(
             before,
             labels=over(self.labels, before.labels),
             record_id=self.record_id or before.record_id,
-            volumes=changes.grow(volumes, self.volumes, before.volumes),
+            volumes=changes.set_sizes(volumes, {}) if self.status == "SHUTOFF" else volumes,
             interfaces=interfaces,
-            status="ACTIVE",
+            status=self.status,
+            autostart=self.autostart,
             config_drive=self.config_drive,
         )
 

@@ -8,7 +8,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ..core.convert import canonical_uuid, json_object
+from ..core.convert import canonical_uuid, choice, json_object
+from ..core.documents import STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
 from . import connection
@@ -31,6 +32,7 @@ OPTIONS = {
     "vnc": {"type": "bool", "default": False},
     "integration_bridge": {"type": "str", "default": "br-int"},
     "vif_plugging_timeout": {"type": "int", "default": 60},
+    "shutdown_timeout": {"type": "int", "default": 60},
     # Texts, as the values of a dictionary would each be masked, wherever they occur in a result.
     **dict.fromkeys(("user_data", "vendor_data", "volume_secrets"), {"type": "str", "default": "", "no_log": True}),
 }
@@ -87,7 +89,8 @@ def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], 
     """The domain with everything that its document asks for, or with the fault that prevents it."""
     try:
         _check_types(document)
-        domain = replace(domain, labels=_labels(document))
+        target = choice(document.get("target_state") or "started", "domain %s: target_state" % domain.name, STATUS)
+        domain = replace(domain, labels=_labels(document), status=STATUS[target], autostart=target == "started")
         return _with_parts(domain, document, params, data)
     except LaunchError as error:
         return replace(domain, fault=error)

@@ -58,8 +58,8 @@ class Secrets:
 
 
 def _definition(disk: Disk) -> Element:
-    """A secret that libvirt keeps in memory alone and shows nobody."""
-    secret = Element("secret", ephemeral="yes", private="yes")
+    """A secret that libvirt shows nobody, and keeps for the next boot, in /etc/libvirt/secrets (root's alone)."""
+    secret = Element("secret", ephemeral="no", private="yes")
     add(secret, "uuid", disk.remote.secret)
     add(add(secret, "usage", type="iscsi"), "target", "kvmstack/" + str(disk.remote.secret))
     return secret

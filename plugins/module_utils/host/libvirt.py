@@ -7,15 +7,18 @@ from __future__ import annotations
 import os
 import platform
 import socket
-from typing import Any
+from functools import partial
+from typing import Any, Iterable
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from ..core.libvirt import MARK, ask_each, libvirt_errors, load, mebibytes, open_connection
+from ..core.libvirt import MARK, ask_each, libvirt_errors, load, mebibytes, open_connection, power_state
 from ..core.names import GIB, numbers
 from .hypervisor import chosen_virt_type
 from .model import ComputeNode
 
+# The power states of a domain that uses nothing of its host.
+OFF = ("shutdown", "crashed")
 PCI_DEVICES = "/sys/bus/pci/devices"
 
 
@@ -27,15 +30,14 @@ def find(params: dict[str, Any]) -> list[ComputeNode]:
 
 
 def read_room(params: dict[str, Any]) -> dict[str, Any]:
-    """The host's room and what of it is in use, by the names that a ComputeNode has for them, and the UUIDs of the
-    domains that are running; quick to ask.
+    """The host's room and what of it is in use, by the names that a ComputeNode has for them, the UUIDs of the domains
+    that are running and the states of ours; quick to ask.
     """
     libvirt = load()
     connection = open_connection(libvirt)
     with libvirt_errors(libvirt):
         _architecture, memory_mb, vcpus = connection.getInfo()[:3]
-        running = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-        texts = ask_each(libvirt, lambda domain: domain.XMLDesc(), running)
+        domains = ask_each(libvirt, partial(_described, libvirt), connection.listAllDomains())
     disk_gb, free_disk_gb = _disk(params["state_path"])
     return {
         "host": params["host"] or platform.node().partition(".")[0],
@@ -43,7 +45,8 @@ def read_room(params: dict[str, Any]) -> dict[str, Any]:
         "memory_mb": memory_mb,
         "disk_gb": disk_gb,
         "free_disk_gb": free_disk_gb,
-        **usage(texts, params.get("record_id")),
+        **usage([text for text, state in domains if state not in OFF], params.get("record_id")),
+        "power_states": power_states(domains),
     }
 
 
@@ -67,6 +70,16 @@ def read_facts(params: dict[str, Any]) -> dict[str, Any]:
             **known,
             "cpu_features": _cpu_features(libvirt, connection, cpu),
         }
+
+
+def _described(libvirt: Any, domain: Any) -> tuple[str, str]:
+    return domain.XMLDesc(), power_state(libvirt, domain)
+
+
+def power_states(domains: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """By UUID the states of the domains with our mark, given their XML and state."""
+    known = [(ElementTree.fromstring(text), state) for text, state in domains]
+    return {root.findtext("uuid"): state for root, state in known if root.find("metadata/" + MARK) is not None}
 
 
 def capabilities(text: str) -> tuple[Element, dict[str, Any]]:

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Mapping
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class ComputeNode:
     hypervisor_version is libvirt's number: major * 1000000 + minor * 1000 + release.
     numa_cells: {id, cpus, memory_mb, pages: {KiB: total}, siblings: the CPUs of each core}. host_ip is the address
     it speaks from to the rest of the world. hugepages: {size_kb, total}, without the ordinary pages.
-    pci_devices: {address, vendor_id, product_id, numa_node}.
+    pci_devices: {address, vendor_id, product_id, numa_node}. power_states: {UUID: running, paused, shutdown, crashed or
+    suspended} of the domains that are ours.
     """
 
     host: str
@@ -41,6 +42,7 @@ class ComputeNode:
     hugepages: tuple = ()
     pci_devices: tuple = ()
     host_ip: str | None = None
+    power_states: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -38,7 +38,8 @@ class HostRecord:
     """One compute host: its room (vCPUs, MiB, GiB), the operator's settings, its other facts.
 
     room and facts are None for a host that was only named, not asked. A wanted host has the settings that are
-    mentioned, a recorded one all of SETTINGS. age is in seconds since it was asked; None if it never was.
+    mentioned, a recorded one all of SETTINGS. age is in seconds since it was asked; None if it never was. power_states
+    are what it has just said of its guests, by UUID; the record keeps them with the instances.
     """
 
     host: str
@@ -46,6 +47,7 @@ class HostRecord:
     settings: dict = field(default_factory=dict)
     facts: dict | None = None
     age: int | None = None
+    power_states: dict | None = None
 
     @property
     def key(self) -> str:
@@ -83,8 +85,8 @@ def _wanted(name: str, node: dict[str, Any] | None, settings: Any) -> HostRecord
     asked = settings_of({} if settings is None else settings, "host %s" % name)
     if node is None:
         return HostRecord(name, settings=asked)
-    facts = {key: value for key, value in node.items() if key not in (*ROOM, "host", "name")}
-    return HostRecord(name, {key: node[key] for key in ROOM}, asked, facts, age=0)
+    facts = {key: value for key, value in node.items() if key not in (*ROOM, "host", "name", "power_states")}
+    return HostRecord(name, {key: node[key] for key in ROOM}, asked, facts, 0, node.get("power_states"))
 
 
 def settings_of(settings: Any, what: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..core.change import Change
-from ..record import compute_nodes
+from ..record import compute_nodes, instances
 from ..record.database import Database, now
 from .record import ROOM, SETTINGS, HostRecord
 
@@ -41,7 +41,13 @@ class ComputeNodes:
         if not changes:
             return {}
         wanted = sorted((change.wanted for change in changes), key=lambda item: item.host)
-        return self.database.write(lambda connection: {item.host: self._write(connection, item) for item in wanted})
+        return self.database.write(partial(self._write_all, wanted))
+
+    def _write_all(self, wanted: list[HostRecord], connection) -> dict[str, HostRecord]:
+        """Instances before hosts, as every transaction takes its locks."""
+        states = {item.host: item.power_states for item in wanted if item.power_states is not None}
+        instances.note_power_states(self.database, connection, states)
+        return {item.host: self._write(connection, item) for item in wanted}
 
     def _write(self, connection, wanted: HostRecord) -> HostRecord:
         """One host's row. It is read again here, where it is locked: other controllers may have written it."""

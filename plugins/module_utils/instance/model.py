@@ -10,11 +10,15 @@ from typing import Any, Mapping
 
 from ..core.change import Change
 from ..core.diff import line, showing
+from ..core.documents import POWER
 from ..core.errors import Conflict, LaunchError, NotFound
 from . import attachments, definitions, quota
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
-STATUS = {"building": "BUILD", "active": "ACTIVE", "error": "ERROR", "deleted": "DELETED"}
+STATUS = {"building": "BUILD", "active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR", "deleted": "DELETED"}
+
+# What is recorded of a guest that is as asked for: the state that is asked for, vm_state and power_state.
+AS_ASKED = {"started": ("active", "running"), "stopped": ("stopped", "shutdown")}
 
 # What a row has from the request as it is.
 ASKED = ("name", "project_id", "user_id", "user_name", "project_name", "flavor", "image", "group", "availability_zone")
@@ -31,8 +35,9 @@ class Instance:
     that there is. ports and volumes are the items that the stages of these names take; one that a running guest is to
     lose is `leaving`. group: {name, policy, max_server_per_host}. attempted_hosts failed it in this launch, the last of
     them by last_error. seconds passed from the request to ACTIVE. fault is what stopped it. user_data itself is never
-    here, only its SHA-256. record_id is the record's own; lease (record/lease.py) says who drives the instance, and
-    is no part of what it is.
+    here, only its SHA-256. target_state is what is asked for, started or stopped; power_state what the host said of the
+    guest at the last look: running, paused, shutdown, crashed, suspended or nostate. record_id is the record's own;
+    lease (record/lease.py) says who drives the instance, and is no part of what it is.
     """
 
     name: str
@@ -40,6 +45,8 @@ class Instance:
     uuid: str
     vm_state: str = "building"
     task_state: str | None = None
+    target_state: str = "started"
+    power_state: str | None = None
     user_id: str | None = None
     user_name: str | None = None
     project_name: str | None = None
@@ -69,12 +76,17 @@ class Instance:
 
     @property
     def status(self) -> str:
-        """BUILD, ACTIVE, ERROR or DELETED, as the Compute API says it."""
-        return STATUS[self.vm_state]
+        """BUILD, ACTIVE, SHUTOFF, PAUSED, SUSPENDED, ERROR or DELETED, as the Compute API says it."""
+        return status_of(self.vm_state, self.power_state)
 
     def to_result(self) -> dict[str, Any]:
         """The document that travels through the stages."""
         return to_document(self)
+
+
+def status_of(vm_state: str, power_state: str | None) -> str:
+    """An instance's status: what was made of it; of a guest that there is, what its host said of it."""
+    return POWER[power_state] if power_state and vm_state in ("active", "stopped") else STATUS[vm_state]
 
 
 def as_text(instance: Instance, whole: bool) -> str:
@@ -83,7 +95,7 @@ def as_text(instance: Instance, whole: bool) -> str:
         return showing("")(instance, True)
     names = {name: (getattr(instance, name) or {}).get("name") for name in ("flavor", "image", "group")}
     words = {"metadata": instance.metadata, "availability_zone": instance.availability_zone, "fault": instance.fault}
-    task = instance.task_state if instance.task_state == "deleting" else None
+    task = None if instance.task_state == "scheduling" else instance.task_state
     return line("instance " + instance.name, {**names, **words, "task": task})
 
 
@@ -129,6 +141,7 @@ class InstanceRequest:
     availability_zone: str | None = None
     scheduler_hints: dict | None = None
     image_ref: str | None = None
+    target_state: str | None = None
     faults: Mapping[tuple[str, str], str] = field(default_factory=dict)
     absent: bool = False
 
@@ -184,14 +197,14 @@ class Driven(Change):
         return self.before is not None or (self.error is None and self.after is not None)
 
 
-def plan(wanted: list[InstanceRequest], current: Recorded, state: str) -> list[Change]:
+def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[Change]:
     """Pair requests with records; what is to go is marked as deleting, and goes when its parts have gone."""
     changes, used = [], current.used
     for item in wanted:
         before = current.instances.get(item.key)
         try:
             check_lease(before)
-            if state == "absent":
+            if item.absent:
                 changes.append(Driven(item, before, before and replace(before, task_state="deleting", fault=None)))
                 continue
             after = _plan_present(item, before, current)
@@ -269,6 +282,7 @@ def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
         uuid=identity,
         vm_state="error" if failed else "building",
         task_state=before.task_state if going_on else None if failed else "scheduling",
+        target_state=wanted.target_state or (before.target_state if before else "started"),
         host=before.host if before else None,
         attempted_hosts=before.attempted_hosts if going_on else [],
         last_error=before.last_error if going_on else None,
@@ -324,11 +338,28 @@ def _differing(name: str, asked: Any, have: Any) -> str:
 
 
 def _update(wanted: InstanceRequest, before: Instance) -> Instance:
-    """A running instance with the changes it can take: metadata, what is attached to it, where its image is."""
+    """An instance that was launched with the changes it can take: its state, metadata, what is attached to it, where
+    its image is."""
+    target = wanted.target_state or before.target_state
     ports, volumes = before.ports, before.volumes
     if wanted.ports is not None:
         ports = attachments.exchange(attachments.ports(wanted, before.uuid, before.ports), before.ports)
     if wanted.volumes is not None:
         volumes = attachments.exchange(attachments.volumes(wanted, before.uuid, before.volumes), before.volumes)
     metadata = before.metadata if wanted.metadata is None else wanted.metadata
-    return replace(before, ports=ports, volumes=volumes, metadata=metadata, image=definitions.renew(wanted, before))
+    return replace(
+        before,
+        ports=ports,
+        volumes=volumes,
+        metadata=metadata,
+        image=definitions.renew(wanted, before),
+        target_state=target,
+        task_state=_task(target, before),
+    )
+
+
+def _task(target: str, before: Instance) -> str | None:
+    """What is to be done for an instance that was launched to be in that state (nova's task states)."""
+    if target == "stopped":
+        return None if (before.vm_state, before.status) == ("stopped", "SHUTOFF") else "powering-off"
+    return "powering-on" if before.vm_state == "stopped" or before.status == "SHUTOFF" else None

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.change import Change
+from ..core.documents import is_built, is_deleting
 from ..core.errors import Conflict, LaunchError
 from . import attachments
-from .model import Driven, Instance, Recorded, check_lease, from_document
+from .model import AS_ASKED, Driven, Instance, Recorded, check_lease, from_document
 
 # What the record keeps of a port and of a volume that their stages have made.
 OF_PORT = ("mac_address", "fixed_ip")
@@ -59,8 +60,8 @@ class Outcome:
 
     @property
     def built(self) -> bool:
-        """Whether its compute host runs it."""
-        return (self.document.get("domain") or {}).get("status") == "ACTIVE"
+        """Whether its compute host has it as it is asked for."""
+        return is_built(self.document)
 
     @property
     def ended(self) -> bool:
@@ -79,7 +80,7 @@ def parse(params: dict[str, Any]) -> list[Outcome]:
             instance=from_document(document),
             document=document,
             error=_error(document),
-            destroys=params["state"] == "absent",
+            destroys=is_deleting(document),
             max_attempts=params["max_attempts"],
         )
         for document in params["instances"]
@@ -92,7 +93,7 @@ def _error(document: dict[str, Any]) -> StageFailed | None:
     return StageFailed(document["msg"], bool(document.get("abort")), document.get("details"))
 
 
-def plan(wanted: list[Outcome], current: Recorded, state: str) -> list[Change]:
+def plan(wanted: list[Outcome], current: Recorded, _state: str) -> list[Change]:
     """Settle every instance's next state; with nothing recorded (check mode) its document stands for the record."""
     changes: list[Change] = []
     for outcome in wanted:
@@ -131,13 +132,15 @@ def settle(outcome: Outcome, known: Instance) -> Instance:
 
 
 def _run(known: Instance, outcome: Outcome) -> Instance:
-    """Running, and without what it was to lose."""
+    """As it was asked for, and without what it was to lose."""
+    vm_state, power_state = AS_ASKED[known.target_state]
     present = {part["id"] for name in ("ports", "volumes") for part in outcome.document.get(name) or ()}
     return replace(
         known,
         ports=attachments.without_detached(known.ports, present),
         volumes=attachments.without_detached(known.volumes, present),
-        vm_state="active",
+        vm_state=vm_state,
+        power_state=power_state,
         task_state=None,
         launched=True,
         fault=None,

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, Callable
 
-from ..core.convert import LARGEST, json_object, labels, mapping, sequence, text, whole
+from ..core.convert import LARGEST, choice, json_object, labels, mapping, sequence, text, whole
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, port_id
 from ..image.model import Image
@@ -25,11 +25,12 @@ from .definitions import CUSTOM
 from .model import InstanceRequest
 
 INSTANCE_KEYS = {
-    "name", "count", "flavor", "image", "networks", "volumes", "ssh_keys", "metadata", "group", "availability_zone",
-    "scheduler_hints",
+    "name", "count", "state", "flavor", "image", "networks", "volumes", "ssh_keys", "metadata", "group",
+    "availability_zone", "scheduler_hints",
 }  # fmt: skip
 FLAVOR_KEYS = {"vcpus", "ram", "disk", "extra_specs"}
 IMAGE_KEYS = {"url", "checksum", "disk_format", "min_disk", "min_ram", "properties"}
+STATES = ("started", "stopped", "absent")
 MAX_COUNT = 1000
 ANY = "00000000-0000-0000-0000-000000000000"
 
@@ -37,14 +38,13 @@ ANY = "00000000-0000-0000-0000-000000000000"
 def parse(params: dict[str, Any]) -> list[InstanceRequest]:
     """Every instance the request asks for, counts expanded; InvalidRequest names all that is wrong at once.
 
-    What should be absent needs no more than its name.
+    What should be absent needs no more than its name. With the parameter state absent that is all of them.
     """
-    expanded = _expand if params["state"] == "present" else _absent
     params = {**params, "texts": json_object(params.get("user_data"), "user_data")}
     instances, wrong = [], []
     for entry in params["instances"]:
         try:
-            instances += expanded(entry, params)
+            instances += _expand(entry, params)
         except InvalidRequest as error:
             wrong.append(str(error))
     counted = Counter(instance.name for instance in instances)
@@ -94,15 +94,18 @@ def _number(entry: dict[str, Any]) -> list[tuple[str, int]]:
     return [(checked_name("%s-%d" % (name, index + 1), "instance"), index) for index in range(count)]
 
 
-def _absent(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
-    return [InstanceRequest(name, params["project_id"], absent=True) for name, _index in _number(entry)]
-
-
 def _expand(entry: dict[str, Any], params: dict[str, Any]) -> list[InstanceRequest]:
     entry = {key: value for key, value in entry.items() if value is not None}
     numbered = _number(entry)
+    if params["state"] == "absent" or state_of(entry) == "absent":
+        return [InstanceRequest(name, params["project_id"], absent=True) for name, _index in numbered]
     mapping(entry, str(entry["name"]), sorted(INSTANCE_KEYS))
     return [_instance(name, index, len(numbered), entry, params) for name, index in numbered]
+
+
+def state_of(entry: dict[str, Any]) -> str:
+    """What an entry is to be; InvalidRequest if it is none of STATES."""
+    return choice(entry.get("state") or "started", "%s: state" % entry.get("name"), STATES)
 
 
 def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: dict[str, Any]) -> InstanceRequest:
@@ -132,6 +135,7 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         group=group,
         availability_zone=scheduling.zone(name, entry.get("availability_zone")),
         scheduler_hints=scheduling.hints(name, entry.get("scheduler_hints")),
+        target_state=state_of(entry),
         faults=faults,
     )
 

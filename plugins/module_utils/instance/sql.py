@@ -17,14 +17,17 @@ from ..record.errors import error_of
 from ..record.identity import record_id
 from . import quota
 from .attachments import from_data, to_data
-from .model import PARTS, STATUS, Instance, Recorded, check_group
+from .model import PARTS, Instance, Recorded, check_group, status_of
 
 # Fields of an Instance that are columns of the same name; metadata is not, SQLAlchemy keeps that word.
 COLUMNS = (
     "uuid", "name", "project_id", "project_name", "user_id", "user_name", "vm_state", "task_state",
     "host", "attempted_hosts", "flavor", "image", "ports", "volumes", "ssh_keys", "user_data_digest",
-    "fault", "last_error", "availability_zone", "scheduler_hints",
+    "fault", "last_error", "availability_zone", "scheduler_hints", "target_state", "power_state",
 )  # fmt: skip
+
+# What is done to an instance in one of these task states, under nova's names (nova/compute/instance_actions.py).
+ACTIONS = {"deleting": "delete", "powering-off": "stop", "powering-on": "start"}
 
 
 def connect(params: dict[str, Any]) -> Record:
@@ -195,10 +198,11 @@ class Writing:
         return self.record.driver.values(before and before.lease, self.moment) if goes_on else lease.NOBODY
 
     def _tell(self, change: Change) -> None:
-        """Keep the instance's actions, create and delete: when each began, how it ended; and its faults."""
+        """Keep the instance's actions (create, start, stop, delete): when each began, how it ended; and its faults."""
         before, after = change.before, change.after
-        action = "delete" if "deleting" in (after.task_state, before and before.task_state) else "create"
-        if before is None or after.task_state in ("scheduling", "deleting"):
+        tasks = (after.task_state, before and before.task_state)
+        action = next((ACTIONS[task] for task in tasks if task in ACTIONS), "create")
+        if before is None or after.task_state == "scheduling" or after.task_state in ACTIONS:
             events.start_action(self.database, self.connection, after, action, self.request_id, self.moment)
         if after.task_state is None:
             events.finish_action(self.database, self.connection, after, action, self.moment)
@@ -280,12 +284,19 @@ def find_table(params: dict[str, Any]) -> str:
     """The same instances as a table of params["columns"]; no more is read of them than that shows."""
     database, columns = Database(params["database"]), params["columns"]
     table = database.tables.instances
-    read = ("uuid", "vm_state", "requested_at", "launched_at", "ports", "volumes", *columns)
+    states = ("vm_state", "power_state", "target_state")
+    read = ("uuid", *states, "requested_at", "launched_at", "ports", "volumes", *columns)
     chosen = [column for column in table.c if column.name in read]
     with database.reading() as connection:
         rows = connection.execute(_living(database.sql.select(*chosen), database, params))
-        summaries = [{**row, "status": STATUS[row["vm_state"]], "seconds": _seconds(row)} for row in rows.mappings()]
+        summaries = [{**row, **_shown(row)} for row in rows.mappings()]
     return "\n".join(as_table(summaries, columns))
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    """What a table calls what is asked for, and what is."""
+    status = status_of(row["vm_state"], row["power_state"])
+    return {"state": row["target_state"], "status": status, "seconds": _seconds(row)}
 
 
 def _living(statement, database: Database, params: dict[str, Any]):

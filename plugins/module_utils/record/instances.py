@@ -50,3 +50,24 @@ def place(database, connection, hosts: Mapping[str, str], moment: datetime) -> N
     statement = table.update().where(table.c.uuid == parameter("identity")).values(values)
     rows = [{"identity": identity, "place": host} for identity, host in hosts.items()]
     connection.execute(statement, rows)
+
+
+def note_power_states(database, connection, hosts: Mapping[str, Mapping[str, str]]) -> None:
+    """Record what these hosts have said of all their guests, by UUID; nostate of an instance that has none there.
+
+    An instance that a run is about to change is left to that run. What was decided on what was read of an instance
+    before stays right: its generation is as it was.
+    """
+    if not hosts:
+        return
+    table, parameter = database.tables.instances, database.sql.bindparam
+    columns = (table.c.uuid, table.c.host, table.c.power_state)
+    here = (table.c.host.in_(list(hosts)), table.c.deleted == 0, table.c.vm_state.in_(("active", "stopped")))
+    rows = connection.execute(database.sql.select(*columns).where(*here, table.c.lease_owner.is_(None))).all()
+    said = {row.uuid: hosts[row.host].get(row.uuid, "nostate") for row in rows}
+    changed = [row.uuid for row in rows if said[row.uuid] != row.power_state]
+    locked = lock(database, connection, changed) if changed else {}
+    states = [{"identity": each, "said": said[each]} for each in locked if locked[each].lease_owner is None]
+    if states:
+        statement = table.update().where(table.c.uuid == parameter("identity")).values(power_state=parameter("said"))
+        connection.execute(statement, states)

@@ -47,6 +47,8 @@ def schema() -> SimpleNamespace:
         Column("request_id", String(64)),
         Column("vm_state", String(16), nullable=False),
         Column("task_state", String(16)),
+        Column("target_state", String(16), nullable=False, server_default="started"),
+        Column("power_state", String(16)),
         Column("host", String(255)),
         Column("attempted_hosts", JSON, nullable=False),
         Column("flavor", JSON),

@@ -26,7 +26,8 @@ def establish(params: dict[str, Any]) -> Identity:
         return replace(embedded_identity(params["project_id"], user), request_id=request_id)
     identity = replace(validate(connect({**params, "request_id": request_id})), request_id=request_id)
     check_project(identity, params["project_id"])
-    policy.check(identity, params["action"], params["policy_file"])
+    for action in params["actions"]:
+        policy.check(identity, action, params["policy_file"])
     return identity
 
 

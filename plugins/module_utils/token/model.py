@@ -14,6 +14,7 @@ from ..core.errors import InvalidRequest, Refused
 ACTIONS = {
     "create": "os_compute_api:servers:create",
     "delete": "os_compute_api:servers:delete",
+    "stop": "os_compute_api:servers:stop",
     "detail": "os_compute_api:servers:detail",
     "detail_all": "os_compute_api:servers:detail:get_all_tenants",
 }
@@ -29,6 +30,7 @@ RULES = {
     "project_reader_or_admin": "rule:project_reader_api or rule:context_is_admin",
     ACTIONS["create"]: "rule:project_member_or_admin",
     ACTIONS["delete"]: "rule:project_member_or_admin",
+    ACTIONS["stop"]: "rule:project_member_or_admin",
     ACTIONS["detail"]: "rule:project_reader_or_admin",
     ACTIONS["detail_all"]: "rule:context_is_admin",
 }
@@ -37,6 +39,7 @@ RULES = {
 REQUESTS = {
     "create": ("POST", "/v2.1/servers"),
     "delete": ("DELETE", "/v2.1/servers/any"),
+    "stop": ("POST", "/v2.1/servers/any/action"),
     "detail": ("GET", "/v2.1/servers/detail"),
     "detail_all": ("GET", "/v2.1/servers/detail"),
 }
@@ -165,6 +168,7 @@ def refusal(identity: Identity, action: str, rule: str) -> Refused:
 _IN_WORDS = {
     "create": "launch",
     "delete": "delete instances",
+    "stop": "turn instances off",
     "detail": "list instances",
     "detail_all": "list all projects' instances",
 }

@@ -39,7 +39,7 @@ def params(cloud, tmp_path, monkeypatch):
         "identity": "keystone",
         "project_id": "default",
         "user_id": None,
-        "action": "create",
+        "actions": ["create"],
         "policy_file": None,
     }
 

@@ -27,6 +27,7 @@ PARAMS = {
     "vnc": False,
     "integration_bridge": "br-int",
     "vif_plugging_timeout": 0.2,
+    "shutdown_timeout": 0.2,
     "user_data": "",
     "vendor_data": "{}",
     "volume_secrets": "",

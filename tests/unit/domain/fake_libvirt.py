@@ -50,6 +50,7 @@ class Handle:
 
     def __init__(self, host, text):
         self.host, self.text, self.stored, self.now, self.log = host, text, text, SHUTOFF, []
+        self.starts_with_host, self.hears = 0, True
         self.capacity = 1024**3
 
     def name(self):
@@ -89,6 +90,19 @@ class Handle:
     def destroy(self):
         self.now = SHUTOFF
         self.log.append("destroy")
+
+    def shutdown(self):
+        if not self.isActive():
+            raise LibvirtError(55)
+        self.log.append("push")
+        if self.hears:
+            self.now = SHUTOFF
+
+    def autostart(self):
+        return self.starts_with_host
+
+    def setAutostart(self, value):
+        self.starts_with_host = int(value)
 
     def undefineFlags(self, flags):
         self.host.domains.remove(self)

@@ -79,6 +79,57 @@ def test_one_whose_port_is_never_wired_is_taken_back(run, host, monkeypatch, plu
     assert host.domains == []
 
 
+def test_a_guest_that_is_to_be_off_is_asked_to_shut_down_and_stays_off(run, host):
+    run()
+    assert host.domains[0].starts_with_host
+    action, domain = run(target_state="stopped")
+    assert (action, domain.status) == ("update", "SHUTOFF")
+    assert host.domains[0].log[2:] == ["push"]
+    assert not host.domains[0].starts_with_host
+    assert run(target_state="stopped") == ("keep", None)
+    assert run(target_state="started")[1].status == "ACTIVE"
+    assert host.domains[0].starts_with_host
+
+
+def test_a_guest_that_does_not_hear_is_turned_off(run, host):
+    run()
+    host.domains[0].hears = False
+    assert run(target_state="stopped")[1].status == "SHUTOFF"
+    assert host.domains[0].log[2:] == ["push", "destroy"]
+
+
+def test_a_guest_that_cannot_be_turned_off_fails_alone(run, host, monkeypatch):
+    def stuck(self):
+        raise LibvirtError(38, "Device or resource busy")
+
+    run()
+    host.domains[0].hears = False
+    monkeypatch.setattr(Handle, "destroy", stuck)
+    error = run(target_state="stopped")[1]
+    assert isinstance(error, Unavailable)
+    assert "could not be turned off: Device or resource busy" in str(error)
+
+
+def test_a_new_one_that_is_to_be_off_is_defined_only(run, host):
+    action, domain = run(target_state="stopped")
+    assert (action, domain.status) == ("create", "SHUTOFF")
+    assert host.domains[0].log == []
+    assert not host.domains[0].starts_with_host
+
+
+def test_what_goes_from_a_guest_that_is_turned_off_needs_no_answer_of_it(run, host):
+    run()
+    run(target_state="stopped", volumes=[])
+    assert host.domains[0].log[2:] == ["push", "detach ua-33333333-0000-4000-8000-000000000003 2"]
+
+
+def test_one_that_does_not_come_back_with_its_host_is_made_to(run, host):
+    run()
+    host.domains[0].starts_with_host = 0
+    assert run()[0] == "update"
+    assert host.domains[0].starts_with_host
+
+
 def test_one_that_existed_is_only_stopped_again(run, host, monkeypatch):
     run()
     host.domains[0].now = SHUTOFF

@@ -105,7 +105,7 @@ def test_a_password_is_libvirts_as_long_as_the_disk_is_there(run, host):
     run(connection=CHAP, password="secret-1")
     [(secret, value)] = host.secrets.values()
     assert value == b"secret-1"
-    assert '<secret ephemeral="yes" private="yes">' in secret.text
+    assert '<secret ephemeral="no" private="yes">' in secret.text
     assert "secret-1" not in host.domains[0].text
     assert run(connection=CHAP) == ("keep", None)
     run(volumes=[])

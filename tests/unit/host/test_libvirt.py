@@ -114,14 +114,18 @@ def test_a_models_features_are_told_too():
 class Library:
     """A libvirt that only knows of room."""
 
-    VIR_CONNECT_LIST_DOMAINS_ACTIVE = 1
+    VIR_DOMAIN_PAUSED, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_CRASHED, VIR_DOMAIN_PMSUSPENDED = 3, 5, 6, 7
     libvirtError = RuntimeError  # noqa: N815
 
     def getInfo(self):  # noqa: N802
         return ["x86_64", 4096, 8, 2400]
 
-    def listAllDomains(self, flags):  # noqa: N802
-        return [SimpleNamespace(XMLDesc=lambda: FOREIGN)]
+    def listAllDomains(self):  # noqa: N802
+        off = text(xml.definition(Domain("off", "n", vcpus=64, ram=128)))
+        return [
+            SimpleNamespace(XMLDesc=lambda: FOREIGN, state=lambda: [1, 0]),
+            SimpleNamespace(XMLDesc=lambda: off, state=lambda: [self.VIR_DOMAIN_SHUTOFF, 1]),
+        ]
 
 
 def test_the_room_needs_no_expensive_question(monkeypatch, tmp_path):
@@ -132,6 +136,7 @@ def test_the_room_needs_no_expensive_question(monkeypatch, tmp_path):
     assert (room["host"], room["vcpus"], room["memory_mb"]) == ("compute-1", 8, 4096)
     assert (room["disk_gb"], room["free_disk_gb"]) == libvirt._disk(str(tmp_path))
     assert (room["vcpus_used"], room["foreign_memory_mb"], room["running"]) == (3, 64, ["foreign"])
+    assert room["power_states"] == {"off": "shutdown"}
 
 
 class WholeLibrary(Library):

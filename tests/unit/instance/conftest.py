@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, parts_of, wanted_status
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, outcome, request, sql
 
@@ -32,19 +32,19 @@ class Run:
         params = {**self.params, **more, "instances": [{**WEB, **entry} for entry in entries or [{}]]}
         return self._done(request.parse(params), sql.connect(params), model.plan, params["state"], check_mode)
 
-    def conclude(self, *documents, state="present"):
+    def conclude(self, *documents):
         """The module instance_update."""
-        params = {**self.params, "state": state, "max_attempts": 3, "instances": list(documents)}
-        return self._done(outcome.parse(params), sql.conductor(params), outcome.plan, state, False)
+        params = {**self.params, "max_attempts": 3, "instances": list(documents)}
+        return self._done(outcome.parse(params), sql.conductor(params), outcome.plan, "present", False)
 
     def built(self, *documents):
         """The same, when all has gone well."""
-        results = [{"name": each["name"], "status": "ACTIVE", "action": "create"} for each in documents]
+        results = [{"name": each["name"], "status": wanted_status(each), "action": "create"} for each in documents]
         return self.conclude(*carry(documents, "domain", results, parts_of("domain")))
 
     def destroyed(self, *documents):
         """The same, at the end of a destroy."""
-        return self.conclude(*documents, state="absent")
+        return self.conclude(*documents)
 
     def find(self, **options):
         """The module instance_info."""

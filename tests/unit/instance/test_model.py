@@ -30,19 +30,22 @@ VOLUME = BlockDeviceMapping("v1", "web-data", size=1, format="raw", delete_on_te
 WEB = InstanceRequest(
     "web", "p", flavor=FLAVOR, image=IMAGE, ports=[PORT], volumes=[VOLUME], metadata={"a": "1"}, ssh_keys=["k"]
 )
+RUNNING = {"vm_state": "active", "power_state": "running"}
+OFF = {"vm_state": "stopped", "power_state": "shutdown", "target_state": "stopped"}
+GONE = InstanceRequest("web", "p", absent=True)
 NOTHING = Recorded({}, {})
 
 
-def change(wanted, before=None, state="present", volumes=()):
+def change(wanted, before=None, volumes=()):
     current = Recorded({before.name: before} if before else {}, {volume["id"]: volume for volume in volumes})
-    return plan([wanted], current, state)[0]
+    return plan([wanted], current, "present")[0]
 
 
 def launched(wanted=WEB):
     """The record of an instance that became ACTIVE on c1."""
     built = change(wanted).after
     ports = [replace(port, mac_address="fa:16:3e:00:00:01", fixed_ip="10.20.0.9") for port in built.ports]
-    return replace(built, ports=ports, vm_state="active", task_state=None, host="c1", launched=True)
+    return replace(built, ports=ports, task_state=None, host="c1", launched=True, **RUNNING)
 
 
 def test_identity_comes_first():
@@ -141,15 +144,51 @@ def test_a_volume_that_cannot_be_had(size, known, reason):
     assert reason in str(change(replace(WEB, volumes=[replace(VOLUME, size=size)]), volumes=known).error)
 
 
+@pytest.mark.parametrize(
+    ("record", "target", "task"),
+    [
+        pytest.param(RUNNING, "started", None, id="it runs, and is to"),
+        pytest.param({**RUNNING, "power_state": None}, "started", None, id="nobody has looked at it"),
+        pytest.param(RUNNING, "stopped", "powering-off", id="it runs, and is to be off"),
+        pytest.param(OFF, "stopped", None, id="it is off, and is to be"),
+        pytest.param(OFF, "started", "powering-on", id="it is off, and is to run"),
+        pytest.param({**RUNNING, "power_state": "shutdown"}, "started", "powering-on", id="it went off by itself"),
+        pytest.param({**RUNNING, "power_state": "shutdown"}, "stopped", "powering-off", id="and is to stay off"),
+        pytest.param({**OFF, "power_state": "running"}, "stopped", "powering-off", id="somebody turned it on"),
+        pytest.param({**OFF, "power_state": "running"}, "started", "powering-on", id="and it is to run"),
+        pytest.param({**OFF, "task_state": "powering-on"}, "stopped", None, id="an unfinished start is called off"),
+        pytest.param(RUNNING, None, None, id="not mentioned"),
+        pytest.param(OFF, None, None, id="not mentioned of one that is off"),
+    ],
+)
+def test_what_is_to_be_done_for_the_state_that_is_asked_for(record, target, task):
+    before = replace(launched(), **record)
+    after = change(replace(WEB, target_state=target), before).after
+    assert (after.task_state, after.target_state) == (task, target or before.target_state)
+
+
+@pytest.mark.parametrize(
+    ("vm_state", "power_state", "status"),
+    [
+        ("building", None, "BUILD"), ("error", "running", "ERROR"), ("deleted", None, "DELETED"),
+        ("active", None, "ACTIVE"), ("active", "running", "ACTIVE"), ("active", "shutdown", "SHUTOFF"),
+        ("active", "crashed", "SHUTOFF"), ("active", "paused", "PAUSED"), ("active", "suspended", "SUSPENDED"),
+        ("active", "nostate", "ERROR"), ("stopped", "shutdown", "SHUTOFF"), ("stopped", "running", "ACTIVE"),
+    ],
+)  # fmt: skip
+def test_the_status_is_what_is(vm_state, power_state, status):
+    assert replace(launched(), vm_state=vm_state, power_state=power_state).status == status
+
+
 def test_absent_marks_and_absent_again_keeps():
-    marked = change(WEB, launched(), state="absent")
+    marked = change(GONE, launched())
     assert (marked.action, marked.after.task_state) == ("update", "deleting")
-    assert change(WEB, marked.after, state="absent").action == "keep"
-    assert change(WEB, None, state="absent").action == "keep"
+    assert change(GONE, marked.after).action == "keep"
+    assert change(GONE).action == "keep"
 
 
 def test_what_is_being_deleted_takes_nothing_but_that():
-    going = change(WEB, launched(), state="absent").after
+    going = change(GONE, launched()).after
     refused = change(replace(WEB, metadata={"a": "2"}), going)
     assert "it is being deleted" in str(refused.error)
     assert (refused.pending, refused.after) == (False, going)

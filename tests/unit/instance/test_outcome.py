@@ -26,18 +26,17 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance.outcome i
 
 PORT = NetworkRequest("private", id="p1")
 BUILDING = Instance("web", "p", "u1", task_state="scheduling", host="c1", ports=[PORT])
-ACTIVE = replace(BUILDING, vm_state="active", task_state=None, launched=True)
+ACTIVE = replace(BUILDING, vm_state="active", power_state="running", task_state=None, launched=True)
 DELETING = replace(ACTIVE, task_state="deleting")
 BROKEN = {"msg": "domain web: no room", "abort": False}
 HOPELESS = {"msg": "domain web: bad image", "abort": True}
 MADE = {"name": "web-private", "action": "create", "port_id": "p1", "mac_address": "m", "fixed_ip": "10.20.0.9"}
 
 
-def runs(before):
-    """The document of an instance whose guest runs."""
-    return carry(
-        [to_document(before)], "domain", [{"name": "web", "status": "ACTIVE", "action": "create"}], parts_of("domain")
-    )[0]
+def runs(before, status="ACTIVE"):
+    """The document of an instance whose guest runs, or is off."""
+    results = [{"name": "web", "status": status, "action": "create"}]
+    return carry([to_document(before)], "domain", results, parts_of("domain"))[0]
 
 
 def broken(before, error, noun="domain"):
@@ -45,10 +44,10 @@ def broken(before, error, noun="domain"):
     return mark_failed(to_document(before), noun, error)
 
 
-def settle(before, document=None, state="present", max_attempts=3):
+def settle(before, document=None, max_attempts=3):
     document = to_document(before) if document is None else document
-    wanted = parse({"state": state, "max_attempts": max_attempts, "instances": [document]})
-    return plan(wanted, Recorded({before.name: before}, {}), state)[0]
+    wanted = parse({"max_attempts": max_attempts, "instances": [document]})
+    return plan(wanted, Recorded({before.name: before}, {}), "present")[0]
 
 
 def test_a_running_domain_makes_it_active_with_its_address():
@@ -60,6 +59,24 @@ def test_a_running_domain_makes_it_active_with_its_address():
 
 def test_a_second_run_keeps():
     assert settle(ACTIVE, runs(ACTIVE)).action == "keep"
+
+
+@pytest.mark.parametrize(
+    ("known", "status", "states"),
+    [
+        pytest.param(replace(ACTIVE, target_state="stopped", task_state="powering-off"), "SHUTOFF",
+                     ("stopped", None, "shutdown", "SHUTOFF"), id="it was turned off"),
+        pytest.param(replace(BUILDING, target_state="stopped"), "SHUTOFF",
+                     ("stopped", None, "shutdown", "SHUTOFF"), id="it was made, and left off"),
+        pytest.param(replace(ACTIVE, vm_state="stopped", power_state="shutdown", task_state="powering-on"), "ACTIVE",
+                     ("active", None, "running", "ACTIVE"), id="it was turned on"),
+        pytest.param(replace(ACTIVE, target_state="stopped", task_state="powering-off"), "ACTIVE",
+                     ("active", "powering-off", "running", "ACTIVE"), id="it is still on"),
+    ],
+)  # fmt: skip
+def test_the_record_says_what_is(known, status, states):
+    after = settle(known, runs(known, status)).after
+    assert (after.vm_state, after.task_state, after.power_state, after.status) == states
 
 
 def test_a_host_that_fails_sends_it_on():
@@ -98,17 +115,17 @@ def test_nothing_heard_is_nothing_changed():
 
 
 @pytest.mark.parametrize(
-    ("before", "document", "state", "status", "error"),
+    ("before", "document", "status", "error"),
     [
-        pytest.param(DELETING, to_document(DELETING), "absent", "DELETED", None, id="a destroy that went well deletes"),
-        pytest.param(DELETING, broken(DELETING, BROKEN), "absent", None, "no room", id="one that did not, does not"),
-        pytest.param(DELETING, runs(DELETING), "present", None, "begun to destroy it", id="a launch never deletes"),
-        pytest.param(DELETING, broken(DELETING, BROKEN), "present", None, "begun to destroy", id="nor one that failed"),
-        pytest.param(ACTIVE, to_document(DELETING), "absent", "DELETED", None, id="in check mode only the run knows"),
+        pytest.param(DELETING, to_document(DELETING), "DELETED", None, id="a destroy that went well deletes"),
+        pytest.param(DELETING, broken(DELETING, BROKEN), None, "no room", id="one that did not, does not"),
+        pytest.param(DELETING, runs(ACTIVE), None, "begun to destroy it", id="a launch never deletes"),
+        pytest.param(DELETING, broken(ACTIVE, BROKEN), None, "begun to destroy", id="nor one that failed"),
+        pytest.param(ACTIVE, to_document(DELETING), "DELETED", None, id="in check mode only the run knows"),
     ],
 )
-def test_only_a_destroy_deletes(before, document, state, status, error):
-    change = settle(before, document, state)
+def test_only_a_destroy_deletes(before, document, status, error):
+    change = settle(before, document)
     assert (change.error is None) == (error is None)
     assert error is None or error in str(change.error)
     assert change.after.status == (status or before.status)

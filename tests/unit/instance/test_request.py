@@ -51,6 +51,19 @@ def test_absent_needs_only_names():
     assert [item.name for item in parse(request({"name": "web", "count": 2}, state="absent"))] == ["web-1", "web-2"]
 
 
+def test_each_entry_has_its_state():
+    off, gone, usual = parse(
+        request(
+            {**WEB, "name": "off", "state": "stopped"},
+            {"name": "gone", "state": "absent", "flavor": []},
+            {**WEB, "state": None},
+        )
+    )
+    assert (off.target_state, gone.absent, usual.target_state) == ("stopped", True, "started")
+    with pytest.raises(InvalidRequest, match="web: state: 'off' is none of started, stopped, absent"):
+        parse(request({**WEB, "state": "off"}))
+
+
 @pytest.mark.parametrize(
     ("entry", "fault"),
     [

@@ -10,7 +10,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan as plan_items
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, gather, mark_failed, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.host import record as host_record
+from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import to_data
 from ansible_collections.kvmstack.launch.plugins.module_utils.record import database
@@ -114,7 +117,7 @@ def test_a_run_that_looks_at_a_running_instance_drives_it(run, put):
 def test_a_run_that_failed_at_a_running_instance_lets_it_go(run, put, state):
     launched(run, put)
     [document] = run().ask(state=state).values()
-    assert "no" in run().conclude(mark_failed(document, "domain", {"msg": "no"}), state=state)["web"]["msg"]
+    assert "no" in run().conclude(mark_failed(document, "domain", {"msg": "no"}))["web"]["msg"]
     assert run(run_id="second").ask(state=state)["web"]["msg"] is None
 
 
@@ -334,3 +337,51 @@ def test_a_launch_that_an_older_collection_began_goes_on(run, database_url, put,
 
 def old_json(database, values, key):
     return database.backend == "postgresql" and isinstance(values[key], (list, dict))
+
+
+def look(run, **states):
+    """What the stage host writes when c1 has said this of its guests, by name."""
+    known = {name: told["uuid"] for name, told in run().find().items()}
+    node = {"host": "c1", "vcpus": 4, "memory_mb": 4096, "disk_gb": 9}
+    node["power_states"] = {known[name]: state for name, state in states.items()}
+    params = {"database": run().params["database"], "hosts": ["c1"], "nodes": [node], "settings": {}}
+    backend, wanted = host_sql.connect(params), host_record.parse(params)
+    backend.apply([each for each in plan_items(wanted, backend.read(wanted), "present") if each.pending])
+
+
+def test_the_status_is_what_the_host_said_at_the_last_look(run, put):
+    launched(run, put)
+    assert run().find()["web"]["power_state"] == "running"
+    look(run, web="shutdown")
+    assert run().find()["web"]["status"] == "SHUTOFF"
+    look(run)
+    assert (run().find()["web"]["power_state"], run().find()["web"]["status"]) == ("nostate", "ERROR")
+    assert sql.find_table({**run().params, "names": None, "hosts": None, "all_projects": False,
+                           "columns": ["state", "status"]}) == "STATE    STATUS\nstarted  ERROR"  # fmt: skip
+    document = run().ask()["web"]
+    look(run, web="paused")  # while a run drives it, that run decides
+    assert run().find()["web"]["power_state"] == "nostate"
+    assert run().built(document)["web"]["status"] == "ACTIVE"
+    assert run().ask()["web"]["changed"] is False
+
+
+def test_a_look_at_a_host_leaves_what_a_run_has_read_as_it_is(run, put):
+    launched(run, put)
+    params = {**run().params, "instances": [{**ENTRY, "metadata": {"a": "b"}}]}
+    record, wanted = sql.connect(params), request.parse(params)
+    changes = model.plan(wanted, record.read(wanted), "present")
+    look(run, web="shutdown")
+    assert record.apply(changes)["web"].metadata == {"a": "b"}
+
+
+def test_an_instance_is_turned_off_and_on(run, put):
+    launched(run, put)
+    off = run().ask({"state": "stopped"})["web"]
+    assert (off["task_state"], off["status"]) == ("powering-off", "ACTIVE")
+    assert run().built(off)["web"]["status"] == "SHUTOFF"
+    assert run().ask({"state": "stopped"})["web"]["changed"] is False
+    assert run().built(run().ask()["web"])["web"]["status"] == "ACTIVE"
+    actions = run().find(actions=True)["web"]["actions"]
+    assert [(each["action"], each["result"]) for each in actions] == [
+        ("create", "Success"), ("stop", "Success"), ("start", "Success"),
+    ]  # fmt: skip

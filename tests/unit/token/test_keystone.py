@@ -40,7 +40,7 @@ def test_roles_are_those_of_now(cloud, params):
     cloud.stack.roles = ["reader"]
     with pytest.raises(Refused, match="user ann in project one: the policy does not allow to launch"):
         establish(params)
-    assert establish({**params, "action": "detail"}).roles == ("reader",)
+    assert establish({**params, "actions": ["detail"]}).roles == ("reader",)
     assert cloud.stack.logins == 1
 
 
@@ -88,7 +88,7 @@ def test_another_project_than_the_token_s(params):
 
 def test_access_rules_are_kept_to(cloud, params):
     cloud.stack.access_rules = [{"id": "r", "service": "compute", "method": "GET", "path": "/v2.1/servers/detail"}]
-    assert establish({**params, "action": "detail"}).project_id == "p1"
+    assert establish({**params, "actions": ["detail"]}).project_id == "p1"
     with pytest.raises(Refused, match="add one: service compute, POST /v2.1/servers"):
         establish(params)
     [shown, *_more] = [request[3] for request in cloud.stack.asked("/v3/auth/tokens") if request[0] == "GET"]

@@ -93,7 +93,7 @@ def test_a_token_that_ends_within_two_minutes_is_renewed_and_errors_are_told(clo
     ("more", "words"),
     [
         pytest.param({}, '"user_name": "ann"', id="it works"),
-        pytest.param({"action": "dance"}, "value of action must be one of", id="another option is wrong"),
+        pytest.param({"actions": ["dance"]}, "value of actions must be one or more of", id="another option is wrong"),
         pytest.param({"nonsense": 1}, "Unsupported parameters", id="an option is unknown"),
         pytest.param(
             {"cloud": {"auth": {"password": QUOTED, "pasword": "x"}}}, "cloud.auth: pasword is", id="a key is unknown"
