@@ -41,12 +41,12 @@ _raw:
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.lookup import LookupBase
 
 from ..module_utils.cloud.definition import secrets
 from ..module_utils.cloud.session import connect
 from ..module_utils.core.errors import LaunchError, MissingLibrary
+from ..module_utils.core.secrets import hide
 from ..module_utils.core.specs import CLOUD
 
 
@@ -64,4 +64,4 @@ class LookupModule(LookupBase):
         except MissingLibrary as error:
             raise AnsibleError(missing_required_lib(error.library)) from error
         except LaunchError as error:
-            raise AnsibleError(remove_values(str(error), secrets(params))) from error
+            raise AnsibleError(hide(str(error), secrets(params))) from error

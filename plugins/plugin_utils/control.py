@@ -17,12 +17,12 @@ from typing import Any, NoReturn
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.cloud.definition import secrets
+from ..module_utils.core.secrets import hide
 
 MODULES = "ansible_collections.kvmstack.launch.plugins.modules"
 RULES = ("mutually_exclusive", "required_one_of", "required_together")
@@ -61,7 +61,7 @@ class Module:
         found = checked._no_log_values | of_cloud
         for error in checked.errors:
             what = "unsupported parameters: " if isinstance(error, UnsupportedError) else ""
-            raise AnsibleActionFail(remove_values(what + error.msg, found))
+            raise AnsibleActionFail(hide(what + error.msg, found))
         self._secrets = found - _listed(of_cloud, task)
         self.params = checked.validated_parameters
         self.check_mode = check_mode
@@ -70,7 +70,7 @@ class Module:
 
     def exit_json(self, **result: Any) -> NoReturn:
         """Leave with a result."""
-        raise Exit(remove_values(result, self._secrets))
+        raise Exit(hide(result, self._secrets))
 
     def fail_json(self, **result: Any) -> NoReturn:
         """Leave with a failure."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..core.secrets import tell
 from .definition import secrets
 
 
@@ -17,7 +18,9 @@ class CloudModule(AnsibleModule):
 
     def _load_params(self) -> None:
         super()._load_params()
-        self.no_log_values.update(secrets(self.params))
+        found = secrets(self.params)
+        self.no_log_values.update(found)
+        tell(found)
 
     def _log_invocation(self) -> None:
         """Nothing is written to the host's log: it sees a mapping as one text, quoted in ways that hide secrets badly.

@@ -15,6 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.module import CloudModule
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.specs import CLOUD
+from ansible_collections.kvmstack.launch.tests.unit.shown import shown
 
 MODULES = "ansible_collections.kvmstack.launch.plugins.modules."
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -51,7 +52,7 @@ def test_the_log_of_the_host_has_nothing_of_it(log):
 def test_a_result_has_everything_but_the_secret(log, capsys):
     with pytest.raises(SystemExit):
         made(CloudModule).exit_json(text="ann is hidden")
-    result = json.loads(capsys.readouterr().out)
+    result = json.loads(shown(capsys.readouterr().out))
     assert result["text"] == "ann is ********"
     assert result["invocation"]["module_args"]["cloud"]["auth"]["username"] == "ann"
     assert "hidden" not in json.dumps(result)

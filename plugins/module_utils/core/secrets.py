@@ -1,0 +1,30 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What must not be shown, under any ansible-core.
+
+Since 2.22 it hides by itself, wherever something is shown, what it was told is a secret. Before that, who says
+something hides it there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable
+
+try:
+    from ansible.module_utils.secrets import register_secrets
+except ImportError:
+    from ansible.module_utils.common.parameters import remove_values
+
+    register_secrets = None
+
+
+def tell(secrets: Iterable[str]) -> None:
+    """Tell Ansible what to hide, where it can be told."""
+    if register_secrets:
+        register_secrets(secrets)
+
+
+def hide(value: Any, secrets: Iterable[str]) -> Any:
+    """The value as it may be said."""
+    tell(secrets)
+    return value if register_secrets else remove_values(value, secrets)
