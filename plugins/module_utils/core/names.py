@@ -17,6 +17,10 @@ MARK = "kvmstack"
 # Bytes.
 GIB = 1024**3
 
+# How many CPUs a host may have (Linux on x86, MAXSMP): no list of CPUs is longer.
+MOST_CPUS = 8192
+
+_RANGE = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -50,11 +54,18 @@ def instance_path(state_path: str, instance_uuid: str, *parts: str) -> str:
 
 
 def numbers(text: str) -> list[int]:
-    """The numbers in a list such as 0-3,8,^2; ValueError if it is none."""
+    """The numbers in a list such as 0-3,8,^2; ValueError if it is none, before more than MOST_CPUS are looked at."""
     chosen: set[int] = set()
     dropped: set[int] = set()
+    count = 0
     for part in filter(None, (part.strip() for part in text.split(","))):
-        into = dropped if part.startswith("^") else chosen
-        first, _dash, last = part.lstrip("^").partition("-")
-        into.update(range(int(first), int(last or first) + 1))
+        into, part = (dropped, part[1:]) if part.startswith("^") else (chosen, part)
+        found = _RANGE.fullmatch(part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last:
+            raise ValueError("%.40r is neither a number nor a range" % part)
+        count += last - first + 1
+        if count > MOST_CPUS:
+            raise ValueError("it has more than %d numbers" % MOST_CPUS)
+        into.update(range(first, last + 1))
     return sorted(chosen - dropped)

@@ -8,126 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import numbers
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.fit import fit, pick
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.topology import (
     NUMACell,
-    NUMATopology,
-    parse_pci_requests,
-    parse_topology,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import parse_settings
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import GPU, ask, host
 
 ONE = NUMACell((0, 1), 512)
 CORES = [[0, 4], [1, 5], [2, 6], [3, 7]]
-
-
-@pytest.mark.parametrize(
-    ("extra_specs", "topology"),
-    [
-        ({}, None),
-        ({"hw:cpu_policy": "shared"}, None),
-        ({"hw:cpu_policy": "dedicated"}, NUMATopology((NUMACell((0, 1, 2, 3), 1024),), True)),
-        ({"hw:numa_nodes": "2"}, NUMATopology((NUMACell((0, 1), 512), NUMACell((2, 3), 512)))),
-        (
-            {
-                "hw:numa_nodes": "2",
-                "hw:numa_cpus.0": "0",
-                "hw:numa_cpus.1": "1-3",
-                "hw:numa_mem.0": "256",
-                "hw:numa_mem.1": "768",
-            },
-            NUMATopology((NUMACell((0,), 256), NUMACell((1, 2, 3), 768))),
-        ),
-        ({"hw:mem_page_size": "2MB"}, NUMATopology((NUMACell((0, 1, 2, 3), 1024),), page_size=2048)),
-        ({"hw:mem_page_size": "large"}, NUMATopology((NUMACell((0, 1, 2, 3), 1024),), page_size="large")),
-        (
-            {"hw:cpu_policy": "dedicated", "hw:cpu_thread_policy": "isolate"},
-            NUMATopology((NUMACell((0, 1, 2, 3), 1024),), True, "isolate"),
-        ),
-    ],
-)
-def test_topology(extra_specs, topology):
-    assert parse_topology(4, 1024, extra_specs, {}) == topology
-
-
-@pytest.mark.parametrize(
-    ("flavor", "image", "topology"),
-    [
-        ({}, {"hw_cpu_policy": "dedicated"}, NUMATopology((ONE,), True)),
-        ({"hw:cpu_policy": "dedicated"}, {"hw_cpu_policy": "shared"}, NUMATopology((ONE,), True)),
-        (
-            {"hw:cpu_policy": "dedicated", "hw:cpu_thread_policy": "prefer"},
-            {"hw_cpu_thread_policy": "isolate"},
-            NUMATopology((ONE,), True, "prefer"),
-        ),
-        ({}, {"hw_numa_nodes": 1}, NUMATopology((ONE,))),
-        ({"hw:mem_page_size": "any"}, {"hw_mem_page_size": "2048"}, NUMATopology((ONE,), page_size=2048)),
-        ({"hw:mem_page_size": "large"}, {"hw_mem_page_size": "1GB"}, NUMATopology((ONE,), page_size=1048576)),
-    ],
-)
-def test_what_an_image_may_say_beside_a_flavor(flavor, image, topology):
-    assert parse_topology(2, 512, flavor, image) == topology
-
-
-@pytest.mark.parametrize(
-    ("extra_specs", "properties", "words"),
-    [
-        ({"hw:cpu_policy": "mixed"}, {}, "must be one of shared, dedicated"),
-        ({"hw:cpu_policy": "shared"}, {"hw_cpu_policy": "dedicated"}, "is not the flavor's"),
-        ({"hw:cpu_policy": "dedicated"}, {"hw_cpu_policy": "mixed"}, "must be one of shared, dedicated"),
-        ({"hw:numa_nodes": "2"}, {"hw_numa_nodes": "1"}, "is not the flavor's"),
-        ({}, {"hw_mem_page_size": "2048"}, "needs a flavor with hw:mem_page_size large or any, it has None"),
-        ({"hw:mem_page_size": "small"}, {"hw_mem_page_size": "2048"}, "needs a flavor .* it has small"),
-        ({"hw:cpu_thread_policy": "require"}, {}, "only for hw:cpu_policy dedicated"),
-        ({"hw:numa_nodes": "3"}, {}, "cannot be parted evenly"),
-        ({"hw:numa_nodes": "no"}, {}, "a whole number above 0"),
-        ({"hw:numa_nodes": "2", "hw:numa_cpus.0": "0-3"}, {}, "for each of the 2"),
-        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-9", "hw:numa_mem.0": "1024"}, {}, "each of the 4 vCPUs once"),
-        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-3", "hw:numa_mem.0": "7"}, {}, "add up to"),
-        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "x", "hw:numa_mem.0": "7"}, {}, "a list such as"),
-        ({"hw:mem_page_size": "huge"}, {}, "a whole number above 0"),
-    ],
-)
-def test_an_impossible_flavor_is_told(extra_specs, properties, words):
-    with pytest.raises(InvalidRequest, match=words):
-        parse_topology(4, 1024, extra_specs, properties)
-
-
-def test_an_impossible_flavor_is_its_instances_own_fault():
-    document = {
-        "name": "web",
-        "uuid": "u1",
-        "project_id": "p",
-        "flavor": {"name": "f", "vcpus": 3, "ram": 512, "disk": 1},
-    }
-    bad = {**document, "flavor": {**document["flavor"], "extra_specs": {"hw:numa_nodes": "2"}}}
-    good, wrong = parse({"instances": [document, bad]})
-    assert good.fault is None
-    assert "parted evenly" in str(wrong.fault)
-
-
-def test_an_alias_that_is_not_defined_is_told():
-    with pytest.raises(InvalidRequest, match="PCI alias fpga is not defined in pci_aliases \\(gpu\\)"):
-        parse_pci_requests({"pci_passthrough:alias": "fpga:1"}, {}, {"gpu": GPU})
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"nonsense": 1},
-        {"max_io_ops_per_host": "many"},
-        {"isolated_hosts": "c1"},
-        {"pci_aliases": {"gpu": {"speed": 1}}},
-        {"pci_aliases": {"gpu": {**GPU, "numa_policy": "socket"}}},
-    ],
-)
-def test_wrong_settings_are_told(values):
-    with pytest.raises(InvalidRequest):
-        parse_settings(values)
 
 
 @pytest.mark.parametrize(
@@ -260,8 +148,3 @@ def test_cpus_set_apart_are_for_dedicated_ones_alone():
         1,
         2,
     )
-
-
-@pytest.mark.parametrize(("text", "cpus"), [("", []), ("0-2,5", [0, 1, 2, 5]), ("0-7,^3", [0, 1, 2, 4, 5, 6, 7])])
-def test_numbers(text, cpus):
-    assert numbers(text) == cpus

@@ -7,14 +7,15 @@ The words are nova's (nova/virt/hardware.py, numa_get_constraints); what contrad
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Mapping
 
+from ...core.convert import whole
 from ...core.errors import InvalidRequest
-from ...core.names import numbers
+from ...core.names import MOST_CPUS, numbers
 
-UNITS = {"KB": 1, "MB": 1024, "GB": 1024 * 1024, "KIB": 1, "MIB": 1024, "GIB": 1024 * 1024}
-AFFINITIES = ("legacy", "preferred", "required")  # nova's socket is missing: hosts do not tell their sockets
+AFFINITIES = ("required", "socket", "legacy", "preferred")
 CHOICES = {
     "hw:cpu_policy": ("shared", "dedicated"),
     "hw:cpu_thread_policy": ("prefer", "isolate", "require"),
@@ -22,6 +23,12 @@ CHOICES = {
 }
 # What a flavor says that holds whatever the image says.
 PREVAILS = {"hw:cpu_policy": ("dedicated",), "hw:cpu_thread_policy": ("prefer",)}
+# The trait that asks for a thread policy, and what it asks for.
+HYPERTHREADING = "trait:HW_CPU_HYPERTHREADING"
+THREADS = {"required": "require", "forbidden": "isolate"}
+
+_SIZE = re.compile(r"([0-9]{1,20})(?:([KMGT]?)i?(b|bit|B))?")
+_KIB = {"": 1 / 1024, "K": 1, "M": 1024, "G": 1024**2, "T": 1024**3}
 
 
 @dataclass(frozen=True)
@@ -62,19 +69,20 @@ class PCIRequest:
 
 def parse_topology(vcpus: int, memory_mb: int, extra_specs: Mapping, properties: Mapping) -> NUMATopology | None:
     """The topology asked for; None if any CPUs will do."""
-    values = {
-        key: _value(key, extra_specs, properties)
-        for key in ("hw:cpu_policy", "hw:cpu_thread_policy", "hw:mem_page_size")
-    }
-    dedicated, page_size = values["hw:cpu_policy"] == "dedicated", _page_size(values["hw:mem_page_size"])
-    if values["hw:cpu_thread_policy"] and not dedicated:
-        raise InvalidRequest("hw:cpu_thread_policy is only for hw:cpu_policy dedicated")
-    count = _value("hw:numa_nodes", extra_specs, properties)
+    dedicated = _value("hw:cpu_policy", extra_specs, properties) == "dedicated"
+    page_size = _page_size(extra_specs.get("hw:mem_page_size"), properties.get("hw_mem_page_size"))
+    threads = _threads(extra_specs, properties)
+    if threads and not dedicated:
+        raise InvalidRequest("hw:cpu_thread_policy and %s are only for hw:cpu_policy dedicated" % HYPERTHREADING)
+    count = _of_one("hw:numa_nodes", extra_specs.get("hw:numa_nodes"), properties.get("hw_numa_nodes"))
     if count is None and not dedicated and page_size is None:
         return None
-    count = _whole("hw:numa_nodes", 1 if count is None else count)
-    cells = _cells(count, vcpus, memory_mb, extra_specs, properties)
-    return NUMATopology(cells, dedicated, values["hw:cpu_thread_policy"] or "prefer", page_size)
+    if vcpus > MOST_CPUS:
+        raise InvalidRequest("%d vCPUs: no host has more than %d CPUs to place them on" % (vcpus, MOST_CPUS))
+    count = whole(1 if count is None else count, "hw:numa_nodes", least=1)
+    return NUMATopology(
+        _cells(count, vcpus, memory_mb, extra_specs, properties), dedicated, threads or "prefer", page_size
+    )
 
 
 def parse_pci_requests(
@@ -93,7 +101,7 @@ def parse_pci_requests(
         requests.append(
             PCIRequest(
                 name,
-                _whole("PCI alias " + name, count or 1),
+                whole(count or 1, "PCI alias " + name, least=1),
                 match_of(entry),
                 affinity or entry.get("numa_policy") or "legacy",
             )
@@ -114,50 +122,51 @@ def _value(key: str, extra_specs: Mapping, properties: Mapping) -> str | None:
     name = key.replace(":", "_")
     flavor, image = extra_specs.get(key), properties.get(name)
     for word in (flavor, image):
-        if word is not None and word not in CHOICES.get(key, (word,)):
+        if word is not None and word not in CHOICES[key]:
             raise InvalidRequest("%s is %r, it must be one of %s" % (key, word, ", ".join(CHOICES[key])))
-    if key == "hw:mem_page_size" and image:
-        return _image_page_size(flavor, image)
-    if flavor and image and str(flavor) != str(image) and flavor not in PREVAILS.get(key, ()):
+    if flavor and image and flavor != image and flavor not in PREVAILS.get(key, ()):
         raise InvalidRequest("the image's %s %s is not the flavor's %s" % (name, image, flavor))
-    return image if image and not flavor else flavor
+    return flavor or image
 
 
-def _image_page_size(flavor: Any, image: Any) -> Any:
-    """The image's page size, where the flavor lets it choose: pages are not the image's owner's to give."""
-    if flavor in ("any", "large") or (flavor and str(flavor) == str(image)):
-        return image
-    raise InvalidRequest(
-        "the image's hw_mem_page_size %s needs a flavor with hw:mem_page_size large or any, it has %s" % (image, flavor)
-    )
+def _of_one(key: str, flavor: Any, image: Any) -> Any:
+    """What the flavor says, or the image; the guest's NUMA nodes are described by one of them, as with nova."""
+    if flavor and image:
+        raise InvalidRequest("%s is the flavor's: the image may not say %s as well" % (key, key.replace(":", "_")))
+    return flavor or image
 
 
-def _page_size(word: Any) -> str | int | None:
-    """small, large, any, or a size: KiB without a unit, else 2MB, 1GB."""
+def _threads(extra_specs: Mapping, properties: Mapping) -> str | None:
+    """The thread policy, under its own name or as the trait that nova makes of it."""
+    policy = _value("hw:cpu_thread_policy", extra_specs, properties)
+    trait = THREADS.get(extra_specs.get(HYPERTHREADING) or properties.get(HYPERTHREADING))
+    if policy and trait:
+        raise InvalidRequest("hw:cpu_thread_policy and %s say the same: leave one of them out" % HYPERTHREADING)
+    return policy or trait
+
+
+def _page_size(flavor: Any, image: Any) -> str | int | None:
+    """small, large, any, or a size in KiB. The image's where the flavor lets it choose: pages are not its to give."""
+    if image and flavor not in ("any", "large"):
+        raise InvalidRequest(
+            "the image's hw_mem_page_size %s needs a flavor with hw:mem_page_size large or any, it has %s"
+            % (image, flavor)
+        )
+    word = image or flavor
     if word is None or word in ("small", "large", "any"):
         return word
-    text = str(word).upper()
-    unit = next((unit for unit in UNITS if text.endswith(unit)), "")
-    return _whole("hw:mem_page_size", text[: len(text) - len(unit)]) * UNITS.get(unit, 1)
-
-
-def _whole(what: str, value: Any) -> int:
-    try:
-        number = int(value)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise InvalidRequest("%s is %r, it must be a whole number above 0" % (what, value))
-    return number
+    found = _SIZE.fullmatch(str(word))
+    if not found:
+        raise InvalidRequest("hw:mem_page_size is %r, it must be small, large, any, or a size such as 2MB" % (word,))
+    number, prefix, unit = found.groups()
+    kib = int(number) * (_KIB[prefix] if unit else 1) / (8 if unit in ("b", "bit") else 1)
+    return whole(int(kib) if kib == int(kib) else kib, "hw:mem_page_size (KiB)", least=1)
 
 
 def _cells(count: int, vcpus: int, memory_mb: int, extra_specs: Mapping, properties: Mapping) -> tuple[NUMACell, ...]:
     """The guest's cells: as hw:numa_cpus.N and hw:numa_mem.N part it, else evenly."""
-    names = [("hw:numa_cpus.%d" % index, "hw:numa_mem.%d" % index) for index in range(count)]
-    shares = [
-        (_value(cpus, extra_specs, properties), _value(memory, extra_specs, properties)) for cpus, memory in names
-    ]
-    if all(each == (None, None) for each in shares):
+    cpus, memory = (_by_node(key, extra_specs, properties) for key in ("hw:numa_cpus", "hw:numa_mem"))
+    if not cpus and not memory:
         if vcpus % count or memory_mb % count:
             raise InvalidRequest(
                 "%d vCPUs and %d MiB cannot be parted evenly among %d NUMA nodes: say hw:numa_cpus.N and hw:numa_mem.N"
@@ -167,14 +176,30 @@ def _cells(count: int, vcpus: int, memory_mb: int, extra_specs: Mapping, propert
         return tuple(
             NUMACell(tuple(range(index * share, index * share + share)), memory_mb // count) for index in range(count)
         )
-    if any(None in each for each in shares):
+    if not len(cpus) == len(memory) == count or {*cpus, *memory} != {str(index) for index in range(count)}:
         raise InvalidRequest("hw:numa_cpus.N and hw:numa_mem.N must be said for each of the %d NUMA nodes" % count)
-    try:
-        cells = tuple(NUMACell(tuple(numbers(str(cpus))), int(memory)) for cpus, memory in shares)
-    except ValueError:
-        raise InvalidRequest("hw:numa_cpus.N is a list such as 0-3,5, hw:numa_mem.N a number of MiB") from None
+    cells = tuple(_cell(index, cpus[str(index)], memory[str(index)]) for index in range(count))
     if sorted(cpu for cell in cells for cpu in cell.vcpus) != list(range(vcpus)):
         raise InvalidRequest("hw:numa_cpus.N must have each of the %d vCPUs once" % vcpus)
-    if sum(cell.memory_mb for cell in cells) != memory_mb or min(cell.memory_mb for cell in cells) < 1:
+    if sum(cell.memory_mb for cell in cells) != memory_mb:
         raise InvalidRequest("hw:numa_mem.N must add up to the flavor's %d MiB" % memory_mb)
     return cells
+
+
+def _by_node(key: str, extra_specs: Mapping, properties: Mapping) -> dict[str, Any]:
+    """What is said of each NUMA node, by its number."""
+    flavor, image = (
+        {word[len(start) :]: value for word, value in words.items() if word.startswith(start)}
+        for words, start in ((extra_specs, key + "."), (properties, key.replace(":", "_") + "."))
+    )
+    return _of_one(key, flavor, image)
+
+
+def _cell(index: int, cpus: Any, memory: Any) -> NUMACell:
+    try:
+        vcpus = tuple(numbers(str(cpus)))
+    except ValueError as error:
+        raise InvalidRequest(
+            "hw:numa_cpus.%d is %r, it must be a list such as 0-3,5: %s" % (index, cpus, error)
+        ) from None
+    return NUMACell(vcpus, whole(memory, "hw:numa_mem.%d (MiB)" % index, least=1))
