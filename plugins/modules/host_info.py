@@ -130,7 +130,7 @@ hosts:
     numa_cells:
       description:
         - NUMA cells, each C(id), C(cpus), C(memory_mb), C(pages), the number of pages by their size in KiB, and
-          C(siblings), the CPUs of each core, where libvirt tells them.
+          C(siblings), the CPUs of each core, and C(socket), where libvirt tells them.
       type: list
       elements: dict
       returned: always

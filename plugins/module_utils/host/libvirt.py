@@ -139,8 +139,10 @@ def _address() -> str | None:
 
 def _cell(cell: Element) -> dict[str, Any]:
     cores = {tuple(numbers(each.get("siblings"))) for each in cell.iterfind("cpus/cpu") if each.get("siblings")}
+    sockets = {each.get("socket_id") for each in cell.iterfind("cpus/cpu")} - {None}
     return {
         **({"siblings": sorted(map(list, cores))} if cores else {}),
+        **({"socket": int(sockets.pop())} if len(sockets) == 1 else {}),
         "id": int(cell.get("id")),
         "cpus": [int(each.get("id")) for each in cell.iterfind("cpus/cpu")],
         "memory_mb": mebibytes(cell.find("memory")) if cell.find("memory") is not None else 0,

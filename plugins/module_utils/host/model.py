@@ -15,10 +15,10 @@ class ComputeNode:
     vcpus_used and memory_mb_used count all running domains, foreign_* those of them that are not ours.
     disk_gb is the whole file system that instances are on, free_disk_gb what of it is free.
     hypervisor_version is libvirt's number: major * 1000000 + minor * 1000 + release.
-    numa_cells: {id, cpus, memory_mb, pages: {KiB: total}, siblings: the CPUs of each core}. host_ip is the address
-    it speaks from to the rest of the world. hugepages: {size_kb, total}, without the ordinary pages.
-    pci_devices: {address, vendor_id, product_id, numa_node}. power_states: {UUID: running, paused, shutdown, crashed or
-    suspended} of the domains that are ours.
+    numa_cells: {id, cpus, memory_mb, pages: {KiB: total}, siblings: the CPUs of each core, socket}; hugepages:
+    {size_kb, total}, without the ordinary pages; pci_devices: {address, vendor_id, product_id, numa_node}.
+    host_ip is the address it speaks from to the rest of the world. power_states: {UUID: running, paused, shutdown,
+    crashed or suspended} of the domains that are ours.
     """
 
     host: str

@@ -111,6 +111,14 @@ def test_a_models_features_are_told_too():
     assert libvirt._cpu_features(known, known, cpu) == ("avx", "ht")
 
 
+@pytest.mark.parametrize(("second", "socket"), [("0", 0), ("1", None), (None, 0)])
+def test_a_cell_is_on_one_socket_or_does_not_say(second, socket):
+    other = "<cpu id='1'/>" if second is None else "<cpu id='1' socket_id='%s'/>" % second
+    text = CAPABILITIES.replace("<cpu id='0'/><cpu id='1'/>", "<cpu id='0' socket_id='0'/>" + other)
+    first, silent = libvirt.capabilities(text)[1]["numa_cells"]
+    assert (first.get("socket"), silent.get("socket")) == (socket, None)
+
+
 class Library:
     """A libvirt that only knows of room."""
 

@@ -9,14 +9,15 @@ so that no CPU, page or device is allocated twice, and written into the domain. 
 
 from __future__ import annotations
 
-from itertools import permutations
-from typing import Any, Iterable, Mapping, NamedTuple
+from collections import Counter
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
 from ..host_state import HostState
 from ..model import Request
-from .topology import NUMACell, NUMATopology, PCIRequest, match_of
+from .host_cell import HostCell, Need
+from .topology import PCIRequest, match_of
 
-MOST_TRIES = 5000  # ways to lay the guest's cells on the host's that are looked at
+MOST_TRIES = 20000  # pairs of a guest's cell and a host's that are tried; nova tries all, however long it takes
 
 
 class Fit(NamedTuple):
@@ -26,25 +27,22 @@ class Fit(NamedTuple):
     reason: str | None = None
 
 
-class Need(NamedTuple):
-    """One of the guest's cells, and how its CPUs and pages are to be."""
-
-    cell: NUMACell
-    topology: NUMATopology
-
-
 def fit(host: HostState, request: Request) -> Fit:
     """What this host would allocate to the request."""
     floats = request.numa_topology is None and host.cpu_dedicated_set
     shared = {"shared_cpus": sorted(set(range(host.vcpus)) - host.dedicated_set)} if floats else {}
     if request.numa_topology is None and not request.pci_requests:
         return Fit(shared)
-    reason = "has none of the PCI devices"
+    reason, tried = "has none of the PCI devices", set()
     for cells, why in _layouts(host, request):
         if cells is None:
             reason = why
             continue
-        devices = _devices(host, request.pci_requests, {cell["cell"] for cell in cells})
+        chosen = frozenset(cell["cell"] for cell in cells)
+        if chosen in tried:  # devices know cells, not which of the guest's is on which
+            continue
+        tried.add(chosen)
+        devices = _devices(host, request.pci_requests, chosen)
         if devices is not None:
             allocation = {"numa": cells, "pci": devices, **shared}
             return Fit({key: value for key, value in allocation.items() if value})
@@ -68,7 +66,7 @@ def aliased_devices(host: HostState, aliases: Mapping[str, Mapping]) -> list[Map
     return [device for request in requests for device in free_devices(host, request)]
 
 
-def _devices(host: HostState, requests: Iterable[PCIRequest], cells: set[int]) -> list[str] | None:
+def _devices(host: HostState, requests: Iterable[PCIRequest], cells: frozenset) -> list[str] | None:
     """Addresses for all PCI requests, those on the guest's cells first; None if they cannot all be met.
 
     The one that the fewest devices can meet chooses first.
@@ -76,149 +74,86 @@ def _devices(host: HostState, requests: Iterable[PCIRequest], cells: set[int]) -
     chosen: list[str] = []
     for request in sorted(requests, key=lambda each: len(free_devices(host, each)) - each.count):
         free = [each for each in free_devices(host, request) if each["address"] not in chosen]
-        nodes = {each["address"]: each.get("numa_node", -1) for each in free}
-        near = [address for address, node in nodes.items() if node in cells]
-        unknown = [address for address, node in nodes.items() if node < 0]
-        if not cells or request.affinity == "preferred":
-            offered = [*near, *(address for address in nodes if address not in near)]
-        else:
-            offered = near if request.affinity == "required" else near + unknown
+        offered = _near_enough(host, free, request.affinity, cells) if cells else free
         if len(offered) < request.count:
             return None
-        chosen += offered[: request.count]
+        chosen += [each["address"] for each in offered[: request.count]]
     return chosen
 
 
-def _layouts(host: HostState, request: Request) -> Iterable[tuple[list[dict] | None, str | None]]:
-    """The ways to lay the guest's cells on the host's, the emptiest cells first; or why one is none.
+def _near_enough(host: HostState, devices: list[Mapping], affinity: str, cells: frozenset) -> list[Mapping]:
+    """The devices that a policy of affinity allows a guest on these cells, those on them first."""
+    near = [each for each in devices if _node(each) in cells]
+    unknown = [each for each in devices if _node(each) < 0]
+    if affinity == "required":
+        return near
+    if affinity == "legacy":
+        return near + unknown
+    far = [each for each in devices if _node(each) >= 0 and _node(each) not in cells]
+    if affinity == "preferred":
+        return near + unknown + far
+    beside = _cells_of_the_same_sockets(host, cells)
+    return near + [each for each in far if _node(each) in beside]
 
-    A guest without PCI devices leaves the cells that have some to those that need them.
-    """
+
+def _node(device: Mapping) -> int:
+    """The NUMA cell that a device is on, below 0 where the host does not say."""
+    node = device.get("numa_node")
+    return -1 if node is None else node
+
+
+def _cells_of_the_same_sockets(host: HostState, cells: frozenset) -> set[int]:
+    """The cells whose socket one of these has; none where the host does not say of each of its cells."""
+    sockets = {cell["id"]: cell.get("socket") for cell in host.facts.get("numa_cells") or ()}
+    if None in sockets.values():
+        return set()
+    return {cell for cell, socket in sockets.items() if socket in {sockets.get(each) for each in cells}}
+
+
+def _layouts(host: HostState, request: Request) -> Iterator[tuple[list[dict] | None, str | None]]:
+    """The ways to lay the guest's cells on the host's, each on one of its own; or why there is none."""
     topology = request.numa_topology
     if topology is None:
         yield [], None
         return
-    cells = [_FreeCell(host, cell) for cell in host.facts.get("numa_cells") or ()]
+    cells = [HostCell(host, cell) for cell in host.facts.get("numa_cells") or ()]
     if len(cells) < len(topology.cells):
         yield None, "has %d NUMA cells" % len(cells)
         return
-    devices = [] if request.pci_requests else aliased_devices(host, request.settings.pci_aliases)
-    nodes = {device.get("numa_node", -1) for device in devices}
-    cells.sort(
-        key=lambda cell: (
-            cell.id in nodes, -len(cell.cpus) if topology.dedicated else cell.floating, -cell.memory_mb, cell.id,
-        )
-    )  # fmt: skip
-    for _try, chosen in zip(range(MOST_TRIES), permutations(cells, len(topology.cells))):
-        layout, why = [], None
-        for free, cell in zip(chosen, topology.cells):
-            allocated, why = free.allocate(Need(cell, topology))
-            if allocated is None:
-                break
-            layout.append(allocated)
-        yield (layout, None) if why is None else (None, why)
+    if len(cells) > len(topology.cells):
+        cells.sort(key=_preference(host, request))
+    table = [[cell.allocate(Need(each, topology)) for cell in cells] for each in topology.cells]
+    for offers in table:
+        if all(allocated is None for allocated, _why in offers):
+            yield None, offers[0][1]
+            return
+    layouts = _arrange(table, (), iter(range(MOST_TRIES)))
+    first = next(layouts, None)
+    yield (None, "has no NUMA cells for all of the guest's at once") if first is None else (first, None)
+    yield from ((layout, None) for layout in layouts)
 
 
-class _FreeCell:
-    """What is free of one host cell, after all claims that stand."""
+def _preference(host: HostState, request: Request) -> Callable:
+    """The order in which nova (numa_fit_instance_to_host) tries a host's cells where there is a choice.
 
-    def __init__(self, host: HostState, cell: Mapping):
-        self.id = cell["id"]
-        cells = [
-            each for allocation in host.allocations for each in allocation.get("numa") or () if each["cell"] == self.id
-        ]
-        taken = {cpu for each in cells if each["dedicated"] for cpu in (*each["cpus"], *(each.get("blocked") or ()))}
-        own = set(cell["cpus"])
-        self.shared = sorted(own - host.dedicated_set)
-        self.cpus = (own & host.dedicated_set if host.cpu_dedicated_set else own) - taken
-        self.cores = [sorted(core) for core in cell.get("siblings") or [[cpu] for cpu in sorted(own)]]
-        self.floating = sum(len(each["vcpus"]) for each in cells if not each["dedicated"])
-        self.cpu_ratio, self.ram_ratio = host.vcpu_inventory.ratio, host.memory_inventory.ratio
-        self.pages = {int(size): total for size, total in (cell.get("pages") or {}).items()}
-        smallest = min(self.pages, default=0)  # libvirt counts among these none that are part of a larger page
-        self.ordinary_mb = self.pages[smallest] * smallest // 1024 if self.pages else cell["memory_mb"]
-        self.ordinary_mb_used = sum(each["memory_mb"] for each in cells if not each.get("page_size"))
-        self.memory_mb = self.ordinary_mb - self.ordinary_mb_used
-        for each in cells:
-            if each.get("page_size") in self.pages:
-                self.pages[each["page_size"]] -= each["memory_mb"] * 1024 // each["page_size"]
-
-    def allocate(self, need: Need) -> tuple[dict[str, Any] | None, str | None]:
-        """What a guest's cell would get here, or why nothing can be."""
-        page_size, why = self._page_size(need)
-        if why:
-            return None, why
-        found = {"cell": self.id, "vcpus": list(need.cell.vcpus), "dedicated": need.topology.dedicated, "blocked": []}
-        found.update(memory_mb=need.cell.memory_mb, page_size=page_size)
-        count = len(need.cell.vcpus)
-        if not need.topology.dedicated:
-            if count > len(self.shared) or count + self.floating > len(self.shared) * self.cpu_ratio:
-                return None, "has %d of %d CPUs shared by %d vCPUs in cell %d" % (
-                    len(self.shared), len(self.shared), self.floating, self.id,
-                )  # fmt: skip
-            return {**found, "cpus": self.shared}, None
-        picked = pick(self.cpus, self.cores, count, need.topology.threads)
-        if picked is None:
-            return None, "has %d free CPUs to dedicate in cell %d" % (len(self.cpus), self.id)
-        return {**found, "cpus": picked[0], "blocked": picked[1]}, None
-
-    def _page_size(self, need: Need) -> tuple[int | None, str | None]:
-        """The pages to use, in KiB, None for the host's ordinary ones; or why there are none."""
-        asked, kib = need.topology.page_size, need.cell.memory_mb * 1024
-        sizes = sorted(self.pages)
-        if asked in (None, "small"):
-            if self._has_ordinary(need):
-                return None, None
-            return None, "has %d MiB left in cell %d" % (self.memory_mb, self.id)
-        if asked == "large":
-            offered = sizes[:0:-1]
-        elif asked == "any":
-            offered = sizes[::-1]
-        else:
-            offered = [size for size in sizes if size == asked]
-        for size in offered:
-            if kib % size == 0 and self.pages[size] >= kib // size:
-                ordinary = size == sizes[0]
-                if ordinary and not self._has_ordinary(need):
-                    continue
-                return None if ordinary else size, None
-        left = {size: self.pages[size] for size in offered}
-        return None, "has pages (KiB: left) %s in cell %d" % (left, self.id)
-
-    def _has_ordinary(self, need: Need) -> bool:
-        """Whether the guest's cell fits into the memory that is in no large pages.
-
-        Dedicated CPUs and pages of a size that is asked for are not overcommitted, nor is a cell by one guest alone
-        (nova/virt/hardware.py, _numa_fit_instance_cell).
-        """
-        ratio = 1.0 if need.topology.dedicated else self.ram_ratio
-        if need.topology.page_size:
-            ratio = min(ratio, 1.0)
-        used = need.cell.memory_mb + self.ordinary_mb_used
-        return need.cell.memory_mb <= self.ordinary_mb and used <= self.ordinary_mb * ratio
-
-
-def pick(free: set[int], cores: list[list[int]], count: int, threads: str) -> tuple[list[int], list[int]] | None:
-    """So many free CPUs, and those that must stay idle beside them; None if the thread policy cannot be kept.
-
-    prefer fills the freest cores first; require takes threads of cores that have several of them free; isolate one
-    thread of each of as many cores that are free, whose other threads stay idle.
+    A guest with PCI devices goes where most of those are that are free, one without leaves these cells to others;
+    then to the emptiest.
     """
-    parts = sorted((sorted(set(core) & free) for core in cores), key=lambda part: (-len(part), part))
-    if threads == "isolate":
-        whole = [core for core in cores if set(core) <= free][:count]
-        idle = sorted(cpu for core in whole for cpu in core[1:])
-        return ([core[0] for core in whole], idle) if len(whole) == count else None
-    if threads == "require":
-        return _pick_siblings(parts, count)
-    picked = [cpu for part in parts for cpu in part][:count]
-    return (picked, []) if len(picked) == count else None
+    devices = {each["address"]: _node(each) for each in aliased_devices(host, request.settings.pci_aliases)}
+    free, sign = Counter(devices.values()), -1 if request.pci_requests else 1
+    dedicated = request.numa_topology.dedicated
+    return lambda cell: (
+        sign * free[cell.id], -len(cell.cpus) if dedicated else cell.floating, cell.memory_mb_used - cell.memory_mb,
+    )  # fmt: skip
 
 
-def _pick_siblings(parts: list[list[int]], count: int) -> tuple[list[int], list[int]] | None:
-    """CPUs of cores that have several free threads, the same number of each (nova's _pack_instance_onto_cores)."""
-    for width in range(max(map(len, parts), default=0), 1, -1):
-        picked = [cpu for part in parts if len(part) >= width for cpu in part[:width]][:count]
-        if len(picked) == count:
-            return picked, []
-    return None
+def _arrange(table: list[list[tuple]], chosen: tuple[int, ...], tries: Iterator) -> Iterator[list[dict]]:
+    """Every choice of one cell of the host's for each of the guest's, no cell twice."""
+    if len(chosen) == len(table):
+        yield [offers[index][0] for offers, index in zip(table, chosen)]
+        return
+    for index, (allocated, _why) in enumerate(table[len(chosen)]):
+        if next(tries, None) is None:
+            return
+        if allocated is not None and index not in chosen:
+            yield from _arrange(table, (*chosen, index), tries)
