@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, Mapping
+from typing import Any, Container, Iterable, Mapping
 
 # libvirt's names of CPU features that traits call otherwise (nova/virt/libvirt/utils.py, CPU_TRAITS_MAPPING).
 X86_NAMES = {
@@ -16,11 +16,19 @@ X86_NAMES = {
     "vpclmulqdq": "AVX512VPCLMULQDQ", "avx512-vpopcntdq": "AVX512VPOPCNTDQ",
 }  # fmt: skip
 # Features that have a second trait, their vendor's.
-X86_SECOND_NAMES = {"svm": "AMD_SVM", "vmx": "INTEL_VMX"}
+X86_SECOND_NAMES = {
+    "svm": "AMD_SVM", "vmx": "INTEL_VMX", "ibpb": "AMD_IBPB", "amd-no-ssb": "AMD_NO_SSB", "amd-ssbd": "AMD_SSBD",
+    "virt-ssbd": "AMD_VIRT_SSBD", "ssbd": "INTEL_SSBD", "spec-ctrl": "INTEL_SPEC_CTRL", "pcid": "INTEL_PCID",
+    "md-clear": "INTEL_MD_CLEAR",
+}  # fmt: skip
+HYPERTHREADING = "HW_CPU_HYPERTHREADING"
 
 
-def host_traits(facts: Mapping, custom: Iterable[str] | None) -> frozenset:
-    """A host's traits: its CPU's features as HW_CPU_X86_AVX2, its virtualisation, and what the operator adds."""
+def host_traits(facts: Mapping, custom: Iterable[str] | None, asked: Container = (HYPERTHREADING,)) -> frozenset:
+    """A host's traits: its CPU's features as HW_CPU_X86_AVX2, its architecture, and what the operator adds.
+
+    Whether its cores have threads is found out only where that is asked for: it needs the host's whole topology.
+    """
     architecture = str(facts.get("architecture") or "")
     family = "X86" if architecture in ("x86_64", "i686") else architecture.upper()
     features = list(facts.get("cpu_features") or ())
@@ -30,7 +38,13 @@ def host_traits(facts: Mapping, custom: Iterable[str] | None) -> frozenset:
     names = {"HW_CPU_%s_%s" % (family, word) for word in words}
     if architecture:
         names.add("HW_ARCH_%s" % architecture.upper())
+    if HYPERTHREADING in asked and _has_threads(facts):
+        names.add(HYPERTHREADING)
     return frozenset(names | set(custom or ()))
+
+
+def _has_threads(facts: Mapping) -> bool:
+    return any(len(core) > 1 for cell in facts.get("numa_cells") or () for core in cell.get("siblings") or ())
 
 
 def requested_traits(

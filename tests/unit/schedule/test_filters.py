@@ -14,7 +14,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.r
     show,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Group
-from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import ask, host
+from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import CELLS, ask, host
 
 
 def of(**metadata):
@@ -114,6 +114,17 @@ CASES = {
         ({}, specs(trait__CUSTOM_OLD="forbidden"), None),
         ({}, specs(trait__HW_CPU_X86_AVX2="required", trait__HW_CPU_X86_AESNI="required"), None),
         ({}, {"image_properties": {"trait:CUSTOM_SSD": "required"}}, "do not have the traits CUSTOM_SSD"),
+        ({}, specs(trait__HW_CPU_HYPERTHREADING="required", hw__cpu_policy="dedicated"), None),
+        (
+            {},
+            specs(trait__HW_CPU_HYPERTHREADING="forbidden", hw__cpu_policy="dedicated"),
+            "do not have the traits no HW_CPU_HYPERTHREADING",
+        ),
+        (
+            {"facts": {"numa_cells": [{**cell, "siblings": None} for cell in CELLS]}},
+            specs(trait__HW_CPU_HYPERTHREADING="required", hw__cpu_policy="dedicated"),
+            "do not have the traits HW_CPU_HYPERTHREADING",
+        ),
     ],
     "JsonFilter": [
         ({}, {}, None),

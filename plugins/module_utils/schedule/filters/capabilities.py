@@ -137,7 +137,7 @@ _HAS = {
 
 def _traits_shown(host: HostState, request: Request) -> str:
     required, forbidden = requested_traits(request.extra_specs, request.image_properties)
-    have = host_traits(host.facts, host.traits)
+    have = host_traits(host.facts, host.traits, required | forbidden)
     return "lacks %s, has %s" % (sorted(required - have), sorted(forbidden & have))
 
 
@@ -148,7 +148,7 @@ def _traits_shown(host: HostState, request: Request) -> str:
 def traits(host: HostState, request: Request) -> str | None:
     """trait:NAME=required and trait:NAME=forbidden, in the flavor or the image: placement's part in nova."""
     required, forbidden = requested_traits(request.extra_specs, request.image_properties)
-    have = host_traits(host.facts, host.traits)
+    have = host_traits(host.facts, host.traits, required | forbidden)
     if required <= have and not forbidden & have:
         return None
     words = sorted(required) + ["no " + name for name in sorted(forbidden)]
