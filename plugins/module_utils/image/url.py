@@ -63,8 +63,6 @@ class Images:
         if not os.path.lexists(path):
             return replace(image, path=None) if os.path.lexists(path + ".part") else None
         if self.state == "absent":
-            if in_use(path):
-                raise Conflict("root disk %s: a running guest uses it; remove its domain first" % path)
             return image
         header = read_header(path)
         base = header.backing_file

@@ -105,11 +105,14 @@ class Volume:
         """How messages call it."""
         return self.name or self.id
 
-    def check_removable(self, wanted: Volume) -> None:
-        """Conflict if a running domain uses it, or if it belongs to another instance than the one that gives it up."""
+    def check_unused(self) -> None:
+        """Conflict if a running domain uses it; a plan does not ask: its domain goes before it."""
         running = [user for user in self.attached_to if user.active]
         if running:
             raise Conflict("volume %s: %s has it: detach it there first" % (self.label, _names(running)))
+
+    def check_removable(self, wanted: Volume) -> None:
+        """Conflict if it belongs to another instance than the one that gives it up."""
         if wanted.instance_uuid and self.instance_uuid and wanted.instance_uuid != self.instance_uuid:
             raise Conflict("volume %s: belongs to instance %s by now" % (self.label, self.instance_uuid))
 

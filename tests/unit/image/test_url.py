@@ -289,6 +289,7 @@ def test_a_root_disk_in_use_is_not_removed(run):
     writer = subprocess.Popen(["qemu-io", "-f", "qcow2", item.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         writer.stdout.read(1)
+        assert run({"instance_uuid": FIRST}, state="absent", check=True)[0][0] == "delete", "its domain goes before"
         ((_action, found),) = run({"instance_uuid": FIRST}, state="absent")
         assert isinstance(found, Conflict)
         assert os.path.exists(item.path)

@@ -195,6 +195,7 @@ class Volumes:
 
     def _remove(self, volume: Volume) -> Volume:
         """Remove the record, then the disk: what is left after an interruption is found by its disk."""
+        volume.check_unused()
         path = disk_path(self.state_path, volume.id, str(volume.format))
         if in_use(path):
             raise Conflict("volume %s: a running guest has %s open: detach it there first" % (volume.label, path))
