@@ -37,15 +37,19 @@ def repair_hosts(found: Iterable[dict[str, Any]], repair: Any) -> list[str]:
     return list(dict.fromkeys(hosts)) if boolean(repair, "launch_repair") else []
 
 
-def existing(names: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, dict[str, list]]:
-    """What there is with our mark on the compute hosts that have answered."""
-    found = {}
-    for host in sequence(names, "hosts"):
-        domains, volumes = (hostvars[host].get(name) or {} if host in hostvars else {} for name in REGISTERED)
-        if "domains" in domains and "volumes" in volumes:
-            things = {name: domains[name] for name in ("domains", "directories")}
-            found[host] = {**things, "volumes": volumes["volumes"]}
-    return found
+def existing(names: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What there is with our mark on the compute hosts; of one that has not answered, why that is not known."""
+    return {host: _existing(host, hostvars) for host in sequence(names, "hosts")}
+
+
+def _existing(host: str, hostvars: Mapping[str, Any]) -> dict[str, Any]:
+    if host not in hostvars:
+        return {"msg": "it is not in the inventory"}
+    domains, volumes = (hostvars[host].get(name) or {} for name in REGISTERED)
+    if "domains" in domains and "volumes" in volumes:
+        return {**{name: domains[name] for name in ("domains", "directories")}, "volumes": volumes["volumes"]}
+    said = domains.get("msg") or volumes.get("msg") or "it was not asked: see --limit, and the group compute"
+    return {"msg": " ".join(str(said).split())}
 
 
 class FilterModule:

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A query of the stage instance: the record against what exists."""
+"""The record against what exists: a stage that asks for nothing, but what it finds may go."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ DOCUMENTATION = r"""
 module: audit
 short_description: Compare the record with what exists
 description:
-  - Tells what exists with our mark and should not, and what is recorded and does not exist, in all projects. It changes
-    nothing.
+  - Tells what exists with our mark and should not, and what is recorded and does not exist, in all projects.
+  - It changes nothing, unless O(repair) is set. Then it gives back what is claimed of hosts for instances that do not
+    live. What exists on hosts and in the network is removed by the stages that made it, as audit.yml does.
   - What exists carries the identity of its record. Only what this record knows to be deleted, or to be elsewhere, is an
     orphan. What belongs to another record, or what this one has never had, is told as such, so that an audit against
     the wrong database, or an old copy of it, finds nothing to remove.
-  - Instances that are being built or deleted are left to the run that drives them. Hosts that O(hosts) does not tell of
-    are not judged.
+  - Instances that are being built or deleted are left to the run that drives them. Hosts of which O(hosts) does not say
+    what is there are not judged, but named, with what is recorded there.
 extends_documentation_fragment:
   - kvmstack.launch.database
-  - kvmstack.launch.stage.query
+  - kvmstack.launch.stage
 options:
   hosts:
     description:
       - What is there by compute host, the C(domains) and C(directories) of M(kvmstack.launch.domain_info), and the
-        C(volumes) of M(kvmstack.launch.volume_info).
+        C(volumes) of M(kvmstack.launch.volume_info); or C(msg) alone, why that is not known.
     type: dict
     default: {}
   ports:
@@ -33,6 +34,10 @@ options:
   project_id:
     description: The only project whose ports could be seen, as with Neutron. Left out, O(ports) are those of all.
     type: str
+  repair:
+    description: Whether to give back the claims that are orphans.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -49,14 +54,16 @@ EXAMPLES = r"""
 RETURN = r"""
 found:
   description:
-    - What does not agree, first what exists and should not, then what should exist and does not.
-    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(port) or V(allocation)), C(id), C(name),
-      C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is) and C(reason).
+    - What does not agree, first what exists and should not, then what should exist and does not, then the hosts of
+      which that is not known.
+    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(port), V(allocation) or V(host)), C(id), C(name),
+      C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is), C(reason), and
+      C(action), V(delete) of a claim that was given back.
     - C(problem) is V(orphan) of what was deleted or is elsewhere, V(foreign) of what is another record's, V(unknown) of
-      what this record has never had, and V(missing) of what should exist.
+      what this record has never had, V(missing) of what should exist, and V(unseen) of a host that was not looked at.
   type: list
   elements: dict
-  returned: success
+  returned: always
   sample:
     - problem: orphan
       kind: domain
@@ -71,22 +78,24 @@ found:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import query
+from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import DATABASE
-from ..module_utils.instance import audit_sql
+from ..module_utils.instance import audit, audit_sql
 
 SPEC = {
     **DATABASE,
     "hosts": {"type": "dict", "default": {}},
     "ports": {"type": "list", "elements": "dict"},
     "project_id": {"type": "str"},
+    "repair": {"type": "bool", "default": False},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    query(module, "found", audit_sql.find)
+    plan = audit.planner(module.params["repair"])
+    run(module, Stage("audit", audit_sql.parse, audit_sql.connect, plan, as_text=audit.as_text))
 
 
 def main() -> None:

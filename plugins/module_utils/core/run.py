@@ -42,7 +42,9 @@ class Stage:
 
     @property
     def list_name(self) -> str:
-        """The option that has the stage's own list."""
+        """The option that has the stage's own list, or what its results are called where it has none."""
+        if self.noun == "audit":
+            return "found"
         return "instances" if self.noun in ("instance", "instance_update", "schedule") else self.noun + "s"
 
 

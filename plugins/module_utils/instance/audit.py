@@ -5,18 +5,23 @@
 A mark says which record it is of. An orphan is what this record knows to be deleted, or to be elsewhere: only that can
 be repaired away. What another record made is foreign; what this record has never had (it may be an older copy, or
 another database) is unknown: both are told, and left to whoever knows. What is on its way, an instance that is being
-built or deleted, is left to the run that drives it. A host that was not looked at is not judged.
+built or deleted, is left to the run that drives it. A host that could not be looked at is not judged: it is unseen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
+from ..core.change import Change
+from ..core.diff import showing
 from .attachments import boot_volume
 from .model import Instance
 
-ORPHAN, FOREIGN, UNKNOWN, MISSING = "orphan", "foreign", "unknown", "missing"
+ORPHAN, FOREIGN, UNKNOWN, MISSING, UNSEEN = "orphan", "foreign", "unknown", "missing", "unseen"
+
+# What a diff shows of a claim that is given back.
+as_text = showing("allocation", "host", "instance_uuid")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,11 @@ class Found:
     network: str | None = None
     problem: str = ORPHAN
     record_id: str | None = None
+
+    @property
+    def key(self) -> tuple:
+        """Which thing, and where."""
+        return self.kind, self.id, self.host
 
     def to_result(self) -> dict[str, Any]:
         """Its fields."""
@@ -56,12 +66,14 @@ class Recorded:
 class Existing:
     """What was found: by host the domains, directories (of instances) and volumes; the ports, None if nobody looked.
 
-    project is the only one whose ports could be seen, None if all could be.
+    project is the only one whose ports could be seen, None if all could be. unseen are the hosts that could not be
+    looked at, each with the reason.
     """
 
     hosts: dict[str, dict[str, list]]
     ports: list[dict] | None
     project: str | None = None
+    unseen: dict[str, str] = field(default_factory=dict)
 
 
 class Verdict(NamedTuple):
@@ -72,9 +84,23 @@ class Verdict(NamedTuple):
 
 
 def compare(recorded: Recorded, existing: Existing) -> list[Found]:
-    """What exists and should not, then what should exist and does not."""
+    """What exists and should not, what should exist and does not, and the hosts of which that is not known."""
     lost = [replace(found, problem=MISSING) for found in _missing(recorded, existing)]
-    return sorted(_surplus(recorded, existing), key=_order) + sorted(lost, key=_order)
+    unseen = list(_unseen(recorded, existing))
+    return [*sorted(_surplus(recorded, existing), key=_order), *sorted(lost, key=_order), *sorted(unseen, key=_order)]
+
+
+def planner(repair: bool) -> Callable[[Iterable[Any], list[Found], str], list[Change]]:
+    """What becomes of what was found: nothing, or to repair, claims that are nobody's are given back.
+
+    What is on hosts or in the network goes by the stages' own ways.
+    """
+
+    def plan(wanted: Iterable[Any], found: list[Found], state: str) -> list[Change]:
+        goes = [repair and each.kind == "allocation" and each.problem == ORPHAN for each in found]
+        return [Change(each, each, None if gone else each) for each, gone in zip(found, goes)]
+
+    return plan
 
 
 def _surplus(recorded: Recorded, existing: Existing) -> Iterator[Found]:
@@ -176,6 +202,21 @@ def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         here = existing.hosts.get(row["host"])
         if here is not None and row["instance_uuid"] not in moving and row["id"] not in _ids(here["volumes"]):
             yield Found("volume", row["id"], row["name"], row["instance_uuid"], row["host"], "it is not on its host")
+
+
+def _unseen(recorded: Recorded, existing: Existing) -> Iterator[Found]:
+    """The hosts that could not be looked at, also those that only the record knows."""
+    here = {
+        "instances": [instance.host for instance in recorded.instances],
+        "volumes": [row["host"] for row in recorded.volumes.values()],
+        "claims": list(recorded.claims.values()),
+    }
+    left_out = {host for hosts in here.values() for host in hosts if host} - set(existing.hosts)
+    reasons = {**dict.fromkeys(left_out, "it is not among the hosts of this audit"), **existing.unseen}
+    for host, reason in reasons.items():
+        counts = ", ".join("%d %s" % (hosts.count(host), kind) for kind, hosts in here.items() if host in hosts)
+        told = "%s; recorded there: %s" % (reason, counts) if counts else reason
+        yield Found("host", host, host, None, host, told, problem=UNSEEN)
 
 
 def _settled(instance: Instance) -> bool:

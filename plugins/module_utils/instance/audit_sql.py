@@ -1,12 +1,14 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The record as an audit needs it: every project's living instances, volumes and claims."""
+"""The record as an audit needs it: every project's living instances, volumes and claims; and claims given back."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..core.errors import InvalidRequest
+from ..core.change import Change
+from ..core.errors import Conflict, InvalidRequest
+from ..record import allocations, compute_nodes, instances
 from ..record.database import Database
 from ..record.identity import record_id
 from .audit import Existing, Found, Recorded, compare
@@ -15,14 +17,44 @@ from .sql import instance_of
 THINGS = ("domains", "directories", "volumes")
 
 
-def find(params: dict[str, Any]) -> list[Found]:
-    """What exists and is not recorded, and the reverse."""
-    hosts = params["hosts"]
-    wrong = sorted(host for host, things in hosts.items() if not isinstance(things, dict) or set(THINGS) - set(things))
+def parse(params: dict[str, Any]) -> list[Existing]:
+    """What exists, as it is to be compared."""
+    hosts = {host: things if isinstance(things, dict) else {} for host, things in params["hosts"].items()}
+    unseen = {host: str(things["msg"]) for host, things in hosts.items() if set(things) == {"msg"}}
+    seen = {host: things for host, things in hosts.items() if host not in unseen}
+    wrong = sorted(host for host, things in seen.items() if set(THINGS) - set(things))
     if wrong:
-        raise InvalidRequest("hosts: of %s there must be %s" % (", ".join(wrong), ", ".join(THINGS)))
-    existing = Existing(hosts, params["ports"], params["project_id"])
-    return compare(_recorded(Database(params["database"]), _owners(existing)), existing)
+        raise InvalidRequest("hosts: of %s there must be %s; or msg, why not" % (", ".join(wrong), ", ".join(THINGS)))
+    return [Existing(seen, params["ports"], params["project_id"], unseen)]
+
+
+def connect(params: dict[str, Any]) -> Audit:
+    """The record behind params["database"]."""
+    return Audit(Database(params["database"]))
+
+
+class Audit:
+    """What disagrees, and the claims of it given back."""
+
+    def __init__(self, database: Database):
+        self.database = database
+
+    def read(self, wanted: list[Existing]) -> list[Found]:
+        """What exists and is not recorded, and the reverse."""
+        [existing] = wanted
+        return compare(_recorded(self.database, _owners(existing)), existing)
+
+    def apply(self, changes: list[Change]) -> dict[tuple, Any]:
+        """Give back the claims of instances that do not live."""
+        return self.database.write(lambda connection: self._release(connection, changes)) if changes else {}
+
+    def _release(self, connection, changes: list[Change]) -> dict[tuple, Any]:
+        living = instances.lock(self.database, connection, [change.wanted.id for change in changes])
+        gone = [change for change in changes if change.wanted.id not in living]
+        released = [allocations.release(self.database, connection, change.wanted.id) for change in gone]
+        compute_nodes.settle(self.database, connection, filter(None, released))
+        recorded = Conflict("its instance is recorded again: audit once more")
+        return {change.key: recorded if change.wanted.id in living else change.before for change in changes}
 
 
 def _owners(existing: Existing) -> set[str]:
@@ -34,10 +66,10 @@ def _owners(existing: Existing) -> set[str]:
 
 def _recorded(database: Database, owners: set[str]) -> Recorded:
     tables = database.tables
-    instances = tables.instances
+    rows = tables.instances
     with database.reading() as connection:
-        living = connection.execute(instances.select().where(instances.c.deleted == 0))
-        gone = database.sql.select(instances.c.uuid).where(instances.c.deleted != 0, instances.c.uuid.in_(owners))
+        living = connection.execute(rows.select().where(rows.c.deleted == 0))
+        gone = database.sql.select(rows.c.uuid).where(rows.c.deleted != 0, rows.c.uuid.in_(owners))
         return Recorded(
             instances=[instance_of(row, {}, None) for row in living],
             volumes={row.id: row._asdict() for row in connection.execute(tables.volumes.select())},

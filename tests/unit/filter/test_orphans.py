@@ -77,10 +77,17 @@ FAILED = {"failed": True, "msg": "no libvirt"}
         pytest.param(
             {"c1": ANSWERED}, {"c1": {"domains": ["d"], "directories": ["r"], "volumes": ["v"]}}, id="all of it"
         ),
-        pytest.param({"c1": {**ANSWERED, "launch_domains": FAILED}}, {}, id="without domains nothing is known"),
-        pytest.param({"c1": {**ANSWERED, "launch_volumes": FAILED}}, {}, id="nor without volumes"),
-        pytest.param({"c1": {}}, {}, id="it was not asked"),
-        pytest.param({}, {}, id="it left the inventory"),
+        pytest.param({"c1": {**ANSWERED, "launch_domains": FAILED}}, {"c1": {"msg": "no libvirt"}}, id="no domains"),
+        pytest.param({"c1": {**ANSWERED, "launch_volumes": FAILED}}, {"c1": {"msg": "no libvirt"}}, id="no volumes"),
+        pytest.param(
+            {"c1": {"launch_domains": {"unreachable": True, "msg": "Failed to connect\r\nto the host"}}},
+            {"c1": {"msg": "Failed to connect to the host"}},
+            id="it is away",
+        ),
+        pytest.param(
+            {"c1": {}}, {"c1": {"msg": "it was not asked: see --limit, and the group compute"}}, id="it was not asked"
+        ),
+        pytest.param({}, {"c1": {"msg": "it is not in the inventory"}}, id="it left the inventory"),
     ],
 )
 def test_existing(hostvars, expected):
@@ -88,7 +95,8 @@ def test_existing(hostvars, expected):
 
 
 def test_one_host_that_failed_takes_nothing_from_the_others():
-    assert list(existing(["c1", "c2", "c3"], {"c1": {"launch_domains": FAILED}, "c2": ANSWERED})) == ["c2"]
+    answers = existing(["c1", "c2", "c3"], {"c1": {"launch_domains": FAILED}, "c2": ANSWERED})
+    assert [host for host, things in answers.items() if "domains" in things] == ["c2"]
     assert existing([], {"c2": ANSWERED}) == {}
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.filter.orphans import orphans, repair_hosts
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import Change
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import audit_sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import (
@@ -16,7 +17,13 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachmen
     NetworkRequest,
     from_data,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance.audit import Existing, Recorded, compare
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.audit import (
+    Existing,
+    Found,
+    Recorded,
+    compare,
+    planner,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import Instance
 
 UUID = "7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10"
@@ -35,7 +42,9 @@ FULL = {"domains": [DOMAIN], "directories": [DISK], "volumes": [VOLUME]}
 EMPTY = {"domains": [], "directories": [], "volumes": []}
 
 
-def told(instances=(WEB,), volumes=(VOLUME,), claims=None, ports=(PORT,), record_id="r1", deleted=(), **hosts):
+def told(
+    instances=(WEB,), volumes=(VOLUME,), claims=None, ports=(PORT,), record_id="r1", deleted=(), unseen=None, **hosts
+):
     recorded = Recorded(
         list(instances),
         {row["id"]: row for row in volumes},
@@ -43,7 +52,7 @@ def told(instances=(WEB,), volumes=(VOLUME,), claims=None, ports=(PORT,), record
         record_id,
         set(deleted),
     )
-    found = compare(recorded, Existing(hosts or {"c1": FULL}, ports and list(ports)))
+    found = compare(recorded, Existing(hosts or {"c1": FULL}, ports and list(ports), None, unseen or {}))
     return [(each.problem, each.kind, each.id, each.host) for each in found]
 
 
@@ -86,7 +95,7 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
                 "ports": (),
                 "c1": {**EMPTY, "volumes": [VOLUME]},
             },
-            [("orphan", "volume", "v1", "c1")],
+            [("orphan", "volume", "v1", "c1"), ("unseen", "host", "c2", "c2")],
             id="a volume that was kept, and is elsewhere",
         ),
         pytest.param(
@@ -130,7 +139,22 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
             [("orphan", "volume", "v1", "c2")],
             id="a volume left on another host",
         ),
-        pytest.param({"c2": EMPTY}, [], id="its host was not looked at"),
+        pytest.param({"c2": EMPTY}, [("unseen", "host", "c1", "c1")], id="its host was not looked at"),
+        pytest.param(
+            {"unseen": {"c2": "no route to host"}, "c1": FULL},
+            [("unseen", "host", "c2", "c2")],
+            id="a host without anything is away",
+        ),
+        pytest.param(
+            {"unseen": {"c1": "no route to host"}, "c2": {**EMPTY, "domains": [DOMAIN]}},
+            [("orphan", "domain", UUID, "c2"), ("unseen", "host", "c1", "c1")],
+            id="what others have is judged",
+        ),
+        pytest.param(
+            {"instances": (), "volumes": (), "deleted": [UUID], "ports": (), "c2": EMPTY},
+            [("orphan", "allocation", UUID, "c1"), ("unseen", "host", "c1", "c1")],
+            id="claims need no look",
+        ),
         pytest.param({"claims": {}}, [("missing", "allocation", UUID, "c1")], id="no claim"),
         pytest.param({"instances": [BUILDING], "c1": EMPTY, "c2": {**FULL, "volumes": []}}, [], id="being built"),
         pytest.param({"instances": [replace(WEB, task_state="deleting")], "c1": EMPTY}, [], id="being deleted"),
@@ -177,6 +201,54 @@ def test_a_repair_goes_where_something_is_to_be_removed():
     assert repair_hosts(found, "no") == []
 
 
+def test_of_a_host_that_was_not_looked_at_it_is_told_why_and_what_is_recorded_there():
+    recorded = Recorded([WEB, replace(WEB, uuid=OTHER)], {"v1": VOLUME}, {UUID: "c1"}, "r1")
+    reasons = [each.reason for each in compare(recorded, Existing({}, [PORT], None, {"c1": "no route to host"}))][-1:]
+    assert reasons == ["no route to host; recorded there: 2 instances, 1 volumes, 1 claims"]
+
+
+@pytest.fixture
+def audit(database_url):
+    """The module audit on the record, without hosts; gives its changes and what became of them."""
+
+    def run(repair=False, check_mode=False, **hosts):
+        params = {"database": database_url, "hosts": hosts, "ports": [], "project_id": None}
+        backend, wanted = audit_sql.connect(params), audit_sql.parse(params)
+        changes = planner(repair)(wanted, backend.read(wanted), "present")
+        return changes, {} if check_mode else backend.apply([change for change in changes if change.pending])
+
+    return run
+
+
+def test_a_claim_that_is_nobodys_is_given_back_when_that_is_asked_for(run, put, node, audit, database_url):
+    run().ask({}, {"name": "db"})
+    put(web="c1")
+    put(db="c1")
+    run().built(*run().find().values())
+    database = audit_sql.Database(database_url)
+    with database.writing() as connection:
+        table = database.tables.instances
+        connection.execute(table.update().where(table.c.name == "web").values(deleted=table.c.id, vm_state="deleted"))
+    for changes, outcome in (audit(), audit(repair=True, check_mode=True)):
+        assert [change.wanted.kind for change in changes if change.wanted.problem == "orphan"] == ["allocation"]
+        assert (outcome, node("c1").vcpus_used) == ({}, 4)
+    changes, outcome = audit(repair=True)
+    assert [(change.action, change.wanted.kind) for change in changes if change.changed] == [("delete", "allocation")]
+    assert not [each for each in outcome.values() if isinstance(each, Exception)]
+    assert (node("c1").vcpus_used, node("c1").memory_mb_used, node("c1").num_instances) == (2, 512, 1)
+    assert not [change for change in audit(repair=True)[0] if change.changed]
+
+
+def test_the_claim_of_one_that_lives_is_never_given_back(run, put, node, audit, database_url):
+    run().ask()
+    put(web="c1")
+    [uuid] = [each["uuid"] for each in run().find().values()]
+    claim = Found("allocation", uuid, uuid, uuid, "c1", "it was deleted a moment ago")
+    outcome = audit_sql.connect({"database": database_url}).apply([Change(claim, claim, None)])
+    assert "is recorded again" in str(outcome[claim.key])
+    assert node("c1").vcpus_used == 2
+
+
 def test_the_record_is_that_of_all_projects(run, put, database_url):
     for project in ("p", "q"):
         run(project_id=project).ask({"name": "web-" + project})
@@ -186,6 +258,10 @@ def test_the_record_is_that_of_all_projects(run, put, database_url):
         "ports": [],
         "project_id": None,
     }
-    assert [each.kind for each in audit_sql.find(params)] == ["disk"]
+    assert [each.kind for each in audit_sql.connect(params).read(audit_sql.parse(params))] == ["disk"]
+
+
+@pytest.mark.parametrize("here", [{"directories": []}, "nothing", {}, {"msg": "away", "domains": []}])
+def test_what_is_said_of_a_host_is_whole_or_why_not(here):
     with pytest.raises(InvalidRequest, match="of c1 there must be"):
-        audit_sql.find({**params, "hosts": {"c1": {"directories": []}}})
+        audit_sql.parse({"hosts": {"c1": here}, "ports": [], "project_id": None})
