@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import uuid
@@ -33,14 +34,16 @@ def checked_name(name: str, what: str) -> str:
     return name
 
 
-def port_id(instance_uuid: str, network: str, index: int) -> str:
-    """The id of an instance's index-th port on a network; the same at every run."""
-    return str(uuid.uuid5(uuid.UUID(instance_uuid), "port/%s/%d" % (network, index)))
+def port_id(instance_uuid: str, kind: str, name: str, number: int) -> str:
+    """The id of an instance's port, the same at every run: one on a network, or one of the user's own (kind port)."""
+    return str(uuid.uuid5(uuid.UUID(instance_uuid), json.dumps(["port", kind, name, number])))
 
 
-def volume_id(project_id: str, name: str) -> str:
-    """The id of the volume of that name in a project; the same at every run."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, "%s/volume/%s/%s" % (NAMESPACE, project_id, name)))
+def volume_id(project_id: str, *names: str) -> str:
+    """The id of a volume in a project, the same at every run: an instance's own has two names, that of the instance
+    and its own there; any other has one.
+    """
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([NAMESPACE, "volume", project_id, *names])))
 
 
 def tap_name(port: str) -> str:

@@ -9,14 +9,17 @@ instance is to lose is `leaving` until its stage has taken it back.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Container, Iterable, Mapping, Sequence
 
 from ..core.change import over
 from ..core.names import port_id
 
 # What a volume is made with and keeps.
 MADE_WITH = ("type", "snapshot", "boot")
+# What is said of a port beside its network and its address.
+SAID = ("security_groups", "port_security", "allowed_address_pairs", "floating_ip")
 
 
 @dataclass(frozen=True)
@@ -99,15 +102,51 @@ def boot_volume(volumes: Iterable[BlockDeviceMapping] | None) -> BlockDeviceMapp
 
 def ports(wanted: Any, identity: str, before: Sequence[NetworkRequest] | None) -> list[NetworkRequest]:
     """The wanted ports with their ids and names, laid over those of the record, whose MAC and address stay."""
-    known = {port.id: port for port in before or ()}
-    identified, seen = [], {}
-    for asked in wanted.ports or ():
-        on = asked.network or "port/%s" % asked.port
-        index = seen[on] = seen.get(on, -1) + 1
-        label = "%s-%s%s" % (wanted.name, asked.network or asked.port, "-%d" % index if index else "")
-        port = replace(asked, id=port_id(identity, on, index), name=label, instance_uuid=identity)
-        identified.append(over(port, known.get(port.id)))
+    asked = wanted.ports or []
+    taken, identified = {port.id for port in before or ()}, []
+    for port, known in zip(asked, _recognize(asked, before or ())):
+        identified.append(over(port, known) if known else _name(port, wanted.name, identity, taken))
+        taken.add(identified[-1].id)
     return identified
+
+
+def _recognize(asked: Sequence[NetworkRequest], known: Iterable[NetworkRequest]) -> list[NetworkRequest | None]:
+    """For each port that is asked for the one of the record that it is; None for a new one.
+
+    A port is known by what is said of it: by its address, which no other has, else by everything that is said. Its
+    place in the list tells only between those that nothing tells apart. Only then is one to have another address.
+    """
+    left, found = sorted(known, key=lambda port: port.leaving), [None] * len(asked)
+    for is_same in (_has_address, _has_all, _may_be, lambda asked, known: True):
+        for index, port in enumerate(asked):
+            if found[index] is None:
+                same = [each for each in left if (each.network, each.port) == (port.network, port.port)]
+                found[index] = next((each for each in same if is_same(port, each)), None)
+                left = [each for each in left if each is not found[index]]
+    return found
+
+
+def _has_address(asked: NetworkRequest, known: NetworkRequest) -> bool:
+    return asked.fixed_ip is not None and asked.fixed_ip == known.fixed_ip
+
+
+def _has_all(asked: NetworkRequest, known: NetworkRequest) -> bool:
+    said = {name: getattr(asked, name) for name in SAID if getattr(asked, name) is not None}
+    return _may_be(asked, known) and all(getattr(known, name) == value for name, value in said.items())
+
+
+def _may_be(asked: NetworkRequest, known: NetworkRequest) -> bool:
+    """Whether no address tells them apart."""
+    return asked.fixed_ip is None or known.fixed_ip is None
+
+
+def _name(port: NetworkRequest, instance: str, identity: str, taken: Container[str]) -> NetworkRequest:
+    """A new port with its id and its name: of those on one network, the first that is free."""
+    kind, name = ("network", port.network) if port.network else ("port", port.port)
+    ids = ((number, port_id(identity, kind, name, number)) for number in itertools.count())
+    number, mine = next((number, each) for number, each in ids if each not in taken)
+    label = "%s-%s%s" % (instance, name, "-%d" % number if number else "")
+    return replace(port, id=mine, name=label, instance_uuid=identity)
 
 
 def volumes(wanted: Any, identity: str, before: Sequence[BlockDeviceMapping] | None) -> list[BlockDeviceMapping]:
@@ -133,12 +172,10 @@ def exchange(asked: list[Any], before: Sequence[Any]) -> list[Any]:
 
 def fixed_changes(wanted: Any, before: Any) -> list[str]:
     """Every change of an attached port or volume that a running guest cannot take, for people."""
-    known = {port.id: port for port in before.ports}
     changes = []
-    for port in ports(wanted, before.uuid, None) if wanted.ports is not None else ():
-        have = known[port.id].fixed_ip if port.id in known else None
-        if have and port.fixed_ip and port.fixed_ip != have:
-            changes.append("networks (%s: %s, now %s)" % (port.network, port.fixed_ip, have))
+    for port, have in zip(wanted.ports or (), _recognize(wanted.ports or (), before.ports)):
+        if have and have.fixed_ip and port.fixed_ip and port.fixed_ip != have.fixed_ip:
+            changes.append("networks (%s: %s, now %s)" % (port.network, port.fixed_ip, have.fixed_ip))
     if wanted.volumes is not None:
         changes += _fixed_volume_changes(wanted.volumes, before.volumes)
     return changes

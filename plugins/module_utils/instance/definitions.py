@@ -71,7 +71,7 @@ def _has(wanted: Any, before: Any, kind: str, name: str) -> bool:
         return _is_same(kind, wanted, before)
     if kind == "network":
         return any(port.network == name for port in before.ports)
-    return any(volume.id == name for volume in before.volumes)
+    return any(volume.name == name for volume in before.volumes)
 
 
 def _is_same(kind: str, wanted: Any, before: Any) -> bool:

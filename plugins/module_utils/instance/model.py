@@ -121,8 +121,8 @@ class InstanceRequest:
     """What a request says of one instance; None means not mentioned.
 
     faults are why it cannot be as it says, each by what it is about: ("flavor", its name), ("network", its name),
-    ("volume", its id) and so on. A flavor, image or group that has one is no more than its name. image_ref is what the
-    entry calls its image, by name or by id. With absent it says that there is to be none of that name.
+    ("volume", its name) and so on. A flavor, image or group that has one is no more than its name. image_ref is what
+    the entry calls its image, by name or by id. With absent it says that there is to be none of that name.
     """
 
     name: str
@@ -253,11 +253,22 @@ def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str,
     if wanted.volumes is None:
         return None
     located = []
+    mine = {volume.name: volume.id for volume in before.volumes} if before else {}
+    named = {row["name"]: row for row in volumes.values()}
     for asked in wanted.volumes:
+        asked = replace(asked, id=mine.get(asked.name, asked.id))
         if not asked.local:
             located.append(asked)  # its service knows it, wherever the instance is
             continue
         known = volumes.get(asked.id)
+        if known is None and asked.name in named:
+            known = named[asked.name]
+            if asked.size is not None:
+                raise Conflict(
+                    "volume %s exists, and was not made as this one: name this one otherwise, or leave out its size to "
+                    "take that one" % asked.name
+                )
+            asked = replace(asked, id=known["id"])
         if known is None and asked.size is None:
             raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked.name)
         if known and known["instance_uuid"] not in (None, before and before.uuid):
@@ -286,7 +297,7 @@ def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
         host=before.host if before else None,
         attempted_hosts=before.attempted_hosts if going_on else [],
         last_error=before.last_error if going_on else None,
-        ports=attachments.ports(wanted, identity, before.ports if before else None),
+        ports=_begun_ports(wanted, identity, before),
         volumes=attachments.volumes(wanted, identity, before.volumes if before else None),
         metadata=wanted.metadata or {},
         ssh_keys=wanted.ssh_keys or [],
@@ -294,6 +305,12 @@ def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
         user_data_digest=wanted.user_data_digest or (before and before.user_data_digest),
         fault=failed,
     )
+
+
+def _begun_ports(wanted: InstanceRequest, identity: str, before: Instance | None) -> list:
+    """The ports of a launch; one that an earlier attempt has made, and that is asked for no more, is taken back."""
+    made = [port for port in before.ports if port.mac_address] if before else []
+    return attachments.exchange(attachments.ports(wanted, identity, before.ports if before else None), made)
 
 
 def _misfit(wanted: InstanceRequest) -> str | None:

@@ -101,7 +101,7 @@ def _volume(name: str, count: int, entry: Any, project_id: str, service: str) ->
         raise InvalidRequest("%s: made from an image or from a snapshot, not from both" % what)
     full_name = label if size is None else "%s-%s" % (name, label)
     return BlockDeviceMapping(
-        id=volume_id(project_id, full_name),
+        id=volume_id(project_id, label) if size is None else volume_id(project_id, name, label),
         name=full_name,
         size=size,
         delete_on_termination=bool(_boolean(entry, "delete_on_termination", what)) and size is not None,

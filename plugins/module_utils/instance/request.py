@@ -66,7 +66,7 @@ def _network_faults(instances: list[InstanceRequest], params: dict[str, Any]) ->
     if params["network_service"] != "ovn":
         return []
     ports = [
-        {**port, "id": port_id(ANY, instance.name, index), "instance_uuid": ANY, "name": instance.name}
+        {**port, "id": port_id(ANY, "network", instance.name, index), "instance_uuid": ANY, "name": instance.name}
         for instance in instances
         for index, port in enumerate(attachments.to_data(instance.ports or ()))
     ]
@@ -245,7 +245,7 @@ def _with_images(name: str, volumes: list | None, params: dict[str, Any], faults
     made = []
     for volume in volumes or ():
         image = volume.image and _look_up(
-            faults, "volume", volume.id, lambda asked=volume.image: _image(name, asked, params)
+            faults, "volume", volume.name, lambda asked=volume.image: _image(name, asked, params)
         )
         made.append(replace(volume, image=image.get(source)) if image else volume)
     return None if volumes is None else made

@@ -59,7 +59,7 @@ class Record:
     def read(self, wanted: Iterable[Any]) -> Recorded:
         """The living instances of the wanted names, the volumes of the wanted ids, groups and quotas of the project."""
         wanted = list(wanted)
-        identities = [volume.id for item in wanted for volume in getattr(item, "volumes", None) or []]
+        asked = [volume for item in wanted for volume in getattr(item, "volumes", None) or []]
         with self.database.reading() as connection:
             moment = now(connection)
             rows = self._living(connection, [item.key for item in wanted])
@@ -67,7 +67,7 @@ class Record:
             mine = record_id(self.database, connection)
             return Recorded(
                 instances={row.name: instance_of(row, known, mine, self.driver.lease(row, moment)) for row in rows},
-                volumes=volumes.read(self.database, connection, identities),
+                volumes=volumes.find(self.database, connection, self.project_id, asked),
                 groups=known,
                 limits=self.limits,
                 used=projects.used(self.database, connection, self.project_id) if self.limits else quota.NOTHING,

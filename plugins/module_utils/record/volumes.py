@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from ..core.errors import Conflict
@@ -17,6 +18,16 @@ def read(database, connection, identities: list[str]) -> dict[str, dict[str, Any
         return {}
     table = database.tables.volumes
     return {row.id: row._asdict() for row in connection.execute(table.select().where(table.c.id.in_(identities)))}
+
+
+def find(database, connection, project_id: str, volumes: list[Any]) -> dict[str, dict[str, Any]]:
+    """The rows of these volumes, and those that have one of their names in the project, by id."""
+    if not volumes:
+        return {}
+    table = database.tables.volumes
+    named = (table.c.project_id == project_id) & table.c.name.in_({volume.name for volume in volumes})
+    rows = connection.execute(table.select().where(table.c.id.in_({volume.id for volume in volumes}) | named))
+    return {row.id: row._asdict() for row in rows}
 
 
 def attach(database, connection, instance) -> None:
@@ -42,7 +53,7 @@ def _add(database, connection, row: dict[str, Any]) -> None:
         with connection.begin_nested():
             connection.execute(database.tables.volumes.insert().values(row))
     except database.sql.exc.IntegrityError:
-        if not read(database, connection, [row["id"]]):
+        if not find(database, connection, row["project_id"], [SimpleNamespace(**row)]):
             raise  # one of its values is wrong
         raise Conflict("volume %s has been made by another run: run again" % row["name"]) from None
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import attachments, outcome
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import (
@@ -77,6 +79,72 @@ def test_ports_of_the_users_own_are_known_by_their_name():
     after = instance([MINE], [], before)
     assert after.ports[0].id == before.ports[1].id
     assert names(after.ports, leaving=True) == ["web-private"]
+
+
+def on(network, fixed_ip=None, **said):
+    return NetworkRequest(network, fixed_ip=fixed_ip, **said)
+
+
+WEB, DB = on("a", security_groups=["web"]), on("a", security_groups=["db"])
+FIFTH, SIXTH = on("a", "10.0.0.5"), on("a", "10.0.0.6")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "staying"),
+    [
+        pytest.param([FIFTH, SIXTH], [SIXTH], [1], id="the first is taken off"),
+        pytest.param([FIFTH, SIXTH], [SIXTH, FIFTH], [1, 0], id="they change places"),
+        pytest.param([WEB, DB], [DB], [1], id="told apart by what else is said"),
+        pytest.param([WEB, DB], [on("a", security_groups=["other"])], [0], id="a change is that of the first"),
+        pytest.param([FIFTH, SIXTH], [on("a")], [0], id="nothing tells"),
+        pytest.param([on("a"), on("a")], [on("a")], [0], id="nothing ever told"),
+        pytest.param(
+            [FIFTH, on("b"), on("a")], [on("b"), on("a", "10.0.0.6")], [1, 2], id="one that has no address yet"
+        ),
+        pytest.param([MINE, on("a")], [on("a"), MINE], [1, 0], id="one of the user's own"),
+    ],
+)
+def test_a_port_is_known_by_what_is_said_of_it(before, after, staying):
+    before = instance(before, [])
+    made = instance(after, [], before)
+    assert [port.id for port in made.ports if not port.leaving] == [before.ports[index].id for index in staying]
+    assert names(made.ports, leaving=True) == [port.name for i, port in enumerate(before.ports) if i not in staying]
+    assert len({port.id for port in made.ports}) == len(made.ports)
+
+
+def test_a_new_port_beside_those_that_stay_and_go_is_none_of_them():
+    before = instance([FIFTH, SIXTH], [])
+    made = instance([SIXTH, on("a", "10.0.0.5"), on("a"), on("a")], [], before)
+    assert names(made.ports) == ["web-a-1", "web-a", "web-a-2", "web-a-3"]
+    gone = replace(made, ports=[port for port in made.ports if port.name != "web-a"])
+    assert names(instance([SIXTH, on("a"), on("a"), FIFTH], [], gone).ports) == [
+        "web-a-1", "web-a-2", "web-a-3", "web-a"
+    ]  # fmt: skip
+
+
+def test_what_is_leaving_is_the_last_that_an_interface_is_taken_for():
+    before = instance([on("a"), on("a")], [])
+    killed = replace(before, ports=[replace(before.ports[0], leaving=True), before.ports[1]])
+    assert names(instance([on("a")], [], killed).ports, leaving=False) == ["web-a-1"]
+
+
+TOLD_APART = [each for net in "ab" for each in (on(net, "10.0.0.5"), on(net, "10.0.0.6"), replace(WEB, network=net),
+                                                replace(DB, network=net))]  # fmt: skip
+
+
+@given(st.permutations(TOLD_APART).flatmap(lambda some: st.sampled_from([some[:n] for n in range(7)])), st.data())
+def test_who_stays_on_the_list_stays_plugged_in(ports, data):
+    """Whatever else is taken off, and in whatever order they are listed: if something tells each from all others."""
+    before = instance(ports, [])
+    staying = data.draw(st.permutations(ports).flatmap(lambda some: st.sampled_from([some[:n] for n in range(7)])))
+    after = instance(staying, [], before)
+    by_wish = {id(wish): port.id for wish, port in zip(ports, before.ports)}
+    assert [port.id for port in after.ports if not port.leaving] == [by_wish[id(wish)] for wish in staying]
+
+
+def test_no_two_names_are_one_port():
+    made = instance([MINE, on("port/mine"), on("a"), on("a/1"), on("a/1")], [])
+    assert len({port.id for port in made.ports}) == 5
 
 
 @pytest.mark.parametrize(

@@ -127,17 +127,30 @@ def test_a_flavor_too_small_for_the_image_is_a_fault(image, fault):
     assert fault in after.fault
 
 
+KEPT = {"size": 1, "host": "c2", "instance_uuid": None}
+HELD = {**KEPT, "instance_uuid": "other"}
+
+
 def test_a_volume_that_exists_pins_its_host_and_keeps_its_size():
-    known = {"id": "v1", "size": 5, "host": "c2", "instance_uuid": None}
+    known = {"id": "v1", "name": "web-data", "size": 5, "host": "c2", "instance_uuid": None}
     located = change(replace(WEB, volumes=[replace(VOLUME, size=None)]), volumes=[known]).after
     assert (located.volumes[0].size, located.volumes[0].host) == (5, "c2")
+
+
+def test_a_volume_keeps_the_id_that_the_record_has_for_it():
+    """As one that was made when ids followed from something else."""
+    before = launched()
+    before = replace(before, volumes=[replace(before.volumes[0], id="older")])
+    kept = change(WEB, before, volumes=[{"id": "older", "name": "web-data", **KEPT, "host": None}])
+    assert (kept.error, [volume.id for volume in kept.after.volumes]) == (None, ["older"])
 
 
 @pytest.mark.parametrize(
     ("size", "known", "reason"),
     [
         pytest.param(None, [], "does not exist", id="missing"),
-        pytest.param(1, [{"id": "v1", "size": 1, "host": "c2", "instance_uuid": "other"}], "attached to", id="taken"),
+        pytest.param(1, [{"id": "v1", "name": "web-data", **HELD}], "attached to", id="taken"),
+        pytest.param(1, [{"id": "v2", "name": "web-data", **KEPT}], "was not made as this one", id="another's"),
     ],
 )
 def test_a_volume_that_cannot_be_had(size, known, reason):

@@ -238,6 +238,20 @@ def test_an_existing_volume_waits_for_its_instance_where_it_is(run, put):
     assert run().ask({"name": "x", "volumes": [{"name": "web-data"}]})["x"]["volumes"][0]["host"] == "c1"
 
 
+def test_two_instances_have_no_volume_in_common(run, put):
+    """db's 1-data and db-1's data would both be called db-1-data."""
+    first = {"name": "db", "volumes": [{**DATA, "name": "1-data", "delete_on_termination": False}]}
+    second = {"name": "db-1", "volumes": [DATA]}
+    mine = run().ask(first)["db"]["volumes"][0]
+    assert "volume db-1-data exists, and was not made as this one" in run().ask(second)["db-1"]["msg"]
+    put(db="c1")
+    run().built(run().find()["db"])
+    run().destroyed(run().ask(first, state="absent")["db"])
+    assert "was not made as this one" in run().ask(second)["db-1"]["msg"]
+    taken = run().ask({"name": "db-1", "volumes": [{"name": "db-1-data"}]})["db-1"]
+    assert [volume["id"] for volume in taken["volumes"]] == [mine["id"]]
+
+
 # Events
 
 
