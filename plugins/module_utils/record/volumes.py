@@ -35,7 +35,7 @@ def attach(database, connection, instance) -> None:
     table = database.tables.volumes
     local = [volume for volume in instance.volumes if volume.local]
     known = read(database, connection, [volume.id for volume in local])
-    _detach(database, connection, instance, table.c.id.not_in(known))
+    _detach(database, connection, instance, None, table.c.id.not_in(known))
     for volume in local:
         row = {column: getattr(volume, column) for column in COLUMNS}
         row.update(project_id=instance.project_id, instance_uuid=instance.uuid)
@@ -59,15 +59,19 @@ def _add(database, connection, row: dict[str, Any]) -> None:
 
 
 def detach(database, connection, instance) -> None:
-    """Let go of the volumes of an instance that is deleted; those that go with it, or were never made, are gone."""
-    _detach(database, connection, instance)
+    """Let go of the volumes of an instance that is deleted: its host, if it has one, has taken it down."""
+    _detach(database, connection, instance, instance.host)
 
 
-def _detach(database, connection, instance, *which) -> None:
+def _detach(database, connection, instance, asked: str | None, *which) -> None:
+    """Let go of volumes; asked is the host that has just removed those that go with the instance.
+
+    A row goes when that host had the volume, or where no host ever had it. Elsewhere the volume is still there.
+    """
     table = database.tables.volumes
     for row in connection.execute(table.select().where(table.c.instance_uuid == instance.uuid, *which)).all():
-        place = row.host or instance.host
-        if row.delete_on_termination or not place:
+        place = row.host or asked
+        if not place or (row.delete_on_termination and place == asked):
             connection.execute(table.delete().where(table.c.id == row.id))
         else:
             connection.execute(table.update().where(table.c.id == row.id).values(instance_uuid=None, host=place))

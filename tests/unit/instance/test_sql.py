@@ -238,6 +238,28 @@ def test_an_existing_volume_waits_for_its_instance_where_it_is(run, put):
     assert run().ask({"name": "x", "volumes": [{"name": "web-data"}]})["x"]["volumes"][0]["host"] == "c1"
 
 
+@pytest.mark.parametrize("entry", [{"volumes": []}, None], ids=["taken off the list", "destroyed"])
+def test_a_volume_stays_recorded_where_no_host_has_said_that_it_is_gone(run, put, entry):
+    """It waits on a host when a launch, with which it is to go, finds none: nobody asks that host to remove it."""
+    launched(run, put, volumes=[{**DATA, "delete_on_termination": False}])
+    run().destroyed(run().ask(state="absent")["web"])
+    document = run().ask({"volumes": [DATA]})["web"]
+    assert run().conclude(mark_failed(document, "schedule", {"msg": "no", "abort": True}))["web"]["host"] is None
+    if entry is None:
+        run().destroyed(run().ask(state="absent")["web"])
+    else:
+        run().ask(entry)
+    [volume] = run().ask({"volumes": [DATA]})["web"]["volumes"]
+    assert volume["host"] == "c1"
+
+
+def test_a_volume_that_goes_with_its_instance_is_gone_when_its_host_has_said_so(run, put):
+    launched(run, put, volumes=[DATA])
+    run().destroyed(run().ask(state="absent")["web"])
+    [volume] = run().ask({"volumes": [DATA]})["web"]["volumes"]
+    assert volume["host"] is None
+
+
 def test_two_instances_have_no_volume_in_common(run, put):
     """db's 1-data and db-1's data would both be called db-1-data."""
     first = {"name": "db", "volumes": [{**DATA, "name": "1-data", "delete_on_termination": False}]}
