@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import reprlib
 from typing import Any, Mapping
 
 from ..core.errors import InvalidRequest
@@ -13,6 +14,7 @@ from ..core.names import checked_name
 
 POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
 GROUP_KEYS = {"policy", "max_server_per_host"}
+MOST_LEVELS = 32  # of lists in a query
 
 
 def wrong_groups(groups: dict[str, Any]) -> list[str]:
@@ -64,7 +66,7 @@ def hints(name: str, value: Any) -> dict[str, Any] | None:
         try:
             parsed[str(key)] = HINTS[key](hint) if key in HINTS else hint
         except (TypeError, ValueError) as error:
-            raise InvalidRequest("%s: scheduler hint %s is %r: %s" % (name, key, hint, error)) from None
+            raise InvalidRequest("%s: scheduler hint %s is %s: %s" % (name, key, reprlib.repr(hint), error)) from None
     return parsed
 
 
@@ -96,11 +98,24 @@ def _prefix(hint: Any) -> str:
     return "/" + length
 
 
-def _query(hint: Any) -> list:
-    query = json.loads(hint) if isinstance(hint, str) else hint
-    if not isinstance(query, list) or not query:
-        raise ValueError('it must be a list such as [">=", "$free_ram_mb", 1024]')
-    return query
+def query(hint: Any) -> list:
+    """The query of nova's JsonFilter, a list or its JSON text; ValueError if it is none."""
+    try:
+        found = json.loads(hint) if isinstance(hint, str) else hint
+    except RecursionError:
+        found = None
+    if not isinstance(found, list) or not found or not _is_query(found, MOST_LEVELS):
+        raise ValueError(
+            'it must be a list such as [">=", "$free_ram_mb", 1024], of words, numbers and lists, %d deep at most'
+            % MOST_LEVELS
+        )
+    return found
+
+
+def _is_query(term: Any, levels: int) -> bool:
+    if isinstance(term, list):
+        return levels > 0 and bool(term) and all(_is_query(part, levels - 1) for part in term)
+    return isinstance(term, (str, int, float))
 
 
 HINTS = {
@@ -108,5 +123,5 @@ HINTS = {
     "different_host": _names,
     "build_near_host_ip": _address,
     "cidr": _prefix,
-    "query": _query,
+    "query": query,
 }

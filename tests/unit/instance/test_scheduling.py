@@ -10,6 +10,14 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import scheduling
 
 
+def nested(levels):
+    """A query of so many lists in each other."""
+    query = ["=", "$x", 1]
+    for _level in range(levels - 1):
+        query = ["not", query]
+    return query
+
+
 @pytest.mark.parametrize(
     ("hints", "parsed"),
     [
@@ -19,6 +27,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance import sc
         ({"different_host": ["a", "b"]}, {"different_host": ["a", "b"]}),
         ({"build_near_host_ip": "10.0.0.1", "cidr": 24}, {"build_near_host_ip": "10.0.0.1", "cidr": "/24"}),
         ({"query": '["=", "$x", 1]'}, {"query": ["=", "$x", 1]}),
+        ({"query": nested(32)}, {"query": nested(32)}),
         ({"me.mine.rack": 7}, {"me.mine.rack": 7}),
     ],
 )
@@ -36,6 +45,10 @@ def test_hints(hints, parsed):
         ({"cidr": "/300"}, "prefix length"),
         ({"query": "[1"}, "query"),
         ({"query": {}}, "must be a list"),
+        ({"query": [{"a": 1}]}, "of words, numbers and lists"),
+        ({"query": ["and", None]}, "of words, numbers and lists"),
+        ({"query": "[" * 100000}, "32 deep at most"),
+        ({"query": nested(33)}, "32 deep at most"),
     ],
 )
 def test_wrong_hints(hints, reason):

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-import json
 import operator
+import reprlib
 from typing import Any
 
+from ...instance.scheduling import query
 from ..host_state import HostState
 from ..model import Request
 from .capabilities import capability
@@ -16,47 +17,49 @@ from .rule import rule
 
 def parse_query(request: Request) -> list | None:
     """The hint query, a list or its JSON text; ValueError if it is not one that the filter understands."""
-    query = request.hints.get("query")
-    query = json.loads(query) if isinstance(query, str) and query else query
-    if query:
-        _check_query(query)
-    return query or None
+    asked = request.hints.get("query")
+    if not asked:
+        return None
+    found = query(asked)
+    _check_commands(found)
+    return found
 
 
-def _check_query(query: Any) -> None:
-    if not isinstance(query, list) or not query or query[0] not in _COMMANDS:
-        raise ValueError("%r does not begin with one of %s" % (query, ", ".join(_COMMANDS)))
-    for part in query[1:]:
+def _check_commands(term: list) -> None:
+    command = term[0]
+    if not isinstance(command, str) or command not in _COMMANDS:
+        raise ValueError("%s does not begin with one of %s" % (reprlib.repr(term), ", ".join(_COMMANDS)))
+    for part in term[1:]:
         if isinstance(part, list):
-            _check_query(part)
+            _check_commands(part)
 
 
 @rule(applies=parse_query)
 def json_query(host: HostState, request: Request) -> str | None:
     """The hint query, such as ["and", [">=", "$free_ram_mb", 1024], ["=", "$hypervisor_type", "QEMU"]]."""
-    query = parse_query(request)
-    answer = _answer(query, host)
+    asked = parse_query(request)
+    answer = _answer(asked, host)
     if any(answer) if isinstance(answer, list) else answer:
         return None
-    unknown = sorted(name for name in set(_names(query)) if _answer(name, host) is None)
+    unknown = sorted(name for name in set(_names(asked)) if _answer(name, host) is None)
     return "do not answer the query" + (" (%s is unknown)" % ", ".join(unknown) if unknown else "")
 
 
-def _names(query: Any) -> list[str]:
+def _names(term: Any) -> list[str]:
     """What a query asks of a host: its words with a dollar."""
-    if isinstance(query, list):
-        return [name for part in query[1:] for name in _names(part)]
-    return [query] if isinstance(query, str) and query.startswith("$") else []
+    if isinstance(term, list):
+        return [name for part in term[1:] for name in _names(part)]
+    return [term] if isinstance(term, str) and term.startswith("$") else []
 
 
-def _answer(query: Any, host: HostState) -> Any:
-    if isinstance(query, str):
-        return capability(host, query[1:].split(".")) if query.startswith("$") else query or None
-    if not isinstance(query, list):
-        return query
-    terms = [term for term in (_answer(part, host) for part in query[1:]) if term is not None]
+def _answer(term: Any, host: HostState) -> Any:
+    if isinstance(term, str):
+        return capability(host, term[1:].split(".")) if term.startswith("$") else term or None
+    if not isinstance(term, list):
+        return term
+    terms = [each for each in (_answer(part, host) for part in term[1:]) if each is not None]
     try:
-        return _COMMANDS[query[0]](terms)
+        return _COMMANDS[term[0]](terms)
     except TypeError:  # a number against a text
         return False
 
