@@ -127,6 +127,10 @@ hosts:
       type: list
       elements: str
       returned: always
+    cpu_topology:
+      description: The number of NUMA C(cells), and of C(sockets), C(cores) of each and C(threads) of each of these.
+      type: dict
+      returned: always
     numa_cells:
       description:
         - NUMA cells, each C(id), C(cpus), C(memory_mb), C(pages), the number of pages by their size in KiB, and

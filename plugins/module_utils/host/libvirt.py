@@ -92,9 +92,17 @@ def capabilities(text: str) -> tuple[Element, dict[str, Any]]:
     return cpu, {
         "cpu_model": cpu.findtext("model"),
         "cpu_vendor": cpu.findtext("vendor"),
+        "cpu_topology": _cpu_topology(cpu, len(cells)),
         "numa_cells": cells,
         "hugepages": tuple({"size_kb": int(size), "total": sum(each.get(size, 0) for each in pages)} for size in sizes),
     }
+
+
+def _cpu_topology(cpu: Element, cells: int) -> dict[str, int]:
+    """Sockets, cores and threads, each of the one before, as libvirt counts them, and the number of NUMA cells."""
+    topology = cpu.find("topology")
+    counts = {} if topology is None else {key: int(topology.get(key, 1)) for key in ("sockets", "cores", "threads")}
+    return {"cells": cells, **counts}
 
 
 def usage(texts: list[str], record_id: str | None = None) -> dict[str, Any]:

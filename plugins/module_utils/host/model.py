@@ -15,6 +15,7 @@ class ComputeNode:
     vcpus_used and memory_mb_used count all running domains, foreign_* those of them that are not ours.
     disk_gb is the whole file system that instances are on, free_disk_gb what of it is free.
     hypervisor_version is libvirt's number: major * 1000000 + minor * 1000 + release.
+    cpu_topology: {cells, sockets, cores, threads}, as nova's cpu_info has it.
     numa_cells: {id, cpus, memory_mb, pages: {KiB: total}, siblings: the CPUs of each core, socket}; hugepages:
     {size_kb, total}, without the ordinary pages; pci_devices: {address, vendor_id, product_id, numa_node}.
     host_ip is the address it speaks from to the rest of the world. power_states: {UUID: running, paused, shutdown,
@@ -38,6 +39,7 @@ class ComputeNode:
     cpu_model: str | None = None
     cpu_vendor: str | None = None
     cpu_features: tuple = ()
+    cpu_topology: dict | None = None
     numa_cells: tuple = ()
     hugepages: tuple = ()
     pci_devices: tuple = ()

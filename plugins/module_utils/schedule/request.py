@@ -11,6 +11,7 @@ from ..core.errors import InvalidRequest, LaunchError
 from ..instance.attachments import boot_volume
 from ..instance.model import Instance, from_document
 from ..instance.scheduling import POLICIES, unknown_hints
+from .filters.image_properties import parse_version
 from .filters.query import parse_query
 from .hardware.topology import parse_pci_requests, parse_topology
 from .model import Group, Request
@@ -51,6 +52,8 @@ def _particulars(instance: Instance, document: dict[str, Any], asked: dict[str, 
     """What needs understanding before it can be asked of a host."""
     _check_hints(asked)
     extra_specs, properties = asked["extra_specs"], asked["image_properties"]
+    if properties.get("img_hv_requested_version"):
+        parse_version(properties["img_hv_requested_version"])
     return {
         "group": _group(document.get("group")),
         "numa_topology": parse_topology(asked["vcpus"], asked["memory_mb"], extra_specs, properties),

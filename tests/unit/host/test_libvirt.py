@@ -43,6 +43,7 @@ def test_capabilities():
     assert abilities == {
         "cpu_model": "EPYC",
         "cpu_vendor": "AMD",
+        "cpu_topology": {"cells": 2},
         "numa_cells": (
             {"id": 0, "cpus": [0, 1], "memory_mb": 1024, "pages": {"4": 100, "2048": 3}},
             {"id": 1, "cpus": [2], "memory_mb": 2048, "pages": {"4": 100, "2048": 4}},
@@ -55,6 +56,12 @@ def test_a_host_without_topology_has_no_cells():
     text = "<capabilities><host><cpu><arch>aarch64</arch></cpu></host></capabilities>"
     _cpu, abilities = libvirt.capabilities(text)
     assert (abilities["cpu_model"], abilities["numa_cells"], abilities["hugepages"]) == (None, (), ())
+
+
+def test_what_the_cpu_is_made_of():
+    text = CAPABILITIES.replace("<vendor>", "<topology sockets='1' dies='1' cores='4' threads='2'/><vendor>")
+    known = {"cells": 2, "sockets": 1, "cores": 4, "threads": 2}
+    assert libvirt.capabilities(text)[1]["cpu_topology"] == known
 
 
 def test_usage_tells_ours_from_others():

@@ -36,7 +36,7 @@ GPU = {"vendor_id": "10de", "product_id": "1eb8"}
 FACTS = {
     "architecture": "x86_64", "hypervisor_type": "QEMU", "virt_type": "kvm", "hypervisor_version": 7002001,
     "cpu_model": "EPYC", "cpu_vendor": "AMD", "cpu_features": ["avx2", "aes"], "host_ip": "192.0.2.7",
-    "numa_cells": CELLS,
+    "numa_cells": CELLS, "cpu_topology": {"cells": 2, "sockets": 2, "cores": 2, "threads": 2},
     "pci_devices": [
         {"address": "0000:%02x:00.0" % number, "numa_node": node, **GPU} for number, node in ((1, 0), (2, 1), (3, -1))
     ],

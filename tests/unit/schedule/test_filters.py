@@ -40,6 +40,18 @@ PINNED = [
         ]
     }
 ]
+# The keys that nova documents for ComputeCapabilitiesFilter, with and without their scope.
+NOVA = {
+    "free_ram_mb": ">= 4096",
+    "free_disk_mb": ">= 10240",
+    "host": "<in> c",
+    "hypervisor_type": "s== QEMU",
+    "hypervisor_version": ">= 1005003",
+    "num_instances": "<= 10",
+    "num_io_ops": "<= 5",
+    "vcpus_total": "= 8",
+    "vcpus_used": "= 0",
+}
 CASES = {
     "AllHostsFilter": [({"enabled": False}, {}, None)],
     "ComputeFilter": [
@@ -80,6 +92,14 @@ CASES = {
         ({}, specs(capabilities__nonsense="1"), "do not have capabilities:nonsense 1"),
         ({}, specs(capabilities__facts__architecture="x86_64"), "do not have capabilities:facts:architecture x86_64"),
         ({}, specs(quota__cpu_shares="10", ssd="true"), None),
+        ({}, specs(capabilities__cpu_info__topology__threads=">= 2"), None),
+        ({}, specs(arch="no such thing", architecture="nor this"), None),
+        *(({}, specs(**{scope + key: asked}), None) for scope in ("", "capabilities__") for key, asked in NOVA.items()),
+        *(
+            ({}, specs(**{key: "s== other"}), "do not have %s s== other" % key)
+            for key in (*NOVA, "nodename", "hypervisor_hostname", "cpu_info", "host_ip", "total_usable_disk_gb")
+        ),
+        ({"cpu_dedicated_set": "4-7"}, specs(vcpus_total="== 4"), None),
     ],
     "ImagePropertiesFilter": [
         ({}, {}, None),
@@ -93,7 +113,16 @@ CASES = {
         ({}, image(hw_vm_mode="xen"), "do not run images with hw_vm_mode xen"),
         ({}, image(img_hv_requested_version=">=7.0,<8"), None),
         ({}, image(img_hv_requested_version=">=7.3"), "do not run images with img_hv_requested_version >=7.3"),
-        ({}, image(img_hv_requested_version="new"), "do not run images with img_hv_requested_version new"),
+        ({}, image(img_hv_requested_version="!=7.2.1"), "do not run images with img_hv_requested_version !=7.2.1"),
+        *(({}, image(hw_architecture=each), None) for each in ("AMD64", "x64", "i386", "i486", "i586", "x86_32")),
+        *(({}, image(hw_vm_mode=each), None) for each in ("HVM", "hv", "baremetal")),
+        ({}, image(hw_vm_mode="pv"), "do not run images with hw_vm_mode pv"),
+        ({"facts": {"architecture": "aarch64"}}, image(hw_architecture="arm64"), None),
+        (
+            {"facts": {"architecture": "aarch64"}},
+            image(hw_architecture="i686"),
+            "do not run images with hw_architecture i686",
+        ),
         ({}, image(hw_machine_type="q35"), None),
         ({"facts": {"machine_types": ["pc-q35-7.2", "pc-i440fx-7.2"]}}, image(hw_machine_type="q35"), None),
         (
@@ -140,6 +169,16 @@ CASES = {
         ({}, {"hints": {"query": ["=", "$no_such_thing", 1]}}, "do not answer the query ($no_such_thing is unknown)"),
         ({}, {"hints": {"query": ["or", ["=", "$no_such_thing", 1], ["=", "$host", "c1"]]}}, None),
         ({}, {"hints": {"query": ["=", "$cpu_info.vendor", "AMD"]}}, None),
+        *(
+            ({}, {"hints": {"query": [">=", "$" + name, 1]}}, reason)
+            for name, reason in (
+                ("free_ram_mb", None),
+                ("free_disk_mb", None),
+                ("total_usable_ram_mb", None),
+                ("vcpus_total", None),
+                ("vcpus_used", "do not answer the query"),
+            )
+        ),
     ],
     "MetricsFilter": [
         ({}, {}, None),
@@ -197,6 +236,21 @@ CASES = {
         (of(os_distro="windows"), image(os_distro="windows"), None),
         (of(os_distro="windows"), image(os_distro="debian"), "are for images with another os_distro than debian"),
         (of(os_distro="windows"), {}, None),
+        ({}, image(os_distro="debian"), None),
+        (of(os_distro="windows, debian"), image(os_distro="debian"), None),
+        (of(os_type="linux"), image(os_type="Linux"), None),
+        (of(hw_architecture="x86_64"), image(hw_architecture="amd64"), None),
+        (of(hw_cpu_cores="4"), image(hw_cpu_cores="04"), None),
+        (of(hw_cpu_cores="4"), image(hw_cpu_cores="5"), "are for images with another hw_cpu_cores than 5"),
+        (of(hw_qemu_guest_agent="True"), image(hw_qemu_guest_agent="yes"), None),
+        (of(hw_qemu_guest_agent="yes"), image(hw_qemu_guest_agent="true"), None),
+        (of(hw_qemu_guest_agent="True"), image(hw_qemu_guest_agent="no"), None),
+        (
+            of(hw_qemu_guest_agent="False"),
+            image(hw_qemu_guest_agent="yes"),
+            "are for images with another hw_qemu_guest_agent than yes",
+        ),
+        (of(mine="a"), image(mine="b"), "are for images with another mine than b"),
         (
             of(os_distro="windows"),
             {**image(os_distro="debian"), "settings": {"aggregate_image_properties_isolation_namespace": "iso"}},

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ..host_state import HostState
 from ..model import Request
 from .extra_specs import matches
+from .image_properties import meaning
 from .rule import rule
 
 SCOPE = "aggregate_instance_extra_specs"
@@ -34,14 +35,18 @@ def aggregate_instance_extra_specs(host: HostState, request: Request) -> str | N
 
 @rule(applies=lambda request: request.image_properties, shows=_metadata)
 def aggregate_image_properties_isolation(host: HostState, request: Request) -> str | None:
-    """An image property that the host's aggregates speak of has a value that they name."""
+    """An image property that the host's aggregates speak of has a value that they name; a flag that is off has none.
+
+    Values are compared by their meaning. Unlike nova's, which sees only the properties that it knows, this filter
+    sees those of one's own as well.
+    """
     settings = request.settings
     namespace = settings.aggregate_image_properties_isolation_namespace
     prefix = namespace + settings.aggregate_image_properties_isolation_separator if namespace else ""
     for key, allowed in sorted(host.aggregate_metadata().items()):
-        have = request.image_properties.get(key)
-        if key.startswith(prefix) and have and str(have) not in allowed:
-            return "are for images with another %s than %s" % (key, have)
+        have = meaning(key, request.image_properties.get(key) or "")
+        if key.startswith(prefix) and have and have not in {meaning(key, value) for value in allowed}:
+            return "are for images with another %s than %s" % (key, request.image_properties[key])
     return None
 
 

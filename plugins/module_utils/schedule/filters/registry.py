@@ -6,7 +6,7 @@ cases in tests/unit/schedule/test_filters.py. Other collections' filters are cal
 
 from __future__ import annotations
 
-from . import affinity, aggregates, capabilities, capacity, hardware, query, service
+from . import affinity, aggregates, capabilities, capacity, hardware, image_properties, query, service
 
 FILTERS = {
     "AllHostsFilter": service.all_hosts,
@@ -15,7 +15,7 @@ FILTERS = {
     "VolumeFilter": service.volume,
     "AvailabilityZoneFilter": service.availability_zone,
     "ComputeCapabilitiesFilter": capabilities.compute_capabilities,
-    "ImagePropertiesFilter": capabilities.image_properties,
+    "ImagePropertiesFilter": image_properties.image_properties,
     "TraitsFilter": capabilities.traits,
     "JsonFilter": query.json_query,
     "MetricsFilter": capabilities.metrics,
