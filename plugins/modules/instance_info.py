@@ -54,6 +54,10 @@ instances:
   type: list
   elements: dict
   returned: when O(columns) is left out
+record_id:
+  description: The identity of the record, by which marks say what belongs to it; null before its first launch.
+  type: str
+  returned: when O(columns) is left out
 table:
   description: The instances as a table, in lines.
   type: str
@@ -62,7 +66,7 @@ table:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import failing, query
+from ..module_utils.core.run import failing
 from ..module_utils.core.specs import DATABASE, PROJECT
 from ..module_utils.instance import sql
 
@@ -83,7 +87,9 @@ def stage(module: AnsibleModule) -> None:
         with failing(module):
             table = sql.find_table(module.params)
         module.exit_json(changed=False, table=table)
-    query(module, "instances", sql.find)
+    with failing(module):
+        found, record_id = sql.find(module.params), sql.find_record_id(module.params)
+    module.exit_json(changed=False, instances=[each.to_result() for each in found], record_id=record_id)
 
 
 def main() -> None:

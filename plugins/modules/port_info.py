@@ -33,6 +33,12 @@ options:
     description: Only ports on these networks; with O(service=neutron), also by id. Left out, on all.
     type: list
     elements: str
+  record_id:
+    description:
+      - Only ports of this record of instances, as its audit needs them, whatever the other filters say. No more is told
+        of them than C(id), C(name), C(instance_uuid), C(network), C(host) and C(record_id).
+      - With O(service=neutron) it is passed over.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -87,6 +93,7 @@ SPEC = {
     **CLOUD,
     "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
     **{name: {"type": "list", "elements": "str"} for name in ("instance_uuids", "names", "networks")},
+    "record_id": {"type": "str"},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 

@@ -30,6 +30,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import ba
 from ansible_collections.kvmstack.launch.tests.unit.northbound import Server
 
 SECONDS, MEMORY = 1.0, 40  # MiB
+# Whose the ports of the first network are.
+RECORD = str(uuid.UUID(int=1))
 
 
 def identity(name: str) -> str:
@@ -100,7 +102,7 @@ def fill(server: Server, ports: int, count: int) -> None:
         network = wanted[number].definition
         operations, members = [], []
         for index in range(ports // count):
-            row = written(model.Port, port(number, index), network, index)
+            row = written(model.Port, port(number, index), network, index, None if number else RECORD)
             row["dhcpv4_options"] = dhcp[network.name]
             operations.append({"op": "insert", "table": "Logical_Switch_Port", "row": row, "uuid-name": "p%d" % index})
             members.append(["named-uuid", "p%d" % index])
@@ -115,7 +117,7 @@ def name_is(name: str) -> list:
     return [["name", "==", name]]
 
 
-def written(make, item: dict, network, index: int) -> dict:
+def written(make, item: dict, network, index: int, record_id: str | None) -> dict:
     """A port's row in OVSDB's JSON."""
     known = {name: item[name] for name in ("id", "name", "instance_uuid")}
     address = "10.20.%d.%d" % divmod(index + 2, 256)
@@ -129,6 +131,7 @@ def written(make, item: dict, network, index: int) -> dict:
             fixed_ip=address,
             security_groups=("default",),
             port_security=True,
+            record_id=record_id,
         )
     )
     return {
@@ -163,6 +166,14 @@ def queried(arguments: argparse.Namespace) -> float:
     found = backend.connect({"ovn": {"northbound": arguments.endpoint}}).find(query)
     seconds = time.monotonic() - start
     assert len(found) == arguments.count
+    return seconds
+
+
+def audited(arguments: argparse.Namespace) -> float:
+    start = time.monotonic()
+    found = backend.connect({"ovn": {"northbound": arguments.endpoint}}).find({"record_id": RECORD})
+    seconds = time.monotonic() - start
+    assert len(found) == arguments.ports // arguments.networks
     return seconds
 
 
@@ -206,6 +217,7 @@ FIGURES = {
     "floor": ("raw select of %d ports", selected),
     "look-up": ("look up %d ports", looked_up),
     "query": ("port_info of %d instances", queried),
+    "audit": ("port_info of a record, one network's", audited),
     "write": ("write %d ports, a network each", wrote),
     "remove": ("remove them", removed),
     "write-one": ("write %d ports on one network", lambda arguments: wrote(arguments, one_network=True)),
@@ -214,7 +226,7 @@ FIGURES = {
 
 def measured(arguments: argparse.Namespace, figure: str) -> tuple[float, float]:
     """Seconds and peak MiB of a process of its own."""
-    sizes = ["--networks", str(arguments.networks), "--count", str(arguments.count)]
+    sizes = [word for name in ("ports", "networks", "count") for word in ("--" + name, str(getattr(arguments, name)))]
     command = [sys.executable, __file__, "--endpoint", arguments.endpoint, "--figure", figure, *sizes]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode:

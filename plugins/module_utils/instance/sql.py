@@ -280,6 +280,13 @@ def find(params: dict[str, Any]) -> list[InstanceHistory]:
     return [InstanceHistory(instance_of(row, known[row.project_id], mine), histories.get(row.uuid, {})) for row in rows]
 
 
+def find_record_id(params: dict[str, Any]) -> str | None:
+    """The identity of the record behind params["database"]; None of one that was never written."""
+    database = Database(params["database"])
+    with database.reading() as connection:
+        return record_id(database, connection)
+
+
 def find_table(params: dict[str, Any]) -> str:
     """The same instances as a table of params["columns"]; no more is read of them than that shows."""
     database, columns = Database(params["database"]), params["columns"]

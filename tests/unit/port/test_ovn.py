@@ -582,6 +582,25 @@ def test_port_info(northbound):
     assert (result["up"], result["tap"], result["mtu"]) == (True, "tap" + identity("b")[:11], 1442)
 
 
+def test_the_ports_of_a_record_are_asked_for_alone(northbound):
+    mine, other = identity("record"), identity("another record")
+    Run(northbound, port("a", record_id=mine, host="c1"), port("b", record_id=other), port("c"))
+    stage = ovn.connect(parameters(northbound))
+    [found] = stage.find({"record_id": mine})
+    assert not stage.link.tables["Logical_Switch_Port"].rows
+    stage.link.close()
+    known = {
+        "name": "a",
+        "instance_uuid": identity("instance a"),
+        "network": "private",
+        "host": "c1",
+        "record_id": mine,
+    }
+    assert {name: value for name, value in found.to_result().items() if name in ("id", *known)} == {
+        "id": identity("a"), **known
+    }  # fmt: skip
+
+
 ENDPOINTS = ["6641", "http:127.0.0.1:1", "ssl:127.0.0.1:6641", "unix:/a,ftp:x", "tcp:2001:db8::1:6641", "tcp:192.0.2.1"]
 
 

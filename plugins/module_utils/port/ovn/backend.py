@@ -17,6 +17,7 @@ from ...network.ovn.rows import DROP_GROUP, group_name
 from ...network.request import Definitions
 from ..item import Request
 from ..model import Current, NotMade, Port, plan
+from .rows import known_by
 from .vacated import Vacated, find_vacated
 from .view import View, has_addresses, network_of, port_groups_of
 from .write import Writer
@@ -48,8 +49,10 @@ class Ports:
         self.link.commit(command.prepare)
         return command.result
 
-    def find(self, params: Mapping[str, Any]) -> list[Port]:
-        """Our ports, of these instances, names and networks; None does not narrow."""
+    def find(self, params: Mapping[str, Any]) -> list[Port] | list[Request]:
+        """Our ports, of these instances, names and networks; None does not narrow. Of a record its, by their marks."""
+        if params.get("record_id"):
+            return self._of_record(params["record_id"])
         self.link.replicate(lambda tables: _of_query(tables, params))
         ports = View(self.link.tables).ports()
         for option, field in (("instance_uuids", "instance_uuid"), ("names", "name")):
@@ -58,6 +61,13 @@ class Ports:
         if params["networks"] is not None:
             ports = [port for port in ports if port.network.name in params["networks"]]
         return sorted(ports, key=lambda port: (port.name, port.id))
+
+    def _of_record(self, record_id: str) -> list[Request]:
+        """The ports of a record: asked for by select, as there may be so many, and no column but those of identity."""
+        self.link.replicate(lambda tables: dict.fromkeys(tables, []))
+        table = {"table": "Logical_Switch_Port", "columns": ["name", "external_ids", "options"]}
+        [rows] = self.link.select([{**table, "where": by_mark("record", [record_id])}])
+        return sorted((known_by(row) for row in rows), key=lambda port: (port.name, port.id))
 
     def look(self) -> View:
         """The view of this moment, with the port groups that the ports are really in."""

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Mapping
 
 from ...network.ovn.rows import DROP_GROUP, group_name, mark
+from ..item import Request
 from ..model import Port
 
 
@@ -29,6 +30,19 @@ def port_columns(port: Port) -> dict[str, Any]:
             **({mark("record"): port.record_id} if port.record_id else {}),
         },
     }
+
+
+def known_by(row: Mapping[str, Any]) -> Request:
+    """What a row of ours, in OVSDB's JSON, says of whose it is and where."""
+    ids, options = (dict(row[column][1]) for column in ("external_ids", "options"))
+    marked = ("instance_uuid", "network")
+    return Request(
+        id=row["name"],
+        name=ids.get(mark("port_name"), ""),
+        host=options.get("requested-chassis"),
+        record_id=ids.get(mark("record")),
+        **{key: ids.get(mark(key)) for key in marked},
+    )
 
 
 def port_groups(port: Port) -> set:
