@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
+register_secrets = remove_values = None
 try:
     from ansible.module_utils.secrets import register_secrets
 except ImportError:
     from ansible.module_utils.common.parameters import remove_values
-
-    register_secrets = None
 
 
 def tell(secrets: Iterable[str]) -> None:
@@ -27,4 +26,4 @@ def tell(secrets: Iterable[str]) -> None:
 def hide(value: Any, secrets: Iterable[str]) -> Any:
     """The value as it may be said."""
     tell(secrets)
-    return value if register_secrets else remove_values(value, secrets)
+    return remove_values(value, secrets) if remove_values else value
