@@ -140,24 +140,28 @@ def look(server, *ports):
         backend.link.close()
 
 
-def test_the_declared_schema_is_the_servers():
+def test_the_declared_schema_reads_what_the_server_has():
     with open(SCHEMA_FILE, encoding="utf-8") as file:
         real = json.load(file)["tables"]
     for table, declared in SCHEMA["tables"].items():
         assert declared["isRoot"] == real[table].get("isRoot", False)
         for column, kind in declared["columns"].items():
-            assert bare(kind["type"]) == bare(real[table]["columns"][column]["type"]), (table, column)
+            ours, theirs = bare(kind["type"]), bare(real[table]["columns"][column]["type"])
+            # Releases differ in how few values a column has; one that may have none has to be declared so.
+            assert ours.pop("min", 1) <= theirs.pop("min", 1), (table, column)
+            assert ours == theirs, (table, column)
 
 
 def bare(kind):
     """A column's type without what only the server checks, in one spelling."""
     if isinstance(kind, str):
         kind = {"key": kind}
+    kind = dict(kind)
     for part in ("key", "value"):
         if isinstance(kind.get(part), dict):
-            kind = {**kind, part: tuple(kind[part].get(word) for word in ("type", "refTable", "refType"))}
+            kind[part] = tuple(kind[part].get(word) for word in ("type", "refTable", "refType"))
         elif part in kind:
-            kind = {**kind, part: (kind[part], None, None)}
+            kind[part] = (kind[part], None, None)
     return kind
 
 

@@ -3,7 +3,8 @@
 """The part of the northbound's schema that is used here: only these columns are ever replicated.
 
 Declared rather than fetched, so that the connection is one round trip and has one timeout. The types are those of
-ovn-nb.ovsschema since OVN 20.03; a test compares them.
+ovn-nb.ovsschema since OVN 20.03; a test compares them. Where releases differ in the least number of values, it is the
+least of them (OVN 25.03 lets a router's port have no networks): a client refuses a row that has fewer than declared.
 """
 
 from __future__ import annotations
