@@ -24,6 +24,7 @@ def required(file):
 
 USERS = required("requirements.txt")
 TESTS = required("tests/requirements.txt")
+ROLES = sorted((ROOT / "roles").iterdir())
 PINS = required("tests/constraints.txt")
 
 
@@ -53,3 +54,11 @@ def test_the_tests_run_with_one_release_of_each():
         [pin] = requirement.specifier
         assert pin.operator == "==", name
         assert {**TESTS, **USERS}[name].specifier.contains(pin.version), name
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+def test_a_role_is_described(role):
+    assert (role / "README.md").read_text().startswith("# kvmstack.launch.%s\n" % role.name)
+    described = yaml.safe_load((role / "meta/main.yml").read_text())["galaxy_info"]["description"]
+    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    assert "main" not in specs or described == specs["main"]["short_description"]
