@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from ..core.convert import canonical_uuid
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name, instance_path
+from ..core.request import parse_all
 from .format import cure
 from .model import Image, base_name
 
@@ -33,19 +34,7 @@ _CHECKSUM = re.compile(r"none|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 def parse(params: dict[str, Any]) -> list[Image]:
     """The images that the module's parameters ask for; InvalidRequest naming every bad one."""
-    images, wrong, seen = [], [], set()
-    for entry in params["images"]:
-        try:
-            image = _image(entry, params["state_path"], params["state"])
-            if image.key in seen:
-                raise InvalidRequest("is listed twice for %s" % image.key)
-            seen.add(image.key)
-            images.append(image)
-        except InvalidRequest as error:
-            wrong.append("image %s: %s" % (entry.get("name") or entry.get("instance_uuid"), error))
-    if wrong:
-        raise InvalidRequest("; ".join(wrong))
-    return images
+    return parse_all("image", params["images"], lambda entry: _image(entry, params["state_path"], params["state"]))
 
 
 def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:

@@ -10,6 +10,7 @@ from typing import Any
 from ..core.convert import canonical_uuid
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
+from ..core.request import parse_all
 from ..core.specs import REQUIRED
 from .model import FORMATS, Volume, disk_path
 from .rbd.view import check_source
@@ -37,20 +38,8 @@ NOT_OFFERED = {
 
 def parse(params: dict[str, Any]) -> list[Any]:
     """A Volume (service file) or RemoteVolume for each entry of `volumes`; InvalidRequest that names every bad one."""
-    volumes, wrong, keys = [], [], set()
     service = params.get("service") or "file"
-    for entry in params["volumes"]:
-        try:
-            volume = PARSERS[service](_check(entry, service), params)
-            if volume.key in keys:
-                raise InvalidRequest("is listed twice")
-            keys.add(volume.key)
-            volumes.append(volume)
-        except InvalidRequest as error:
-            wrong.append("volume %s: %s" % (entry.get("name") or entry.get("id"), error))
-    if wrong:
-        raise InvalidRequest("; ".join(wrong))
-    return volumes
+    return parse_all("volume", params["volumes"], lambda entry: PARSERS[service](_check(entry, service), params))
 
 
 def _check(entry: dict[str, Any], service: str) -> dict[str, Any]:
