@@ -53,10 +53,6 @@ class Api:
         """Make something what the body says."""
         return self._request("PUT", path, what, body, headers, service_token)
 
-    def patch(self, path: str, body: Any, what: str, **headers: str) -> dict[str, Any]:
-        """Change a part of something."""
-        return self._request("PATCH", path, what, body, headers)
-
     def delete(self, path: str, what: str, *, service_token: bool = False) -> dict[str, Any]:
         """Remove something. NotFound also when an answer was lost and a second attempt found it gone."""
         return self._request("DELETE", path, what, service_token=service_token)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Mapping
 
 
@@ -55,13 +55,6 @@ class ComputeNode:
     def name(self) -> str:
         """The same."""
         return self.host
-
-    @classmethod
-    def from_params(cls, params: dict[str, Any]) -> ComputeNode:
-        """The node that a result of host_info tells of; keys that are not ours are left out."""
-        known = {field.name for field in fields(cls)}
-        values = {key: value for key, value in params.items() if key in known}
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
     def to_result(self) -> dict[str, Any]:
         """All of it; name is host."""

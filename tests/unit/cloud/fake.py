@@ -79,9 +79,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self):
         self.answer()
 
-    def do_PATCH(self):
-        self.answer()
-
     def do_DELETE(self):
         self.answer()
 

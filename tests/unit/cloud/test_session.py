@@ -298,10 +298,9 @@ def test_headers(cloud, params):
 def test_every_verb(cloud, params):
     api = network(params)
     assert api.post("x", {"a": 1}, "x") == {"method": "POST", "said": {"a": 1}}
-    assert api.put("x", {"a": 2}, "x") == {"method": "PUT", "said": {"a": 2}}
-    assert api.patch("x", [3], "x", **{"Content-Type": "application/special"}) == {"method": "PATCH", "said": [3]}
+    assert api.put("x", {"a": 2}, "x", **{"Content-Type": "application/special"}) == {"method": "PUT", "said": {"a": 2}}
     assert api.delete("x", "x") == {"method": "DELETE", "said": None}
-    assert cloud.stack.asked("/v2.0/x")[2][3]["Content-Type"] == "application/special"
+    assert cloud.stack.asked("/v2.0/x")[1][3]["Content-Type"] == "application/special"
 
 
 def test_the_service_account_acts_and_vouches(cloud, params):
@@ -404,11 +403,10 @@ def test_but_not_for_ever(cloud, params, pauses):
     assert (len(cloud.stack.asked("/v2.0/x")), pauses) == (4, [0.5, 1.0, 2.0])
 
 
-@pytest.mark.parametrize("verb", ["post", "patch"])
-def test_what_would_be_done_twice_is_not(cloud, params, verb, pauses):
+def test_what_would_be_done_twice_is_not(cloud, params, pauses):
     cloud.stack.answers = [UNAVAILABLE]
     with pytest.raises(Unavailable):
-        getattr(network(params), verb)("x", {}, "x")
+        network(params).post("x", {}, "x")
     assert (len(cloud.stack.asked("/v2.0/x")), pauses) == (1, [])
 
 

@@ -4,16 +4,9 @@
 
 from __future__ import annotations
 
-import json
-
 from ansible_collections.kvmstack.launch.plugins.module_utils.host.model import ComputeNode
 
 NODE = ComputeNode("compute-1", "QEMU", 9000000, "kvm", "x86_64", 8, 16384, 100, 50, cpu_features=("aes", "avx"))
-
-
-def test_there_and_back():
-    result = json.loads(json.dumps(NODE.to_result()))
-    assert ComputeNode.from_params({**result, "changed": False}) == NODE
 
 
 def test_it_is_known_by_its_name_in_the_inventory():
