@@ -4,28 +4,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping
 
 from .errors import InvalidRequest
 
 
-def parse_all(noun: str, entries: Iterable[Mapping[str, Any]], parse_one: Callable[[Any], Any]) -> list[Any]:
-    """The item of each entry, which has a `key`; InvalidRequest naming every entry that is wrong, or listed twice."""
-    items: dict[str, Any] = {}
-    wrong = []
-    for entry in entries:
-        try:
-            item = parse_one(entry)
-            if item.key in items:
-                raise InvalidRequest("is listed twice")
-            items[item.key] = item
-        except InvalidRequest as error:
-            wrong.append("%s %s: %s" % (noun, _label(entry), error))
-    if wrong:
-        raise InvalidRequest("; ".join(wrong))
-    return list(items.values())
+@dataclass(frozen=True)
+class Unsound:
+    """What stands in place of the item of an entry that makes no sense: nothing is read, planned or done for it."""
+
+    name: str
+    fault: InvalidRequest
+
+    @property
+    def key(self) -> str:
+        """That of no item."""
+        return ""
+
+    def to_result(self) -> dict[str, Any]:
+        """All that is known."""
+        return {"name": self.name}
 
 
-def _label(entry: Mapping[str, Any]) -> Any:
+def parse_all(entries: Iterable[Mapping[str, Any]], parse_one: Callable[[Any], Any]) -> list[Any]:
+    """The item of each entry, which has a `key`, in their order. What is wrong with an entry is that entry's alone.
+
+    Of entries for one and the same thing nobody can say which is meant: none is.
+    """
+    items = [_sound(entry, parse_one) for entry in entries]
+    counted = Counter(item.key for item in items if not isinstance(item, Unsound))
+    twice = InvalidRequest("is listed twice")
+    return [Unsound(_label(entry), twice) if counted[item.key] > 1 else item for entry, item in zip(entries, items)]
+
+
+def _sound(entry: Mapping[str, Any], parse_one: Callable[[Any], Any]) -> Any:
+    try:
+        return parse_one(entry)
+    except InvalidRequest as error:
+        return Unsound(_label(entry), error)
+
+
+def _label(entry: Mapping[str, Any]) -> str:
     """How errors call an entry."""
-    return entry.get("name") or entry.get("id") or entry.get("instance_uuid")
+    return str(entry.get("name") or entry.get("id") or entry.get("instance_uuid"))

@@ -16,13 +16,15 @@ from .change import Change
 from .change import plan as plan_items
 from .diff import differences, is_changed, when_whole
 from .errors import LaunchError, MissingLibrary
+from .request import Unsound
 
 
 @dataclass(frozen=True)
 class Stage:
     """A stage as its door has it: its noun, and who reads, thinks and touches for it.
 
-    parse(params) gives the wanted items, or raises InvalidRequest before anything is touched.
+    parse(params) gives the wanted items, an Unsound (request.py) in place of one that makes no sense; or raises
+    InvalidRequest before anything is touched.
     connect(params) gives a backend: read(wanted) what exists, by key; apply(changes) makes the
     pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
     plan(wanted, current, state) pairs the two and is pure.
@@ -75,8 +77,10 @@ def run(module: AnsibleModule, stage: Stage) -> None:
 def take(module: AnsibleModule, stage: Stage, params: Mapping[str, Any]) -> tuple[list[Change], dict[str, Any]]:
     """Read, plan, apply; the changes, and by key what became of them."""
     wanted = stage.parse(params)
+    sound = [item for item in wanted if not isinstance(item, Unsound)]
     backend = stage.connect(params)
-    changes = stage.plan(wanted, backend.read(wanted), params.get("state") or "present")
+    planned = iter(stage.plan(sound, backend.read(sound), params.get("state") or "present"))
+    changes = [Change(item, None, None, item.fault) if isinstance(item, Unsound) else next(planned) for item in wanted]
     return changes, {} if module.check_mode else backend.apply([change for change in changes if change.pending])
 
 

@@ -32,9 +32,9 @@ FORMATS = ("qcow2", "raw")
 _CHECKSUM = re.compile(r"none|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
-def parse(params: dict[str, Any]) -> list[Image]:
-    """The images that the module's parameters ask for; InvalidRequest naming every bad one."""
-    return parse_all("image", params["images"], lambda entry: _image(entry, params["state_path"], params["state"]))
+def parse(params: dict[str, Any]) -> list[Any]:
+    """The images that the module's parameters ask for; an Unsound in place of each bad one."""
+    return parse_all(params["images"], lambda entry: _image(entry, params["state_path"], params["state"]))
 
 
 def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:

@@ -37,9 +37,9 @@ NOT_OFFERED = {
 
 
 def parse(params: dict[str, Any]) -> list[Any]:
-    """A Volume (service file) or RemoteVolume for each entry of `volumes`; InvalidRequest that names every bad one."""
+    """A Volume (service file) or RemoteVolume for each entry of `volumes`, an Unsound for each bad one."""
     service = params.get("service") or "file"
-    return parse_all("volume", params["volumes"], lambda entry: PARSERS[service](_check(entry, service), params))
+    return parse_all(params["volumes"], lambda entry: PARSERS[service](_check(entry, service), params))
 
 
 def _check(entry: dict[str, Any], service: str) -> dict[str, Any]:

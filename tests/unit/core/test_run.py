@@ -1,0 +1,92 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The four steps, on a backend that lives in memory."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import checked_name
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.request import parse_all
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.run import Stage, run
+
+
+class Thing(SimpleNamespace):
+    """The plainest item."""
+
+    @property
+    def key(self):
+        return self.name
+
+    def over(self, before):
+        return self
+
+    def to_result(self):
+        return {"name": self.name}
+
+
+class Things:
+    """A backend that makes what it is told to."""
+
+    def __init__(self, made):
+        self.made = made
+
+    def read(self, wanted):
+        return {item.key: item for item in wanted if item.key in self.made}
+
+    def apply(self, changes):
+        self.made += [change.key for change in changes]
+        return {change.key: change.after for change in changes}
+
+
+class Ended(Exception):
+    """The module has exited."""
+
+
+@pytest.fixture
+def take():
+    """take(made, *names): the door's answer; the backend makes its things in the list made."""
+
+    def take(made, *names, check_mode=False):
+        answers = []
+
+        def end(**answer):
+            answers.append(answer)
+            raise Ended
+
+        def parse(params):
+            return parse_all(params["things"], lambda entry: Thing(name=checked_name(entry["name"], "thing")))
+
+        params = {"things": [{"name": name} for name in names], "state": "present"}
+        module = SimpleNamespace(params=params, check_mode=check_mode, _diff=False, exit_json=end, fail_json=end)
+        with pytest.raises(Ended):
+            run(module, Stage("thing", parse, lambda params: Things(made)))
+        return answers[0]
+
+    return take
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_bad_item_stops_nobody_else(take, check_mode):
+    made = ["old"]
+    answer = take(made, "old", "a/b", "new", check_mode=check_mode)
+    assert [(each["name"], each["action"], each["failed"]) for each in answer["things"]] == [
+        ("old", "keep", False),
+        ("a/b", "keep", True),
+        ("new", "create", False),
+    ]
+    assert answer["msg"].startswith("a/b: thing name 'a/b': use 1 to 63 letters")
+    assert answer["things"][1]["abort"] is InvalidRequest.abort
+    assert made == (["old"] if check_mode else ["old", "new"])
+
+
+def test_all_that_is_wrong_is_named_at_once(take):
+    made = []
+    answer = take(made, "a/b", "c", "c", "")
+    assert [each["msg"][:13] for each in answer["things"]] == [
+        "thing name 'a", "is listed twi", "is listed twi", "thing name ''",
+    ]  # fmt: skip
+    assert made == []
