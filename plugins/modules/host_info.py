@@ -148,7 +148,10 @@ hosts:
       type: str
       returned: always
     pci_devices:
-      description: PCI devices, each C(address), C(vendor_id), C(product_id) and C(numa_node), -1 if that is unknown.
+      description:
+        - PCI devices, each C(address), C(vendor_id), C(product_id), C(numa_node), -1 if that is unknown, and
+          C(device_type), C(type-PF) for one that has SR-IOV, C(type-VF) for one of its virtual functions, which has
+          it as its C(parent), else C(type-PCI).
       type: list
       elements: dict
       returned: always

@@ -102,8 +102,11 @@ options:
         C(aggregate_image_properties_isolation_namespace), C(aggregate_image_properties_isolation_separator),
         C(image_properties_default_architecture), C(image_props_weight_setting), C(metrics_weight_setting),
         C(metrics_required) and C(metrics_weight_of_unavailable). C(isolated_images) are ids or names.
-      - C(pci_aliases) names PCI devices for the extra spec C(pci_passthrough:alias). Each is a mapping of
-        C(vendor_id), C(product_id), C(address) and C(numa_policy), which is C(legacy), C(preferred) or C(required).
+      - C(pci_aliases) names PCI devices for the extra spec C(pci_passthrough:alias), C(NAME:COUNT) or C(NAME) for one.
+        Each is a mapping of C(vendor_id) and C(product_id), four hexadecimal digits each, in quotes, and perhaps
+        C(device_type), C(type-PCI), C(type-PF) or C(type-VF), and C(numa_policy), C(required), C(socket), C(legacy) or
+        C(preferred), all with nova's meaning. What has an alias can be given away; there is no C(device_spec) beside.
+        In place of vendor and product an C(address) names the device in one slot of every host.
       - C(extra) is for filters and weighers of other collections.
     type: dict
     default: {}

@@ -24,6 +24,7 @@ LARGEST = 2**31 - 1  # of an integer column, on every database
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")  # Python reads no number of thousands of digits
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_PCI_ADDRESS = re.compile("[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}[.][0-7]")
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 80
@@ -87,6 +88,14 @@ def canonical_uuid(value: Any, what: str) -> str:
         return str(uuid.UUID(value))
     except (AttributeError, TypeError, ValueError):
         raise InvalidRequest("%s %r is not a UUID" % (what, value)) from None
+
+
+def pci_address(value: Any, what: str) -> str:
+    """A PCI device's address, domain:bus:slot.function, as Linux and libvirt write it."""
+    address = text(value, what).lower()
+    if not _PCI_ADDRESS.fullmatch(address):
+        raise InvalidRequest("%s %r: an address such as 0000:01:00.0 is needed" % (what, value))
+    return address
 
 
 def label(value: Any, what: str, longest: int | None = None) -> str:

@@ -8,9 +8,7 @@ import re
 from typing import Any, Iterable, Mapping
 from xml.etree.ElementTree import Element, SubElement
 
-from ..core.errors import InvalidRequest
-
-_PCI = re.compile(r"([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
+from ..core.convert import pci_address
 
 
 def write(root: Element, allocation: Mapping[str, Any]) -> None:
@@ -40,19 +38,11 @@ def write(root: Element, allocation: Mapping[str, Any]) -> None:
 
 def host_device(address: str) -> Element:
     """A PCI device of the host, which libvirt takes from the host's driver and gives back."""
-    parts = check_pci_address(address)
+    parts = re.split("[:.]", pci_address(address, "PCI device"))
     device = Element("hostdev", mode="subsystem", type="pci", managed="yes")
     names = ("domain", "bus", "slot", "function")
     SubElement(SubElement(device, "source"), "address", {name: "0x" + part for name, part in zip(names, parts)})
     return device
-
-
-def check_pci_address(address: str) -> tuple[str, ...]:
-    """Domain, bus, slot and function of a PCI device's address; InvalidRequest if it is none."""
-    found = _PCI.fullmatch(str(address).lower())
-    if not found:
-        raise InvalidRequest("PCI device %r: an address such as 0000:01:00.0 is needed" % address)
-    return found.groups()
 
 
 def _write_pages(root: Element, cells: Iterable[Mapping[str, Any]]) -> None:

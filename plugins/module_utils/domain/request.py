@@ -8,12 +8,11 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ..core.convert import canonical_uuid, choice, json_object
+from ..core.convert import canonical_uuid, choice, json_object, pci_address
 from ..core.documents import STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
 from . import connection
-from .allocation import check_pci_address
 from .changes import HARDWARE
 from .config_drive import files
 from .device import Disk, Interface
@@ -156,7 +155,7 @@ def _allocation(document: dict[str, Any]) -> dict[str, Any] | None:
     """What the scheduler allocated; InvalidRequest for a PCI device that is none."""
     allocation = document.get("allocation") or None
     for address in (allocation or {}).get("pci") or ():
-        check_pci_address(address)
+        pci_address(address, "PCI device")
     return allocation
 
 

@@ -172,15 +172,21 @@ def _pci_devices() -> tuple:
         addresses = sorted(os.listdir(PCI_DEVICES))
     except FileNotFoundError:
         return ()
-    return tuple(
-        {
-            "address": address,
-            "vendor_id": _attribute(address, "vendor")[2:],
-            "product_id": _attribute(address, "device")[2:],
-            "numa_node": int(_attribute(address, "numa_node") or -1),
-        }
-        for address in addresses
-    )
+    return tuple(_pci_device(address) for address in addresses)
+
+
+def _pci_device(address: str) -> dict[str, Any]:
+    device = {
+        "address": address,
+        "vendor_id": _attribute(address, "vendor")[2:],
+        "product_id": _attribute(address, "device")[2:],
+        "numa_node": int(_attribute(address, "numa_node") or -1),
+        "device_type": "type-PF" if int(_attribute(address, "sriov_totalvfs") or 0) else "type-PCI",
+    }
+    parent = os.path.realpath(os.path.join(PCI_DEVICES, address, "physfn"))
+    if os.path.exists(parent):
+        device.update(device_type="type-VF", parent=os.path.basename(parent))
+    return device
 
 
 def _attribute(address: str, name: str) -> str:

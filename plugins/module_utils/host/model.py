@@ -17,7 +17,8 @@ class ComputeNode:
     hypervisor_version is libvirt's number: major * 1000000 + minor * 1000 + release.
     cpu_topology: {cells, sockets, cores, threads}, as nova's cpu_info has it.
     numa_cells: {id, cpus, memory_mb, pages: {KiB: total}, siblings: the CPUs of each core, socket}; hugepages:
-    {size_kb, total}, without the ordinary pages; pci_devices: {address, vendor_id, product_id, numa_node}.
+    {size_kb, total}, without the ordinary pages; pci_devices: {address, vendor_id, product_id, numa_node,
+    device_type, and of a virtual function its parent}, with nova's types.
     host_ip is the address it speaks from to the rest of the world. power_states: {UUID: running, paused, shutdown,
     crashed or suspended} of the domains that are ours.
     """

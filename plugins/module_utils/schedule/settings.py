@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
+from ..core.convert import boolean, mapping, number, pci_address, sequence, text, whole
 from ..core.errors import InvalidRequest
-from .hardware.topology import AFFINITIES
+from .hardware.topology import AFFINITIES, DEVICE_TYPES
 
 
 @dataclass(frozen=True, eq=False)
 class Settings:
     """Options of filters and weighers; the defaults are nova's.
 
-    pci_aliases: {NAME: {vendor_id, product_id, address, numa_policy}}, all but one of the first three optional.
+    pci_aliases: {NAME: {vendor_id, product_id, address, device_type, numa_policy}}: the first two, or the address.
     extra is for filters and weighers of other collections.
     """
 
@@ -35,47 +37,68 @@ class Settings:
     extra: Mapping = field(default_factory=dict)
 
 
-NUMBERS = ("max_io_ops_per_host", "max_instances_per_host", "metrics_weight_of_unavailable")
-FLAGS = ("restrict_isolated_hosts_to_isolated_images", "metrics_required")
-LISTS = ("isolated_hosts", "isolated_images")
-RATIOS = ("image_props_weight_setting", "metrics_weight_setting")
-TABLES = ("pci_aliases", "extra")
-ALIAS_KEYS = {"vendor_id", "product_id", "address", "numa_policy"}
+ALIAS_KEYS = ("vendor_id", "product_id", "address", "device_type", "numa_policy")
+
+_PCI_ID = re.compile("[0-9a-f]{4}")
 
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:
-    """The settings in a mapping; InvalidRequest names what is unknown or of the wrong kind."""
-    known = [each.name for each in fields(Settings)]
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise InvalidRequest("scheduler setting %s is unknown (known: %s)" % (", ".join(unknown), ", ".join(known)))
-    return Settings(**{name: _checked(name, value) for name, value in values.items() if value is not None})
+    """The settings in a mapping; InvalidRequest names what is unknown or of the wrong kind. null is the default."""
+    known = mapping(values, "scheduler settings", [each.name for each in fields(Settings)])
+    return Settings(
+        **{
+            name: CONVERTERS[name](value, "scheduler setting %s" % name)
+            for name, value in known.items()
+            if value is not None
+        }
+    )
 
 
-def _checked(name: str, value: Any) -> Any:
-    try:
-        if name in NUMBERS:
-            return float(value) if name.endswith("unavailable") else int(value)
-        if name in RATIOS:
-            return {key: float(ratio) for key, ratio in value.items()}
-    except (TypeError, ValueError, AttributeError):
-        raise InvalidRequest("scheduler setting %s is %r, it must be numeric" % (name, value)) from None
-    wanted = bool if name in FLAGS else list if name in LISTS else dict if name in TABLES else str
-    if not isinstance(value, wanted):
-        raise InvalidRequest("scheduler setting %s is %r, it must be a %s" % (name, value, wanted.__name__))
-    if name == "pci_aliases":
-        for alias, entry in value.items():
-            _check_alias(alias, entry)
-    return value
+def _limit(value: Any, what: str) -> int:
+    return whole(value, what, least=0)
 
 
-def _check_alias(alias: str, entry: Any) -> None:
-    if not isinstance(entry, dict) or not entry or set(entry) - ALIAS_KEYS or set(entry) <= {"numa_policy"}:
-        raise InvalidRequest(
-            "PCI alias %s: %r, it must be a mapping of %s" % (alias, entry, ", ".join(sorted(ALIAS_KEYS)))
-        )
-    policy = entry.get("numa_policy")
-    if policy is not None and policy not in AFFINITIES:
-        raise InvalidRequest(
-            "PCI alias %s: numa_policy is %r, it must be one of %s" % (alias, policy, ", ".join(AFFINITIES))
-        )
+def _texts(value: Any, what: str) -> list[str]:
+    return [text(each, what) for each in sequence(value, what)]
+
+
+def _ratios(value: Any, what: str) -> dict[str, float]:
+    return {key: number(ratio, "%s: %s" % (what, key)) for key, ratio in mapping(value, what).items()}
+
+
+def _aliases(value: Any, what: str) -> dict[str, dict[str, str]]:
+    return {name: _alias(alias, "%s: %s" % (what, name)) for name, alias in mapping(value, what).items()}
+
+
+def _alias(value: Any, what: str) -> dict[str, str]:
+    """What an alias says of its devices: vendor and product as with nova, or one address."""
+    alias = {key: text(each, "%s: %s" % (what, key)) for key, each in mapping(value, what, ALIAS_KEYS).items() if each}
+    if not ("address" in alias or {"vendor_id", "product_id"} <= set(alias)):
+        raise InvalidRequest("%s: say vendor_id and product_id (`lspci -nn` shows them), or an address" % what)
+    for key in ("vendor_id", "product_id"):
+        if key in alias and not _PCI_ID.fullmatch(alias[key].lower()):
+            raise InvalidRequest("%s: %s is %r, it must be four hexadecimal digits" % (what, key, alias[key]))
+    if "address" in alias:
+        pci_address(alias["address"], "%s: address" % what)
+    for key, words in (("device_type", DEVICE_TYPES), ("numa_policy", AFFINITIES)):
+        if alias.get(key, words[0]) not in words:
+            raise InvalidRequest("%s: %s is %r, it must be one of %s" % (what, key, alias[key], ", ".join(words)))
+    return alias
+
+
+CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
+    "max_io_ops_per_host": _limit,
+    "max_instances_per_host": _limit,
+    "isolated_hosts": _texts,
+    "isolated_images": _texts,
+    "restrict_isolated_hosts_to_isolated_images": boolean,
+    "aggregate_image_properties_isolation_namespace": text,
+    "aggregate_image_properties_isolation_separator": text,
+    "image_properties_default_architecture": text,
+    "image_props_weight_setting": _ratios,
+    "metrics_weight_setting": _ratios,
+    "metrics_required": boolean,
+    "metrics_weight_of_unavailable": number,
+    "pci_aliases": _aliases,
+    "extra": mapping,
+}

@@ -126,6 +126,24 @@ def test_a_cell_is_on_one_socket_or_does_not_say(second, socket):
     assert (first.get("socket"), silent.get("socket")) == (socket, None)
 
 
+def test_pci_devices_and_their_virtual_functions(tmp_path, monkeypatch):
+    files = {"vendor": "0x8086", "device": "0x154d", "numa_node": "1"}
+    for address, more in (
+        ("0000:01:00.0", {"sriov_totalvfs": "63"}), ("0000:01:10.0", {}), ("0000:02:00.0", {"sriov_totalvfs": "0"}),
+    ):  # fmt: skip
+        (tmp_path / address).mkdir()
+        for name, content in {**files, **more}.items():
+            (tmp_path / address / name).write_text(content + "\n")
+    (tmp_path / "0000:01:10.0" / "physfn").symlink_to("../0000:01:00.0")
+    monkeypatch.setattr(libvirt, "PCI_DEVICES", str(tmp_path))
+    known = {"vendor_id": "8086", "product_id": "154d", "numa_node": 1}
+    assert libvirt._pci_devices() == (
+        {"address": "0000:01:00.0", "device_type": "type-PF", **known},
+        {"address": "0000:01:10.0", "device_type": "type-VF", "parent": "0000:01:00.0", **known},
+        {"address": "0000:02:00.0", "device_type": "type-PCI", **known},
+    )
+
+
 class Library:
     """A libvirt that only knows of room."""
 

@@ -19,7 +19,6 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.hardware.
     parse_topology,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.request import parse
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.settings import parse_settings
 from ansible_collections.kvmstack.launch.tests.unit.schedule.samples import GPU
 
 ONE = NUMACell((0, 1), 512)
@@ -255,21 +254,6 @@ def test_an_impossible_flavor_is_its_instances_own_fault():
 def test_an_alias_that_is_not_defined_is_told():
     with pytest.raises(InvalidRequest, match="PCI alias fpga is not defined in pci_aliases \\(gpu\\)"):
         parse_pci_requests({"pci_passthrough:alias": "fpga:1"}, {}, {"gpu": GPU})
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"nonsense": 1},
-        {"max_io_ops_per_host": "many"},
-        {"isolated_hosts": "c1"},
-        {"pci_aliases": {"gpu": {"speed": 1}}},
-        {"pci_aliases": {"gpu": {**GPU, "numa_policy": "bogus"}}},
-    ],
-)
-def test_wrong_settings_are_told(values):
-    with pytest.raises(InvalidRequest):
-        parse_settings(values)
 
 
 @pytest.mark.parametrize(

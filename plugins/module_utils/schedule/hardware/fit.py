@@ -50,14 +50,29 @@ def fit(host: HostState, request: Request) -> Fit:
     return Fit(None, reason)
 
 
-def free_devices(host: HostState, request: PCIRequest) -> list[Mapping]:
-    """The host's devices that match a PCI request and are nobody's, by address."""
-    taken = {address for each in host.allocations for address in each.get("pci") or ()}
+def free_devices(host: HostState, request: PCIRequest, chosen: Iterable[str] = ()) -> list[Mapping]:
+    """The host's devices that match a PCI request and are nobody's, nor among the chosen, by address.
+
+    An SR-IOV device is as one with its virtual functions: whoever has it has them, whoever has one of them has none
+    but that.
+    """
+    devices = host.facts.get("pci_devices") or ()
+    taken = {address for each in host.allocations for address in each.get("pci") or ()}.union(chosen)
+    parents = {each.get("parent") for each in devices if each["address"] in taken}
     return [
         each
-        for each in host.facts.get("pci_devices") or ()
-        if each["address"] not in taken and all(str(each.get(key)).lower() == value for key, value in request.match)
+        for each in devices
+        if each["address"] not in taken | parents and each.get("parent") not in taken and _matches(each, request.match)
     ]
+
+
+def _matches(device: Mapping, match: Iterable[tuple[str, str]]) -> bool:
+    """Whether a device is one that an alias speaks of; as with nova an SR-IOV device itself only if that is said."""
+    wanted = dict(match)
+    known = {**device, "device_type": device.get("device_type") or "type-PCI"}
+    if known["device_type"] == "type-PF" and not {"device_type", "address"} & set(wanted):
+        return False
+    return all(str(known.get(key)).lower() == value for key, value in wanted.items())
 
 
 def aliased_devices(host: HostState, aliases: Mapping[str, Mapping]) -> list[Mapping]:
@@ -73,7 +88,7 @@ def _devices(host: HostState, requests: Iterable[PCIRequest], cells: frozenset) 
     """
     chosen: list[str] = []
     for request in sorted(requests, key=lambda each: len(free_devices(host, each)) - each.count):
-        free = [each for each in free_devices(host, request) if each["address"] not in chosen]
+        free = free_devices(host, request, chosen)
         offered = _near_enough(host, free, request.affinity, cells) if cells else free
         if len(offered) < request.count:
             return None

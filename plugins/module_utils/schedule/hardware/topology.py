@@ -16,6 +16,7 @@ from ...core.errors import InvalidRequest
 from ...core.names import MOST_CPUS, numbers
 
 AFFINITIES = ("required", "socket", "legacy", "preferred")
+DEVICE_TYPES = ("type-PCI", "type-PF", "type-VF")
 CHOICES = {
     "hw:cpu_policy": ("shared", "dedicated"),
     "hw:cpu_thread_policy": ("prefer", "isolate", "require"),
@@ -111,7 +112,8 @@ def parse_pci_requests(
 
 def match_of(alias: Mapping) -> tuple[tuple[str, str], ...]:
     """What an alias says of its devices."""
-    return tuple((key, str(alias[key]).lower()) for key in ("vendor_id", "product_id", "address") if alias.get(key))
+    keys = ("vendor_id", "product_id", "address", "device_type")
+    return tuple((key, str(alias[key]).lower()) for key in keys if alias.get(key))
 
 
 def _value(key: str, extra_specs: Mapping, properties: Mapping) -> str | None:
