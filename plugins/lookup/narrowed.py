@@ -9,6 +9,7 @@ name: narrowed
 author:
   - kvmstack contributors (@kvmstack)
 short_description: The options that narrow a run of this collection's playbooks
+version_added: 1.0.0
 description:
   - Gives C(--limit), C(--tags) and C(--skip-tags) as the command line has them, when it names nothing but playbooks of
     this collection.

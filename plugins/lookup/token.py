@@ -9,6 +9,7 @@ name: token
 author:
   - kvmstack contributors (@kvmstack)
 short_description: The text of the token
+version_added: 1.0.0
 description:
   - Gives the token that M(kvmstack.launch.token) left below O(private_path), or a new one when it ends within two
     minutes.

@@ -7,6 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: volume_secrets
 short_description: The CHAP passwords of iSCSI volumes
+version_added: 1.0.0
 description:
   - Reads what M(kvmstack.launch.volume) wrote below C(private_path) when it attached volumes that need a password.
   - The result is meant for a parameter that is not logged. Do not put it into a variable.

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: audit
 short_description: Compare the record with what exists
+version_added: 1.0.0
 description:
   - Tells what exists with our mark and should not, and what is recorded and does not exist, in all projects.
   - It changes nothing, unless O(repair) is set. Then it gives back what is claimed of hosts for instances that do not

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: build
 short_description: Build the instances of a compute host, or take them down
+version_added: 1.0.0
 description:
   - Makes root disks, local volumes and virtual machines of all instances that go on, as M(kvmstack.launch.image),
     M(kvmstack.launch.volume) and M(kvmstack.launch.domain) do one after the other. This is what nova-compute does at a

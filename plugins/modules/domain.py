@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: domain
 short_description: Virtual machines of instances, in a compute host's libvirt
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes every instance's virtual machine from its document, with the ports, volumes and root disk that the stages
     before laid into it and a config drive, and lets it run. This is what nova's libvirt driver does at a launch.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: domain_info
 short_description: List the virtual machines of a compute host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lists the machines that M(kvmstack.launch.domain) made on this host, by name, and the directories of instances,
     which are there also where a machine is not any more.

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host
 short_description: Record compute hosts
+version_added: 1.0.0
 description:
   - Keeps what compute hosts say of themselves in the record, where the scheduler reads it. This is nova's
     resource tracker; what instances have claimed of a host is never touched.

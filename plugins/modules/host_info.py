@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_info
 short_description: Room and abilities of a compute host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Tells, on a compute host, what its libvirt knows of it - processors, memory, disk, and what running virtual
     machines use. M(kvmstack.launch.host) records it for the scheduler.

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: image
 short_description: Root disks of instances, over checked and cached images
+version_added: 1.0.0
 description:
   - Fetches images to a compute host, once each, and makes every instance's root disk as a qcow2 overlay over them.
   - An image's digest is verified and its format inspected before any other program opens it.

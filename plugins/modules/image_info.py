@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: image_info
 short_description: Images of an image service, as a launch needs them
+version_added: 1.0.0
 description:
   - Looks images up by name or id, with the user's token, and returns what M(kvmstack.launch.instance) and
     M(kvmstack.launch.image) need to know of them. All names together are one request.

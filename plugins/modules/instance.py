@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: instance
 short_description: Record launch requests
+version_added: 1.0.0
 description:
   - Checks a request for instances and keeps each in the persistent record, with its UUID and launch
     parameters, before anything outside exists. This is what nova's API does at a launch.

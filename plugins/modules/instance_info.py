@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: instance_info
 short_description: List instances of the record
+version_added: 1.0.0
 description:
   - Lists the living instances of a project with their status, host, addresses, volumes and faults.
 extends_documentation_fragment:

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: instance_update
 short_description: Record what the stages made of instances
+version_added: 1.0.0
 description:
   - Settles every instance's next state from what the stages laid into its document and writes it to the record, as
     nova's conductor does for the compute hosts, which never reach the database.

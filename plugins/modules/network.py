@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: network
 short_description: Make the networks and security groups of instances in OVN
+version_added: 1.0.0
 description:
   - Makes each network a logical switch with native DHCP in the OVN northbound, and each security group a port group
     with its ACLs, and changes them when their definitions change. Everything a task changes is one OVSDB transaction.

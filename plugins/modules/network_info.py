@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: network_info
 short_description: List the networks and security groups of instances in OVN
+version_added: 1.0.0
 description:
   - Lists the networks and security groups that M(kvmstack.launch.network) made.
 extends_documentation_fragment:

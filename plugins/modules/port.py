@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: port
 short_description: Make the network ports of instances in OVN or Neutron
+version_added: 1.0.0
 description:
   - With O(service=ovn), makes each port a logical switch port in the OVN northbound, with its MAC address, its IP
     address, native DHCP, port security and security groups. Its network and its groups are there already, made by

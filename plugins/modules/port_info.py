@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: port_info
 short_description: List the ports of instances in OVN or Neutron
+version_added: 1.0.0
 description:
   - Lists the ports that M(kvmstack.launch.port) made or was lent, and whether their hosts have wired them.
   - With O(service=neutron) these are the ports of the user's project that have our mark.

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: schedule
 short_description: Choose hosts for instances and claim their room
+version_added: 1.0.0
 description:
   - Chooses a compute host for every instance that has none, with nova's filters and weighers, and claims the
     vCPUs, RAM and disk there in one transaction. Two controllers can not both claim the last room.

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: token
 short_description: Establish who launches
+version_added: 1.0.0
 description:
   - Establishes the project and the user on whose behalf instances are launched, the first two steps of
     OpenStack's instance launch.

@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: volume
 short_description: Volumes for instances, as files of a compute host, in Cinder or in Ceph
+version_added: 1.0.0
 description:
   - Makes a volume, or locates the one that exists, and gives it to an instance. A volume outlives the instance it was
     made for, unless O(volumes[].delete_on_termination) says that it goes with it.

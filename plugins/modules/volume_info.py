@@ -8,6 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: volume_info
 short_description: The volumes of a compute host, of Cinder or of Ceph
+version_added: 1.0.0
 description:
   - Lists the volumes that M(kvmstack.launch.volume) made and who has them; with O(service=file) those on this host, and
     the room they take.

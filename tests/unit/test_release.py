@@ -12,6 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,6 +25,17 @@ def required(file):
 
 USERS = required("requirements.txt")
 TESTS = required("tests/requirements.txt")
+GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
+DOCUMENTED = sorted(
+    path.relative_to(ROOT)
+    for pattern in (
+        "plugins/modules/*.py",
+        "plugins/lookup/*.py",
+        "plugins/filter/*.yml",
+        "roles/*/meta/argument_specs.yml",
+    )
+    for path in ROOT.glob(pattern)
+)
 ROLES = sorted((ROOT / "roles").iterdir())
 PINS = required("tests/constraints.txt")
 
@@ -62,3 +74,30 @@ def test_a_role_is_described(role):
     described = yaml.safe_load((role / "meta/main.yml").read_text())["galaxy_info"]["description"]
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
     assert "main" not in specs or described == specs["main"]["short_description"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTED, ids=str)
+def test_what_is_documented_says_since_when_it_is_there(path):
+    added = re.findall(r"^ {0,4}version_added: (\S+)$", (ROOT / path).read_text(), re.MULTILINE)
+    assert added
+    assert max(map(Version, added)) <= Version(GALAXY["version"])
+
+
+def test_every_release_is_in_the_changelog():
+    releases = yaml.safe_load((ROOT / "changelogs/changelog.yaml").read_text())["releases"]
+    text = (ROOT / "CHANGELOG.rst").read_text()
+    assert re.findall(r"^v(\S+)$", text, re.MULTILINE) == sorted(releases, key=Version, reverse=True)
+    assert max(map(Version, releases)) <= Version(GALAXY["version"])
+
+
+def test_galaxy_is_told_what_it_asks_for():
+    assert Version(GALAXY["version"]) >= Version("1.0.0")
+    for file in (GALAXY["readme"], "LICENSE", "CHANGELOG.rst", "CODE_OF_CONDUCT.md", "meta/runtime.yml"):
+        assert (ROOT / file).is_file()
+        assert file not in GALAXY["build_ignore"]
+
+
+def test_an_execution_environment_has_what_the_controller_needs():
+    needs = yaml.safe_load((ROOT / "meta/execution-environment.yml").read_text())["dependencies"]
+    assert needs["python"] == "requirements.txt"
+    assert "requirements.txt" not in GALAXY["build_ignore"]
