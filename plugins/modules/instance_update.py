@@ -33,6 +33,12 @@ options:
     description: How many hosts a launch may try.
     type: int
     default: 3
+  interim:
+    description:
+      - Whether the compute hosts have yet to have their turn. What was made so far is written down, and an instance
+        that is being deleted is not taken for gone.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -64,6 +70,7 @@ SPEC = {
     **lease.SPEC,
     "instances": {"type": "list", "elements": "dict", "required": True},
     "max_attempts": {"type": "int", "default": 3},
+    "interim": {"type": "bool", "default": False},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 STAGE = Stage("instance_update", outcome.parse, sql.conductor, outcome.plan)

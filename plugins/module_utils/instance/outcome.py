@@ -35,7 +35,7 @@ class StageFailed(LaunchError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One instance as its stages have left it. document: what they made; destroys: whether this run takes it away."""
+    """One instance as its stages have left it. document: what they made; destroys: whether they took it all back."""
 
     instance: Instance
     document: dict[str, Any]
@@ -80,7 +80,7 @@ def parse(params: dict[str, Any]) -> list[Outcome]:
             instance=from_document(document),
             document=document,
             error=_error(document),
-            destroys=is_deleting(document),
+            destroys=is_deleting(document) and not params["interim"],
             max_attempts=params["max_attempts"],
         )
         for document in params["instances"]
@@ -121,6 +121,8 @@ def settle(outcome: Outcome, known: Instance) -> Instance:
         if outcome.error:
             raise outcome.error
         return replace(known, vm_state="deleted", task_state=None)
+    if is_deleting(outcome.document):
+        return known
     if known.task_state == "deleting":
         raise Conflict("another run has begun to destroy it: run destroy again until it is gone")
     known = replace(known, ports=_ports(known, outcome), volumes=_volumes(known, outcome))

@@ -32,9 +32,9 @@ class Run:
         params = {**self.params, **more, "instances": [{**WEB, **entry} for entry in entries or [{}]]}
         return self._done(request.parse(params), sql.connect(params), model.plan, params["state"], check_mode)
 
-    def conclude(self, *documents):
+    def conclude(self, *documents, interim=False):
         """The module instance_update."""
-        params = {**self.params, "max_attempts": 3, "instances": list(documents)}
+        params = {**self.params, "max_attempts": 3, "interim": interim, "instances": list(documents)}
         return self._done(outcome.parse(params), sql.conductor(params), outcome.plan, "present", False)
 
     def built(self, *documents):

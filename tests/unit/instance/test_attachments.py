@@ -174,5 +174,5 @@ def test_what_has_left_leaves_the_record(service, taken_back, left):
     known = replace(before, volumes=instance([], [], before).volumes)
     document = {**to_document(known), "domain": {"status": "ACTIVE"}}
     document["volumes"] = [] if taken_back else document["volumes"]
-    [ended] = outcome.parse({"instances": [document], "state": "present", "max_attempts": 3})
+    [ended] = outcome.parse({"instances": [document], "max_attempts": 3, "interim": False})
     assert names(outcome.settle(ended, known).volumes) == left

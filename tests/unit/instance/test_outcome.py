@@ -44,9 +44,9 @@ def broken(before, error, noun="domain"):
     return mark_failed(to_document(before), noun, error)
 
 
-def settle(before, document=None, max_attempts=3):
+def settle(before, document=None, max_attempts=3, interim=False):
     document = to_document(before) if document is None else document
-    wanted = parse({"max_attempts": max_attempts, "instances": [document]})
+    wanted = parse({"max_attempts": max_attempts, "interim": interim, "instances": [document]})
     return plan(wanted, Recorded({before.name: before}, {}), "present")[0]
 
 
@@ -131,13 +131,21 @@ def test_only_a_destroy_deletes(before, document, status, error):
     assert change.after.status == (status or before.status)
 
 
+@pytest.mark.parametrize("before", [DELETING, replace(DELETING, host=None)], ids=["on a host", "on none"])
+def test_what_goes_is_not_gone_before_its_host_has_had_its_turn(before):
+    """Beside a new instance, of which the record is written before the hosts build."""
+    change = settle(before, interim=True)
+    assert (change.action, change.after.status, change.after.task_state) == ("keep", "ACTIVE", "deleting")
+    assert not change.wanted.ended
+
+
 def test_what_the_record_keeps_of_a_port_outlives_a_run_that_did_not_come_so_far():
     known = replace(ACTIVE, ports=[replace(PORT, network_info={"mtu": 1442})])
     assert settle(known, broken(known, BROKEN, "schedule")).after.ports == known.ports
 
 
 def test_another_instance_of_the_same_name_is_not_settled():
-    wanted = parse({"state": "present", "max_attempts": 3, "instances": [runs(BUILDING)]})
+    wanted = parse({"max_attempts": 3, "interim": False, "instances": [runs(BUILDING)]})
     change = plan(wanted, Recorded({"web": replace(BUILDING, uuid="u2")}, {}), "present")[0]
     assert "run again" in str(change.error)
 
