@@ -14,8 +14,9 @@ from ..core.convert import pci_address
 def write(root: Element, allocation: Mapping[str, Any]) -> None:
     """Add to a domain's XML what is allocated to it; without anything the XML stays as it is.
 
-    Dedicated vCPUs are pinned one to one, the others to all shared CPUs of their cell; the emulator's threads run
-    on the CPUs of the guest. Memory comes from the cells that the CPUs are of, and from nowhere else.
+    Dedicated vCPUs are pinned one to one, the others to all shared CPUs of their cell; the emulator's threads run on
+    the CPUs allocated for them, else on the guest's. Memory comes from the cells that the CPUs are of, and from
+    nowhere else.
     """
     shared, cells = allocation.get("shared_cpus"), allocation.get("numa") or ()
     if shared:
@@ -27,7 +28,8 @@ def write(root: Element, allocation: Mapping[str, Any]) -> None:
         for index, vcpu in enumerate(cell["vcpus"]):
             cpus = cell["cpus"][index : index + 1] if cell["dedicated"] else cell["cpus"]
             SubElement(tune, "vcpupin", vcpu=str(vcpu), cpuset=_number_list(cpus))
-    SubElement(tune, "emulatorpin", cpuset=_number_list(cpu for cell in cells for cpu in cell["cpus"]))
+    emulator = allocation.get("emulator_cpus") or [cpu for cell in cells for cpu in cell["cpus"]]
+    SubElement(tune, "emulatorpin", cpuset=_number_list(emulator))
     memory = SubElement(root, "numatune")
     SubElement(memory, "memory", mode="strict", nodeset=_number_list(cell["cell"] for cell in cells))
     for index, cell in enumerate(cells):

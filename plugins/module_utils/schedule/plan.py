@@ -10,6 +10,7 @@ from typing import Callable
 from ..core.change import Change
 from ..core.errors import LaunchError
 from .affinity import group_key, locate
+from .filters.registry import check_heard
 from .host_state import Cluster
 from .model import Policy, Request
 
@@ -29,6 +30,7 @@ def planner(policy: Policy, selector: Callable) -> Callable:
             try:
                 if request.fault:
                     raise request.fault
+                check_heard((request.extra_specs, request.image_properties), policy.filters)
                 selection = hosts.select(request)
                 hosts.consume(selection)
             except LaunchError as error:

@@ -80,6 +80,12 @@ def test_shared_cpus_are_all_that_the_others_run_on():
     assert root.find("vcpu").get("cpuset") == "0,1,4"
 
 
+def test_the_emulator_runs_where_it_is_allocated():
+    root = ElementTree.fromstring("<domain><vcpu/></domain>")
+    allocation.write(root, {**ALLOCATION, "emulator_cpus": [8, 9]})
+    assert root.find("cputune/emulatorpin").get("cpuset") == "8,9"
+
+
 def test_a_device():
     device = allocation.host_device("0000:0A:1f.7")
     assert (device.get("managed"), device.find("source/address").attrib) == (

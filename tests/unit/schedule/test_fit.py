@@ -244,6 +244,14 @@ def test_overcommit_of_a_cell_that_is_half_full(extra_specs, ratio, memory_mb, f
     assert (fit(half_full, ask(memory_mb=memory_mb, extra_specs=extra_specs)).allocation is not None) is fits
 
 
+def test_the_emulators_threads_may_share_what_is_not_set_apart():
+    share = {**DEDICATED, "hw:emulator_threads_policy": "share"}
+    state = host(cpu_dedicated_set="4-7")
+    assert fit(state, ask(extra_specs=share)).allocation["emulator_cpus"] == [0, 1, 2, 3]
+    assert "emulator_cpus" not in fit(state, ask(extra_specs=DEDICATED)).allocation
+    assert "emulator_cpus" not in fit(host(), ask(extra_specs=share)).allocation
+
+
 def test_cpus_set_apart_are_for_dedicated_ones_alone():
     state = host(cpu_dedicated_set="4-7")
     dedicated = ask(vcpus=2, extra_specs={"hw:cpu_policy": "dedicated"})

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.equivalence import EquivalenceSelector
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.registry import CLAIM
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.registry import CLAIM, check_heard
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.host_state import Cluster
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Group, NoValidHost, Selection
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.plan import planner
@@ -53,6 +53,30 @@ def test_a_batch_never_takes_more_than_there_is(selector):
     assert (placed.after.host, also.after.host) == ("c1", "c1")
     assert "lack 512 MiB" in str(refused.error)
     assert refused.wanted.to_result()["refused"]["RamFilter"]["examples"] == {"c1": "has 0 of 1536 MiB left"}
+
+
+SSD = {"aggregate_instance_extra_specs:ssd": "true"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "filters", "missing"),
+    [
+        ({"extra_specs": SSD}, ["RamFilter"], "AggregateInstanceExtraSpecsFilter"),
+        ({"extra_specs": {"capabilities:vcpus": ">= 2"}}, ["RamFilter"], "ComputeCapabilitiesFilter"),
+        ({"image_properties": {"trait:CUSTOM_GOLD": "forbidden"}}, ["RamFilter"], "TraitsFilter"),
+        ({"image_properties": {"trait:CUSTOM_GOLD": "forbidden"}}, ["TraitsFilter"], None),
+        ({"extra_specs": {"ssd": "true", "acme:x": "1"}}, ["RamFilter"], None),
+    ],
+)
+def test_what_no_enabled_filter_hears_is_refused(asked, filters, missing):
+    [change] = plan([ask("a", **asked)], cluster(host("c1")), filters=filters)
+    assert (missing or "None") in str(change.error)
+
+
+def test_a_filter_of_another_collection_may_hear_what_no_other_does():
+    check_heard([SSD], ["RamFilter", "acme.cloud.ssd"])
+    with pytest.raises(InvalidRequest):
+        check_heard([SSD], ["RamFilter"])
 
 
 def test_an_instance_that_holds_a_claim_keeps_its_host():

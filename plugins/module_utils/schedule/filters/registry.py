@@ -6,6 +6,9 @@ cases in tests/unit/schedule/test_filters.py. Other collections' filters are cal
 
 from __future__ import annotations
 
+from typing import Any, Iterable, Mapping
+
+from ...core.errors import InvalidRequest
 from . import affinity, aggregates, capabilities, capacity, hardware, image_properties, query, service
 
 FILTERS = {
@@ -53,3 +56,27 @@ DEFAULT = (
     "TraitsFilter", "SameHostFilter", "DifferentHostFilter", "SimpleCIDRAffinityFilter", "JsonFilter", "VolumeFilter",
     *CLAIM,
 )  # fmt: skip
+
+# Whose the extra specs with a scope are; image properties have traits as well.
+HEARD_BY = {
+    "trait": "TraitsFilter",
+    "capabilities": "ComputeCapabilitiesFilter",
+    "aggregate_instance_extra_specs": "AggregateInstanceExtraSpecsFilter",
+}
+
+
+def check_heard(asked: Iterable[Mapping[str, Any]], enabled: Iterable[str]) -> None:
+    """InvalidRequest if an extra spec or a property asks for hosts, and the filter that would hear it is not enabled.
+
+    A filter of another collection may hear anything.
+    """
+    enabled = set(enabled)
+    if any("." in name for name in enabled):
+        return
+    for key in (key for words in asked for key in words):
+        scope, colon, _rest = key.partition(":")
+        if colon and scope in HEARD_BY and HEARD_BY[scope] not in enabled:
+            raise InvalidRequest(
+                "%s is asked for, and the filter %s is not enabled: add it to launch_scheduler_filters, or leave it out"
+                % (key, HEARD_BY[scope])
+            )

@@ -3,8 +3,9 @@
 """Whether a host has the CPUs, pages and devices that a request asks for, and which of them it would allocate.
 
 An allocation is {"numa": [{cell, vcpus, cpus, dedicated, blocked, memory_mb, page_size (KiB or None)}],
-"pci": [addresses], "shared_cpus": [...]}; a key that says nothing is left out. It is recorded with the claim,
-so that no CPU, page or device is allocated twice, and written into the domain. The same host allocates the same.
+"pci": [addresses], "shared_cpus": [...], "emulator_cpus": [...]}; a key that says nothing is left out. It is recorded
+with the claim, so that no CPU, page or device is allocated twice, and written into the domain. The same host allocates
+the same.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ class Fit(NamedTuple):
 
 def fit(host: HostState, request: Request) -> Fit:
     """What this host would allocate to the request."""
-    floats = request.numa_topology is None and host.cpu_dedicated_set
-    shared = {"shared_cpus": sorted(set(range(host.vcpus)) - host.dedicated_set)} if floats else {}
+    shared = {}
+    if host.cpu_dedicated_set:
+        cpus = sorted(set(range(host.vcpus)) - host.dedicated_set)
+        floats, apart = request.numa_topology is None, getattr(request.numa_topology, "emulator", None) == "share"
+        shared = {"shared_cpus": cpus} if floats else {"emulator_cpus": cpus} if apart else {}
     if request.numa_topology is None and not request.pci_requests:
         return Fit(shared)
     reason, tried = "has none of the PCI devices", set()

@@ -42,12 +42,16 @@ class NUMACell:
 
 @dataclass(frozen=True)
 class NUMATopology:
-    """The guest's cells, each on a host cell of its own. page_size: None, small, large, any, or KiB."""
+    """The guest's cells, each on a host cell of its own. page_size: None, small, large, any, or KiB.
+
+    emulator: share, if its emulator's threads are to be on the host's shared CPUs.
+    """
 
     cells: tuple[NUMACell, ...]
     dedicated: bool = False
     threads: str = "prefer"
     page_size: str | int | None = None
+    emulator: str | None = None
 
     def __str__(self) -> str:
         parts = ["%d cells" % len(self.cells) if len(self.cells) > 1 else "1 cell"]
@@ -75,15 +79,17 @@ def parse_topology(vcpus: int, memory_mb: int, extra_specs: Mapping, properties:
     threads = _threads(extra_specs, properties)
     if threads and not dedicated:
         raise InvalidRequest("hw:cpu_thread_policy and %s are only for hw:cpu_policy dedicated" % HYPERTHREADING)
+    emulator = extra_specs.get("hw:emulator_threads_policy")
+    if emulator and not dedicated:
+        raise InvalidRequest("hw:emulator_threads_policy is only for hw:cpu_policy dedicated")
     count = _of_one("hw:numa_nodes", extra_specs.get("hw:numa_nodes"), properties.get("hw_numa_nodes"))
     if count is None and not dedicated and page_size is None:
         return None
     if vcpus > MOST_CPUS:
         raise InvalidRequest("%d vCPUs: no host has more than %d CPUs to place them on" % (vcpus, MOST_CPUS))
     count = whole(1 if count is None else count, "hw:numa_nodes", least=1)
-    return NUMATopology(
-        _cells(count, vcpus, memory_mb, extra_specs, properties), dedicated, threads or "prefer", page_size
-    )
+    cells = _cells(count, vcpus, memory_mb, extra_specs, properties)
+    return NUMATopology(cells, dedicated, threads or "prefer", page_size, emulator)
 
 
 def parse_pci_requests(
