@@ -88,6 +88,12 @@ hosts:
       description: What of it is free.
       type: int
       returned: always
+    foreign_disk_gb:
+      description:
+        - What all but the disks of instances occupies of it, the cache of images and the system too. DiskWeigher
+          counts it as nova does its C(disk_available_least).
+      type: int
+      returned: always
     vcpus_used:
       description: vCPUs of all running machines.
       type: int

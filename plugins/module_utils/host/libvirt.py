@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Any, Iterable
 from xml.etree import ElementTree
@@ -38,13 +39,11 @@ def read_room(params: dict[str, Any]) -> dict[str, Any]:
     with libvirt_errors(libvirt):
         _architecture, memory_mb, vcpus = connection.getInfo()[:3]
         domains = ask_each(libvirt, partial(_described, libvirt), connection.listAllDomains())
-    disk_gb, free_disk_gb = _disk(params["state_path"])
     return {
         "host": params["host"] or platform.node().partition(".")[0],
         "vcpus": vcpus,
         "memory_mb": memory_mb,
-        "disk_gb": disk_gb,
-        "free_disk_gb": free_disk_gb,
+        **_disk(params["state_path"]),
         **usage([text for text, state in domains if state not in OFF], params.get("record_id")),
         "power_states": power_states(domains),
     }
@@ -158,12 +157,28 @@ def _cell(cell: Element) -> dict[str, Any]:
     }
 
 
-def _disk(path: str) -> tuple[int, int]:
-    """Size and free room, in GiB, of the file system that a path is on, or will be."""
+def _disk(path: str) -> dict[str, int]:
+    """Size of the file system that a path is on, or will be; what of it is free; what all but instances have. GiB."""
     while not os.path.exists(path):
         path = os.path.dirname(path)
     room = os.statvfs(path)
-    return room.f_blocks * room.f_frsize // GIB, room.f_bavail * room.f_frsize // GIB
+    size, free = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
+    foreign = size - free - sum(_occupied(os.path.join(path, name)) for name in ("instances", "volumes"))
+    return {
+        "disk_gb": size // GIB,
+        "free_disk_gb": free // GIB,
+        "foreign_disk_gb": max(-(-foreign // GIB), 0),
+    }
+
+
+def _occupied(path: str) -> int:
+    """The bytes that the files below a directory occupy on its disk; what is removed meanwhile occupies none."""
+    occupied = 0
+    for directory, _names, files in os.walk(path):
+        for name in files:
+            with suppress(FileNotFoundError):
+                occupied += os.lstat(os.path.join(directory, name)).st_blocks * 512
+    return occupied
 
 
 def _pci_devices() -> tuple:

@@ -13,7 +13,8 @@ class ComputeNode:
     """One compute host. memory_mb in MiB, disk_gb in GiB, as nova's compute_nodes has them.
 
     vcpus_used and memory_mb_used count all running domains, foreign_* those of them that are not ours.
-    disk_gb is the whole file system that instances are on, free_disk_gb what of it is free.
+    disk_gb is the whole file system that instances are on, free_disk_gb what of it is free, foreign_disk_gb what all
+    but disks of instances have of it: images, the system, what others put there.
     hypervisor_version is libvirt's number: major * 1000000 + minor * 1000 + release.
     cpu_topology: {cells, sockets, cores, threads}, as nova's cpu_info has it.
     numa_cells: {id, cpus, memory_mb, pages: {KiB: total}, siblings: the CPUs of each core, socket}; hugepages:
@@ -32,6 +33,7 @@ class ComputeNode:
     memory_mb: int
     disk_gb: int
     free_disk_gb: int
+    foreign_disk_gb: int = 0
     vcpus_used: int = 0
     memory_mb_used: int = 0
     foreign_vcpus: int = 0

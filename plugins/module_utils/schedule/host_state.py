@@ -118,6 +118,15 @@ class HostState:
         return Inventory(self.disk_gb, self.disk_gb_reserved, ratio, self.disk_gb_used, units)
 
     @property
+    def free_disk_gb(self) -> int:
+        """GiB that claims leave and that nobody else has (nova: the less of its free_disk_gb and disk_available_least).
+
+        A claim counts whole, as a disk may grow to that; so what others have is told by the host, and no more.
+        """
+        kept = max(self.disk_gb_reserved, self.facts.get("foreign_disk_gb") or 0)
+        return self.disk_gb - kept - self.disk_gb_used
+
+    @property
     def limits(self) -> dict[str, dict[str, float]]:
         """What of the host is kept free and how far it may be claimed, as the host itself is to go by (nova's limits).
 

@@ -55,8 +55,8 @@ def cpu(host: HostState, request: Request) -> float:
 
 
 def disk(host: HostState, request: Request) -> float:
-    """Hosts with more disk left first."""
-    return host.disk_gb - host.disk_gb_reserved - host.disk_gb_used
+    """Hosts with more disk left first, by the claims and by what really is free."""
+    return host.free_disk_gb
 
 
 def io_ops(host: HostState, request: Request) -> float:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import GIB
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
@@ -86,6 +87,23 @@ def test_what_another_record_made_is_foreign(made_by, asked_by, foreign):
 
 def test_the_disk_of_a_state_path_that_is_not_made_yet(tmp_path):
     assert libvirt._disk(str(tmp_path / "a" / "b")) == libvirt._disk(str(tmp_path))
+
+
+def test_what_others_have_of_the_disk(tmp_path, monkeypatch):
+    """Sparse files occupy what was written to them, and instances' own files are not foreign."""
+    room = SimpleNamespace(f_blocks=100, f_bavail=60, f_frsize=GIB)
+    monkeypatch.setattr(libvirt.os, "statvfs", lambda path: room)
+    assert libvirt._disk(str(tmp_path)) == {"disk_gb": 100, "free_disk_gb": 60, "foreign_disk_gb": 40}
+    for name in ("instances/one", "volumes", "base"):
+        (tmp_path / name).mkdir(parents=True)
+        with open(tmp_path / name / "file", "wb") as file:
+            file.truncate(2 * GIB)
+            file.write(b"x" * 65536)
+    occupied = [(tmp_path / name / "file").stat().st_blocks * 512 for name in ("instances/one", "volumes", "base")]
+    assert [libvirt._occupied(str(tmp_path / name)) for name in ("instances", "volumes", "base")] == occupied
+    assert all(65536 <= each < GIB for each in occupied)
+    monkeypatch.setattr(libvirt, "_occupied", lambda path: 3 * GIB if path.endswith(("instances", "volumes")) else GIB)
+    assert libvirt._disk(str(tmp_path))["foreign_disk_gb"] == 34
 
 
 def test_the_cpus_of_a_core_are_told_together():
@@ -167,7 +185,7 @@ def test_the_room_needs_no_expensive_question(monkeypatch, tmp_path):
     monkeypatch.setattr(libvirt, "open_connection", lambda given: given)
     room = libvirt.read_room({"host": "compute-1", "state_path": str(tmp_path)})
     assert (room["host"], room["vcpus"], room["memory_mb"]) == ("compute-1", 8, 4096)
-    assert (room["disk_gb"], room["free_disk_gb"]) == libvirt._disk(str(tmp_path))
+    assert {key: room[key] for key in libvirt._disk(str(tmp_path))} == libvirt._disk(str(tmp_path))
     assert (room["vcpus_used"], room["foreign_memory_mb"], room["running"]) == (3, 64, ["foreign"])
     assert room["power_states"] == {"off": "shutdown"}
 

@@ -100,6 +100,8 @@ CASES = {
             for key in (*NOVA, "nodename", "hypervisor_hostname", "cpu_info", "host_ip", "total_usable_disk_gb")
         ),
         ({"cpu_dedicated_set": "4-7"}, specs(vcpus_total="== 4"), None),
+        ({"facts": {"foreign_disk_gb": 90}}, specs(free_disk_mb=">= 10240"), None),
+        ({"facts": {"foreign_disk_gb": 91}}, specs(free_disk_mb=">= 10240"), "do not have free_disk_mb >= 10240"),
     ],
     "ImagePropertiesFilter": [
         ({}, {}, None),

@@ -186,7 +186,11 @@ host_states = some.lists(
         num_io_ops=few,
         availability_zone=some.sampled_from([None, "az1", "az2"]),
         aggregates=aggregates,
-        facts=some.builds(dict, hypervisor_version=some.sampled_from([7000000, 8000000])),
+        facts=some.builds(
+            dict,
+            hypervisor_version=some.sampled_from([7000000, 8000000]),
+            foreign_disk_gb=some.sampled_from([0, 0, 30, 120]),
+        ),
     ),
     max_size=12,
 )

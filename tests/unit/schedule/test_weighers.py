@@ -18,7 +18,13 @@ LOAD = {"settings": {"metrics_weight_setting": {"load": -2.0}}}
 CASES = {
     "RAMWeigher": [({"memory_mb_used": 680}, {}, 7000), ({"ram_allocation_ratio": 2.0}, {}, 7680)],
     "CPUWeigher": [({"vcpus_used": 4}, {}, 12), ({"vcpus_reserved": 2}, {}, 16), ({"cpu_dedicated_set": "4-7"}, {}, 8)],
-    "DiskWeigher": [({"disk_gb_used": 30, "disk_gb_reserved": 10}, {}, 60)],
+    # nova/scheduler: the less of free_disk_gb (what is reserved is used) and disk_available_least.
+    "DiskWeigher": [
+        ({"disk_gb_used": 30, "disk_gb_reserved": 10}, {}, 60),
+        ({"disk_gb_used": 30, "disk_gb_reserved": 10, "facts": {"foreign_disk_gb": 25}}, {}, 45),
+        ({"disk_gb_used": 30, "disk_gb_reserved": 10, "facts": {"foreign_disk_gb": 5}}, {}, 60),
+        ({"facts": {"foreign_disk_gb": 120}}, {}, -20),
+    ],
     "IoOpsWeigher": [({"num_io_ops": 3}, {}, 3)],
     "NumInstancesWeigher": [({"num_instances": 4}, {}, 4)],
     "BuildFailureWeigher": [({"failed_builds": 2}, {}, 2)],

@@ -20,7 +20,7 @@ COMPUTED: dict[str, Callable[[HostState], Any]] = {
     "total_usable_ram_mb": lambda host: host.memory_mb,
     "total_usable_disk_gb": lambda host: host.disk_gb,
     "free_ram_mb": lambda host: host.memory_mb - host.memory_mb_reserved - host.memory_mb_used,
-    "free_disk_mb": lambda host: (host.disk_gb - host.disk_gb_reserved - host.disk_gb_used) * 1024,
+    "free_disk_mb": lambda host: host.free_disk_gb * 1024,
     "disk_mb_used": lambda host: host.disk_gb_used * 1024,
     "cpu_info": lambda host: _cpu_info(host.facts),
 }
