@@ -71,9 +71,8 @@ options:
       - A port or a volume that is C(leaving) is not the machine's, and is unplugged from one that has it.
       - With C(target_state) V(stopped) the machine is there and off; by default it runs, and comes back with its host.
       - A key that is left out stays as it is with a machine that exists.
-      - Of the image's properties these count - C(hw_machine_type), C(hw_firmware_type) (V(bios) or V(uefi)) and
-        C(hw_cdrom_bus), which makes the config drive a CD-ROM on that bus. C(hw_disk_bus) and C(hw_vif_model)
-        must be V(virtio) if they are there.
+      - The flavor's C(extra_specs) and the image's C(properties) shape a machine when it is made. C(docs/properties.md)
+        of this collection has all of them. One that exists stays as it was made.
       - With O(state=absent) C(uuid), C(name) and C(record_id) are all that is looked at.
       - What is wrong with one document fails that machine alone, as does a part that its stage has not made; a
         document without a UUID or a name refuses them all.

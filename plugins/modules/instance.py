@@ -43,7 +43,10 @@ options:
     elements: dict
     required: true
   flavors:
-    description: Flavors by name, each with C(vcpus), C(ram) in MiB, C(disk) in GiB and C(extra_specs).
+    description:
+      - Flavors by name, each with C(vcpus), C(ram) in MiB, C(disk) in GiB and C(extra_specs).
+      - What extra specs and an image's properties may ask for is in C(docs/properties.md) of this collection. One that
+        is not offered, or that nova does not know either, is the fault of its instance.
     type: dict
     default: {}
   images:

@@ -75,11 +75,13 @@ def text(value: Any, what: str, longest: int | None = None) -> str:
     return value
 
 
-def choice(value: Any, what: str, choices: Iterable[str]) -> str:
-    """One of these texts."""
-    if text(value, what) not in choices:
+def choice(value: Any, what: str, choices: Iterable[str], lower: bool = False) -> str:
+    """One of these texts; with lower however it is capitalised."""
+    word = text(value, what)
+    word = word.lower() if lower else word
+    if word not in choices:
         raise _wrong(value, what, "is none of %s" % ", ".join(choices))
-    return value
+    return word
 
 
 def canonical_uuid(value: Any, what: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Mapping
 from ..core.errors import Conflict
 from .device import Disk, Interface
 
-# The image properties that shape a domain, under OpenStack's names.
+# The image properties that a domain is held to, under OpenStack's names.
 HARDWARE = ("hw_machine_type", "hw_firmware_type", "hw_cdrom_bus")
 
 
@@ -51,7 +51,7 @@ def waiting(wanted: Any, before: Any) -> tuple[str, ...]:
     """What reaches the guest of a running domain only at its next start, for people."""
     pairs = zip(before.interfaces or (), renew_mtus(before.interfaces, wanted.interfaces) or ())
     return tuple(
-        "its interface %s has MTU %s, and %s from its next start on: shut it down and launch again"
+        "its interface %s has MTU %s, and %s from its next start on: stop it, then start it"
         % (have.mac_address, have.mtu or "of its bridge", now.mtu)
         for have, now in pairs
         if have.mtu != now.mtu

@@ -39,7 +39,8 @@ class Disk:
 
     role is `root`, `config` or a volume's id. It is a file (path) or remote; mount is what a file needs first.
     serial is what the volume's service calls it. boot: the domain boots from it. size is in bytes: what its service
-    says, or the guest sees; None where nobody looks, as a file's grows with the volume stage.
+    says, or the guest sees; None where nobody looks, as a file's grows with the volume stage. limits are those of its
+    throughput, by libvirt's names.
     """
 
     role: str
@@ -58,6 +59,7 @@ class Disk:
     discard: bool = field(default=True, compare=False)
     read_only: bool = field(default=False, compare=False)
     shareable: bool = field(default=False, compare=False)
+    limits: tuple = field(default=(), compare=False)
 
     @property
     def source(self) -> str | None:
@@ -76,7 +78,8 @@ class Disk:
 class Interface:
     """A network interface of ours. role is the id of our port, port_id its service's, under which OVN knows it.
 
-    What only the host decides (mtu, bridge, checksums) is no reason to change one.
+    bandwidth are pairs of a direction and its limits, by libvirt's names. What only the host decides (mtu, bridge,
+    checksums), and what it is made with, is no reason to change one.
     """
 
     role: str
@@ -86,6 +89,8 @@ class Interface:
     mtu: int | None = field(default=None, compare=False)
     bridge: str = field(default="br-int", compare=False)
     checksum_offload: bool = field(default=True, compare=False)
+    queues: int | None = field(default=None, compare=False)
+    bandwidth: tuple = field(default=(), compare=False)
 
     def check(self) -> None:
         """Unavailable if it has no address: libvirt would give it a random one."""

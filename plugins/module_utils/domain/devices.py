@@ -47,6 +47,10 @@ def disk(disk: Disk) -> Element:
         add(device, "serial", disk.serial)
     if disk.boot:
         add(device, "boot", order=1)
+    if disk.limits:
+        iotune = add(device, "iotune")
+        for name, most in disk.limits:
+            add(iotune, name, most)
     add(device, "alias", name=alias(disk))
     return device
 
@@ -86,8 +90,14 @@ def interface(interface: Interface) -> Element:
     add(add(device, "virtualport", type="openvswitch"), "parameters", interfaceid=interface.port_id)
     add(device, "target", dev=interface.tap)
     add(device, "model", type="virtio")
-    if not interface.checksum_offload:
-        add(add(device, "driver"), "host", csum="off")
+    if interface.queues or not interface.checksum_offload:
+        driver = add(device, "driver", queues=interface.queues)
+        if not interface.checksum_offload:
+            add(driver, "host", csum="off")
+    if interface.bandwidth:
+        bandwidth = add(device, "bandwidth")
+        for direction, limits in interface.bandwidth:
+            add(bandwidth, direction, **dict(limits))
     if interface.mtu:
         add(device, "mtu", size=interface.mtu)
     add(device, "alias", name=alias(interface))
@@ -122,6 +132,7 @@ def parse_disk(device: Element) -> Disk | None:
         discard=driver.get("discard") == "unmap",
         read_only=device.find("readonly") is not None,
         shareable=device.find("shareable") is not None,
+        limits=tuple(sorted((each.tag, each.text) for each in device.iterfind("iotune/*"))),
     )
 
 
@@ -144,7 +155,7 @@ def parse_interface(device: Element) -> Interface | None:
     role = _role(device)
     if role is None:
         return None
-    mtu = attribute(device.find("mtu"), "size")
+    mtu, queues = attribute(device.find("mtu"), "size"), attribute(device.find("driver"), "queues")
     return Interface(
         role=role,
         port_id=attribute(device.find("virtualport/parameters"), "interfaceid", role),
@@ -153,6 +164,8 @@ def parse_interface(device: Element) -> Interface | None:
         mtu=None if mtu is None else int(mtu),
         bridge=device.find("source").get("bridge"),
         checksum_offload=device.find("driver/host[@csum='off']") is None,
+        queues=None if queues is None else int(queues),
+        bandwidth=tuple(sorted((each.tag, tuple(sorted(each.items()))) for each in device.iterfind("bandwidth/*"))),
     )
 
 

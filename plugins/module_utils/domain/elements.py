@@ -19,6 +19,12 @@ def add(parent: Element, tag: str, text: Any = None, /, **attributes: Any) -> El
     return child
 
 
+def child(parent: Element, tag: str) -> Element:
+    """The child of that tag, a new one if there is none."""
+    found = parent.find(tag)
+    return SubElement(parent, tag) if found is None else found
+
+
 def text(element: Element) -> str:
     """An element as indented text."""
     element = copy.deepcopy(element)

@@ -53,6 +53,8 @@ class Domain:
     allocation are the CPUs, pages and PCI devices that the scheduler gave it (schedule/hardware/fit.py), None for any.
     record_id is the identity of the record that the instance is in; None for one that does not say.
     config_drive maps the paths in the config drive to their bytes. autostart: whether it comes back with its host.
+    hardware is what flavor and image make of it (hardware.py), as pairs. unmakeable is why there is no such domain; one
+    that there is goes on.
     """
 
     uuid: str
@@ -79,6 +81,7 @@ class Domain:
     allocation: Mapping | None = field(default=None, compare=False)
     config_drive: Mapping | None = field(default=None, compare=False, repr=False)
     fault: LaunchError | None = field(default=None, compare=False)
+    unmakeable: LaunchError | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -117,6 +120,8 @@ class Domain:
         if self.fault is not None:
             raise self.fault
         if before is None:
+            if self.unmakeable is not None:
+                raise self.unmakeable
             return self
         changes.refuse(self, before)
         volumes = changes.merge(self.volumes, before.volumes, changes.volume)
@@ -197,5 +202,7 @@ def plan(wanted: list[Domain], current: Mapping[str, Any], state: str) -> list[C
 
 def _notes(change: Change) -> tuple[str, ...]:
     """What of a change reaches the guest later."""
-    there = change.error is None and change.before is not None and change.after is not None
-    return changes.waiting(change.wanted, change.before) if there and change.before.status != "SHUTOFF" else ()
+    sides = (change.before, change.after)
+    if change.error is not None or None in sides or any(side.status == "SHUTOFF" for side in sides):
+        return ()
+    return changes.waiting(change.wanted, change.before)

@@ -12,8 +12,7 @@ from ..core.convert import canonical_uuid, choice, json_object, pci_address
 from ..core.documents import STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
-from . import connection
-from .changes import HARDWARE
+from . import connection, hardware
 from .config_drive import files
 from .device import Disk, Interface
 from .model import Domain, Labels
@@ -38,7 +37,8 @@ OPTIONS = {
 
 # The types of what a document holds, and of the elements of that.
 TYPES = {
-    **dict.fromkeys(("flavor", "image", "image.properties", "metadata", "allocation"), (dict, None)),
+    **dict.fromkeys(("flavor", "image", "metadata", "allocation"), (dict, None)),
+    **dict.fromkeys(("flavor.extra_specs", "image.properties"), (dict, None)),
     **dict.fromkeys(("ports", "volumes"), (list, dict)),
     "ssh_keys": (list, str),
 }
@@ -97,7 +97,7 @@ def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], 
 
 def _check_types(document: dict[str, Any]) -> None:
     """InvalidRequest naming a key whose value is of another type than we read."""
-    values = {**document, "image.properties": None}
+    values = dict(document)
     for key, (kind, element) in TYPES.items():
         value = values.get(key)
         if value is None:
@@ -105,8 +105,8 @@ def _check_types(document: dict[str, Any]) -> None:
         if not isinstance(value, kind) or (element and not all(isinstance(each, element) for each in value)):
             words = "a mapping" if kind is dict else "a list of %s" % ("texts" if element is str else "mappings")
             raise InvalidRequest("domain %s: %s %r: %s is needed" % (document["name"], key, value, words))
-        if key == "image":
-            values["image.properties"] = value.get("properties")
+        if key in ("flavor", "image"):
+            values.update({"%s.%s" % (key, name): each for name, each in value.items()})
 
 
 def _labels(document: dict[str, Any]) -> Labels:
@@ -135,16 +135,19 @@ def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any]
     volumes = _parts("volume", document.get("volumes"))
     ports = ports and [{**port, "tap": port.get("tap") or tap_name(_port_id(port))} for port in ports]
     disks = volumes and tuple(connection.disk(volume, domain.uuid, params["state_path"]) for volume in volumes)
-    properties = image.get("properties") or {}
+    vcpus = _positive(domain, "vcpus", flavor)
+    asked, unmakeable = _hardware(domain, vcpus, flavor.get("extra_specs") or {}, image.get("properties") or {})
+    limits = {"queues": hardware.queues(asked or {}, vcpus), "bandwidth": hardware.bandwidth(asked or {})}
     return replace(
         domain,
-        vcpus=_positive(domain, "vcpus", flavor),
+        vcpus=vcpus,
         ram=_positive(domain, "ram", flavor),
-        hardware=_hardware(domain, properties),
-        root=None if any(disk.boot for disk in disks or ()) else _root(image),
+        hardware=None if asked is None else tuple(asked.items()),
+        unmakeable=unmakeable,
+        root=None if any(disk.boot for disk in disks or ()) else _root(image, asked or {}),
         volumes=None if disks is None else tuple(disks),
-        interfaces=None if ports is None else tuple(_interface(port, params) for port in ports),
-        drive=_drive(domain, properties, params),
+        interfaces=None if ports is None else tuple(_interface(port, params, limits) for port in ports),
+        drive=_drive(domain, asked or {}, params),
         disk=_disk_size(domain, flavor),
         allocation=_allocation(document),
         config_drive=files(document, ports or [], _user_data(domain, data["user_data"]), data["vendor_data"]),
@@ -204,7 +207,7 @@ def _mentioned(result: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result.items() if value is not None}
 
 
-def _root(image: dict[str, Any]) -> Disk:
+def _root(image: dict[str, Any], asked: dict[str, str]) -> Disk:
     """The root disk that the image stage made."""
     if not image.get("path"):
         raise NotFound("image %s has no root disk here: run that stage first" % image.get("name"))
@@ -216,6 +219,7 @@ def _root(image: dict[str, Any]) -> Disk:
         base=image.get("base"),
         base_format=image.get("disk_format"),
         boot=True,
+        limits=hardware.disk_limits(asked),
     )
 
 
@@ -224,7 +228,7 @@ def _port_id(result: dict[str, Any]) -> str:
     return result.get("port_id") or result["id"]
 
 
-def _interface(result: dict[str, Any], params: dict[str, Any]) -> Interface:
+def _interface(result: dict[str, Any], params: dict[str, Any], limits: dict[str, Any]) -> Interface:
     return Interface(
         role=result["id"],
         port_id=_port_id(result),
@@ -232,30 +236,26 @@ def _interface(result: dict[str, Any], params: dict[str, Any]) -> Interface:
         tap=result["tap"],
         mtu=result.get("mtu"),
         bridge=params["integration_bridge"],
+        **limits,
     )
 
 
-def _hardware(domain: Domain, properties: dict[str, Any]) -> tuple:
-    """The image properties we follow; a bus or a model we do not offer is an error, not something else in silence."""
-    for name in ("hw_disk_bus", "hw_vif_model"):
-        if properties.get(name) not in (None, "virtio"):
-            raise InvalidRequest("domain %s: image property %s: only virtio is offered" % (domain.name, name))
-    choices = {"hw_firmware_type": ("bios", "uefi"), "hw_cdrom_bus": tuple(_CDROM_TARGETS)}
-    for name, offered in choices.items():
-        if name in properties and properties[name] not in offered:
-            raise InvalidRequest(
-                "domain %s: image property %s %r: use one of %s"
-                % (domain.name, name, properties[name], ", ".join(offered))
-            )
-    hardware = tuple((name, str(properties[name])) for name in HARDWARE if properties.get(name))
-    for name, value in hardware:
+def _hardware(
+    domain: Domain, vcpus: int, extra_specs: dict[str, Any], properties: dict[str, Any]
+) -> tuple[dict[str, str] | None, LaunchError | None]:
+    """What flavor and image make of the domain, or why it cannot be made so."""
+    try:
+        asked = hardware.resolve(vcpus, extra_specs, properties)
+    except InvalidRequest as error:
+        return None, InvalidRequest("domain %s: %s" % (domain.name, error))
+    for name, value in asked.items():
         _check_text(domain.name, name, value)
-    return hardware
+    return asked, None
 
 
-def _drive(domain: Domain, properties: dict[str, Any], params: dict[str, Any]) -> Disk:
+def _drive(domain: Domain, asked: dict[str, str], params: dict[str, Any]) -> Disk:
     path = instance_path(params["state_path"], domain.uuid, "config.iso")
-    bus = properties.get("hw_cdrom_bus")
+    bus = asked.get("hw_cdrom_bus")
     if bus:
         return Disk("config", _CDROM_TARGETS[bus], path, device="cdrom", bus=bus, discard=False, read_only=True)
     return Disk("config", "vdz", path, discard=False, read_only=True)

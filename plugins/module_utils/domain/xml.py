@@ -10,12 +10,10 @@ from xml.etree.ElementTree import Element
 
 from ..core.diff import line
 from ..core.libvirt import MARK, mebibytes
-from . import allocation, metadata
+from . import allocation, machine, metadata
 from .devices import disk, interface, parse_disk, parse_interface
 from .elements import add, attribute, text
 from .model import Domain, longer_name
-
-_X86 = ("x86_64", "i686")
 
 
 def definition(domain: Domain) -> Element:
@@ -27,16 +25,16 @@ def definition(domain: Domain) -> Element:
     add(root, "metadata").extend(metadata.blocks(domain).values())
     add(root, "memory", domain.ram, unit="MiB")
     add(root, "vcpu", domain.vcpus)
-    _add_machine(root, domain)
+    machine.write(root, domain)
     allocation.write(root, domain.allocation or {})
-    add(root, "clock", offset="utc")
+    machine.tune(root, domain)
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         add(root, "on_" + event, action)
     devices = add(root, "devices")
     devices.extend(disk(each) for each in (domain.root, *(domain.volumes or ()), domain.drive) if each)
     devices.extend(interface(each) for each in domain.interfaces or ())
     devices.extend(allocation.host_device(address) for address in (domain.allocation or {}).get("pci") or ())
-    _add_fixtures(devices, domain)
+    machine.add_fixtures(devices, domain)
     return root
 
 
@@ -101,37 +99,3 @@ def find_device(description: str, alias: str) -> Element | None:
 def files(description: str) -> list[str]:
     """The files that any domain's disks are, those below others among them."""
     return [each.get("file") for each in ElementTree.fromstring(description).iterfind("devices/disk//source[@file]")]
-
-
-def _add_machine(root: Element, domain: Domain) -> None:
-    """Firmware, machine, CPU and features."""
-    asked = dict(domain.hardware or ())
-    firmware = asked.get("hw_firmware_type", "bios")
-    system = add(root, "os")
-    if firmware == "uefi":
-        system.set("firmware", "efi")
-    add(system, "type", "hvm", arch=domain.architecture, machine=asked.get("hw_machine_type") or None)
-    features = add(root, "features")
-    if domain.architecture in _X86 or firmware == "uefi":
-        add(features, "acpi")
-    if domain.architecture in _X86:
-        add(features, "apic")
-    if domain.virt_type == "qemu":
-        # QEMU's own default is up to 1 GiB a guest; a quarter of the memory was its rule before that.
-        add(add(features, "tcg"), "tb-cache", max(32, (domain.ram or 0) // 4), unit="MiB")
-    if domain.cpu_model:
-        add(add(root, "cpu", mode="custom", match="exact"), "model", domain.cpu_model, fallback="allow")
-    elif domain.virt_type == "kvm":
-        add(root, "cpu", mode="host-model")
-
-
-def _add_fixtures(devices: Element, domain: Domain) -> None:
-    """The devices that every domain has."""
-    if not domain.drive or domain.drive.bus != "usb":
-        add(devices, "controller", type="usb", model="none")
-    serial = add(devices, "serial", type="pty")
-    if domain.console:
-        add(serial, "log", file=domain.console, append="off")
-    add(add(devices, "rng", model="virtio"), "backend", "/dev/urandom", model="random")
-    if domain.vnc:
-        add(devices, "graphics", type="vnc", autoport="yes", listen="127.0.0.1")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..core.errors import Conflict, LaunchError, NotFound
+from ..core.properties import renamed
 from .format import cure
 from .request import FORMATS
 
@@ -19,13 +20,6 @@ ATTRIBUTES = {
 }  # fmt: skip
 # Of no meaning to a launch: what clients and Glance's own tasks note.
 NOTES = ("owner_specified.", "os_glance_")
-# Names from before nova's present ones (nova/objects/image_meta.py, `_legacy_property_map`).
-RENAMED = {
-    "architecture": "hw_architecture",
-    "hypervisor_type": "img_hv_type",
-    "hypervisor_version_requires": "img_hv_requested_version",
-    "vm_mode": "hw_vm_mode",
-}
 ALGORITHMS = ("sha256", "sha512")
 STATUSES = {
     "queued": "nobody has uploaded its data yet",
@@ -129,8 +123,7 @@ def _fault(image: dict[str, Any]) -> str | None:
 def _properties(image: dict[str, Any]) -> dict[str, str]:
     """The image's own properties under nova's present names."""
     own = {key: value for key, value in image.items() if key not in ATTRIBUTES and not key.startswith(NOTES)}
-    renamed = {RENAMED.get(key, key): str(value) for key, value in sorted(own.items()) if value is not None}
-    return {**renamed, **{key: str(own[key]) for key in RENAMED.values() if own.get(key) is not None}}
+    return renamed({key: str(value) for key, value in sorted(own.items()) if value is not None})
 
 
 def _direct_url(image: dict[str, Any]) -> str | None:

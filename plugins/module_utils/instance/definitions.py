@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ..core.properties import renamed
+
 # What an entry calls by a name, and others define.
 DEFINED = ("flavor", "image", "group")
 
@@ -105,6 +107,8 @@ def _differences(asked: Mapping[str, Any], have: Mapping[str, Any]) -> list[tupl
 def _flat(definition: Mapping[str, Any]) -> dict[str, Any]:
     """A definition with what is in its mappings under keys of their own."""
     flat: dict[str, Any] = {}
+    if definition.get("properties"):
+        definition = {**definition, "properties": renamed(definition["properties"])}
     for key, value in definition.items():
         flat.update(
             {"%s.%s" % (key, name): each for name, each in value.items()} if isinstance(value, dict) else {key: value}

@@ -12,7 +12,7 @@ from ..core.change import Change
 from ..core.diff import line, showing
 from ..core.documents import POWER
 from ..core.errors import Conflict, LaunchError, NotFound
-from . import attachments, definitions, quota
+from . import attachments, definitions, misfit, quota
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
 STATUS = {"building": "BUILD", "active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR", "deleted": "DELETED"}
@@ -286,7 +286,7 @@ def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str,
 def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
     """A launch that has not succeeded yet begins, or begins again: what was made keeps its identity."""
     identity = before.uuid if before else str(uuid.uuid4())
-    failed = wanted.fault or _misfit(wanted)
+    failed = wanted.fault or misfit.reason(wanted.flavor, wanted.image, wanted.volumes)
     going_on = before is not None and before.vm_state == "building" and not failed
     return Instance(
         **{name: wanted.sound(name) for name in ASKED},
@@ -311,26 +311,6 @@ def _begun_ports(wanted: InstanceRequest, identity: str, before: Instance | None
     """The ports of a launch; one that an earlier attempt has made, and that is asked for no more, is taken back."""
     made = [port for port in before.ports if port.mac_address] if before else []
     return attachments.exchange(attachments.ports(wanted, identity, before.ports if before else None), made)
-
-
-def _misfit(wanted: InstanceRequest) -> str | None:
-    """How the flavor is too small for the image (nova/compute/api.py, `_validate_flavor_image`); None if it is not."""
-    if not wanted.flavor or not wanted.image:
-        return None
-    if wanted.flavor["ram"] < wanted.image["min_ram"]:
-        return "flavor %s has %d MiB of RAM, image %s needs %d: take a larger flavor" % (
-            wanted.flavor["name"], wanted.flavor["ram"], wanted.image["name"], wanted.image["min_ram"],
-        )  # fmt: skip
-    boot = attachments.boot_volume(wanted.volumes)
-    if boot is not None and 0 < (boot.size or 0) < wanted.image["min_disk"]:
-        return "volume %s has %d GiB, image %s needs %d: make it larger" % (
-            boot.name, boot.size, wanted.image["name"], wanted.image["min_disk"],
-        )  # fmt: skip
-    if boot is None and 0 < wanted.flavor["disk"] < wanted.image["min_disk"]:
-        return "flavor %s has a disk of %d GiB, image %s needs %d: take a larger flavor" % (
-            wanted.flavor["name"], wanted.flavor["disk"], wanted.image["name"], wanted.image["min_disk"],
-        )  # fmt: skip
-    return None
 
 
 def _refuse_changes(wanted: InstanceRequest, before: Instance) -> None:

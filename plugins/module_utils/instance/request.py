@@ -16,6 +16,7 @@ from typing import Any, Callable
 from ..core.convert import LARGEST, choice, json_object, labels, mapping, sequence, text, whole
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, port_id
+from ..core.properties import renamed
 from ..image.model import Image
 from ..image.request import check as check_image
 from ..network.request import parse as parse_networks
@@ -191,7 +192,7 @@ def _image(name: str, image: Any, params: dict[str, Any]) -> dict[str, Any]:
         "disk_format": found.get("disk_format", "qcow2"),
         "min_disk": whole(found.get("min_disk") or 0, "%s: min_disk (GiB)" % what, least=0, most=LARGEST),
         "min_ram": whole(found.get("min_ram") or 0, "%s: min_ram (MiB)" % what, least=0, most=LARGEST),
-        "properties": labels(found.get("properties") or {}, "%s: properties" % what),
+        "properties": renamed(labels(found.get("properties") or {}, "%s: properties" % what)),
         **served,
     }
 

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk, Interface
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 
 UUID = "11111111-0000-4000-8000-000000000001"
@@ -111,9 +112,7 @@ WRONG = [
     ({"metadata": ["role"]}, "metadata .*: a mapping is needed"),
     ({"project_name": 5}, "project_name 5"),
     ({"ssh_keys": [5]}, "ssh_keys .*: a list of texts is needed"),
-    ({"image": {"properties": {"hw_disk_bus": "ide"}}}, "hw_disk_bus: only virtio"),
-    ({"image": {"properties": {"hw_disk_bus": "scsi"}}}, "hw_disk_bus: only virtio"),
-    ({"image": {"properties": {"hw_firmware_type": "coreboot"}}}, "use one of bios, uefi"),
+    ({"flavor": {"vcpus": 1, "ram": 512, "extra_specs": ["a"]}}, "flavor.extra_specs .*: a mapping is needed"),
     ({"image": {"properties": {"hw_machine_type": "q35\x1b"}}}, "control characters"),
     ({"image": {"properties": ["a"]}}, "image.properties .*: a mapping is needed"),
     ({"ports": ["one"]}, "ports .*: a list of mappings is needed"),
@@ -225,6 +224,25 @@ def test_user_data_shows_nowhere(ask):
     assert domain.config_drive["openstack/latest/user_data"] == b"secret"
     shown = xml.as_text(domain, False) + xml.as_text(domain, True)
     assert "secret" not in repr(domain) + str(domain.to_result()) + shown
+
+
+@pytest.mark.parametrize(
+    ("extra_specs", "properties", "words"),
+    [
+        ({}, {"hw_disk_bus": "scsi"}, "domain web-1: property hw_disk_bus: 'scsi' is none of virtio"),
+        ({}, {"hw_firmware_type": "coreboot"}, "hw_firmware_type: 'coreboot' is none of bios, uefi"),
+        ({"hw:pmu": "on"}, {"hw_pmu": "off"}, "the image's hw_pmu false is not the flavor's true"),
+    ],
+)
+def test_hardware_that_cannot_be_is_not_made_and_leaves_what_there_is(ask, extra_specs, properties, words):
+    params = ask()
+    params["domains"][0]["flavor"]["extra_specs"] = extra_specs
+    params["domains"][0]["image"]["properties"] = properties
+    [wanted] = parse(params)
+    [made] = plan([wanted], {}, "present")
+    assert words in str(made.error)
+    assert made.error.abort
+    assert plan([wanted], {UUID: parse(ask())[0]}, "present")[0].action == "keep"
 
 
 def test_a_cdrom_where_the_image_asks_for_one(ask):
