@@ -24,7 +24,7 @@ def required(file):
 
 
 USERS = required("requirements.txt")
-TESTS = required("tests/requirements.txt")
+TESTS = {**required("tests/requirements.txt"), **required("tests/galaxy.txt")}
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 DOCUMENTED = sorted(
     path.relative_to(ROOT)
