@@ -10,7 +10,7 @@ import json
 import os
 import struct
 from contextlib import contextmanager, suppress
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 from .command import command
 from .errors import Exhausted, LaunchError, Unavailable
@@ -20,13 +20,14 @@ CPU_SECONDS = 30
 ADDRESS_SPACE = 2 * 1024**3
 
 
-def qemu_img(directory: str, *arguments: str) -> str:
-    """Run qemu-img under its limits on a disk in a directory.
+def qemu_img(directory: str, *arguments: str, meanings: Mapping[int, type[LaunchError]] | None = None) -> str:
+    """Run qemu-img under its limits on a disk in a directory; meanings: the errors that certain exit codes stand for.
 
     The caller always names the format (-f, -F), so that qemu-img never guesses one.
     """
+    limits = {"cpu": CPU_SECONDS, "memory": ADDRESS_SPACE}
     try:
-        return command("qemu-img", *arguments, package="qemu-utils", cpu=CPU_SECONDS, memory=ADDRESS_SPACE)
+        return command("qemu-img", *arguments, package="qemu-utils", meanings=meanings, **limits)
     except Exhausted as error:
         raise Exhausted("%s (%s)" % (error, _room(directory))) from error
 

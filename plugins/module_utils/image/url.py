@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import signal
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -27,6 +28,10 @@ from .model import Image, base_name, root_size
 
 # An unfinished download that nobody went on with for so long is rubbish. Seconds.
 ABANDONED = 24 * 3600
+
+# How qemu-img ends on an image that no host's can open (nova's InvalidDiskInfo): refusing it, or stopped by its limit
+# of processor time. What else may go wrong is the host's.
+UNREADABLE = dict.fromkeys((1, -signal.SIGKILL, -signal.SIGXCPU), InvalidRequest)
 
 
 def connect(params: dict[str, Any]) -> Images:
@@ -161,7 +166,12 @@ def check(image: Image, part: BinaryIO) -> None:
                 "image %s: its %s is %s, the request says %s: correct the checksum or the url"
                 % (str(image.url).partition("?")[0], name, digest, asked)
             )
-    inspect_file(part.fileno(), str(image.url).partition("?")[0], str(image.disk_format))
+    what = str(image.url).partition("?")[0]
+    inspect_file(part.fileno(), what, str(image.disk_format))
+    try:
+        qemu_img(os.path.dirname(part.name), "info", "-f", str(image.disk_format), part.name, meanings=UNREADABLE)
+    except InvalidRequest as error:
+        raise InvalidRequest("image %s: %s: build or upload the image anew" % (what, error)) from error
 
 
 def digest_of(file: BinaryIO, name: str) -> str:

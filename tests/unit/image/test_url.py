@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -196,6 +197,24 @@ def test_errors(run, served, tmp_path, entry, error, words):
     assert files(tmp_path) == []
 
 
+# Numbers in a qcow2's header that are right for themselves: where they are, and how many.
+BROKEN = {"refcount_order": (96, 9), "nb_snapshots": (60, 100000), "refcount_table_clusters": (56, 2**31 - 1)}
+
+
+@pytest.mark.parametrize("field", BROKEN)
+def test_what_only_qemu_finds_in_an_image_ends_the_launch(run, served, tmp_path, field):
+    place, number = BROKEN[field]
+    broken = bytearray(served.content)
+    struct.pack_into(">I", broken, place, number)
+    served.content = bytes(broken)
+    ((_action, found),) = run({"instance_uuid": FIRST})
+    assert isinstance(found, InvalidRequest)
+    assert found.abort
+    assert "Could not open" in str(found)
+    assert str(found).startswith("image %s/image: qemu-img info failed" % served.address)
+    assert files(tmp_path) == []
+
+
 def test_size_below_the_image(run, served, tmp_path):
     large = tmp_path / "large"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", large, "3G"], check=True)
@@ -355,7 +374,7 @@ def test_qemu_img_runs_under_its_limits(run, monkeypatch, tmp_path):
     ((_action, found),) = run({"instance_uuid": FIRST})
     assert isinstance(found, Unavailable)
     assert "qemu-img" in str(found)
-    assert os.listdir(tmp_path / "state/instances") == []
+    assert not [name for name in files(tmp_path) if name.startswith("instances")]
 
 
 KILLED = """
