@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import threading
 
 import pytest
@@ -107,3 +109,39 @@ def test_the_kernels_table(tmp_path):
     )
     assert module.mounted(str(table)) == {"/", "/mnt/a b"}
     assert "/proc" in module.mounted()
+
+
+def written(host):
+    with open(host.mounts._table, encoding="utf-8") as file:
+        return file.read()
+
+
+def test_what_is_mounted_is_written_down_for_the_next_boot(host):
+    host.mounts.mount(host.share)
+    host.mounts.mount(host.share)
+    assert written(host) == "192.0.2.1:/vols %s nfs ro 0 0\n" % host.share.path
+    host.mounts.sweep()
+    assert written(host) == ""
+
+
+def test_a_share_that_was_not_there_at_boot_is_forgotten_when_nobody_needs_it(host):
+    host.mounts.mount(host.share)
+    host.mounted.discard(host.share.path)
+    host.mounts.sweep()
+    assert written(host) == ""
+    assert host.ran[1:] == []
+
+
+def test_a_table_for_fstab_is_read_by_mount_itself(tmp_path):
+    """findmnt is of the package that mount is of; what it reads is what mount will."""
+    mounts = Mounts(str(tmp_path / "a place"), list)
+    share = Mount("[2001:db8::1]:/a#b\\c", str(tmp_path / "a place" / "mnt" / "one"), ("-o", "vers=4.1,ro"))
+    os.makedirs(share.path)
+    mounts._mount = lambda mount: None
+    mounts.mount(share)
+    found = subprocess.run(
+        ["findmnt", "--tab-file", mounts._table, "--json", "--output", "SOURCE,TARGET,FSTYPE,OPTIONS"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    [known] = json.loads(found.stdout)["filesystems"]
+    assert known == {"source": share.export, "target": share.path, "fstype": "nfs", "options": "vers=4.1,ro"}
