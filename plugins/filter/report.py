@@ -14,7 +14,7 @@ Document = dict
 
 # What a plan calls the parts of an instance that change.
 PARTS = {"network": "networks", "port": "networks", "volume": "volumes", "image": "root disk", "domain": "guest"}
-TASKS = {"powering-off": "stop", "powering-on": "start"}
+POWER = {("SHUTOFF", "ACTIVE"): "start", ("ACTIVE", "SHUTOFF"): "stop"}
 SUMS = {
     "create": "to create",
     "change": "to change",
@@ -68,10 +68,10 @@ def _planned(document: Document) -> str:
         return "destroy" if document.get("uuid") else "keep"
     if not document.get("was_launched", document.get("launched")):
         return "create"
-    task = TASKS.get(document.get("task_state") or "")
+    power = POWER.get((document.get("was_status", document.get("status")), wanted_status(document)))
     changes = [PARTS[noun] for noun, actions in (document.get("actions") or {}).items() if actions and noun in PARTS]
-    if task:
-        changes = [task, *(change for change in changes if change != "guest")]
+    if power:
+        changes = [power, *(change for change in changes if change != "guest")]
     if document.get("action") not in (None, "keep") and not changes:
         changes = ["metadata"]
     return "change (%s)" % ", ".join(dict.fromkeys(changes)) if changes else "keep"

@@ -125,7 +125,8 @@ def test_a_play_reads_what_the_controller_has_registered_and_no_other(name):
 @pytest.mark.parametrize("name", PLAYS)
 def test_a_play_is_the_controllers_or_reaches_its_hosts_without_a_file(name):
     for play in PLAYS[name]:
-        if "hosts" in play:
+        # What asks Ansible alone, wherever it happens to be, reaches nobody.
+        if "hosts" in play and name != "controller":
             of_controller = play["hosts"] == "localhost" or play["hosts"].endswith("kvmstack.launch.controller }}")
             assert play["vars_files"] == "vars/%s.yml" % ("controller" if of_controller else "compute_host")
 

@@ -75,15 +75,15 @@ def test_after_a_reboot_of_its_host_a_guest_is_as_it_should_be(site):
     beside = states(on="started", off="stopped")
     beside["launch_instances"][1]["scheduler_hints"] = {"same_host": ["on"]}
     site.launch(beside)
-    said = site.console("on", "GUEST-READY").count("GUEST-LEASE")
-    site.reboot(host)
     row = site.record("on")
-    for _second in range(90):
-        text = site.console("on", "GUEST-READY")
-        if text.count("GUEST-LEASE") > said and "GUEST-DISK vdb" in text.rpartition("GUEST-BOOT")[2]:
-            break
-        site.on(host, "sleep 1")
-    assert text.count("GUEST-LEASE") == said + 1
+    log = "/var/lib/kvmstack/instances/%s/console.log" % row["uuid"]
+    site.on(host, "echo BEFORE >> %s" % log)
+    site.reboot(host)
+    site.on(host, "for try in $(seq 60); do grep --quiet BEFORE %s || break; sleep 0.5; done" % log)
+    text = site.console("on", "GUEST-READY")
+    assert "BEFORE" not in text
+    assert "GUEST-DISK vdb" in text
+    assert "GUEST-LEASE" in text
     assert (domstate(site, "on"), domstate(site, "off")) == ("running", "shut off")
     [port] = [each for each in site.ports() if each["name"] == row["ports"][0]["id"]]
     assert port["up"] is True

@@ -6,8 +6,8 @@ A document is an instance's record in this run, whole, and what the stages have 
 or is settled, passes through every stage untouched. Beside the record's own fields it has:
 
 failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort: no other host could do better.
-settled: the run has nothing more to do for it. was_launched: it was an instance before this run. One that is being
-deleted goes through the stages the other way round.
+settled: the run has nothing more to do for it. was_launched, was_status: what it was before this run. One that is
+being deleted goes through the stages the other way round.
 notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
 events: what the record is to keep of the stages (record/events.py).
@@ -61,6 +61,11 @@ def wanted_status(document: Document) -> str:
     if is_deleting(document) or document.get("status") == "DELETED":
         return "DELETED"
     return STATUS[document.get("target_state") or "started"]
+
+
+def is_gone(document: Document) -> bool:
+    """Whether no compute host has anything of it: its own has said so, or there never was one."""
+    return not document.get("host") or (document.get("domain") or {}).get("status") == "DELETED"
 
 
 def is_built(document: Document) -> bool:
@@ -261,8 +266,11 @@ def _conclude(document: Document, result: dict) -> dict:
     if again:
         parts["volumes"] = [{**volume, "created": False} for volume in parts["volumes"]]
     domain = {"domain": None} if again else {}
-    launched = {"was_launched": document.get("was_launched", bool(document.get("launched")))}
-    return {**kept, **recorded, **parts, **domain, **launched, "events": [], "settled": settled}
+    before = {
+        "was_launched": document.get("was_launched", bool(document.get("launched"))),
+        "was_status": document.get("was_status", document.get("status")),
+    }
+    return {**kept, **recorded, **parts, **domain, **before, "events": [], "settled": settled}
 
 
 def _by_id(document: Document, name: str) -> dict[str, dict]:

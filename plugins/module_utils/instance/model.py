@@ -178,7 +178,7 @@ class Recorded:
     """What the record has of a request: instances by name, the volumes it names by id, its project's groups by name.
 
     A group is {name, policy, max_server_per_host, members}, the last a number of living instances. limits are the
-    quotas that are set, used is what the project uses of each resource.
+    quotas that are set, used is what the project uses of each resource. record_id is the record's own identity.
     """
 
     instances: dict[str, Instance]
@@ -186,6 +186,7 @@ class Recorded:
     groups: dict[str, dict] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=lambda: quota.NOTHING)
+    record_id: str | None = None
 
 
 class Driven(Change):
@@ -225,7 +226,8 @@ def _plan_present(item: InstanceRequest, before: Instance | None, current: Recor
             raise Conflict("; ".join(faults))
     else:
         check_group(item, current.groups)
-    return replace(item, volumes=_locate(item, before, current.volumes)).over(before)
+    after = replace(item, volumes=_locate(item, before, current.volumes)).over(before)
+    return replace(after, record_id=current.record_id)
 
 
 def check_lease(before: Instance | None) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.change import Change
-from ..core.documents import is_built, is_deleting
+from ..core.documents import is_built, is_deleting, is_gone
 from ..core.errors import Conflict, LaunchError
 from . import attachments
 from .model import AS_ASKED, Driven, Instance, Recorded, check_lease, from_document
@@ -35,12 +35,12 @@ class StageFailed(LaunchError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One instance as its stages have left it. document: what they made; destroys: whether they took it all back."""
+    """One instance as its stages have left it. document: what they made; gone: this run has taken all of it away."""
 
     instance: Instance
     document: dict[str, Any]
     error: StageFailed | None
-    destroys: bool
+    gone: bool
     max_attempts: int
 
     @property
@@ -61,12 +61,17 @@ class Outcome:
     @property
     def built(self) -> bool:
         """Whether its compute host has it as it is asked for."""
-        return is_built(self.document)
+        return not self.deleting and is_built(self.document)
+
+    @property
+    def deleting(self) -> bool:
+        """Whether this run takes it away."""
+        return is_deleting(self.document)
 
     @property
     def ended(self) -> bool:
         """Whether this run is at its end with it; until then what was made is only written down."""
-        return self.built or self.destroys or self.error is not None
+        return self.built or self.gone or self.error is not None
 
     def to_result(self) -> dict[str, Any]:
         """The instance's document."""
@@ -80,7 +85,7 @@ def parse(params: dict[str, Any]) -> list[Outcome]:
             instance=from_document(document),
             document=document,
             error=_error(document),
-            destroys=is_deleting(document) and not params["interim"],
+            gone=is_deleting(document) and is_gone(document) and not params["interim"],
             max_attempts=params["max_attempts"],
         )
         for document in params["instances"]
@@ -117,15 +122,17 @@ def settle(outcome: Outcome, known: Instance) -> Instance:
 
     An error does not touch an instance that was launched before: it runs, and only this run's wish failed.
     """
-    if outcome.destroys:
+    if outcome.deleting:
         if outcome.error:
             raise outcome.error
-        return replace(known, vm_state="deleted", task_state=None)
-    if is_deleting(outcome.document):
-        return known
+        if outcome.gone:
+            return replace(known, vm_state="deleted", task_state=None)
+        return replace(known, task_state="deleting")  # in check mode only the run knows
     if known.task_state == "deleting":
         raise Conflict("another run has begun to destroy it: run destroy again until it is gone")
-    known = replace(known, ports=_ports(known, outcome), volumes=_volumes(known, outcome))
+    # In check mode only the run knows what state is asked for.
+    target = outcome.instance.target_state
+    known = replace(known, ports=_ports(known, outcome), volumes=_volumes(known, outcome), target_state=target)
     if outcome.error is None:
         return _run(known, outcome) if outcome.built else known
     if known.launched:

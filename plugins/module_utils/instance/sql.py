@@ -71,6 +71,7 @@ class Record:
                 groups=known,
                 limits=self.limits,
                 used=projects.used(self.database, connection, self.project_id) if self.limits else quota.NOTHING,
+                record_id=mine,
             )
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:

@@ -78,9 +78,9 @@ def test_columns_given_as_text_are_refused_and_not_taken_apart():
         pytest.param(REFUSED, "refuse", id="it is refused"),
         pytest.param({**GOING, "failed": True}, "refuse", id="its end is refused"),
         pytest.param({**GOING, "status": "DELETED"}, "destroy", id="it would be gone"),
-        pytest.param({**WEB, "task_state": "powering-off", "actions": {"domain": ["update"], "port": ["create"]}},
+        pytest.param({**OFF, "was_status": "ACTIVE", "actions": {"domain": ["update"], "port": ["create"]}},
                      "change (stop, networks)", id="it is turned off"),
-        pytest.param({**WEB, "task_state": "powering-on"}, "change (start)", id="it is turned on"),
+        pytest.param({**WEB, "status": "SHUTOFF"}, "change (start)", id="it is turned on"),
     ],
 )  # fmt: skip
 def test_what_is_planned(document, word):

@@ -43,8 +43,9 @@ class Run:
         return self.conclude(*carry(documents, "domain", results, parts_of("domain")))
 
     def destroyed(self, *documents):
-        """The same, at the end of a destroy."""
-        return self.conclude(*documents)
+        """The same, when all of it has gone."""
+        gone = [{"name": each["name"], "status": "DELETED", "action": "delete"} for each in documents]
+        return self.conclude(*carry(documents, "domain", gone, parts_of("domain", "absent"), "absent"))
 
     def find(self, **options):
         """The module instance_info."""

@@ -34,9 +34,10 @@ MADE = {"name": "web-private", "action": "create", "port_id": "p1", "mac_address
 
 
 def runs(before, status="ACTIVE"):
-    """The document of an instance whose guest runs, or is off."""
+    """The document of an instance whose guest runs, is off, or is gone."""
+    state = "absent" if status == "DELETED" else "present"
     results = [{"name": "web", "status": status, "action": "create"}]
-    return carry([to_document(before)], "domain", results, parts_of("domain"))[0]
+    return carry([to_document(before)], "domain", results, parts_of("domain", state), state)[0]
 
 
 def broken(before, error, noun="domain"):
@@ -79,6 +80,11 @@ def test_the_record_says_what_is(known, status, states):
     assert (after.vm_state, after.task_state, after.power_state, after.status) == states
 
 
+def test_in_check_mode_only_the_run_knows_that_it_is_to_be_off():
+    asked = replace(ACTIVE, target_state="stopped", task_state="powering-off")
+    assert settle(ACTIVE, runs(asked, "SHUTOFF")).after.status == "SHUTOFF"
+
+
 def test_a_host_that_fails_sends_it_on():
     after = settle(BUILDING, broken(BUILDING, BROKEN)).after
     assert (after.status, after.task_state, after.host) == ("BUILD", "scheduling", None)
@@ -115,13 +121,33 @@ def test_nothing_heard_is_nothing_changed():
 
 
 @pytest.mark.parametrize(
+    ("document", "interim"),
+    [
+        pytest.param(runs(DELETING, "DELETED"), True, id="in the middle of the run"),
+        pytest.param(to_document(DELETING), False, id="while its host has said nothing"),
+    ],
+)
+def test_what_is_being_deleted_stays_in_the_record_until_all_is_gone(document, interim):
+    assert settle(DELETING, document, interim=interim).action == "keep"
+
+
+def test_in_check_mode_only_the_run_knows_what_it_deletes():
+    assert settle(ACTIVE, to_document(DELETING), interim=True).after == DELETING
+
+
+def test_what_never_had_a_host_goes_without_one():
+    before = replace(DELETING, host=None)
+    assert settle(before, to_document(before)).after.status == "DELETED"
+
+
+@pytest.mark.parametrize(
     ("before", "document", "status", "error"),
     [
-        pytest.param(DELETING, to_document(DELETING), "DELETED", None, id="a destroy that went well deletes"),
+        pytest.param(DELETING, runs(DELETING, "DELETED"), "DELETED", None, id="a destroy that went well deletes"),
         pytest.param(DELETING, broken(DELETING, BROKEN), None, "no room", id="one that did not, does not"),
         pytest.param(DELETING, runs(ACTIVE), None, "begun to destroy it", id="a launch never deletes"),
         pytest.param(DELETING, broken(ACTIVE, BROKEN), None, "begun to destroy", id="nor one that failed"),
-        pytest.param(ACTIVE, to_document(DELETING), "DELETED", None, id="in check mode only the run knows"),
+        pytest.param(ACTIVE, runs(DELETING, "DELETED"), "DELETED", None, id="in check mode only the run knows"),
     ],
 )
 def test_only_a_destroy_deletes(before, document, status, error):

@@ -421,3 +421,9 @@ def test_an_instance_is_turned_off_and_on(run, put):
     assert [(each["action"], each["result"]) for each in actions] == [
         ("create", "Success"), ("stop", "Success"), ("start", "Success"),
     ]  # fmt: skip
+
+
+def test_a_dry_run_says_of_new_instances_too_whose_they_are(run, put):
+    mine = launched(run, put)["record_id"]
+    planned = run().ask({}, {"name": "new"}, check_mode=True)
+    assert [planned[name]["record_id"] for name in ("web", "new")] == [mine, mine]
