@@ -117,7 +117,8 @@ FOLLOWED = (
     Row("hw:numa_mem.{N}", "hw_numa_mem.{N}", number(1), "the MiB of a cell"),
     # Firmware and what starts
     Row(None, "hw_firmware_type", one_of("bios", "uefi"), "uefi needs a host with firmware for it, package ovmf"),
-    Row(None, "hw_machine_type", text("such as q35, or pc-q35-7.2"), "QEMU's machine; left out, its default"),
+    Row(None, "hw_machine_type", text("such as q35, or pc-q35-7.2"),
+        "QEMU's machine; left out, its default. q35 has 12 PCI Express ports for what is plugged in later, 28 in all"),
     Row("hw:boot_menu", "hw_boot_menu", YES_OR_NO, "a boot menu; the image's word counts before the flavor's"),
     Row(None, "hw_time_hpet", YES_OR_NO, "a high precision event timer, on x86"),
     Row(None, "os_type", Kind("linux, windows", partial(choice, choices=("linux", "windows"), lower=True)),

@@ -13,6 +13,9 @@ from .elements import add, child
 from .model import Domain
 
 X86 = ("x86_64", "i686")
+# Root ports of a PCI Express machine that its first devices leave free; libvirt alone leaves one or two. Those of the
+# machine itself (rng, balloon, channel) take some of them. And nova's greatest number (its num_pcie_ports).
+SPARE_PORTS, MOST_PORTS = 12, 28
 
 # What nova gives guests that run Windows (nova/virt/libvirt/driver.py, _set_features), where KVM offers it.
 HYPERV = ("relaxed", "vapic", "vpindex", "runtime", "synic", "reset", "frequencies", "tlbflush", "ipi")
@@ -48,6 +51,11 @@ def tune(root: Element, domain: Domain) -> None:
 def add_fixtures(devices: Element, domain: Domain) -> None:
     """The devices that the domain has from the beginning, beside its disks and interfaces."""
     asked = dict(domain.hardware or ())
+    if _has_root_ports(domain, asked):
+        first = len(devices.findall("disk") + devices.findall("interface") + devices.findall("hostdev"))
+        add(devices, "controller", type="pci", index=0, model="pcie-root")
+        for port in range(min(first + SPARE_PORTS, MOST_PORTS)):
+            add(devices, "controller", type="pci", index=1 + port, model="pcie-root-port")
     _add_inputs(devices, domain, asked)
     for port in range(int(asked.get("hw_serial_port_count", 1))):
         serial = add(devices, "serial", type="pty")
@@ -68,6 +76,12 @@ def add_fixtures(devices: Element, domain: Domain) -> None:
     if "hw_video_model" in asked:
         ram = asked.get("hw_video_ram")
         add(add(devices, "video"), "model", type=asked["hw_video_model"], vram=ram and int(ram) * 1024)
+
+
+def _has_root_ports(domain: Domain, asked: dict[str, str]) -> bool:
+    """Whether each device that is plugged in needs a port of its own (nova's _guest_needs_pcie)."""
+    machine = asked.get("hw_machine_type") or ""
+    return "q35" in machine if domain.architecture in X86 else domain.architecture == "aarch64"
 
 
 def _add_system(root: Element, domain: Domain, asked: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import devices, hardware, xml
+from ansible_collections.kvmstack.launch.plugins.module_utils.domain.device import Disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.elements import text
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.request import parse
 
@@ -150,6 +151,29 @@ SPREAD = {"hw:cpu_cores": "2"}
 )  # fmt: skip
 def test_what_libvirt_is_told(defined, extra_specs, properties, path, there):
     assert (defined(extra_specs, properties).find(path) is not None) is there
+
+
+# nova's num_pcie_ports: machines with PCI Express take what is plugged in at free root ports only, 28 at most.
+@pytest.mark.parametrize(
+    ("machine", "architecture", "volumes", "ports"),
+    [
+        ("q35", "x86_64", 0, 15),
+        ("pc-q35-7.2", "x86_64", 8, 23),
+        ("q35", "x86_64", 24, 28),
+        (None, "x86_64", 0, 0),
+        ("pc-i440fx-7.2", "x86_64", 0, 0),
+        (None, "aarch64", 0, 15),
+        ("virt-7.2", "aarch64", 0, 15),
+        (None, "ppc64le", 0, 0),
+    ],
+)
+def test_root_ports_are_kept_for_what_is_plugged_in_later(defined, machine, architecture, volumes, ports):
+    disks = tuple(Disk("v%d" % number, "vd" + chr(98 + number), "/v%d" % number) for number in range(volumes))
+    properties = {"hw_machine_type": machine} if machine else {}
+    root = defined({}, properties, architecture=architecture, volumes=disks)
+    found = [(each.get("model"), each.get("index")) for each in root.findall("devices/controller[@type='pci']")]
+    ends = [("pcie-root-port", str(index)) for index in range(1, ports + 1)]
+    assert found == ([("pcie-root", "0"), *ends] if ports else [])
 
 
 @pytest.mark.parametrize(("count", "ports"), [(None, 1), ("3", 3)])
