@@ -90,7 +90,7 @@ def _add_system(root: Element, domain: Domain, asked: dict[str, str]) -> None:
     if asked.get("hw_firmware_type") == "uefi":
         # libvirt looks for the firmware; without a word it may take one that wants secure boot.
         system.set("firmware", "efi")
-        add(system, "loader", secure="no")
+        add(add(system, "firmware"), "feature", enabled="no", name="secure-boot")
     if asked.get("hw_boot_menu"):
         add(system, "bootmenu", enable="yes" if asked["hw_boot_menu"] == "true" else "no")
 
