@@ -153,6 +153,10 @@ hosts:
       description: The address that the host speaks from to the rest of the world, null without a route there.
       type: str
       returned: always
+    supports_uefi:
+      description: Whether libvirt finds firmware for guests with UEFI, as the package C(ovmf) has it.
+      type: bool
+      returned: always
     pci_devices:
       description:
         - PCI devices, each C(address), C(vendor_id), C(product_id), C(numa_node), -1 if that is unknown, and

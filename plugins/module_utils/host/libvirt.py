@@ -59,16 +59,24 @@ def read_facts(params: dict[str, Any]) -> dict[str, Any]:
     with libvirt_errors(libvirt):
         architecture = connection.getInfo()[0]
         cpu, known = capabilities(connection.getCapabilities())
+        virt_type = chosen_virt_type(libvirt, connection, params["virt_type"], architecture)
         return {
             "hypervisor_type": connection.getType(),
             "hypervisor_version": connection.getVersion(),
-            "virt_type": chosen_virt_type(libvirt, connection, params["virt_type"], architecture),
+            "virt_type": virt_type,
             "architecture": architecture,
+            "supports_uefi": supports_uefi(connection.getDomainCapabilities(None, architecture, None, virt_type)),
             "pci_devices": _pci_devices(),
             "host_ip": _address(),
             **known,
             "cpu_features": _cpu_features(libvirt, connection, cpu),
         }
+
+
+def supports_uefi(domain_capabilities: str) -> bool:
+    """Whether libvirt finds firmware for a guest that asks for UEFI."""
+    root = ElementTree.fromstring(domain_capabilities)
+    return "efi" in [each.text for each in root.iterfind("os/enum[@name='firmware']/value")]
 
 
 def _described(libvirt: Any, domain: Any) -> tuple[str, str]:

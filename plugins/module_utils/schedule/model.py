@@ -12,7 +12,9 @@ from ..core.errors import LaunchError
 from ..instance.model import Instance
 from .settings import Settings
 
-IMAGE_REQUIREMENTS = ("hw_architecture", "img_hv_type", "hw_vm_mode", "img_hv_requested_version", "hw_machine_type")
+IMAGE_REQUIREMENTS = (
+    "hw_architecture", "img_hv_type", "hw_vm_mode", "img_hv_requested_version", "hw_machine_type", "hw_firmware_type",
+)  # fmt: skip
 
 
 class NoValidHost(LaunchError):

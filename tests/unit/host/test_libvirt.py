@@ -36,6 +36,14 @@ CAPABILITIES = """
   </host>
 </capabilities>
 """
+DOMAIN_CAPABILITIES = """
+<domainCapabilities>
+  <os supported='yes'>
+    <enum name='firmware'>%s</enum>
+    <loader supported='yes'><value>/usr/share/OVMF/OVMF_CODE.fd</value></loader>
+  </os>
+</domainCapabilities>
+"""
 FOREIGN = "<domain><uuid>foreign</uuid><vcpu>3</vcpu><memory unit='KiB'>65536</memory></domain>"
 
 
@@ -136,6 +144,15 @@ def test_a_models_features_are_told_too():
     assert libvirt._cpu_features(known, known, cpu) == ("avx", "ht")
 
 
+@pytest.mark.parametrize(
+    ("firmware", "found"),
+    [("<value>bios</value><value>efi</value>", True), ("<value>bios</value>", False), ("", False)],
+)
+def test_uefi_is_there_where_libvirt_finds_its_firmware(firmware, found):
+    """libvirt names files that it knows of, whether they are there or not; the enumeration is what it has found."""
+    assert libvirt.supports_uefi(DOMAIN_CAPABILITIES % firmware) is found
+
+
 @pytest.mark.parametrize(("second", "socket"), [("0", 0), ("1", None), (None, 0)])
 def test_a_cell_is_on_one_socket_or_does_not_say(second, socket):
     other = "<cpu id='1'/>" if second is None else "<cpu id='1' socket_id='%s'/>" % second
@@ -201,6 +218,10 @@ class WholeLibrary(Library):
     def baselineCPU(self, cpus, flags):  # noqa: N802
         return "<cpu><feature name='sse2'/></cpu>"
 
+    def getDomainCapabilities(self, emulator, architecture, machine, virt_type):  # noqa: N802
+        assert (emulator, architecture, machine, virt_type) == (None, "x86_64", None, "qemu")
+        return DOMAIN_CAPABILITIES % "<value>efi</value>"
+
     def getType(self):  # noqa: N802
         return "QEMU"
 
@@ -216,6 +237,7 @@ def test_the_whole_host(monkeypatch, tmp_path):
     [node] = libvirt.find(params)
     assert (node.host, node.vcpus, node.virt_type, node.hypervisor_type) == ("compute-1", 8, "qemu", "QEMU")
     assert (node.cpu_model, node.cpu_features, len(node.numa_cells)) == ("EPYC", ("avx", "ht", "sse2"), 2)
+    assert node.supports_uefi
     room = libvirt.read_room(params)
     assert node.running_vms == len(room.pop("running")) == 1
     assert room.items() <= vars(node).items()

@@ -132,6 +132,14 @@ CASES = {
             image(hw_machine_type="q35"),
             "do not run images with hw_machine_type q35",
         ),
+        ({}, image(hw_firmware_type="uefi"), None),
+        ({"facts": {"supports_uefi": True}}, image(hw_firmware_type="uefi"), None),
+        ({"facts": {"supports_uefi": False}}, image(hw_firmware_type="bios"), None),
+        (
+            {"facts": {"supports_uefi": False}},
+            image(hw_firmware_type="uefi"),
+            "do not run images with hw_firmware_type uefi: install ovmf there and run survey",
+        ),
         (
             {},
             {"settings": {"image_properties_default_architecture": "ppc64"}},

@@ -72,10 +72,10 @@ def _shown(host: HostState, request: Request) -> str:
 
 @rule(applies=lambda request: request.image_requirements, shows=_shown)
 def image_properties(host: HostState, request: Request) -> str | None:
-    """Architecture, hypervisor type and version, mode and machine type that the image asks for."""
+    """Architecture, hypervisor type and version, mode, machine type and firmware that the image asks for."""
     for name, asked in request.image_requirements.items():
         if not _HAS[name](host.facts, meaning(name, asked)):
-            return "do not run images with %s %s" % (name, asked)
+            return "do not run images with %s %s%s" % (name, asked, _CURES.get(name, ""))
     return None
 
 
@@ -100,10 +100,18 @@ def _has_machine(facts: Mapping, asked: str) -> bool:
     return have is None or any(each == asked or each.startswith(("pc-%s-" % asked, asked + "-")) for each in have)
 
 
+def _has_firmware(facts: Mapping, asked: str) -> bool:
+    """UEFI's firmware is a package of its own; hosts that were asked before they told of it may have it."""
+    return asked != "uefi" or facts.get("supports_uefi") is not False
+
+
+# What an operator can do about it.
+_CURES = {"hw_firmware_type": ": install ovmf there and run survey"}
 _HAS = {
     "hw_architecture": _has_architecture,
     "img_hv_type": _has_type,
     "hw_vm_mode": lambda facts, asked: asked == "hvm",
     "img_hv_requested_version": _has_version,
     "hw_machine_type": _has_machine,
+    "hw_firmware_type": _has_firmware,
 }
