@@ -37,6 +37,7 @@ def play(params, tmp_path):
             "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
             "ANSIBLE_LOG_PATH": str(log),
             "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INJECT_INVOCATION": "true",
         }
         command = [sys.executable, "-m", "ansible", "playbook", "-vvvv", "-i", "localhost,", str(tmp_path / "play.yml")]
         local = ["-c", "local", "-e", "ansible_python_interpreter=" + sys.executable]
