@@ -10,10 +10,11 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import openstack
-from launch import RUNS, row
+from launch import RUNS, ansible_alone, floor, row
 
 ROOT = Path(__file__).parents[2]
 SCENARIO = ROOT / "molecule/openstack"
@@ -93,6 +94,22 @@ def server(cloud: openstack.connection.Connection, count: int) -> tuple[float, f
     return launched, time.monotonic() - start
 
 
+def ports(cloud: openstack.connection.Connection, count: int) -> float:
+    """Seconds that Neutron alone takes to make so many ports, asked for them eight at a time."""
+    network = cloud.network.find_network("private").id
+
+    def make(index: int) -> str:
+        body = {"port": {"network_id": network, "name": "floor-%d" % index}}
+        return cloud.network.post("/ports", json=body).json()["port"]["id"]
+
+    with ThreadPoolExecutor(8) as pool:
+        start = time.monotonic()
+        made = list(pool.map(make, range(count)))
+        taken = time.monotonic() - start
+        list(pool.map(cloud.network.delete_port, made))
+    return taken
+
+
 def peer(state: str, count: int) -> float:
     """Seconds of a playbook that loops over openstack.cloud.server."""
     options = {"cloud": "member", "name": "peer-{{ item }}", "state": state}
@@ -120,18 +137,23 @@ def main() -> None:
     playbook("launch.yml", 4)
     playbook("destroy.yml", 4)
     server(cloud, 1)
+    row("Ansible alone, an empty play", [ansible_alone(0) for _run in range(RUNS)])
     for count in (1, 10):
-        ours, inside, again, gone, nova, deleted = [], [], [], [], [], []
+        ours, inside, again, gone, nova, deleted, wired, started = [], [], [], [], [], [], [], []
         for _run in range(RUNS):
             ours.append(playbook("launch.yml", count))
             inside.append(recorded())
             again.append(playbook("launch.yml", count))
+            started.append(floor(count))
+            wired.append(ports(cloud, count))
             gone.append(playbook("destroy.yml", count))
             launched, removed = server(cloud, count)
             nova.append(launched)
             deleted.append(removed)
         row("launch.yml, %d, the whole process" % count, ours)
         row("launch.yml, %d, from the record to ACTIVE" % count, inside)
+        row("Neutron alone, %d ports" % count, wired)
+        row("libvirt alone, %d defined and started on one host" % count, started)
         row("nova, %d, from POST to ACTIVE" % count, nova)
         row("openstack.cloud.server, %d" % count, [peer("present", count)])
         row("launch.yml, %d that exist" % count, again)
