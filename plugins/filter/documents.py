@@ -7,29 +7,40 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import documents as travelling
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import sequence
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import boolean, sequence
 
 # What the role's tasks on compute hosts register.
 BUILT = "launch_built"
 ASKED = "launch_host_info"
 
 
-def gather(documents: list[dict], hostvars: Mapping[str, Any]) -> list[dict]:
-    """The documents as the compute hosts of this attempt gave them back; failed where a host did not."""
+def gather(documents: list[dict], hostvars: Mapping[str, Any], force: Any = False) -> list[dict]:
+    """The documents as the compute hosts of this attempt gave them back; failed where a host did not.
+
+    force: what is to go from a host that did not is given up.
+    """
     names = [host for host in travelling.hosts(documents) if host in hostvars]
-    return travelling.gather(documents, {host: hostvars[host].get(BUILT) or {} for host in names})
+    answers = {host: hostvars[host].get(BUILT) or {} for host in names}
+    return travelling.gather(documents, answers, boolean(force, "launch_force"))
 
 
 def nodes(documents: list[dict], hostvars: Mapping[str, Any]) -> list[dict]:
-    """What the compute hosts of the documents said of their room when they built."""
-    hosts = dict.fromkeys(document["host"] for document in documents if document.get("host"))
+    """What the compute hosts of the documents said of themselves when they built."""
+    places = [[document.get("host"), *(document.get("remains") or ())] for document in documents]
+    hosts = dict.fromkeys(host for each in places for host in each if host)
     answers = [hostvars[host].get(BUILT) or {} for host in hosts if host in hostvars]
     return [node for answer in answers for node in answer.get("hosts") or ()]
 
 
-def on_host(documents: Iterable[dict], host: str) -> list[dict]:
-    """The slice of a compute host: the documents that go on there."""
-    return [document for document in documents if travelling.goes_on(document) and document.get("host") == host]
+def on_host(documents: Iterable[dict], host: str, hosts: Iterable[dict] | None = None) -> list[dict]:
+    """The slice of a compute host: the documents that go on there, and what is left there of others.
+
+    hosts: what the record knows of hosts.
+    """
+    mine = [document for document in documents if travelling.goes_on(document) and document.get("host") == host]
+    known = {document["uuid"] for document in mine}
+    left = [document for each in hosts or () if each["name"] == host for document in each.get("remains") or ()]
+    return mine + [document for document in left if document["uuid"] not in known]
 
 
 def build_hosts(documents: Iterable[dict]) -> list[str]:
@@ -43,7 +54,7 @@ def controller(documents: Iterable[dict]) -> list[str]:
 
 
 def pending(documents: Iterable[dict]) -> list[dict]:
-    """The documents of the instances that are still to be built."""
+    """The documents of the instances for which it matters what is known of hosts."""
     return travelling.pending(documents)
 
 
@@ -61,6 +72,11 @@ def addresses(documents: Iterable[dict], hostvars: Mapping[str, Any]) -> dict[st
 def unseen(hosts: Iterable[dict]) -> list[str]:
     """The names of the recorded hosts that have never said what they have room for."""
     return [host["name"] for host in hosts if host.get("age") is None]
+
+
+def uncleared(hosts: Iterable[dict]) -> list[str]:
+    """The names of the recorded hosts on which something may be left of instances that are elsewhere."""
+    return [host["name"] for host in hosts if host.get("remains")]
 
 
 def answers(names: Iterable[str], hostvars: Mapping[str, Any]) -> list[dict]:
@@ -82,4 +98,4 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
         known = (gather, nodes, on_host, build_hosts, controller, pending, unwritten, addresses, unseen, answers)
-        return {each.__name__: each for each in (*known, image_endpoint)}
+        return {each.__name__: each for each in (*known, uncleared, image_endpoint)}

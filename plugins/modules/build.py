@@ -32,7 +32,9 @@ options:
       - Documents of the instances of this host, as M(kvmstack.launch.schedule) and M(kvmstack.launch.port) left them.
         One that has failed (C(failed)), or that the run is done with (C(settled)), comes back untouched.
       - An instance that fails here has C(failed), C(msg), C(abort) (whether another host would fail as well) and
-        C(failed_in), the stage, in its document. The task does not fail then.
+        C(failed_in), the stage, in its document, and C(lost) if not all of it was taken back. The task does not fail.
+      - A document with this host among its C(remains) is of what is left here of an instance that is elsewhere. That
+        goes before anything is made.
       - What a document holds for a machine is told at O(kvmstack.launch.domain#module:domains).
     type: list
     elements: dict
@@ -98,7 +100,9 @@ instances:
   type: list
   elements: dict
 hosts:
-  description: What the host has room for, as M(kvmstack.launch.host) takes it; empty when nothing new was to be built.
+  description:
+    - What the host has room for, as M(kvmstack.launch.host) takes it, and with C(cleared) the instances of which
+      nothing is left here; empty when nothing new was to be built, and nothing was left.
   returned: always
   type: list
   elements: dict

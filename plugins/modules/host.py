@@ -54,8 +54,11 @@ EXAMPLES = r"""
 RETURN = r"""
 hosts:
   description:
-    - The hosts as recorded, of those that neither O(nodes) nor O(settings) tell of only C(name) and C(age).
+    - The hosts as recorded, of those that neither O(nodes) nor O(settings) tell of only C(name), C(age) and C(remains).
     - C(age) is the seconds since each was asked, null if it never was.
+    - C(remains) are documents of instances that are elsewhere, or deleted, and of which something may be left on the
+      host, as it went silent when they were there. M(kvmstack.launch.build) removes that, and tells which are
+      C(cleared).
   type: list
   elements: dict
   returned: always

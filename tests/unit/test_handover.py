@@ -95,6 +95,11 @@ HOSTS = {
         ("launch", travelling(launch_hosts={"skipped": True}), COMPUTE, {}, [[], [], [], []]),
     "destroy, nothing accepted": ("destroy", {}, COMPUTE, {}, [[]]),
     "destroy": ("destroy", travelling(WEB, FAILED, {**DB, "host": None}), COMPUTE, {}, [["c1"]]),
+    "destroy, where something is left": (
+        "destroy", travelling({**WEB, "task_state": "deleting", "remains": ["c2"]}), COMPUTE, {}, [["c1", "c2"]]),
+    "a survey where something is left": (
+        "survey", travelling(launch_hosts={"hosts": [{"name": "c1", "remains": [DB]}, {"name": "c2", "remains": []}]}),
+        COMPUTE, {}, [["c1"]]),
     "an audit, nothing found yet": ("audit", {}, COMPUTE, {}, [[]]),
     "an audit repairs nothing by itself": ("audit", audited(DOMAIN, PORT), COMPUTE, {}, [[]]),
     "nor when it is told not to": ("audit", audited(DOMAIN), COMPUTE, {"launch_repair": "false"}, [[]]),
@@ -183,6 +188,25 @@ VALUES = {
                         SECRET, travelling({**GOING, "image": GLANCE}),
                         COMPUTE, {"launch_image_service": "glance"}, ""),
     "no passwords for local volumes": (BUILD, "{{ _launch_volume_secrets }}", travelling(WEB), COMPUTE, {}, ""),
+    "with what is left there of others": (
+        BUILD, "{{ _launch_slice | map(attribute='name') }}",
+        travelling(WEB, launch_hosts={"hosts": [{"name": "c1", "remains": [DB]}]}), COMPUTE, {}, ["web", "db"]),
+    "a survey has nothing else to do there": (
+        ("survey", "Take down what is left of instances that are elsewhere", "Build", "c1"),
+        "{{ _launch_slice | map(attribute='name') }}",
+        {"localhost": {"launch_hosts": {"hosts": [{"name": "c1", "remains": [DB]}]}}}, COMPUTE, {}, ["db"]),
+    "what hosts have said is gone": (
+        ("survey", "Record that it is gone", "Host", "localhost"), "{{ _launch_nodes }}",
+        {"localhost": {"launch_hosts": {"hosts": [{"name": "c1", "remains": [{**DB, "host": "c1"}]}]}}, "c1": BUILT},
+        COMPUTE, {}, [NODE]),
+    "what goes from a silent host stays": (
+        ("destroy", "Take back what is left, and close the record", "Port", "localhost"),
+        "{{ _launch_documents | map(attribute='failed') }}", travelling({**WEB, "task_state": "deleting"}), COMPUTE, {},
+        [True]),
+    "with force it is given up": (
+        ("destroy", "Take back what is left, and close the record", "Port", "localhost"),
+        "{{ _launch_documents | map(attribute='failed') }}", travelling({**WEB, "task_state": "deleting"}), COMPUTE,
+        {"launch_force": "true"}, [False]),
     "what the hosts have built": (
         LEFT, "{{ _launch_documents }}",
         {**travelling(WEB), "c1": {"launch_built": {"instances": [{**WEB, **MAKES}]}}}, COMPUTE, {},
@@ -220,6 +244,12 @@ CONDITIONS = {
     "hosts matter where something is to be built": (ASKED, travelling(WEB), {}, {}, True),
     "and not where all is there": (ASKED, travelling({**WEB, "status": "ACTIVE"}), {}, {},
                                    False),
+    "to destroy where something is left":
+        (("destroy", "Accept the request", "Host"), travelling({**WEB, "task_state": "deleting", "remains": ["c2"]}),
+         {}, {}, True),
+    "nothing was left anywhere": (
+        ("survey", "Record that it is gone", "Host"),
+        travelling(launch_hosts={"hosts": [{"name": "c1", "remains": []}]}), COMPUTE, {}, False),
     "nor to destroy": (("destroy", "Accept the request", "Host"), travelling(GOING), {}, {}, False),
     "nothing new of hosts": (
         (*PLACE, "Host"), travelling(WEB, launch_hosts={"hosts": [{"name": "c1", "age": 1}]}), COMPUTE, {}, False),
@@ -266,7 +296,7 @@ def answered():
 
 def templates_of(playbook):
     """Where in the list of a playbook's plays those are whose hosts are a template."""
-    order = {"launch": [2, 3, 4, 5], "destroy": [2], "audit": [3], "prepare": [0]}
+    order = {"launch": [2, 3, 4, 5], "destroy": [2], "survey": [3], "audit": [3], "prepare": [0]}
     return order[playbook]
 
 

@@ -270,6 +270,7 @@ WRITERS = {
     "volumes": "volumes",
     "compute_nodes": "compute_nodes",
     "allocations": "allocations",
+    "remains": "remains",
 }
 RECORD = UTILS / "record"
 STATEMENTS = {"insert", "update", "delete"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ..core.documents import Document, goes_on, is_deleting, mark_failed
+from ..core.documents import Document, goes_on, is_deleting, is_remainder, mark_failed
 
 # How a refusal calls each kind of room, and the flavor's word for what an instance takes of it.
 UNITS = {"memory_mb": ("MiB of RAM", "ram"), "vcpus": ("vCPUs", "vcpus")}
@@ -70,4 +70,9 @@ def note_remains(document: Document, after: Document) -> dict[str, Any]:
     """The failed document, which says so if not all was taken back."""
     if not after.get("failed"):
         return dict(document)
-    return {**document, "msg": "%s (and not all was taken back: %s)" % (document["msg"], after["msg"])}
+    return {**document, "msg": "%s (and not all was taken back: %s)" % (document["msg"], after["msg"]), "lost": True}
+
+
+def cleared(documents: Iterable[Document]) -> list[str]:
+    """The instances of which nothing is left here any more."""
+    return [each["uuid"] for each in documents if is_remainder(each) and not each.get("failed")]

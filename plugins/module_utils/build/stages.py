@@ -19,7 +19,7 @@ from ..image import url
 from ..volume import model as volume
 from ..volume import request as volume_request
 from ..volume.file import backend as file
-from .model import admit, is_new, needs_undo, note_remains, undo_request
+from .model import admit, cleared, is_new, needs_undo, note_remains, undo_request
 
 STAGES = (
     Stage("image", image_request.parse, url.connect, options=image_request.OPTIONS, as_text=image.as_text),
@@ -31,16 +31,19 @@ STAGES = (
 def build(module: Any) -> None:
     """Take away, make and change the instances of one host, and exit the module with their documents.
 
-    Of a host that is to build something new its room comes back too.
+    Of a host that is to build something new its room comes back too, and of one that had something left of instances
+    that are elsewhere, of which of them that is gone.
     """
     nodes: list[dict] = []
     travelled = Travelled(module.params["instances"])
     with failing(module):
         travelled = _through(module, STAGES[::-1], travelled, "absent")
-        if any(map(is_new, travelled.documents)):
+        gone = cleared(travelled.documents)
+        if gone or any(map(is_new, travelled.documents)):
             room = read_room(module.params)
             travelled = travelled._replace(documents=admit(travelled.documents, room))
-            nodes = [{key: value for key, value in room.items() if key != "running"}]
+            node = {key: value for key, value in room.items() if key != "running"}
+            nodes = [{**node, "cleared": gone} if gone else node]
         travelled = _through(module, STAGES, travelled, "present")
         documents = _undo(module, travelled.documents)
     travelled = travelled._replace(documents=documents, diff=merge(travelled.diff, module.params["host"] or "here"))

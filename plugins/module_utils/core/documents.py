@@ -9,6 +9,8 @@ failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort
 settled: the run has nothing more to do for it. was_launched, was_status: what it was before this run. One that is
 being deleted goes through the stages the other way round.
 notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
+lost: what this run made of it may still be on its host, which went silent or could not take it back. remains: the hosts
+on which that is so of runs before; a document that is on one of these is about no more than what is left there.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
 events: what the record is to keep of the stages (record/events.py).
 """
@@ -123,15 +125,18 @@ def mark_failed(document: Document, noun: str, error: Mapping[str, Any]) -> dict
     }
 
 
-def gather(documents: Iterable[Document], answers: Mapping[str, Mapping[str, Any]]) -> list[dict]:
-    """The documents as their compute hosts gave them back; failed where a host did not.
+def gather(
+    documents: Iterable[Document], answers: Mapping[str, Mapping[str, Any]], give_up: bool = False
+) -> list[dict]:
+    """The documents as their compute hosts gave them back; failed, and lost, where a host did not.
 
     answers: by host the result of its task, which has no `instances` where the host failed as a whole. Hosts that are
-    not in it are not in this run's inventory.
+    not in it, or have no result, are not among the hosts of this run. give_up: what is to go from such a host is taken
+    for gone, and lost.
     """
-    built = {document["uuid"]: document for answer in answers.values() for document in answer.get("instances") or ()}
+    built = {_place(document): document for answer in answers.values() for document in answer.get("instances") or ()}
     return [
-        _returned(document, built.get(document["uuid"]), answers)
+        _returned(document, built.get(_place(document)), answers, give_up)
         if goes_on(document) and document.get("host")
         else dict(document)
         for document in documents
@@ -139,14 +144,28 @@ def gather(documents: Iterable[Document], answers: Mapping[str, Mapping[str, Any
 
 
 def hosts(documents: Iterable[Document]) -> list[str]:
-    """The compute hosts of the documents that go on, each once."""
-    return list(dict.fromkeys(document["host"] for document in documents if goes_on(document) and document.get("host")))
+    """The compute hosts of the documents that go on, each once; also where something is left of one that is to go."""
+    places = []
+    for document in filter(goes_on, documents):
+        places += [document.get("host"), *(document.get("remains") or () if is_deleting(document) else ())]
+    return list(dict.fromkeys(filter(None, places)))
+
+
+def is_remainder(document: Document) -> bool:
+    """Whether a document is about what is left of an instance on a host that is not its own any more."""
+    return document.get("host") in (document.get("remains") or ())
 
 
 def pending(documents: Iterable[Document]) -> list[dict]:
-    """The documents of instances that are still to be built."""
-    building = (each for each in documents if goes_on(each) and not is_deleting(each))
-    return [dict(each) for each in building if each.get("status") == "BUILD"]
+    """The documents of instances for which it matters what is known of hosts.
+
+    They are still to be built, or to go from hosts where something is left of them.
+    """
+    return [
+        dict(each)
+        for each in filter(goes_on, documents)
+        if (each.get("remains") if is_deleting(each) else each.get("status") == "BUILD")
+    ]
 
 
 def unwritten(documents: Iterable[Document]) -> list[dict]:
@@ -258,7 +277,8 @@ def _conclude(document: Document, result: dict) -> dict:
         name: [{**_by_id(document, name).get(part["id"], {}), **part} for part in result.get(name) or ()]
         for name in LISTS.values()
     }
-    kept = {key: value for key, value in document.items() if key not in ("msg", "abort", "details", "failed_in")}
+    passing = ("msg", "abort", "details", "failed_in", "lost")
+    kept = {key: value for key, value in document.items() if key not in passing}
     recorded = {key: value for key, value in result.items() if key not in ("action", "changed")}
     ended = document.get("failed") or is_built(document)
     again = bool(ended) and result["status"] == "BUILD" and not result.get("failed")
@@ -294,14 +314,22 @@ def _event(document: Document, event: dict[str, Any]) -> dict[str, Any]:
     return {"instance_uuid": document.get("uuid"), "host": document.get("host"), **event}
 
 
-def _returned(document: Document, built: Document | None, answers: Mapping[str, Mapping[str, Any]]) -> dict:
+def _returned(
+    document: Document, built: Document | None, answers: Mapping[str, Mapping[str, Any]], give_up: bool
+) -> dict:
     """The document that came back from its host; the answer of an earlier attempt is none."""
     same = ("host", "attempted_hosts")
     if built is not None and all(built.get(key) == document.get(key) for key in same):
         return dict(built)
     host = document["host"]
-    if host not in answers:
+    reason = {key: value for key, value in (answers.get(host) or {}).items() if key in ("msg", *DETAILS)}
+    if not answers.get(host):
         reason = {"msg": "it is not among the hosts of this run: see the inventory and --limit"}
-    else:
-        reason = {key: value for key, value in answers[host].items() if key in ("msg", *DETAILS)}
-    return mark_failed(document, "host", {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")})
+    told = {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")}
+    failed = not (give_up and is_deleting(document))
+    return {**mark_failed(document, "host", told), "failed": failed, "lost": True}
+
+
+def _place(document: Document) -> tuple:
+    """By this the document is known that a host gives back: it may have what is left of the same instance, too."""
+    return document["uuid"], document.get("host")

@@ -31,6 +31,8 @@ SETTINGS = {
     "cpu_dedicated_set": None,
 }
 UNITS = ("min_unit", "max_unit", "step_size")
+# What a host tells that is not kept as a fact about it.
+TOLD = ("host", "name", "power_states", "cleared")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class HostRecord:
 
     room and facts are None for a host that was only named, not asked. A wanted host has the settings that are
     mentioned, a recorded one all of SETTINGS. age is in seconds since it was asked; None if it never was. power_states
-    are what it has just said of its guests, by UUID; the record keeps them with the instances.
+    are what it has just said of its guests, by UUID; the record keeps them with the instances. remains are what may be
+    left there of instances that are elsewhere, as documents; cleared the UUIDs of those of which it has just said that
+    nothing is left.
     """
 
     host: str
@@ -48,6 +52,8 @@ class HostRecord:
     facts: dict | None = None
     age: int | None = None
     power_states: dict | None = None
+    cleared: tuple = ()
+    remains: list = field(default_factory=list, compare=False)
 
     @property
     def key(self) -> str:
@@ -71,7 +77,8 @@ class HostRecord:
 
     def to_result(self) -> dict[str, Any]:
         """The host's name, room, settings and facts; None where it was never asked."""
-        return {"name": self.host, **(self.room or {}), **self.settings, "facts": self.facts, "age": self.age}
+        told = {"facts": self.facts, "age": self.age, "remains": self.remains}
+        return {"name": self.host, **(self.room or {}), **self.settings, **told}
 
 
 def parse(params: dict[str, Any]) -> list[HostRecord]:
@@ -85,8 +92,9 @@ def _wanted(name: str, node: dict[str, Any] | None, settings: Any) -> HostRecord
     asked = settings_of({} if settings is None else settings, "host %s" % name)
     if node is None:
         return HostRecord(name, settings=asked)
-    facts = {key: value for key, value in node.items() if key not in (*ROOM, "host", "name", "power_states")}
-    return HostRecord(name, {key: node[key] for key in ROOM}, asked, facts, 0, node.get("power_states"))
+    facts = {key: value for key, value in node.items() if key not in (*ROOM, *TOLD)}
+    states, gone = node.get("power_states"), tuple(node.get("cleared") or ())
+    return HostRecord(name, {key: node[key] for key in ROOM}, asked, facts, 0, states, gone)
 
 
 def settings_of(settings: Any, what: str) -> dict[str, Any]:

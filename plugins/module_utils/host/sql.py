@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ..core.change import Change
-from ..record import compute_nodes, instances
+from ..record import compute_nodes, instances, remains
 from ..record.database import Database, now
+from ..record.identity import record_id
 from .record import ROOM, SETTINGS, HostRecord
 
 
@@ -25,7 +27,10 @@ class ComputeNodes:
         self.database = database
 
     def read(self, wanted: list[HostRecord]) -> dict[str, HostRecord]:
-        """The wanted hosts that are recorded; of those that are only named, of which there may be many, their age."""
+        """The wanted hosts that are recorded, with what may be left there of instances that are elsewhere.
+
+        Of those that are only named, of which there may be many, their age is read beside.
+        """
         table = self.database.tables.compute_nodes
         named = [item.host for item in wanted if item.room is None and not item.settings]
         changing = [item.host for item in wanted if item.room is not None or item.settings]
@@ -34,7 +39,12 @@ class ComputeNodes:
             moment = now(connection)
             known = {host: HostRecord(host, age=_age(updated, moment)) for host, updated in connection.execute(ages)}
             rows = connection.execute(table.select().where(table.c.host.in_(changing))) if changing else ()
-            return {**known, **{row.host: record_of(row, moment) for row in rows}}
+            known.update({row.host: record_of(row, moment) for row in rows})
+            return self._with_remains(connection, known)
+
+    def _with_remains(self, connection, known: dict[str, HostRecord]) -> dict[str, HostRecord]:
+        left = remains.read(self.database, connection, record_id(self.database, connection))
+        return {host: replace(each, remains=left.get(host, [])) for host, each in known.items()}
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Write what the hosts have reported and the settings that are mentioned; the hosts as they now are."""
@@ -47,7 +57,10 @@ class ComputeNodes:
         """Instances before hosts, as every transaction takes its locks."""
         states = {item.host: item.power_states for item in wanted if item.power_states is not None}
         instances.note_power_states(self.database, connection, states)
-        return {item.host: self._write(connection, item) for item in wanted}
+        for item in wanted:
+            if item.cleared:
+                remains.clear(self.database, connection, item.host, item.cleared)
+        return self._with_remains(connection, {item.host: self._write(connection, item) for item in wanted})
 
     def _write(self, connection, wanted: HostRecord) -> HostRecord:
         """One host's row. It is read again here, where it is locked: other controllers may have written it."""

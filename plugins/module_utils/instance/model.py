@@ -37,7 +37,8 @@ class Instance:
     them by last_error. seconds passed from the request to ACTIVE. fault is what stopped it. user_data itself is never
     here, only its SHA-256. target_state is what is asked for, started or stopped; power_state what the host said of the
     guest at the last look: running, paused, shutdown, crashed, suspended or nostate. record_id is the record's own;
-    lease (record/lease.py) says who drives the instance, and is no part of what it is.
+    remains are the hosts that it has left and that may still have something of it. lease (record/lease.py) says who
+    drives the instance, and is no part of what it is.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Instance:
     fault: str | None = None
     last_error: str | None = None
     record_id: str | None = field(default=None, compare=False)
+    remains: list = field(default_factory=list, compare=False)
     lease: Any = field(default=None, compare=False)
 
     @property

@@ -69,6 +69,11 @@ class Outcome:
         return is_deleting(self.document)
 
     @property
+    def lost(self) -> bool:
+        """Whether what this run made of it may still be on its host."""
+        return bool(self.document.get("lost"))
+
+    @property
     def ended(self) -> bool:
         """Whether this run is at its end with it; until then what was made is only written down."""
         return self.built or self.gone or self.error is not None
@@ -137,7 +142,7 @@ def settle(outcome: Outcome, known: Instance) -> Instance:
         return _run(known, outcome) if outcome.built else known
     if known.launched:
         raise outcome.error
-    return _fail(known, outcome.error, outcome.max_attempts)
+    return _fail(known, _fenced(known, outcome.error) if outcome.lost else outcome.error, outcome.max_attempts)
 
 
 def _run(known: Instance, outcome: Outcome) -> Instance:
@@ -169,6 +174,22 @@ def _fail(known: Instance, error: StageFailed, max_attempts: int) -> Instance:
         return replace(known, vm_state="error", task_state=None, host=None, attempted_hosts=attempted, fault=message)
     last = "%s: %s" % (known.host, error)
     return replace(known, task_state="scheduling", host=None, attempted_hosts=attempted, last_error=last)
+
+
+def _fenced(known: Instance, error: StageFailed) -> StageFailed:
+    """The error of a host on which the guest may run: no other may have its volumes, as nova's evacuate needs a fence.
+
+    What is local is of no harm there: the ports are bound elsewhere, and the record remembers what is to be removed.
+    """
+    names = ", ".join(volume.name for volume in known.volumes if not volume.local)
+    if not names:
+        return error
+    return StageFailed(
+        "%s; it stays on that host, where its volume %s may be in use: run again when the host is back, or, when the "
+        "host is off for good, destroy it with launch_force=true" % (error, names),
+        abort=True,
+        details=error.details,
+    )
 
 
 def _ports(known: Instance, outcome: Outcome) -> list[attachments.NetworkRequest]:

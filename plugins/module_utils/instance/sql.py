@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterable
 
 from ..core.change import Change
 from ..core.errors import LaunchError
 from ..core.table import table as as_table
-from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, volumes
+from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, remains, volumes
 from ..record.database import Database, now
 from ..record.errors import error_of
 from ..record.identity import record_id
@@ -65,8 +65,10 @@ class Record:
             rows = self._living(connection, [item.key for item in wanted])
             known = groups.read(self.database, connection, self.project_id)
             mine = record_id(self.database, connection)
+            left = remains.hosts_of(self.database, connection, [row.uuid for row in rows])
+            found = [instance_of(row, known, mine, self.driver.lease(row, moment)) for row in rows]
             return Recorded(
-                instances={row.name: instance_of(row, known, mine, self.driver.lease(row, moment)) for row in rows},
+                instances={each.name: replace(each, remains=left.get(each.uuid, [])) for each in found},
                 volumes=volumes.find(self.database, connection, self.project_id, asked),
                 groups=known,
                 limits=self.limits,
@@ -147,13 +149,15 @@ class Writing:
         deleted = after.vm_state == "deleted"
         (volumes.detach if deleted else volumes.attach)(self.database, self.connection, after)
         self._tell(change)
+        if before and before.host and getattr(change.wanted, "lost", False) and (deleted or after.host is None):
+            remains.note(self.database, self.connection, before, before.host, self.moment)
         released = None
         if deleted or (before and before.host and after.host is None):
             released = allocations.release(self.database, self.connection, after.uuid)
         row = self.connection.execute(self._row(after)).one()
         groups_known = {**self.groups, **admitted[1]}
         written = instance_of(row, groups_known, self.record_id, self.record.driver.lease(row, self.moment))
-        return written, admitted, released
+        return replace(written, remains=before.remains if before else []), admitted, released
 
     def _admitted(self, before: Instance | None, after: Instance) -> tuple[dict[str, int], dict[str, dict]]:
         """What the project uses with this, and the group that it joins with its members; else OverQuota or Conflict."""

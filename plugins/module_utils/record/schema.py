@@ -190,6 +190,17 @@ def schema() -> SimpleNamespace:
         Column("resources", JSON),
         Column("created_at", when, nullable=False),
     )
+    remains = Table(
+        "remains",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("instance_uuid", String(36), nullable=False),
+        Column("host", String(255), nullable=False),
+        Column("name", String(63), nullable=False),
+        Column("parts", JSON, nullable=False),
+        Column("created_at", when, nullable=False),
+        UniqueConstraint("instance_uuid", "host", name="uniq_remains_instance_host"),
+    )
     return SimpleNamespace(
         metadata=metadata,
         records=records,
@@ -202,4 +213,5 @@ def schema() -> SimpleNamespace:
         volumes=volumes,
         compute_nodes=compute_nodes,
         allocations=allocations,
+        remains=remains,
     )

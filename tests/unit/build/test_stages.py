@@ -213,7 +213,32 @@ def test_what_could_not_be_taken_back_is_told(build, host):
     host.refused["volume", "delete", "data"] = Unavailable("the disk is busy")
     [web] = build(document(WEB, volumes=[volume(DATA)]))["instances"]
     assert web["msg"] == "domain web: no flows (and not all was taken back: volume data: the disk is busy)"
-    assert web["failed_in"] == "domain"
+    assert (web["failed_in"], web["lost"]) == ("domain", True)
+
+
+def test_what_is_left_of_an_instance_that_is_elsewhere_goes_before_anything_is_made(build, host):
+    build(document(DB, volumes=[volume(LOGS)]))
+    left = document(DB, status="DELETED", task_state="deleting", remains=["c1"])
+    left["volumes"] = [volume(LOGS, delete_on_termination=True)]
+    answer = build(document(WEB), left)
+    assert host.log[:3] == ["delete domain db", "delete volume logs", "delete image db"]
+    assert host.log[3:] == ["create image web", "create domain web"]
+    assert [each.get("cleared") for each in answer["hosts"]] == [[DB]]
+    assert not [each for each in answer["instances"] if each.get("failed")]
+
+
+def test_what_is_left_and_cannot_go_stops_nobody(build, host):
+    build(document(DB))
+    host.refused["domain", "delete", "db"] = Unavailable("libvirt does not answer")
+    answer = build(document(WEB), document(DB, status="DELETED", task_state="deleting", remains=["c1"]))
+    assert answer["instances"][0]["domain"]["status"] == "ACTIVE"
+    assert [each.get("cleared") for each in answer["hosts"]] == [None]
+
+
+def test_a_host_where_nothing_is_new_says_what_is_gone(build, host):
+    answer = build(document(DB, status="DELETED", task_state="deleting", remains=["c1"]))
+    assert [each["cleared"] for each in answer["hosts"]] == [[DB]]
+    assert build(document(DB, task_state="deleting"))["hosts"] == [], "a destroy is no such thing"
 
 
 def test_an_error_of_a_whole_stage_is_that_of_its_instances(build, host):

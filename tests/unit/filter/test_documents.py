@@ -16,6 +16,7 @@ from ansible_collections.kvmstack.launch.plugins.filter.documents import (
     nodes,
     on_host,
     pending,
+    uncleared,
     unseen,
     unwritten,
 )
@@ -42,7 +43,8 @@ def named(documents):
     ("document", "hostvars", "message"),
     [
         pytest.param(WEB, {"c1": BUILT}, None, id="built"),
-        pytest.param(WEB, {"c1": {}}, "host c1: it failed", id="its host has registered nothing"),
+        pytest.param(WEB, {"c1": {}}, "host c1: it is not among the hosts of this run: see the inventory and --limit",
+                     id="its host was left out by --limit"),
         pytest.param(WEB, {"c1": {"launch_built": {"unreachable": True, "msg": "no route"}}}, "host c1: no route",
                      id="its host cannot be reached"),
         pytest.param(GONE, {"c1": BUILT},
@@ -58,6 +60,55 @@ def test_gather(document, hostvars, message):
     assert after.get("msg") == message
     assert bool(after.get("failed")) == (message is not None)
     assert ("domain" in after) == (document is WEB and message is None)
+
+
+GOING = {**DB, "status": "ACTIVE", "task_state": "deleting", "remains": ["c1"]}
+LEFT = {**GOING, "host": "c1", "status": "DELETED"}
+HOSTS = [{"name": "c1", "remains": [LEFT]}, {"name": "c2", "remains": []}, {"name": "c3"}]
+
+
+@pytest.mark.parametrize(
+    ("document", "force", "lost", "failed"),
+    [
+        pytest.param(WEB, False, True, True, id="a host that is silent may have built it"),
+        pytest.param(GOING, False, True, True, id="what goes is not gone"),
+        pytest.param(GOING, True, True, False, id="with force it is given up"),
+        pytest.param(GOING, "yes", True, False, id="as -e gives it"),
+        pytest.param(WEB, True, True, True, id="force gives up nothing that stays"),
+    ],
+)
+def test_what_a_silent_host_had_is_lost(document, force, lost, failed):
+    [after] = gather([document], {document["host"]: {"launch_built": {"unreachable": True, "msg": "no route"}}}, force)
+    assert (after["lost"], after["failed"]) == (lost, failed)
+
+
+def test_force_that_is_neither_asked_for_nor_not_is_refused():
+    with pytest.raises(InvalidRequest, match="launch_force: 'maybe' is not true or false"):
+        gather([], {}, "maybe")
+
+
+def test_what_is_left_of_an_instance_is_not_taken_for_it():
+    answers = {"c1": {"launch_built": {"instances": [{**LEFT, "domain": {"status": "DELETED"}}]}}, "c2": {}}
+    [after] = gather([GOING], answers)
+    assert (after["host"], after["failed"]) == ("c2", True)
+    answers["c2"] = {"launch_built": {"instances": [{**GOING, "domain": {"status": "DELETED"}}]}}
+    [after] = gather([GOING], answers)
+    assert (after["host"], after.get("failed")) == ("c2", None)
+
+
+def test_a_host_gets_what_is_left_there_of_others():
+    assert on_host([WEB], "c1", HOSTS) == [WEB, LEFT]
+    assert on_host([DB], "c2", HOSTS) == [DB]
+    assert on_host([{**DB, "host": "c1"}], "c1", HOSTS) == [{**DB, "host": "c1"}], "it has come back, and goes on there"
+    assert on_host([], "c3", HOSTS) == on_host([], "c4", HOSTS) == []
+    assert uncleared(HOSTS) == ["c1"]
+
+
+def test_what_goes_is_looked_for_where_something_is_left_of_it():
+    assert build_hosts([WEB, GOING]) == ["c1", "c2"]
+    assert build_hosts([{**WEB, "remains": ["c9"]}]) == ["c1"], "what stays leaves that to others"
+    assert named(pending([GOING, {**GOING, "remains": []}])) == ["db"]
+    assert nodes([{**GOING, "settled": True}], {"c1": BUILT}) == [NODE]
 
 
 def test_one_lost_host_takes_nothing_from_the_others():

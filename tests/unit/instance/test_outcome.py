@@ -91,6 +91,22 @@ def test_a_host_that_fails_sends_it_on():
     assert after.attempted_hosts == ["c1"]
 
 
+@pytest.mark.parametrize(
+    ("volume", "host", "status"),
+    [
+        pytest.param(BlockDeviceMapping("v1", "web-data", 1), None, "BUILD", id="a local volume is of no harm"),
+        pytest.param(BlockDeviceMapping("v1", "web-data", 1, service="cinder"), "c1", "ERROR", id="one of a service"),
+        pytest.param(BlockDeviceMapping("v1", "web-data", 1, service="rbd"), "c1", "ERROR", id="one in Ceph"),
+    ],
+)
+def test_a_volume_of_a_service_never_leaves_a_host_where_its_guest_may_run(volume, host, status):
+    known = replace(BUILDING, volumes=[volume])
+    after = settle(known, {**broken(known, BROKEN), "lost": True}).after
+    assert (after.host, after.status) == (host, status)
+    assert host is None or "volume web-data may be in use" in after.fault
+    assert settle(known, broken(known, BROKEN)).after.host is None, "where the host has said that nothing is left"
+
+
 def test_when_no_host_is_left_it_is_told_why_the_last_one_failed():
     waiting = settle(BUILDING, broken(BUILDING, BROKEN)).after
     nowhere = broken(waiting, {"msg": "no valid host: RetryFilter: ...", "abort": True}, "schedule")
