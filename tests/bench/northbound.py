@@ -217,7 +217,7 @@ FIGURES = {
     "floor": ("raw select of %d ports", selected),
     "look-up": ("look up %d ports", looked_up),
     "query": ("port_info of %d instances", queried),
-    "audit": ("port_info of a record, one network's", audited),
+    "audit": ("port_info of a record, for its audit", audited),
     "write": ("write %d ports, a network each", wrote),
     "remove": ("remove them", removed),
     "write-one": ("write %d ports on one network", lambda arguments: wrote(arguments, one_network=True)),

@@ -223,6 +223,11 @@ def test_a_bad_request_is_not_the_hosts_fault(run, put, node):
     assert node("c1").failed_builds == 0
 
 
+def test_the_record_tells_its_identity_when_it_has_one(run):
+    assert sql.find_record_id(run().params) is None
+    assert run().ask()["web"]["record_id"] == sql.find_record_id(run().params)
+
+
 # Volumes
 
 
