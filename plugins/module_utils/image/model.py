@@ -91,6 +91,14 @@ class Image:
         """Whether a file in the cache was made from this image."""
         return os.path.basename(path).startswith(base_name(self, "")) and path.endswith("." + str(self.disk_format))
 
+    def check_source(self, version: str) -> None:
+        """Conflict if its source has another version than the base that its root disk lies over, and that is gone."""
+        if self.base is not None and os.path.basename(self.base) != base_name(self, version):
+            raise Conflict(
+                "image: %s is gone, over which root disk %s was made, and its source has another version by now: put "
+                "that file back, or destroy the instance" % (self.base, self.path)
+            )
+
     def to_result(self) -> dict[str, Any]:
         """Its fields for people and for the next stages."""
         return dict(asdict(self), format=self.format)

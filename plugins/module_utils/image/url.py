@@ -114,7 +114,7 @@ class Images:
         image = change.after
         if image is None:
             return remove_root(change.wanted)
-        source = (image.url, image.checksum, image.disk_format)
+        source = (image.url, image.checksum, image.disk_format, image.base)
         if source not in bases:
             try:
                 with disk_errors(self.state_path):
@@ -132,6 +132,8 @@ class Images:
         make_directory(os.path.dirname(base))
         if not os.path.isfile(base):
             expected = self._version(str(image.url)) if image.waived else None
+            if expected is not None:
+                image.check_source(expected)
             with held(base) as part:
                 if part is not None:
                     obtain(image, part, expected, self.access)

@@ -281,6 +281,23 @@ def test_waived_checksum_follows_the_source(run, served):
     assert run({"instance_uuid": FIRST}, checksum="none")[0][0] == "keep"
 
 
+def test_other_bytes_never_come_under_a_root_disk(run, served, bytes_of_image, tmp_path):
+    ((_action, item),) = run({"instance_uuid": FIRST}, checksum="none")
+    os.unlink(item.base)
+    assert run({"instance_uuid": FIRST}, checksum="none")[0][0] == "update"
+    before = snapshot(tmp_path)
+    os.unlink(item.base)
+    served.etag = '"2"'
+    (_action, found), (_made, other) = run({"instance_uuid": FIRST}, {"instance_uuid": SECOND}, checksum="none")
+    assert isinstance(found, Conflict)
+    assert "%s is gone" % item.base in str(found)
+    assert os.path.exists(other.base)
+    assert not os.path.exists(item.base)
+    assert {name: at for name, at in snapshot(tmp_path).items() if FIRST in name} == {
+        name: at for name, at in before.items() if FIRST in name
+    }
+
+
 def test_local_file_may_vanish(run, served, tmp_path):
     source = tmp_path / "source.raw"
     source.write_bytes(os.urandom(MIB + 100))
