@@ -45,6 +45,31 @@ def images_asked(entries: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for name in asked if isinstance(name, str)))
 
 
+def public_images(images: Any) -> Any:
+    """The definitions of images without the queries of their urls, which may be signatures."""
+    if not isinstance(images, dict):
+        return images
+    return {name: {**image, "url": _parted(image)[0]} if _has_url(image) else image for name, image in images.items()}
+
+
+def image_queries(images: Any, documents: Iterable[dict[str, Any]]) -> str:
+    """The queries of the urls of these instances' images, by image name, as the text of a JSON object, or empty."""
+    known = images if isinstance(images, dict) else {}
+    names = {(document.get("image") or {}).get("name") for document in documents}
+    queries = {name: _parted(known[name])[2] for name in names if _has_url(known.get(name))}
+    mine = {name: query for name, query in sorted(queries.items()) if query}
+    return json.dumps(mine) if mine else ""
+
+
+def _has_url(image: Any) -> bool:
+    return isinstance(image, dict) and isinstance(image.get("url"), str)
+
+
+def _parted(image: dict[str, Any]) -> tuple[str, str, str]:
+    """The url until its query, and the query."""
+    return image["url"].partition("?")
+
+
 def actions(entries: list[dict[str, Any]], state: str) -> list[str]:
     """What the request is about to do, in the words of the module token: create, stop, delete."""
     if state == "absent":
@@ -68,5 +93,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        known = (public_request, user_data, images_asked, actions)
+        known = (public_request, user_data, public_images, image_queries, images_asked, actions)
         return {each.__name__: each for each in known}

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - kvmstack.launch.stage
   - kvmstack.launch.state_path
+  - kvmstack.launch.image_source
 requirements:
   - python3-libvirt, qemu-img and genisoimage on the host
 options:
@@ -51,12 +52,6 @@ options:
     description: The text of a JSON object, CHAP passwords by the C(volume_id) of a volume. It is shown nowhere.
     type: str
     default: ""
-  token:
-    description: A token for the image service that O(token_url) names.
-    type: str
-  token_url:
-    description: The image service's versioned URL.
-    type: str
   virt_type:
     description: V(kvm) for hardware virtualization, V(qemu) for emulation, V(auto) for the better of what there is.
     type: str
@@ -113,9 +108,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.build.stages import build
 from ..module_utils.core.specs import INSTANCES, STATE_PATH
 from ..module_utils.domain import request as domain
+from ..module_utils.image import policy
 from ..module_utils.image import request as image
 
-SPEC = {**STATE_PATH, **domain.OPTIONS, **image.TOKEN, **INSTANCES, "host": {"type": "str"}}
+SPEC = {**STATE_PATH, **domain.OPTIONS, **image.TOKEN, **policy.OPTIONS, **INSTANCES, "host": {"type": "str"}}
 ARGUMENTS = {
     "argument_spec": {**SPEC, "instances": {**INSTANCES["instances"], "required": True}},
     "required_together": [("token", "token_url")],

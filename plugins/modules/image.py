@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - kvmstack.launch.instances
   - kvmstack.launch.state
   - kvmstack.launch.state_path
+  - kvmstack.launch.image_source
 requirements:
   - qemu-img on the host (Debian's qemu-utils)
 options:
@@ -46,9 +47,10 @@ options:
         type: str
       url:
         description:
-          - Where to get the image, with scheme V(http), V(https) or V(file) (a path on the compute host).
+          - Where to get the image, with scheme V(http), V(https) or V(file) (a path on the compute host), from where
+            O(image_sources) lets it come.
           - At most five redirects are followed, never to a file and never from https to http.
-          - Must not hold a user or a password. Required with O(state=present).
+          - Must not hold a user, a password or a query, see O(image_queries). Required with O(state=present).
           - What M(kvmstack.launch.image_info) says for an image in Glance; O(token) is needed then.
         type: str
       checksum:
@@ -87,16 +89,6 @@ options:
       size:
         description: Size of the root disk in GiB. V(0), or nothing, is the image's own size.
         type: int
-  token:
-    description:
-      - A token for the image service that O(token_url) names. It is sent to no other server, and shown nowhere.
-    type: str
-  token_url:
-    description:
-      - The image service's versioned URL, such as C(https://glance.example.org:9292/v2). Images below it are fetched
-        with O(token), as long as no redirect leads elsewhere.
-      - An image there never changes, so an interrupted download goes on also where the service names no version.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -202,11 +194,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import STATE, STATE_PATH, arguments
-from ..module_utils.image import model, request, url
+from ..module_utils.image import model, policy, request, url
 
 STAGE = Stage("image", request.parse, url.connect, options=request.OPTIONS, as_text=model.as_text)
 ARGUMENTS = {
-    **arguments("images", request.OPTIONS, {**STATE, **STATE_PATH, **request.TOKEN}),
+    **arguments("images", request.OPTIONS, {**STATE, **STATE_PATH, **request.TOKEN, **policy.OPTIONS}),
     "required_together": [("token", "token_url")],
 }
 

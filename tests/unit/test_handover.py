@@ -125,6 +125,15 @@ VALUES = {
     "no request of a service": (ACCEPT, "{{ _launch_request_id }}", {}, {}, {}, ""),
     "images by definition": (ACCEPT, IMAGES, {}, {}, {"launch_images": {"demo": GLANCE}},
                              {"demo": GLANCE}),
+    "without signatures": (ACCEPT, IMAGES, {}, {}, {"launch_images": {"demo": {"url": "https://x/y?sig=n", "a": 1}}},
+                           {"demo": {"url": "https://x/y", "a": 1}}),
+    "the signatures of a host's images": (
+        BUILD, "{{ launch_images | kvmstack.launch.image_queries(_launch_slice) }}",
+        travelling({**WEB, "image": {"name": "a"}}, {**DB, "image": {"name": "b"}}), COMPUTE,
+        {"launch_images": {"a": {"url": "https://x/y?s=1?2"}, "b": {"url": "https://x/y?other"}}}, '{"a": "s=1?2"}'),
+    "no signatures": (BUILD, "{{ launch_images | kvmstack.launch.image_queries(_launch_slice) }}",
+                      travelling({**WEB, "image": {"name": "a"}}), COMPUTE,
+                      {"launch_images": {"a": {"url": "https://x/y"}}}, ""),
     "images of a service": (
         ACCEPT, IMAGES, {"localhost": {"launch_image_info": {"images": [GLANCE, {"url": "b"}]}}},
         {}, {"launch_image_service": "glance", "launch_instances": [{"image": "demo", "volumes": [{"image": "data"}]}]},

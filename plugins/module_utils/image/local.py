@@ -12,45 +12,56 @@ from urllib.parse import unquote, urlsplit
 
 from ..core.disk import check_room
 from ..core.errors import InvalidRequest, NotFound, Unavailable
+from .source import Source, check_size
 
 CHUNK = 1024 * 1024
 
 
-def open_file(url: str) -> BinaryIO:
-    """The file behind a file:// url, open."""
+def open_file(source: Source) -> BinaryIO:
+    """The file behind a file:// url, open; InvalidRequest unless it is in a folder of the policy's, links followed."""
+    url = source.url
     path = unquote(urlsplit(url).path)
+    real = os.path.realpath(path)
+    folders = [os.path.join(os.path.realpath(folder), "") for folder in source.policy.folders]
+    if not real.startswith(tuple(folders)):
+        raise InvalidRequest(
+            "url %s: is a file outside of %s: move it there, or add its folder to launch_image_sources"
+            % (url, " and ".join(source.policy.folders) or "all folders, as launch_image_sources names none")
+        )
     try:
-        # Not to wait for the other end of a pipe.
-        source = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0)  # noqa: SIM115
+        # Not to wait for the other end of a pipe; nor to follow what has become a link meanwhile.
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+        file = open(os.open(real, flags), "rb", buffering=0)  # noqa: SIM115
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound("url %s: there is no such file on this host" % url) from error
     except (OSError, ValueError) as error:
         raise InvalidRequest("url %s: %s" % (url, error)) from error
-    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        source.close()
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
         raise InvalidRequest("url %s: is not a file" % url)
-    return source
+    return file
 
 
-def file_version(source: BinaryIO) -> str:
-    facts = os.fstat(source.fileno())
+def file_version(file: BinaryIO) -> str:
+    facts = os.fstat(file.fileno())
     return "%d|%d" % (facts.st_mtime_ns, facts.st_size)
 
 
-def copy(url: str, part: BinaryIO, expected: str | None) -> None:
-    """Copy a local file as it is, holes as holes, sharing its blocks where the file system can."""
+def copy(source: Source, part: BinaryIO, most: int, expected: str | None) -> None:
+    """Copy a local file of at most so many bytes as it is, holes as holes, sharing its blocks where the disk can."""
     part.truncate(0)
-    with open_file(url) as source:
-        before, size = file_version(source), os.fstat(source.fileno()).st_size
-        if os.fstat(source.fileno()).st_dev != os.fstat(part.fileno()).st_dev:
-            check_room(os.path.dirname(part.name), os.fstat(source.fileno()).st_blocks * 512)
+    with open_file(source) as file:
+        before, size = file_version(file), os.fstat(file.fileno()).st_size
+        check_size(source, size, most)
+        if os.fstat(file.fileno()).st_dev != os.fstat(part.fileno()).st_dev:
+            check_room(os.path.dirname(part.name), os.fstat(file.fileno()).st_blocks * 512)
         end = 0
         while end < size:
-            start, end = _next_data(source.fileno(), end, size)
-            _copy_range(source.fileno(), part.fileno(), start, end)
+            start, end = _next_data(file.fileno(), end, size)
+            _copy_range(file.fileno(), part.fileno(), start, end)
         part.truncate(size)
-        if expected not in (None, before) or file_version(source) != before:
-            raise Unavailable("url %s: changed while it was being copied; run again" % url)
+        if expected not in (None, before) or file_version(file) != before:
+            raise Unavailable("url %s: changed while it was being copied; run again" % source.url)
 
 
 def _next_data(descriptor: int, offset: int, size: int) -> tuple[int, int]:

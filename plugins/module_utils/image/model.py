@@ -59,6 +59,11 @@ class Image:
         return self.checksum == "none"
 
     @property
+    def origin(self) -> tuple:
+        """What two images have in common that are made over one base."""
+        return self.url, self.checksum, self.disk_format, self.base
+
+    @property
     def format(self) -> str | None:
         """The format of the root disk, or of the base of an image that is only cached."""
         return "qcow2" if self.instance_uuid else self.disk_format
@@ -119,8 +124,16 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def root_size(image: Image, virtual_size: int) -> int:
-    """The root disk's size in bytes over a base of this virtual size; Conflict if it is too small for it."""
+def root_size(image: Image, virtual_size: int, max_size: int) -> int:
+    """The root disk's size in bytes over a base of this virtual size; Conflict if it is too small for it.
+
+    max_size: the GiB that an image may have whose flavor has no disk, and so no bound of its own.
+    """
+    if not image.size and virtual_size > max_size * GIB:
+        raise Conflict(
+            "size: the image needs %g GiB, where the flavor has no disk, and launch_image_max_size is %d: take a "
+            "flavor with a disk" % (virtual_size / GIB, max_size)
+        )
     if image.size and image.size * GIB < virtual_size:
         raise Conflict("size: the image needs %g GiB, not %d: take a larger flavor" % (virtual_size / GIB, image.size))
     return -(-max(virtual_size, (image.size or 0) * GIB) // 512) * 512

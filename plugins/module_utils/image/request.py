@@ -25,8 +25,12 @@ OPTIONS = {
     "properties": {"type": "dict"},
     "launched": {"type": "bool", "default": False},
 }
-# For the images of a service.
-TOKEN = {"token": {"type": "str", "no_log": True}, "token_url": {"type": "str", "no_log": False}}
+# The other options of a door: for the images of a service, and for signed urls; texts, see core/convert.py.
+TOKEN = {
+    "token": {"type": "str", "no_log": True},
+    "token_url": {"type": "str", "no_log": False},
+    "image_queries": {"type": "str", "default": "", "no_log": True},
+}
 SCHEMES = ("http", "https", "file")
 FORMATS = ("qcow2", "raw")
 _CHECKSUM = re.compile(r"none|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
@@ -83,8 +87,11 @@ def check(image: Image) -> None:
             raise InvalidRequest("%s: %d is negative" % (name, getattr(image, name)))
 
 
-def check_url(url: str, schemes: tuple[str, ...] = SCHEMES) -> None:
-    """InvalidRequest if this is not an address to fetch an image from."""
+def check_url(url: str, schemes: tuple[str, ...] = SCHEMES, queried: bool = False) -> None:
+    """InvalidRequest, which shows no secret in it, if this is not an address to fetch an image from.
+
+    queried: whether it may have a query, as the target of a redirect.
+    """
     try:
         parts = urlsplit(url)
         user, host, _port = parts.username, parts.hostname, parts.port
@@ -96,6 +103,8 @@ def check_url(url: str, schemes: tuple[str, ...] = SCHEMES) -> None:
         raise InvalidRequest("url: scheme %r is not one of %s" % (parts.scheme, ", ".join(schemes)))
     if user is not None or parts.password is not None:
         raise InvalidRequest("url: holds a user or password, which results would show; serve the image without")
+    if "?" in url and not queried:
+        raise InvalidRequest("url: has a query, which may be a signature: give it in image_queries, which is not shown")
     if parts.scheme == "file" and (host not in (None, "localhost") or not parts.path.startswith("/")):
         raise InvalidRequest("url: write file:///PATH, a path on the compute host")
     if parts.scheme != "file" and not host:

@@ -15,19 +15,25 @@ import signal
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, BinaryIO, Iterable, Iterator
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping
 
 from ..core import directory
 from ..core.change import Change
+from ..core.convert import json_object
 from ..core.disk import disk_errors, in_use, locked, make_directory, put_in_place, qemu_img, remove
 from ..core.errors import Conflict, InvalidRequest, LaunchError, Unavailable
+from . import policy
 from .access import Access, access
 from .fetch import fetch, forget, version
 from .format import Qcow2, inspect, parse_qcow2
 from .model import Image, base_name, root_size
+from .request import check_url
+from .source import Source
 
 # An unfinished download that nobody went on with for so long is rubbish. Seconds.
 ABANDONED = 24 * 3600
+# libvirt's, which belongs to the user and the group that QEMU runs as.
+QEMU_HOME = "/var/lib/libvirt/qemu"
 
 # How qemu-img ends on an image that no host's can open (nova's InvalidDiskInfo): refusing it, or stopped by its limit
 # of processor time. What else may go wrong is the host's.
@@ -36,17 +42,22 @@ UNREADABLE = dict.fromkeys((1, -signal.SIGKILL, -signal.SIGXCPU), InvalidRequest
 
 def connect(params: dict[str, Any]) -> Images:
     """The images below state_path of this host."""
-    return Images(params["state_path"], params["state"], access(params))
+    queries = json_object(params.get("image_queries"), "image_queries")
+    return Images(params["state_path"], params["state"], access(params), policy.parse(params), queries)
 
 
 class Images:
     """Reads and changes what a host has of images."""
 
-    def __init__(self, state_path: str, state: str = "present", access: Access | None = None) -> None:
+    def __init__(
+        self, state_path: str, state: str, access: Access | None, policy: policy.Policy, queries: Mapping[str, str]
+    ) -> None:
         self.state_path = state_path
         self.state = state
         self.access = access
-        self.versions: dict[str, str | LaunchError] = {}
+        self.policy = policy
+        self.queries = queries
+        self.versions: dict[Source, str | LaunchError] = {}
 
     def read(self, wanted: Iterable[Image]) -> dict[str, Image | LaunchError]:
         """What there is, by key. Reads a header of a root disk; asks a source only for a waived, not yet used image."""
@@ -84,69 +95,79 @@ class Images:
         """Where the image's base is or is to be; asks the source of a waived one, once, which version it has."""
         if image.base is not None:
             return image.base
-        return os.path.join(self.state_path, "base", base_name(image, self._version(str(image.url))))
+        return os.path.join(self.state_path, "base", base_name(image, self._version(self._source(image))))
 
-    def _version(self, url: str) -> str:
-        if url not in self.versions:
+    def _source(self, image: Image) -> Source:
+        """Where the image comes from."""
+        source = Source(str(image.url), str(self.queries.get(image.name, "")), self.access, self.policy)
+        check_url(source.address, queried=True)
+        return source
+
+    def _version(self, source: Source) -> str:
+        if source not in self.versions:
             try:
-                self.versions[url] = version(url, self.access)
+                self.versions[source] = version(source)
             except LaunchError as error:
-                self.versions[url] = error
-        answer = self.versions[url]
+                self.versions[source] = error
+        answer = self.versions[source]
         if isinstance(answer, LaunchError):
             raise answer
         return answer
 
     def apply(self, changes: Iterable[Change]) -> dict[str, Image | LaunchError]:
         """Make, or remove, what each change says. A base is fetched once, also if it fails."""
+        changes = list(changes)
         outcome: dict[str, Image | LaunchError] = {}
         bases: dict[tuple, str | LaunchError] = {}
+        largest: dict[tuple, int] = {}
+        for image in filter(None, (change.after for change in changes)):
+            largest[image.origin] = max(largest.get(image.origin, 0), self.policy.largest(image.size))
         for change in changes:
             try:
                 with disk_errors(self.state_path):
-                    outcome[change.key] = self._make(change, bases)
+                    outcome[change.key] = self._make(change, bases, largest)
             except LaunchError as error:
                 outcome[change.key] = error
         return outcome
 
-    def _make(self, change: Change, bases: dict[tuple, str | LaunchError]) -> Image:
-        """Apply one change; bases remembers what came of the bases so far."""
+    def _make(self, change: Change, bases: dict[tuple, str | LaunchError], largest: Mapping[tuple, int]) -> Image:
+        """Apply one change; bases remembers what came of the bases so far, largest how many bytes each may have."""
         image = change.after
         if image is None:
             return remove_root(change.wanted)
-        source = (image.url, image.checksum, image.disk_format, image.base)
-        if source not in bases:
+        if image.origin not in bases:
             try:
                 with disk_errors(self.state_path):
-                    bases[source] = self._provide(image)
+                    bases[image.origin] = self._provide(image, largest[image.origin])
             except LaunchError as error:
-                bases[source] = error
-        base = bases[source]
+                bases[image.origin] = error
+        base = bases[image.origin]
         if isinstance(base, LaunchError):
             raise base
-        return make_root(image, base, self.state_path)
+        return make_root(image, base, self.state_path, self.policy.max_size)
 
-    def _provide(self, image: Image) -> str:
-        """The image's base in the cache, fetched and checked if it is not there."""
+    def _provide(self, image: Image, most: int) -> str:
+        """The image's base in the cache, fetched and checked if it is not there; it may have so many bytes."""
         base = self._base(image)
         make_directory(os.path.dirname(base))
         if not os.path.isfile(base):
-            expected = self._version(str(image.url)) if image.waived else None
+            source = self._source(image)
+            expected = self._version(source) if image.waived else None
             if expected is not None:
                 image.check_source(expected)
             with held(base) as part:
                 if part is not None:
-                    obtain(image, part, expected, self.access)
-                    os.fchmod(part.fileno(), 0o644)
+                    obtain(image, part, lambda: fetch(source, part, most, expected))
+                    give_to_qemu(part)
                     forget(part.name)
                     put_in_place(part.name, base)
             sweep(os.path.dirname(base))
         return base
 
 
-def obtain(image: Image, part: BinaryIO, expected: str | None, access: Access | None) -> None:
+def obtain(image: Image, part: BinaryIO, transfer: Callable[[], bool]) -> None:
     """Fetch and check an image. A download that was continued and turns out wrong is made once more, whole."""
-    continued = fetch(str(image.url), part, expected, access)
+    continued = transfer()
     try:
         check(image, part)
     except InvalidRequest:
@@ -154,7 +175,7 @@ def obtain(image: Image, part: BinaryIO, expected: str | None, access: Access | 
             raise
         part.truncate(0)
         forget(part.name)
-        fetch(str(image.url), part, expected, access)
+        transfer()
         check(image, part)
 
 
@@ -166,14 +187,20 @@ def check(image: Image, part: BinaryIO) -> None:
         if digest != asked:
             raise InvalidRequest(
                 "image %s: its %s is %s, the request says %s: correct the checksum or the url"
-                % (str(image.url).partition("?")[0], name, digest, asked)
+                % (image.url, name, digest, asked)
             )
-    what = str(image.url).partition("?")[0]
-    inspect_file(part.fileno(), what, str(image.disk_format))
+    inspect_file(part.fileno(), str(image.url), str(image.disk_format))
     try:
         qemu_img(os.path.dirname(part.name), "info", "-f", str(image.disk_format), part.name, meanings=UNREADABLE)
     except InvalidRequest as error:
-        raise InvalidRequest("image %s: %s: build or upload the image anew" % (what, error)) from error
+        raise InvalidRequest("image %s: %s: build or upload the image anew" % (image.url, error)) from error
+
+
+def give_to_qemu(part: BinaryIO) -> None:
+    """Let QEMU's own group read a base, and nobody else: it may be a secret of somebody's."""
+    with suppress(FileNotFoundError):
+        os.fchown(part.fileno(), -1, os.stat(QEMU_HOME).st_gid)
+    os.fchmod(part.fileno(), 0o640)
 
 
 def digest_of(file: BinaryIO, name: str) -> str:
@@ -210,10 +237,10 @@ def read_header(path: str) -> Qcow2:
             raise Conflict("root disk %s: %s" % (path, error)) from error
 
 
-def make_root(image: Image, base: str, state_path: str) -> Image:
+def make_root(image: Image, base: str, state_path: str, max_size: int) -> Image:
     """Lay an instance's root disk over a base, unless it is there; give the image as it now is.
 
-    Its directory says whose it is before there is a disk in it.
+    max_size: GiB of one whose flavor says none. Its directory says whose it is before there is a disk in it.
     """
     with open(base, "rb") as file:
         try:
@@ -223,7 +250,7 @@ def make_root(image: Image, base: str, state_path: str) -> Image:
     if image.path is None:
         return replace(image, base=base, cached=True)
     path = os.path.dirname(image.path)
-    size = root_size(image, virtual_size)
+    size = 0 if os.path.exists(image.path) else root_size(image, virtual_size, max_size)
     make_directory(path)
     with locked(path):
         directory.write(state_path, directory.Owner(str(image.instance_uuid), record_id=image.record_id))

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -13,7 +15,8 @@ import pytest
 class Site:
     """What the server does next: statuses to answer first, bytes after which it hangs up, where it redirects to.
 
-    aliases are paths of the image beside /image; page is what it says when it does not serve.
+    aliases are paths of the image beside /image; page is what it says when it does not serve. endless is what it sends
+    for ever, and the pause between, in seconds.
     """
 
     def __init__(self):
@@ -25,6 +28,7 @@ class Site:
         self.aliases = set()
         self.page = b""
         self.ranges = True
+        self.endless = None
         self.requests = []
         self.address = ""
 
@@ -54,6 +58,9 @@ class Handler(BaseHTTPRequestHandler):
             if start >= len(content):
                 self.answer(416)
                 return
+        if site.endless:
+            self.serve_for_ever(*site.endless)
+            return
         headers = {"Content-Length": str(len(content) - start)}
         if site.etag:
             headers["ETag"] = site.etag
@@ -65,6 +72,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         end = start + site.hang_up_after.pop(0) if site.hang_up_after else None
         self.wfile.write(content[start:end])
+
+    def serve_for_ever(self, chunk, pause):
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(chunk)
+                time.sleep(pause)
 
     def answer(self, status, **headers):
         self.send_response(status)

@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
+from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -16,10 +20,26 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     Unavailable,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch as module
+from ansible_collections.kvmstack.launch.plugins.module_utils.image import web
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.access import Access, access
-from ansible_collections.kvmstack.launch.plugins.module_utils.image.fetch import fetch, version
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.policy import Policy
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.source import Source
 
 OLD, NEW = os.urandom(300_000), os.urandom(300_000)
+# The tests' server is on this machine, their files are in many places.
+HERE = Policy(folders=("/",), networks=(ip_network("127.0.0.0/8"),))
+
+
+def source(url, access=None, policy=HERE, query=""):
+    return Source(url, query, access, policy)
+
+
+def fetch(url, part, expected=None, access=None, pause=None, most=10**9, **more):
+    return module.fetch(source(url, access, **more), part, most, expected, pause)
+
+
+def version(url):
+    return module.version(source(url))
 
 
 @pytest.fixture
@@ -164,7 +184,7 @@ def test_redirects_that_are_not(site, part, target, words):
 
 def test_never_back_from_https():
     with pytest.raises(InvalidRequest, match="scheme 'http' is not one of https"):
-        module._redirected("https://x/a", "https://x/a", "http://x/b")
+        web.redirected(source("https://x/a"), "https://x/a", "http://x/b")
 
 
 def test_no_room(site, part, monkeypatch):
@@ -173,6 +193,71 @@ def test_no_room(site, part, monkeypatch):
     with pytest.raises(Exhausted, match="1 MiB needed .*free"):
         fetch(site.address + "/image", part)
     assert content(part) == b""
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_more_than_a_root_disk_can_hold_is_not_fetched(site, part, tells):
+    site.content = OLD
+    site.endless = None if tells else (OLD, 0)
+    with pytest.raises(InvalidRequest, match="is larger than the . MiB"):
+        fetch(site.address + "/image", part, most=len(OLD) - 1 if tells else 1 << 20)
+    assert len(content(part)) <= (0 if tells else 1 << 20)
+
+
+def test_a_file_that_is_too_large_is_not_copied(tmp_path, part):
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InvalidRequest, match="is larger than the 1024 MiB"):
+        fetch("file://%s/huge" % tmp_path, part, most=1 << 30)
+
+
+def test_who_sends_a_byte_now_and_then_is_not_waited_for_for_ever(site, part):
+    site.endless = (b"x", 0.02)
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match="1 MiB came in the 1 s of launch_image_timeout; run again"):
+        fetch(site.address + "/image", part, policy=replace(HERE, seconds=1))
+    assert time.monotonic() - started < 10
+    assert content(part).startswith(b"xxx")
+
+
+def test_what_only_the_host_can_reach_is_not_asked(site, part):
+    with pytest.raises(InvalidRequest, match=r"its server is at 127.0.0.1.*launch_image_sources"):
+        fetch(site.address.replace("127.0.0.1", "localhost") + "/image", part, policy=Policy())
+    assert site.requests == []
+
+
+def test_nor_where_a_redirect_leads_there(site, part):
+    """As in OSSA-2026-004; it is told by the address, and before anything is sent."""
+    with socket.create_server(("127.0.0.2", 0)) as inner:
+        site.redirects = {"/image": "http://127.0.0.2:%d/secret" % inner.getsockname()[1]}
+        with pytest.raises(InvalidRequest, match="its server is at 127.0.0.2"):
+            fetch(site.address + "/image", part, policy=Policy(networks=(ip_network("127.0.0.1"),)))
+        client = inner.accept()[0]
+        with client:
+            assert client.recv(1) == b""
+
+
+def test_a_proxy_is_asked_wherever_it_is(site, part, monkeypatch):
+    monkeypatch.setenv("http_proxy", site.address)
+    monkeypatch.delenv("no_proxy", raising=False)
+    site.content, site.aliases = OLD, {"http://images.test/image"}
+    fetch("http://images.test/image", part, policy=Policy())
+    assert content(part) == OLD
+
+
+def test_a_signature_goes_to_the_server_and_nowhere_else(site, tmp_path, part):
+    site.content, site.aliases, site.hang_up_after = OLD, {"/image?Signature=hidden"}, [100_000]
+    with pytest.raises(KeyboardInterrupt):
+        fetch(site.address + "/image", part, query="Signature=hidden", pause=interrupt)
+    assert all(b"hidden" not in path.read_bytes() for path in tmp_path.iterdir())
+    # A signature expires; what was fetched with another is gone on with.
+    site.aliases = {"/image?Signature=hidden2"}
+    assert fetch(site.address + "/image", part, query="Signature=hidden2") is True
+    assert content(part) == OLD
+    with pytest.raises(NotFound) as refusal:
+        fetch(site.address + "/none", part, query="Signature=hidden")
+    assert "hidden" not in str(refusal.value)
+    assert "hidden" not in repr(source("http://x/", query="hidden"))
 
 
 TOKEN = "gAAAAABtoken"
@@ -194,6 +279,14 @@ def test_a_token_goes_to_the_image_service(site, part, glance):
     fetch(site.address + "/v2/images/1/file", part, access=glance)
     assert content(part) == OLD
     assert tokens(site) == [TOKEN]
+
+
+def test_an_image_service_is_asked_wherever_it_is_but_not_where_it_redirects_to(site, part, glance):
+    fetch(site.address + "/v2/images/1/file", part, access=glance, policy=Policy())
+    assert content(part) == OLD
+    site.redirects = {"/v2/a": "/image"}
+    with pytest.raises(InvalidRequest, match="its server is at 127.0.0.1"):
+        fetch(site.address + "/v2/a", part, access=glance, policy=Policy())
 
 
 @pytest.mark.parametrize("path", ["/image", "/v2x/../image", "/v2?/image"])
@@ -303,6 +396,23 @@ def test_local_file(tmp_path, part):
     part.write(b"x" * 400_000)
     assert fetch("file://%s/a%%20b" % tmp_path, part) is False
     assert content(part) == OLD
+
+
+def test_a_file_is_read_from_the_folders_of_the_policy_alone(tmp_path, part):
+    images, secret = tmp_path / "images", tmp_path / "images-of-others"
+    images.mkdir()
+    secret.write_bytes(OLD)
+    (images / "good").write_bytes(NEW)
+    (images / "link").symlink_to(secret)
+    (tmp_path / "way").symlink_to(images)
+    for policy in (Policy(folders=(str(images),)), Policy(folders=(str(tmp_path / "way"),))):
+        fetch("file://%s/way/good" % tmp_path, part, policy=policy)
+        assert content(part) == NEW
+        for path in ("images-of-others", "images/link", "images/../images-of-others", "images"):
+            with pytest.raises(InvalidRequest, match="is a file outside of .*launch_image_sources|is not a file"):
+                fetch("file://%s/%s" % (tmp_path, path), part, policy=policy)
+    with pytest.raises(InvalidRequest, match="outside of all folders, as launch_image_sources names none"):
+        fetch("file://%s" % secret, part, policy=Policy(folders=()))
 
 
 @pytest.mark.parametrize("kernel", [True, False])

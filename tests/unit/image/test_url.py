@@ -28,7 +28,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     NotFound,
     Unavailable,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, url
+from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, policy, url
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import parse
 
 MIB = 1024**2
@@ -54,9 +54,10 @@ def served(site, bytes_of_image, monkeypatch):
 def run(tmp_path, served):
     """Read, plan and apply, as core does; gives (action, outcome or item) for each entry."""
 
-    def run(*entries, state="present", check=False, **common):
+    def run(*entries, state="present", check=False, options=None, **common):
         entries = [dict(entry_of(served), **dict(common, **entry)) for entry in entries]
-        params = {"images": entries, "state": state, "state_path": str(tmp_path / "state")}
+        params = {"images": entries, "state": state, "state_path": str(tmp_path / "state"), **(options or {})}
+        params = {"image_sources": ["127.0.0.1", str(tmp_path)], **params}
         wanted = parse(params)
         backend = url.connect(params)
         changes = plan(wanted, backend.read(wanted), state)
@@ -94,7 +95,7 @@ def test_one_base_for_many_root_disks(run, served, tmp_path):
     assert two.virtual_size == 1 << 30
     found = info(two.path)
     assert (found["full-backing-filename"], found["backing-filename-format"]) == (one.base, "qcow2")
-    assert oct(os.stat(one.base).st_mode & 0o777) == "0o644"
+    assert oct(os.stat(one.base).st_mode & 0o777) == "0o640"
     assert oct(os.stat(two.path).st_mode & 0o777) == "0o600"
     assert oct(os.stat(os.path.dirname(two.path)).st_mode & 0o777) == "0o711"
     subprocess.run(["qemu-img", "compare", "-f", "qcow2", "-F", "qcow2", one.base, one.path], check=True)
@@ -222,6 +223,47 @@ def test_size_below_the_image(run, served, tmp_path):
     ((_action, found),) = run({"instance_uuid": FIRST, "size": 2})
     assert isinstance(found, Conflict)
     assert "3 GiB, not 2" in str(found)
+
+
+def test_an_image_without_a_flavors_bound_is_bounded_too(run, served, tmp_path):
+    """A qcow2 of some KiB says that it is of 1 PiB."""
+    large = tmp_path / "large"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", large, "1P"], check=True)
+    served.content = large.read_bytes()
+    ((_action, found),) = run({"instance_uuid": FIRST})
+    assert isinstance(found, Conflict)
+    assert "launch_image_max_size is 100: take a flavor with a disk" in str(found)
+    assert not (tmp_path / "state/instances" / FIRST).exists()
+
+
+def test_the_largest_flavor_bounds_an_image(run, monkeypatch):
+    monkeypatch.setattr(policy.Policy, "largest", lambda _self, size: (size or 100) * MIB)
+    ((_action, found),) = run({"instance_uuid": FIRST, "size": 1})
+    assert "is larger than the 1 MiB" in str(found)
+    results = run({"instance_uuid": FIRST, "size": 1}, {"instance_uuid": SECOND, "size": 3})
+    assert not [item for _action, item in results if isinstance(item, LaunchError)]
+
+
+def test_a_base_is_qemus_and_nobody_elses(run, tmp_path, monkeypatch):
+    home = tmp_path / "qemu"
+    home.mkdir()
+    os.chown(home, -1, 12345)
+    monkeypatch.setattr(url, "QEMU_HOME", str(home))
+    ((_action, item),) = run({})
+    assert (os.stat(item.base).st_gid, oct(os.stat(item.base).st_mode & 0o777)) == (12345, "0o640")
+
+
+def test_a_signed_url_is_shown_without_its_signature(run, served):
+    served.aliases = {"/image?Signature=hidden"}
+    signed = {"image_queries": json.dumps({"demo": "Signature=hidden"})}
+    ((_action, item),) = run({"instance_uuid": FIRST}, checksum="none", options=signed)
+    assert [path for path, _headers in served.requests] == ["/image?Signature=hidden"] * 2
+    assert "hidden" not in json.dumps(item.to_result())
+    assert run({"instance_uuid": FIRST}, checksum="none")[0][0] == "keep"
+    wrong = {"image_queries": json.dumps({"demo": "hidden x"})}
+    ((_action, found),) = run({}, checksum="none", options=wrong)
+    assert "blanks" in str(found)
+    assert "hidden" not in str(found)
 
 
 def test_server_down(run, served, tmp_path):
@@ -421,7 +463,7 @@ backend.apply(plan(wanted, backend.read(wanted), "present"))
     [
         ("url", "held"),
         ("fetch", "write_record"),
-        ("fetch", "_pour"),
+        ("fetch", "_write"),
         ("url", "digest_of"),
         ("url", "put_in_place"),
         ("url", "forget"),
@@ -432,6 +474,7 @@ backend.apply(plan(wanted, backend.read(wanted), "present"))
 def test_killed_anywhere(run, served, tmp_path, module, name, when):
     entries = [dict(entry_of(served), instance_uuid=FIRST)]
     params = {"images": entries, "state": "present", "state_path": str(tmp_path / "state")}
+    params["image_sources"] = ["127.0.0.1"]
     done = subprocess.run([sys.executable, "-c", KILLED, module, name, when, json.dumps(params)], check=False)
     assert done.returncode == -signal.SIGKILL
     ((_action, item),) = run({"instance_uuid": FIRST})
