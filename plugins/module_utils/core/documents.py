@@ -66,8 +66,9 @@ def wanted_status(document: Document) -> str:
 
 
 def is_gone(document: Document) -> bool:
-    """Whether no compute host has anything of it: its own has said so, or there never was one."""
-    return not document.get("host") or (document.get("domain") or {}).get("status") == "DELETED"
+    """Whether no compute host has anything of it: its own has said so, there never was one, or it is given up."""
+    given_up = bool(document.get("lost")) and not document.get("failed")
+    return given_up or not document.get("host") or (document.get("domain") or {}).get("status") == "DELETED"
 
 
 def is_built(document: Document) -> bool:
