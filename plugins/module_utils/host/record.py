@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
@@ -30,6 +31,7 @@ SETTINGS = {
     "metrics": {},
     "cpu_dedicated_set": None,
 }
+_TRAIT = re.compile("[A-Z][A-Z0-9_]*")  # what flavors can ask for
 UNITS = ("min_unit", "max_unit", "step_size")
 # What a host tells that is not kept as a fact about it.
 TOLD = ("host", "name", "power_states", "cleared")
@@ -142,7 +144,11 @@ def _limits(value: Any, what: str) -> dict[str, int]:
 
 
 def _traits(value: Any, what: str) -> list[str]:
-    return [text(each, "%s[%d]" % (what, index)) for index, each in enumerate(sequence(value, what))]
+    traits = [text(each, "%s[%d]" % (what, index)) for index, each in enumerate(sequence(value, what))]
+    for trait in traits:
+        if not _TRAIT.fullmatch(trait):
+            raise InvalidRequest("%s: %r is no trait: write capitals, digits and _, such as CUSTOM_SSD" % (what, trait))
+    return traits
 
 
 def _metrics(value: Any, what: str) -> dict[str, float]:

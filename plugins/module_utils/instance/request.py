@@ -33,6 +33,14 @@ FLAVOR_KEYS = {"vcpus", "ram", "disk", "extra_specs"}
 IMAGE_KEYS = {"url", "checksum", "disk_format", "min_disk", "min_ram", "properties"}
 STATES = ("started", "stopped", "absent")
 MAX_COUNT = 1000
+# What each service of volumes knows an image by, and what to do about one that lacks it.
+SOURCES = {
+    "cinder": ("id", "Cinder makes volumes from images of Glance: set launch_image_service to glance"),
+    "rbd": (
+        "direct_url",
+        "Ceph makes volumes from its own raw images: Glance is to have it there, and say where (show_image_direct_url)",
+    ),
+}
 ANY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -241,13 +249,15 @@ def _volumes(name: str, count: int, entries: Any, params: dict[str, Any]) -> lis
 
 
 def _with_images(name: str, volumes: list | None, params: dict[str, Any], faults: dict) -> list | None:
-    """The volumes, those made from an image with its id; Ceph itself knows an image by where it is, not by its id."""
-    source = "direct_url" if params["volume_service"] == "rbd" else "id"
+    """The volumes, those made from an image with what their service knows it by; without that is their fault."""
+    source, cure = SOURCES.get(params["volume_service"], ("id", ""))
     made = []
     for volume in volumes or ():
         image = volume.image and _look_up(
             faults, "volume", volume.name, lambda asked=volume.image: _image(name, asked, params)
         )
+        if image and source not in image:
+            faults.setdefault(("volume", volume.name), "volume %s: image %s: %s" % (volume.name, image["name"], cure))
         made.append(replace(volume, image=image.get(source)) if image else volume)
     return None if volumes is None else made
 

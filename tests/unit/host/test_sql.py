@@ -184,6 +184,7 @@ def test_settings_as_texts_mean_what_ansible_makes_of_them(tell):
         ({"units": {"vcpus": {"max_unit": 0}}}, "host c1: units: vcpus: max_unit: 0 is less than 1"),
         ({"traits": "HW_CPU_X86_AVX"}, "host c1: traits: 'HW_CPU_X86_AVX' is not a list"),
         ({"traits": [1]}, "host c1: traits[0]: 1 is not a text: put it in quotes"),
+        ({"traits": ["ssd"]}, "host c1: traits: 'ssd' is no trait: write capitals, digits and _, such as CUSTOM_SSD"),
         ({"metrics": {"power": "low"}}, "host c1: metrics: power: 'low' is not a number"),
         ({"cpu_dedicated_set": 4}, "host c1: cpu_dedicated_set: 4 is not a text: put it in quotes"),
         ({"cpu_dedicated_set": "4-x"}, "host c1: cpu_dedicated_set: '4-x' is not a list of CPUs such as 4-15,20"),

@@ -191,3 +191,25 @@ def test_all_that_is_wrong_is_named_at_once():
     with pytest.raises(InvalidRequest) as refusal:
         parse(request(WEB, WEB, {**WEB, "name": "a/b"}, {**WEB, "name": "c", "size": 1}))
     assert all(word in str(refusal.value) for word in ("two instances are named web", "a/b", "unknown key size"))
+
+
+SERVED = {"id": "11111111-1111-4111-8111-111111111111", "url": "http://glance/file", "name": "demo"}
+IN_CEPH = "rbd://cluster/images/demo/snap"
+
+
+@pytest.mark.parametrize(
+    ("service", "image", "made_from", "fault"),
+    [
+        ("cinder", SERVED, SERVED["id"], None),
+        ("cinder", IMAGES["demo"], None, "volume web-root: image demo: Cinder makes volumes from images of Glance"),
+        ("rbd", {**SERVED, "direct_url": IN_CEPH}, IN_CEPH, None),
+        ("rbd", SERVED, None, "volume web-root: image demo: Ceph makes volumes from its own raw images"),
+        ("rbd", {"fault": "image demo: is queued"}, None, "image demo: is queued"),
+    ],
+)
+def test_a_volume_is_never_blank_that_should_be_made_from_an_image(service, image, made_from, fault):
+    entry = {"name": "web", "flavor": "small", "volumes": [{"name": "root", "size": 1, "image": "demo", "boot": True}]}
+    [web] = parse(request(entry, images={"demo": image}, volume_service=service))
+    assert web.volumes[0].image == made_from
+    assert (web.fault is None) is (fault is None)
+    assert (fault or "") in (web.fault or "")
