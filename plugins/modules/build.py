@@ -40,6 +40,11 @@ options:
     type: list
     elements: dict
     required: true
+  timeout:
+    description:
+      - Seconds after which no guest is started any more, and what was made of a new instance is taken back. Whoever
+        asked has stopped waiting then, and may have given the instance to another host. Left out, there is no limit.
+    type: int
   user_data:
     description: The text of a JSON object, user data by instance name. It is shown nowhere.
     type: str
@@ -111,7 +116,15 @@ from ..module_utils.domain import request as domain
 from ..module_utils.image import policy
 from ..module_utils.image import request as image
 
-SPEC = {**STATE_PATH, **domain.OPTIONS, **image.TOKEN, **policy.OPTIONS, **INSTANCES, "host": {"type": "str"}}
+SPEC = {
+    **STATE_PATH,
+    **domain.OPTIONS,
+    **image.TOKEN,
+    **policy.OPTIONS,
+    **INSTANCES,
+    "host": {"type": "str"},
+    "timeout": {"type": "int"},
+}
 ARGUMENTS = {
     "argument_spec": {**SPEC, "instances": {**INSTANCES["instances"], "required": True}},
     "required_together": [("token", "token_url")],

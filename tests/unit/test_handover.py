@@ -216,6 +216,8 @@ VALUES = {
         ("destroy", "Take back what is left, and close the record", "Port", "localhost"),
         "{{ _launch_documents | map(attribute='failed') }}", travelling({**WEB, "task_state": "deleting"}), COMPUTE,
         {"launch_force": "true"}, [False]),
+    "time for an image and for what comes after it": (
+        BUILD, "{{ launch_build_timeout }}", travelling(WEB), COMPUTE, {"launch_image_timeout": "60"}, 660),
     "what the hosts have built": (
         LEFT, "{{ _launch_documents }}",
         {**travelling(WEB), "c1": {"launch_built": {"instances": [{**WEB, **MAKES}]}}}, COMPUTE, {},

@@ -91,6 +91,20 @@ def test_a_task_registers_the_list_or_one_of_the_few_others(name, task):
 
 
 @named
+def test_a_task_on_a_compute_host_ends(name, task):
+    """A host that goes silent in the middle of a task would hold the whole run for ever."""
+    plays = [
+        (play, brought(each))
+        for each_plays in PLAYS.values()
+        for play in each_plays
+        for each in flat(play.get("tasks"))
+    ]
+    on_hosts = {part for play, part in plays if play["vars_files"] == "vars/compute_host.yml"}
+    if name in on_hosts and module_of(task):
+        assert used(task["timeout"]) & {"launch_build_timeout", "launch_info_timeout"}
+
+
+@named
 def test_no_task_is_repeated(name, task):
     assert not {key for key in task if key in ("loop", "until", "retries") or key.startswith("with_")}
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..core.diff import merge
@@ -36,6 +37,7 @@ def build(module: Any) -> None:
     """
     nodes: list[dict] = []
     travelled = Travelled(module.params["instances"])
+    module.params["deadline"] = module.params["timeout"] and time.monotonic() + module.params["timeout"]
     with failing(module):
         travelled = _through(module, STAGES[::-1], travelled, "absent")
         gone = cleared(travelled.documents)

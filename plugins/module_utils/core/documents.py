@@ -324,7 +324,9 @@ def _returned(
         return dict(built)
     host = document["host"]
     reason = {key: value for key, value in (answers.get(host) or {}).items() if key in ("msg", *DETAILS)}
-    if not answers.get(host):
+    if (answers.get(host) or {}).get("timedout"):
+        reason = {"msg": "it did not answer in %s s" % answers[host]["timedout"].get("period")}
+    elif not answers.get(host):
         reason = {"msg": "it is not among the hosts of this run: see the inventory and --limit"}
     told = {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")}
     failed = not (give_up and is_deleting(document))

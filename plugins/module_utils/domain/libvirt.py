@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -162,14 +163,21 @@ class Libvirt:
         """Let a domain run that does not, and read it again."""
         try:
             with libvirt_errors(self.libvirt):
-                wake = {"PAUSED": each.handle.resume, "SUSPENDED": each.handle.pMWakeup}
-                wake.get(self._status(each.handle), lambda: None)()
+                wake = {"PAUSED": each.handle.resume, "SUSPENDED": each.handle.pMWakeup}.get(self._status(each.handle))
+                if wake:
+                    self._check_awaited()
+                    wake()
                 known = {disk.role: disk.size for disk in each.change.after.volumes or ()}
                 each.handle.setAutostart(True)
                 domain = self.listed(each.handle).domain
                 return replace(domain, volumes=changes.set_sizes(domain.volumes, known))
         except LaunchError as error:
             return self._give_up(each, error)
+
+    def _check_awaited(self) -> None:
+        """Unavailable when nobody waits for this run any more: another host may have got the instance meanwhile."""
+        if time.monotonic() > (self._params.get("deadline") or math.inf):
+            raise Unavailable("it was not ready before its controller stopped waiting: see launch_build_timeout")
 
     def _not_wired(self, each: Started, plugged: dict[str, str]) -> Unavailable:
         ports = ", ".join("%s (%s)" % (port.port_id, port.tap) for port in each.waits_for(plugged))

@@ -241,6 +241,16 @@ def test_a_host_where_nothing_is_new_says_what_is_gone(build, host):
     assert build(document(DB, task_state="deleting"))["hosts"] == [], "a destroy is no such thing"
 
 
+def test_the_time_that_its_controller_waits_begins_with_the_build(build, host, monkeypatch):
+    deadlines = []
+    monkeypatch.setattr(host, "room", lambda params: deadlines.append(params["deadline"]) or dict(ROOM))
+    monkeypatch.setattr(stages, "read_room", host.room)
+    monkeypatch.setattr(stages.time, "monotonic", lambda: 1000.0)
+    build(document(WEB), timeout=60)
+    build(document(DB))
+    assert deadlines == [1060.0, None]
+
+
 def test_an_error_of_a_whole_stage_is_that_of_its_instances(build, host):
     host.refused["domain", "present"] = Unavailable("libvirt does not answer")
     web, db = build(document(WEB), document(DB, failed=True, failed_in="port", msg="no address"))["instances"]

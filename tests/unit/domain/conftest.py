@@ -109,8 +109,8 @@ def host(monkeypatch):
 def run(host, ask, tmp_path):
     """One run of the stage over the complete domain."""
 
-    def run(state="present", connection=None, password=None, nowhere=False, size=None, **changes):
-        params = {**ask(**changes), "state": state, "state_path": str(tmp_path)}
+    def run(state="present", connection=None, password=None, nowhere=False, size=None, deadline=None, **changes):
+        params = {**ask(**changes), "state": state, "state_path": str(tmp_path), "deadline": deadline}
         volumes = params["domains"][0]["volumes"]
         if connection:
             volumes[0].update(connection=connection, volume_id="service-1", size=size)

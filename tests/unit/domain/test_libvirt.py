@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -53,6 +54,18 @@ def test_one_that_does_not_run_is_brought_back(run, host, now, log):
     host.domains[0].log.clear()
     assert run()[0] == "update"
     assert host.domains[0].log == log
+
+
+def test_a_guest_for_which_nobody_waits_any_more_is_not_started(run, host):
+    """Its controller has stopped waiting, and may have given it to another host."""
+    past = time.monotonic() - 1
+    action, error = run(deadline=past)
+    assert action == "create"
+    assert isinstance(error, Unavailable)
+    assert "stopped waiting" in str(error)
+    assert (error.abort, host.domains) == (False, [])
+    run(deadline=time.monotonic() + 60)
+    assert run(deadline=past) == ("keep", None), "one that runs is left alone"
 
 
 def test_a_new_mtu_waits_for_the_next_start(run, host, ask):
