@@ -94,7 +94,7 @@ def test_a_task_registers_the_list_or_one_of_the_few_others(name, task):
 def test_a_task_on_a_compute_host_ends(name, task):
     """A host that goes silent in the middle of a task would hold the whole run for ever."""
     plays = [play for each in PLAYS.values() for play in each if play.get("vars_files") == "vars/compute_host.yml"]
-    if module_of(task) and name in {brought(each) for play in plays for each in flat(play["tasks"])}:
+    if module_of(task) and name in {brought(each) for play in plays for each in flat(play.get("tasks"))}:
         assert used(task["timeout"]) & {"launch_build_timeout", "launch_info_timeout"}
 
 
