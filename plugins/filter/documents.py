@@ -85,6 +85,12 @@ def answers(names: Iterable[str], hostvars: Mapping[str, Any]) -> list[dict]:
     return [node for answer in said for node in answer.get("hosts") or ()]
 
 
+def silent(names: Iterable[str], hostvars: Mapping[str, Any]) -> list[str]:
+    """The names of those of these compute hosts that were asked in this run and could not be reached."""
+    asked = [host for host in sequence(names, "hosts") if host in hostvars]
+    return [host for host in asked if (hostvars[host].get(ASKED) or {}).get("unreachable")]
+
+
 def image_endpoint(documents: Iterable[dict]) -> str:
     """The image service's URL, below which the images of these documents are; empty if none is to be loaded."""
     staying = [document for document in documents if not travelling.is_deleting(document)]
@@ -98,4 +104,4 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
         known = (gather, nodes, on_host, build_hosts, controller, pending, unwritten, addresses, unseen, answers)
-        return {each.__name__: each for each in (*known, uncleared, image_endpoint)}
+        return {each.__name__: each for each in (*known, uncleared, silent, image_endpoint)}

@@ -29,6 +29,13 @@ options:
     type: list
     elements: dict
     default: []
+  silent:
+    description:
+      - Names of hosts that were asked and did not answer. Until one is heard again, the status of its instances is
+        UNKNOWN for M(kvmstack.launch.instance_info).
+    type: list
+    elements: str
+    default: []
   settings:
     description:
       - The operator's settings by host, C(enabled), C(disabled_reason), C(vcpus_reserved),
@@ -74,6 +81,7 @@ SPEC = {
     **DATABASE,
     "hosts": {"type": "list", "elements": "str", "required": True},
     "nodes": {"type": "list", "elements": "dict", "default": []},
+    "silent": {"type": "list", "elements": "str", "default": []},
     "settings": {"type": "dict", "default": {}},
 }
 

@@ -51,7 +51,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: The document of each instance, as M(kvmstack.launch.instance) returns it, in the order of their names.
+  description:
+    - The document of each instance, as M(kvmstack.launch.instance) returns it, in the order of their names.
+    - Beside that C(seen), when its host was last asked, and C(unknown_since) where the host does not answer, whose
+      instances are C(UNKNOWN). Both are in UTC.
   type: list
   elements: dict
   returned: when O(columns) is left out
@@ -69,7 +72,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import failing
 from ..module_utils.core.specs import DATABASE, PROJECT
-from ..module_utils.instance import sql
+from ..module_utils.instance import listing
 
 NAMES = {"type": "list", "elements": "str"}
 SWITCH = {"type": "bool", "default": False}
@@ -86,10 +89,10 @@ def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
     if module.params["columns"]:
         with failing(module):
-            table = sql.find_table(module.params)
+            table = listing.find_table(module.params)
         module.exit_json(changed=False, table=table)
     with failing(module):
-        found, record_id = sql.find(module.params), sql.find_record_id(module.params)
+        found, record_id = listing.find(module.params), listing.find_record_id(module.params)
     module.exit_json(changed=False, instances=[each.to_result() for each in found], record_id=record_id)
 
 

@@ -52,7 +52,7 @@ def record_hosts(url: str, count: int) -> None:
     facts = {"architecture": "x86_64", "cpu_features": ["feature-%d" % number for number in range(100)]}
     nodes = [{"host": name, "vcpus": 64, "memory_mb": 262144, "disk_gb": 1000, **facts} for name in names]
     settings = {name: {"enabled": False} for name in names}
-    params = {"database": url, "hosts": names, "nodes": nodes, "settings": settings}
+    params = {"database": url, "hosts": names, "nodes": nodes, "silent": [], "settings": settings}
     backend, wanted = host_sql.connect(params), host_request.parse(params)
     backend.apply([change for change in plan_hosts(wanted, backend.read(wanted), "present") if change.pending])
 

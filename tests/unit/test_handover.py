@@ -229,6 +229,10 @@ VALUES = {
     "what they have said in a survey": (
         ("survey", "Record what they said", "Host", "localhost"), "{{ _launch_nodes }}",
         {"c1": {"launch_host_info": {"hosts": [NODE]}}}, COMPUTE, {}, [NODE]),
+    "and who has said nothing": (
+        ("survey", "Record what they said", "Host", "localhost"), "{{ _launch_silent }}",
+        {"c1": {"launch_host_info": {"hosts": [NODE]}}, "c2": {"launch_host_info": {"unreachable": True}}}, COMPUTE, {},
+        ["c2"]),
     "ports are made": (PORTS, "{{ _launch_state }}", {}, {}, {}, "present"),
     "then those are taken back that guests let go of": (LEFT, "{{ _launch_state }}",
                                                         {}, {}, {}, "absent"),

@@ -45,7 +45,7 @@ class HostRecord:
     mentioned, a recorded one all of SETTINGS. age is in seconds since it was asked; None if it never was. power_states
     are what it has just said of its guests, by UUID; the record keeps them with the instances. remains are what may be
     left there of instances that are elsewhere, as documents; cleared the UUIDs of those of which it has just said that
-    nothing is left.
+    nothing is left. silent: it was asked, and did not answer.
     """
 
     host: str
@@ -55,6 +55,7 @@ class HostRecord:
     age: int | None = None
     power_states: dict | None = None
     cleared: tuple = ()
+    silent: bool = False
     remains: list = field(default_factory=list, compare=False)
 
     @property
@@ -75,7 +76,8 @@ class HostRecord:
         facts = {**((before and before.facts) or {}), **(self.facts or {})}
         asked = replace(self, facts=facts) if self.room is not None else before
         known = before.settings if before is not None else SETTINGS
-        return asked and replace(asked, settings={**known, **self.settings})
+        unheard = self.room is None and before is not None and before.silent
+        return asked and replace(asked, settings={**known, **self.settings}, silent=self.silent or unheard)
 
     def to_result(self) -> dict[str, Any]:
         """The host's name, room, settings and facts; None where it was never asked."""
@@ -87,7 +89,8 @@ def parse(params: dict[str, Any]) -> list[HostRecord]:
     """The hosts of params["hosts"], as params["nodes"] describe them, with the operator's settings."""
     nodes = {node["host"]: node for node in params["nodes"]}
     settings = params["settings"]
-    return [_wanted(name, nodes.get(name), settings.get(name)) for name in params["hosts"]]
+    wanted = [_wanted(name, nodes.get(name), settings.get(name)) for name in params["hosts"]]
+    return [replace(each, silent=each.room is None and each.host in params["silent"]) for each in wanted]
 
 
 def _wanted(name: str, node: dict[str, Any] | None, settings: Any) -> HostRecord:

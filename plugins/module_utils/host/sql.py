@@ -32,8 +32,8 @@ class ComputeNodes:
         Of those that are only named, of which there may be many, their age is read beside.
         """
         table = self.database.tables.compute_nodes
-        named = [item.host for item in wanted if item.room is None and not item.settings]
-        changing = [item.host for item in wanted if item.room is not None or item.settings]
+        changing = [item.host for item in wanted if item.room is not None or item.settings or item.silent]
+        named = sorted({item.host for item in wanted}.difference(changing))
         ages = self.database.sql.select(table.c.host, table.c.updated_at).where(table.c.host.in_(named))
         with self.database.reading() as connection:
             moment = now(connection)
@@ -65,7 +65,8 @@ class ComputeNodes:
     def _write(self, connection, wanted: HostRecord) -> HostRecord:
         """One host's row. It is read again here, where it is locked: other controllers may have written it."""
         moment, lock = now(connection), partial(compute_nodes.lock, self.database, connection, wanted.host)
-        reported = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, "updated_at": moment}
+        heard = {"updated_at": moment, "silent_since": None}
+        reported = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, **heard}
         row = lock()
         if row is None:
             after = wanted.over(None)
@@ -77,6 +78,8 @@ class ComputeNodes:
         # Another room or other settings are a change of what claims are decided on.
         counts = (before.room, before.settings) != (after.room, after.settings)
         reported = {**reported, "facts": after.facts} if reported else {}
+        if wanted.silent and not before.silent:
+            reported["silent_since"] = moment
         compute_nodes.update(self.database, connection, wanted.host, {**reported, **wanted.settings}, counts)
         return after
 
@@ -90,6 +93,7 @@ def record_of(row, moment) -> HostRecord:
         settings={key: default if values[key] is None else values[key] for key, default in SETTINGS.items()},
         facts=row.facts,
         age=_age(row.updated_at, moment),
+        silent=row.silent_since is not None,
     )
 
 

@@ -5,19 +5,18 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Iterable
 
 from ..core.change import Change
 from ..core.errors import LaunchError
-from ..core.table import table as as_table
 from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, remains, volumes
 from ..record.database import Database, now
 from ..record.errors import error_of
 from ..record.identity import record_id
 from . import quota
 from .attachments import from_data, to_data
-from .model import PARTS, Instance, Recorded, check_group, status_of
+from .model import PARTS, Instance, Recorded, check_group
 
 # Fields of an Instance that are columns of the same name; metadata is not, SQLAlchemy keeps that word.
 COLUMNS = (
@@ -260,70 +259,3 @@ def _values(instance: Instance) -> dict[str, Any]:
         "vcpus": flavor.get("vcpus"),
         "memory_mb": flavor.get("ram"),
     }
-
-
-@dataclass(frozen=True)
-class InstanceHistory:
-    """An instance and what has happened to it."""
-
-    instance: Instance
-    history: dict[str, list]
-
-    def to_result(self) -> dict[str, Any]:
-        """The instance's document, with its actions and faults if they were asked for."""
-        return {**self.instance.to_result(), **self.history}
-
-
-def find(params: dict[str, Any]) -> list[InstanceHistory]:
-    """The living instances of params["project_id"], or of all; those of the given names and hosts if any are given."""
-    database = Database(params["database"])
-    with database.reading() as connection:
-        rows = connection.execute(_living(database.tables.instances.select(), database, params)).all()
-        known = {project: groups.read(database, connection, project) for project in {row.project_id for row in rows}}
-        histories = events.history(database, connection, [row.uuid for row in rows]) if params["actions"] else {}
-        mine = record_id(database, connection)
-    return [InstanceHistory(instance_of(row, known[row.project_id], mine), histories.get(row.uuid, {})) for row in rows]
-
-
-def find_record_id(params: dict[str, Any]) -> str | None:
-    """The identity of the record behind params["database"]; None of one that was never written."""
-    database = Database(params["database"])
-    with database.reading() as connection:
-        return record_id(database, connection)
-
-
-def find_table(params: dict[str, Any]) -> str:
-    """The same instances as a table of params["columns"]; no more is read of them than that shows."""
-    database, columns = Database(params["database"]), params["columns"]
-    table = database.tables.instances
-    states = ("vm_state", "power_state", "target_state")
-    read = ("uuid", *states, "requested_at", "launched_at", "ports", "volumes", *columns)
-    chosen = [column for column in table.c if column.name in read]
-    with database.reading() as connection:
-        rows = connection.execute(_living(database.sql.select(*chosen), database, params))
-        summaries = [{**row, **_shown(row)} for row in rows.mappings()]
-    return "\n".join(as_table(summaries, columns))
-
-
-def _shown(row: Any) -> dict[str, Any]:
-    """What a table calls what is asked for, and what is."""
-    status = status_of(row["vm_state"], row["power_state"])
-    return {"state": row["target_state"], "status": status, "seconds": _seconds(row)}
-
-
-def _living(statement, database: Database, params: dict[str, Any]):
-    """A select of the living instances that are asked for, in the order of their names."""
-    table = database.tables.instances
-    wanted = [table.c.deleted == 0]
-    if not params["all_projects"]:
-        wanted.append(table.c.project_id == params["project_id"])
-    for column, values in ((table.c.name, params["names"]), (table.c.host, params["hosts"])):
-        if values is not None:
-            wanted.append(column.in_(values))
-    return statement.where(*wanted).order_by(table.c.name, table.c.project_id)
-
-
-def _seconds(row: Any) -> float | None:
-    """What passed from the request to ACTIVE."""
-    launched = row["launched_at"]
-    return None if launched is None else round((launched - row["requested_at"]).total_seconds(), 1)

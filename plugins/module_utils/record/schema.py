@@ -178,6 +178,7 @@ def schema() -> SimpleNamespace:
         Column("failed_builds", Integer, nullable=False, server_default="0"),
         Column("num_instances", Integer, nullable=False, server_default="0"),
         Column("updated_at", when, nullable=False),
+        Column("silent_since", when),
     )
     allocations = Table(
         "allocations",

@@ -25,7 +25,13 @@ def tell(database_url):
     """tell(nodes, settings) as the module host does; the hosts by name."""
 
     def run(nodes=(), settings=None, hosts=("c1",)):
-        params = {"database": database_url, "hosts": list(hosts), "nodes": list(nodes), "settings": settings or {}}
+        params = {
+            "database": database_url,
+            "hosts": list(hosts),
+            "nodes": list(nodes),
+            "silent": [],
+            "settings": settings or {},
+        }
         backend, wanted = sql.connect(params), record.parse(params)
         backend.apply([change for change in plan(wanted, backend.read(wanted), "present") if change.pending])
         return {each.host: each.to_result() for each in recorded(database_url)}
@@ -68,7 +74,7 @@ def test_settings_are_changed_without_asking_the_host(tell, database_url):
 
 def test_of_a_host_that_is_only_named_no_more_than_its_age_is_read(tell, database_url):
     tell([NODE])
-    params = {"database": database_url, "hosts": ["c1", "c2"], "nodes": [], "settings": {}}
+    params = {"database": database_url, "hosts": ["c1", "c2"], "nodes": [], "silent": [], "settings": {}}
     wanted = record.parse(params)
     known = sql.connect(params).read(wanted)
     assert {name: (item.room, item.settings) for name, item in known.items()} == {"c1": (None, {})}
@@ -98,7 +104,7 @@ def test_controllers_that_ask_at_once(tell, database_url):
 
 def planned(database_url, nodes, settings):
     """A controller that has read the record and has not written yet."""
-    params = {"database": database_url, "hosts": ["c1"], "nodes": nodes, "settings": {"c1": settings}}
+    params = {"database": database_url, "hosts": ["c1"], "nodes": nodes, "silent": [], "settings": {"c1": settings}}
     backend, wanted = sql.connect(params), record.parse(params)
     return backend, plan(wanted, backend.read(wanted), "present")
 
@@ -193,5 +199,5 @@ def test_settings_as_texts_mean_what_ansible_makes_of_them(tell):
 @pytest.mark.parametrize("nodes", [[], [NODE]])
 def test_wrong_settings(settings, reason, nodes):
     with pytest.raises(InvalidRequest) as caught:
-        record.parse({"hosts": ["c1"], "nodes": nodes, "settings": {"c1": settings}})
+        record.parse({"hosts": ["c1"], "nodes": nodes, "silent": [], "settings": {"c1": settings}})
     assert reason in str(caught.value)

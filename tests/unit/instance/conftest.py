@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, parts_of, wanted_status
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, outcome, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, model, outcome, request, sql
 
 REQUEST = {
     "state": "present", "project_id": "p", "user_id": "me", "flavors": {"small": {"vcpus": 2, "ram": 512, "disk": 1}},
@@ -50,7 +50,9 @@ class Run:
     def find(self, **options):
         """The module instance_info."""
         defaults = {"names": None, "hosts": None, "all_projects": False, "actions": False}
-        return {told.to_result()["name"]: told.to_result() for told in sql.find({**self.params, **defaults, **options})}
+        return {
+            told.to_result()["name"]: told.to_result() for told in listing.find({**self.params, **defaults, **options})
+        }
 
     def _done(self, wanted, record, plan, state, check_mode):
         changes = plan(wanted, record.read(wanted), state)

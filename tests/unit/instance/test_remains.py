@@ -22,7 +22,7 @@ def hosts(database_url):
     """What the module host tells of c1 and c2, by name; nodes are what they have just said of themselves."""
 
     def tell(*nodes):
-        params = {"database": database_url, "hosts": ["c1", "c2"], "nodes": list(nodes), "settings": {}}
+        params = {"database": database_url, "hosts": ["c1", "c2"], "nodes": list(nodes), "silent": [], "settings": {}}
         backend, wanted = host_sql.connect(params), record.parse(params)
         changes = plan(wanted, backend.read(wanted), "present")
         made = backend.apply([change for change in changes if change.pending])

@@ -14,7 +14,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, gather, mark_failed, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import record as host_record
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import to_data
 from ansible_collections.kvmstack.launch.plugins.module_utils.record import database
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
@@ -224,8 +224,8 @@ def test_a_bad_request_is_not_the_hosts_fault(run, put, node):
 
 
 def test_the_record_tells_its_identity_when_it_has_one(run):
-    assert sql.find_record_id(run().params) is None
-    assert run().ask()["web"]["record_id"] == sql.find_record_id(run().params)
+    assert listing.find_record_id(run().params) is None
+    assert run().ask()["web"]["record_id"] == listing.find_record_id(run().params)
 
 
 # Volumes
@@ -380,12 +380,13 @@ def old_json(database, values, key):
     return database.backend == "postgresql" and isinstance(values[key], (list, dict))
 
 
-def look(run, **states):
-    """What the stage host writes when c1 has said this of its guests, by name."""
+def look(run, asked=(), **states):
+    """What the stage host writes when c1 has said this of its guests, by name; asked are other parameters of it."""
     known = {name: told["uuid"] for name, told in run().find().items()}
     node = {"host": "c1", "vcpus": 4, "memory_mb": 4096, "disk_gb": 9}
     node["power_states"] = {known[name]: state for name, state in states.items()}
-    params = {"database": run().params["database"], "hosts": ["c1"], "nodes": [node], "settings": {}}
+    params = {"database": run().params["database"], "hosts": ["c1"], "nodes": [node], "silent": [], "settings": {}}
+    params.update(asked)
     backend, wanted = host_sql.connect(params), host_record.parse(params)
     backend.apply([each for each in plan_items(wanted, backend.read(wanted), "present") if each.pending])
 
@@ -397,7 +398,7 @@ def test_the_status_is_what_the_host_said_at_the_last_look(run, put):
     assert run().find()["web"]["status"] == "SHUTOFF"
     look(run)
     assert (run().find()["web"]["power_state"], run().find()["web"]["status"]) == ("nostate", "ERROR")
-    assert sql.find_table({**run().params, "names": None, "hosts": None, "all_projects": False,
+    assert listing.find_table({**run().params, "names": None, "hosts": None, "all_projects": False,
                            "columns": ["state", "status"]}) == "STATE    STATUS\nstarted  ERROR"  # fmt: skip
     document = run().ask()["web"]
     look(run, web="paused")  # while a run drives it, that run decides
@@ -432,3 +433,20 @@ def test_a_dry_run_says_of_new_instances_too_whose_they_are(run, put):
     mine = launched(run, put)["record_id"]
     planned = run().ask({}, {"name": "new"}, check_mode=True)
     assert [planned[name]["record_id"] for name in ("web", "new")] == [mine, mine]
+
+
+def test_nobody_knows_the_status_of_what_is_on_a_host_that_does_not_answer(run, put):
+    launched(run, put)
+    look(run, web="running")
+    assert run().find()["web"]["unknown_since"] is None
+    for _survey in range(2):
+        look(run, {"nodes": [], "silent": ["c1"]})
+        told = run().find()["web"]
+        assert (told["status"], told["vm_state"]) == ("UNKNOWN", "active")
+        assert told["seen"] <= told["unknown_since"]
+    options = {"names": None, "hosts": None, "all_projects": False, "columns": ["state", "status", "unknown_since"]}
+    assert told["unknown_since"] in listing.find_table({**run().params, **options})
+    look(run, {"silent": ["c1"]}, web="shutdown")
+    assert run().find()["web"]["status"] == "SHUTOFF"
+    look(run, {"nodes": [], "silent": ["c1"]})
+    assert run().ask()["web"]["status"] == "SHUTOFF"  # for a launch, which sees for itself
