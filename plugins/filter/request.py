@@ -16,9 +16,12 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request i
 ACTIONS = {"stopped": ("create", "stop"), "absent": ("delete",)}
 
 
-def public_request(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The request without user_data, which may hold secrets."""
-    return [{key: value for key, value in entry.items() if key != "user_data"} for entry in _mappings(entries)]
+def public_request(entries: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
+    """The request without user_data, which may hold secrets, as may what is no mapping; none of these are shown."""
+    return [
+        {key: value for key, value in entry.items() if key != "user_data"} if isinstance(entry, dict) else None
+        for entry in _entries(entries)
+    ]
 
 
 def user_data(entries: list[dict[str, Any]], documents: Iterable[dict[str, Any]] | None = None) -> str:
@@ -29,18 +32,31 @@ def user_data(entries: list[dict[str, Any]], documents: Iterable[dict[str, Any]]
     """
     wanted = None if documents is None else {document["name"] for document in documents}
     with_data = [entry for entry in _mappings(entries) if entry.get("user_data") is not None]
-    try:
-        found = {name: entry["user_data"] for entry in with_data for name in names([entry])}
-    except LaunchError as error:
-        raise AnsibleFilterError(str(error)) from error
+    found = {name: _text(entry["user_data"]) for entry in with_data for name in _names(entry)}
     mine = {name: data for name, data in found.items() if wanted is None or name in wanted}
     return json.dumps(mine) if mine else ""
+
+
+def _names(entry: dict[str, Any]) -> list[str]:
+    """The instances of an entry; of one that makes no sense there are none, as the stage instance tells."""
+    try:
+        return names(entry)
+    except LaunchError:
+        return []
+
+
+def _text(data: Any) -> Any:
+    """User data as JSON can hold it: bytes become a text as those of a file do; what is neither is refused later."""
+    if isinstance(data, bytes):
+        return data.decode("utf-8", "surrogateescape")
+    return data if isinstance(data, str) else False
 
 
 def images_asked(entries: list[dict[str, Any]]) -> list[str]:
     """The images that instances and their volumes are to be made from, each once."""
     entries = [entry for entry in _mappings(entries) if entry.get("state") != "absent"]
-    volumes = [volume for entry in entries for volume in entry.get("volumes") or [] if isinstance(volume, dict)]
+    lists = [entry["volumes"] for entry in entries if isinstance(entry.get("volumes"), (list, tuple))]
+    volumes = [volume for each in lists for volume in each if isinstance(volume, dict)]
     asked = [thing.get("image") for thing in [*entries, *volumes]]
     return list(dict.fromkeys(name for name in asked if isinstance(name, str)))
 
@@ -79,12 +95,14 @@ def actions(entries: list[dict[str, Any]], state: str) -> list[str]:
 
 
 def _mappings(entries: Any) -> list[dict[str, Any]]:
-    """The entries of a request; what is none of it, as a text from -e, is named and not shown: it may hold secrets."""
+    """The entries that are mappings; the stage instance refuses the others."""
+    return [entry for entry in _entries(entries) if isinstance(entry, dict)]
+
+
+def _entries(entries: Any) -> list[Any]:
+    """The entries of a request; what is no list, as a text from -e, is not shown: it may hold secrets."""
     if not isinstance(entries, (list, tuple)):
         raise AnsibleFilterError("launch_instances: is not a list")
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise AnsibleFilterError("launch_instances[%d]: is not a mapping of keys to values" % index)
     return list(entries)
 
 

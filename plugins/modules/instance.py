@@ -16,8 +16,9 @@ description:
     may change; a change of what a running guest cannot change (another flavor or image, keys, user data)
     is that instance's error, and nothing of it is touched. A flavor, image, group or network that is defined
     otherwise now, or no more, changes nothing; it is noted.
-  - An invalid request (an unknown key, a name with a slash, two equal names, a size of 0) is refused as a whole.
-    A flavor, image or network that is not defined is the fault of that one instance, whose status becomes ERROR.
+  - What makes no sense (an unknown key, a name with a slash, two equal names, a size of 0) is refused, and nothing of
+    it is recorded. A flavor, image or network that is not defined is the fault of its instance, whose status becomes
+    ERROR. Either fails that instance alone; one without a name is called by its place, C(launch_instances[3]).
   - With O(state=absent) instances are marked as being deleted; M(kvmstack.launch.instance_update) takes them
     out of the record when their parts are gone.
 extends_documentation_fragment:
@@ -40,7 +41,7 @@ options:
         those of filters of your own, which have a dot in their names).
       - Of what is to be absent, with O(state=absent) all of them, only C(name) and C(count) count.
     type: list
-    elements: dict
+    elements: raw
     required: true
   flavors:
     description:
@@ -166,7 +167,7 @@ SPEC = {
     **lease.SPEC,
     "take_over": {"type": "bool", "default": False},
     "quotas": {"type": "dict", "default": {}},
-    "instances": {"type": "list", "elements": "dict", "required": True},
+    "instances": {"type": "list", "elements": "raw", "required": True},
     "flavors": {"type": "dict", "default": {}},
     "images": {"type": "dict", "default": {}},
     "networks": {"type": "dict", "default": {}},

@@ -21,8 +21,12 @@ from ansible.module_utils.parsing.convert_bool import boolean as ansible_boolean
 from .errors import InvalidRequest
 
 LARGEST = 2**31 - 1  # of an integer column, on every database
+LONGEST = 255  # text of a column that has a length
+LEVELS = 32  # of lists and mappings in each other
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")  # Python reads no number of thousands of digits
+# What XML 1.0 cannot hold, the carriage return, which it does not keep, and what makes terminals do something.
+_CONTROL = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _PCI_ADDRESS = re.compile("[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}[.][0-7]")
 
@@ -63,16 +67,26 @@ def number(value: Any, what: str, least: float | None = None, most: float | None
 
 
 def text(value: Any, what: str, longest: int | None = None) -> str:
-    """A text of at most so many characters that every database can keep; YAML's 42, 1.10, yes and null are none."""
+    """A text of at most so many characters that databases, XML and terminals can take as it is.
+
+    YAML's 42, 1.10, yes and null are none.
+    """
     if value is None or isinstance(value, (bool, int, float)):
         raise _wrong(value, what, "is not a text: put it in quotes")
     if not isinstance(value, str):
         raise _wrong(value, what, "is not a text")
-    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise _wrong(value, what, "has a character that no database keeps")
+    if _CONTROL.search(value):
+        raise _wrong(value, what, "has a control character, or one that stands for none")
     if longest is not None and len(value) > longest:
         raise _wrong(value, what, "is longer than %d characters" % longest)
     return value
+
+
+def printable(value: Any, what: str, longest: int = LONGEST) -> str:
+    """A text that is a line by itself, as names are: printable characters, one at least."""
+    if text(value, what, longest).strip() and value.isprintable():
+        return value
+    raise _wrong(value, what, "is not a line of printable characters")
 
 
 def choice(value: Any, what: str, choices: Iterable[str], lower: bool = False) -> str:
@@ -89,7 +103,7 @@ def canonical_uuid(value: Any, what: str) -> str:
     try:
         return str(uuid.UUID(value))
     except (AttributeError, TypeError, ValueError):
-        raise InvalidRequest("%s %r is not a UUID" % (what, value)) from None
+        raise InvalidRequest("%s %s is not a UUID" % (what, shown(value))) from None
 
 
 def pci_address(value: Any, what: str) -> str:
@@ -103,13 +117,13 @@ def pci_address(value: Any, what: str) -> str:
 def label(value: Any, what: str, longest: int | None = None) -> str:
     """A text for a value that is kept as one: a text as it is, true, false and numbers as JSON writes them."""
     if isinstance(value, (bool, int, float)):
-        value = json.dumps(value)
+        value = json.dumps(data(value, what))
     return text(value, what, longest)
 
 
 def labels(value: Any, what: str) -> dict[str, str]:
     """A mapping of such texts."""
-    return {key: label(each, "%s: %s" % (what, key)) for key, each in mapping(value, what).items()}
+    return {key: label(each, below(what, key)) for key, each in mapping(value, what).items()}
 
 
 def mapping(value: Any, what: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
@@ -120,8 +134,22 @@ def mapping(value: Any, what: str, keys: Iterable[str] | None = None) -> dict[st
         text(key, "%s: the key" % what)
     unknown = [] if keys is None else sorted(set(value) - set(keys))
     if unknown:
-        raise InvalidRequest("%s: unknown key %s (known: %s)" % (what, ", ".join(unknown), ", ".join(keys)))
+        named = ", ".join("%.80s" % key for key in unknown[:5])
+        raise InvalidRequest("%s: unknown key %s (known: %s)" % (what, named, ", ".join(keys)))
     return value
+
+
+def data(value: Any, what: str, levels: int = LEVELS) -> Any:
+    """Anything that JSON can hold, in so many levels of lists and mappings."""
+    if isinstance(value, (list, tuple, dict)) and not levels:
+        raise InvalidRequest("%s: has more than %d lists and mappings in each other" % (what, LEVELS))
+    if isinstance(value, dict):
+        return {key: data(each, below(what, key), levels - 1) for key, each in mapping(value, what).items()}
+    if isinstance(value, (list, tuple)):
+        return [data(each, what, levels - 1) for each in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number(value, what)
+    return value if value is None or isinstance(value, (bool, int, float)) else text(value, what)
 
 
 def sequence(value: Any, what: str) -> list[Any]:
@@ -142,6 +170,19 @@ def json_object(value: str | None, what: str) -> dict[str, Any]:
     return found
 
 
+def below(what: str, key: Any) -> str:
+    """What errors call the value of a key that anybody may have chosen."""
+    return "%s: %.80s" % (what, key)
+
+
+def shown(value: Any) -> str:
+    """A value as errors show it: never longer than a person reads."""
+    try:
+        return _REPR.repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number"
+
+
 def _within(value: Any, what: str, least: Any, most: Any) -> Any:
     if least is not None and value < least:
         raise _wrong(value, what, "is less than %s" % least)
@@ -151,4 +192,4 @@ def _within(value: Any, what: str, least: Any, most: Any) -> Any:
 
 
 def _wrong(value: Any, what: str, problem: str) -> InvalidRequest:
-    return InvalidRequest("%s: %s %s" % (what, _REPR.repr(value), problem))
+    return InvalidRequest("%s: %s %s" % (what, shown(value), problem))

@@ -9,6 +9,7 @@ import os
 import re
 import uuid
 
+from .convert import shown, text
 from .errors import InvalidRequest
 
 # The XML namespace of our libvirt metadata; the prefix of our external_ids in OVN.
@@ -27,9 +28,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 def checked_name(name: str, what: str) -> str:
     """The name itself if it is safe in a file name, an XML text, a host name and a command; else InvalidRequest."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(text(name, "%s name" % what)):
         raise InvalidRequest(
-            "%s name %r: use 1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit" % (what, name)
+            "%s name %s: use 1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+            % (what, shown(name))
         )
     return name
 

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
-from ..core.convert import canonical_uuid, choice, json_object, pci_address
+from ..core.convert import canonical_uuid, choice, json_object, pci_address, text
 from ..core.documents import STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
@@ -16,9 +15,6 @@ from . import connection, hardware
 from .config_drive import files
 from .device import Disk, Interface
 from .model import Domain, Labels
-
-# What XML 1.0 cannot hold, and the carriage return, which it does not keep.
-_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Whose the instance is.
 OWNER = ("project_id", "project_name", "user_id", "user_name")
@@ -117,15 +113,10 @@ def _labels(document: dict[str, Any]) -> Labels:
         "image": (document.get("image") or {}).get("name"),
         **{name: document.get(name) for name in OWNER},
     }
+    what = "domain %s: " % document["name"]
     for key, value in [*(metadata or {}).items(), *_mentioned(texts).items()]:
-        _check_text(document["name"], key, value)
+        text(value, what + text(key, what + "a key"))
     return Labels(metadata=None if metadata is None else tuple(sorted(metadata.items())), **texts)
-
-
-def _check_text(name: str, key: Any, value: Any) -> None:
-    """InvalidRequest for what XML cannot hold."""
-    if not all(isinstance(each, str) and not _NOT_XML.search(each) for each in (key, value)):
-        raise InvalidRequest("domain %s: %s %r: use text without control characters" % (name, key, value))
 
 
 def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any], data: dict[str, dict]) -> Domain:
@@ -164,11 +155,11 @@ def _allocation(document: dict[str, Any]) -> dict[str, Any] | None:
 
 def _user_data(domain: Domain, texts: dict[str, Any]) -> bytes | None:
     """The bytes for the config drive; a text that Ansible read from bytes becomes these again."""
-    text = texts.get(domain.name)
-    if text is None:
+    found = texts.get(domain.name)
+    if found is None:
         return None
     try:
-        return text.encode("utf-8", "surrogateescape")
+        return found.encode("utf-8", "surrogateescape")
     except (AttributeError, UnicodeEncodeError):
         raise InvalidRequest("user_data of %s: a text is needed" % domain.name) from None
 
@@ -245,12 +236,9 @@ def _hardware(
 ) -> tuple[dict[str, str] | None, LaunchError | None]:
     """What flavor and image make of the domain, or why it cannot be made so."""
     try:
-        asked = hardware.resolve(vcpus, extra_specs, properties)
+        return hardware.resolve(vcpus, extra_specs, properties), None
     except InvalidRequest as error:
         return None, InvalidRequest("domain %s: %s" % (domain.name, error))
-    for name, value in asked.items():
-        _check_text(domain.name, name, value)
-    return asked, None
 
 
 def _drive(domain: Domain, asked: dict[str, str], params: dict[str, Any]) -> Disk:

@@ -56,7 +56,7 @@ def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
         image = replace(image, path=instance_path(state_path, owner, "root.qcow2"))
     if state == "absent":
         return image
-    image = replace(image, checksum=image.checksum and image.checksum.lower())
+    image = replace(image, checksum=canonical_checksum(image.checksum))
     check(image)
     return image if image.waived else replace(image, base=os.path.join(state_path, "base", base_name(image)))
 
@@ -65,6 +65,11 @@ def _name(entry: dict[str, Any], owner: str | None) -> str:
     """The image's name, else its instance; no file is called by it. A service's names are free text."""
     name = entry.get("name") or owner or ""
     return name if entry.get("service") else checked_name(name, "image")
+
+
+def canonical_checksum(checksum: str | None) -> str | None:
+    """A checksum as it is kept, in lower case."""
+    return checksum and checksum.lower()
 
 
 def check(image: Image) -> None:

@@ -124,7 +124,8 @@ class InstanceRequest:
 
     faults are why it cannot be as it says, each by what it is about: ("flavor", its name), ("network", its name),
     ("volume", its name) and so on. A flavor, image or group that has one is no more than its name. image_ref is what
-    the entry calls its image, by name or by id. With absent it says that there is to be none of that name.
+    the entry calls its image, by name or by id. With absent it says that there is to be none of that name. refusal is
+    why it makes no sense at all; then there is nothing to record.
     """
 
     name: str
@@ -146,6 +147,7 @@ class InstanceRequest:
     target_state: str | None = None
     faults: Mapping[tuple[str, str], str] = field(default_factory=dict)
     absent: bool = False
+    refusal: LaunchError | None = None
 
     @property
     def key(self) -> str:
@@ -171,7 +173,8 @@ class InstanceRequest:
     def to_result(self) -> dict[str, Any]:
         """The document of an instance that there is not, or that was refused before it was recorded."""
         known = {name: value for name in DOCUMENT if (value := self.sound(name)) is not None}
-        state = "deleted" if self.absent else "error" if self.fault else "building"
+        wrong = self.fault or self.refusal
+        state = "error" if wrong else "deleted" if self.absent else "building"
         return {**to_document(Instance(uuid="", vm_state=state, **known)), "uuid": None}
 
 
@@ -206,6 +209,8 @@ def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[
     for item in wanted:
         before = current.instances.get(item.key)
         try:
+            if item.refusal:
+                raise item.refusal
             check_lease(before)
             if item.absent:
                 changes.append(Driven(item, before, before and replace(before, task_state="deleting", fault=None)))

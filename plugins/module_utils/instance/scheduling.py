@@ -4,112 +4,76 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import reprlib
 from typing import Any, Mapping
 
+from ..core.convert import LARGEST, LEVELS, below, choice, data, mapping, printable, sequence, shown, text, whole
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
+from ..network.addresses import checked_address
 
 POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
-GROUP_KEYS = {"policy", "max_server_per_host"}
-MOST_LEVELS = 32  # of lists in a query
-
-
-def wrong_groups(groups: dict[str, Any]) -> list[str]:
-    """What is wrong with the server groups of a request, one text for each."""
-    wrong = []
-    for name, rules in groups.items():
-        try:
-            group(name, rules)
-        except InvalidRequest as error:
-            wrong.append(str(error))
-    return wrong
+GROUP_KEYS = ("max_server_per_host", "policy")
 
 
 def group(name: str, rules: Any) -> dict[str, Any]:
     """The server group as documents have it: {name, policy, max_server_per_host}; InvalidRequest if it is wrong."""
     what = "group %s" % checked_name(name, "group")
-    if not isinstance(rules, dict) or set(rules) - GROUP_KEYS:
-        raise InvalidRequest("%s is %r, it must be a mapping of policy and max_server_per_host" % (what, rules))
-    policy, most = rules.get("policy"), rules.get("max_server_per_host")
-    if policy not in POLICIES:
-        raise InvalidRequest("%s: policy is %r, it must be one of %s" % (what, policy, ", ".join(POLICIES)))
+    said = {key: value for key, value in mapping(rules, what, GROUP_KEYS).items() if value is not None}
+    policy, most = choice(said.get("policy"), "%s: policy" % what, POLICIES), said.get("max_server_per_host")
     if most is not None and policy != "anti-affinity":
         raise InvalidRequest("%s: max_server_per_host goes with the policy anti-affinity only" % what)
-    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
-        raise InvalidRequest("%s: max_server_per_host is %r, it must be 1 or more" % (what, most))
+    if most is not None:
+        most = whole(most, "%s: max_server_per_host" % what, least=1, most=LARGEST)
     return {"name": name, "policy": policy, "max_server_per_host": most}
 
 
-def zone(name: str, value: Any) -> str | None:
-    """The availability zone asked for; None if any will do."""
-    if value is None:
-        return None
-    if not isinstance(value, str) or not 0 < len(value) <= 255:
-        raise InvalidRequest("%s: availability_zone is %r, it must be the name of one" % (name, value))
-    return value
-
-
-def hints(name: str, value: Any) -> dict[str, Any] | None:
+def hints(value: Any, what: str) -> dict[str, Any]:
     """The scheduler hints, of nova's names and forms."""
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise InvalidRequest("%s: scheduler_hints must be a mapping, it is %r" % (name, value))
-    unknown = unknown_hints(value)
+    unknown = unknown_hints(mapping(value, what))
     if unknown:
-        raise InvalidRequest("%s: %s" % (name, unknown))
-    parsed = {}
-    for key, hint in value.items():
-        try:
-            parsed[str(key)] = HINTS[key](hint) if key in HINTS else hint
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest("%s: scheduler hint %s is %s: %s" % (name, key, reprlib.repr(hint), error)) from None
-    return parsed
+        raise InvalidRequest("%s: %s" % (what, unknown))
+    return {key: HINTS.get(key, data)(hint, below(what, key)) for key, hint in value.items()}
 
 
-def unknown_hints(hints: Mapping) -> str | None:
+def unknown_hints(hints: Mapping[str, Any]) -> str | None:
     """What is wrong with the names of hints; one with a dot in its name belongs to a filter of the user's."""
-    unknown = sorted(str(key) for key in hints if key not in HINTS and "." not in str(key))
+    unknown = sorted("%.80s" % key for key in hints if key not in HINTS and "." not in key)
     if not unknown:
         return None
     names = (", ".join(unknown), ", ".join(sorted(HINTS)))
     return "unknown scheduler hint %s (known: %s, and those with a dot, of filters of your own)" % names
 
 
-def _names(hint: Any) -> list[str]:
-    names = [hint] if isinstance(hint, str) else hint
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise ValueError("it must be an instance's name or UUID, or a list of such")
+def _names(value: Any, what: str) -> list[str]:
+    """Names or UUIDs of instances; one may stand alone."""
+    names = [printable(name, what) for name in ([value] if isinstance(value, str) else sequence(value, what))]
+    if not names:
+        raise InvalidRequest("%s: is empty: an instance's name or UUID is needed, or a list of such" % what)
     return names
 
 
-def _address(hint: Any) -> str:
-    return str(ipaddress.ip_address(str(hint)))
+def _address(value: Any, what: str) -> str:
+    return str(checked_address(text(value, what), what))
 
 
-def _prefix(hint: Any) -> str:
+def _prefix(value: Any, what: str) -> str:
     """A prefix length as nova's hint has it, `/24`."""
-    length = str(hint).lstrip("/")
-    if not length.isdigit() or int(length) > 128:
-        raise ValueError("it must be a prefix length such as /24")
-    return "/" + length
+    return "/%d" % whole(value[1:] if isinstance(value, str) and value.startswith("/") else value, what, 0, 128)
 
 
-def query(hint: Any) -> list:
-    """The query of nova's JsonFilter, a list or its JSON text; ValueError if it is none."""
+def query(value: Any, what: str) -> list:
+    """The query of nova's JsonFilter, a list or its JSON text."""
     try:
-        found = json.loads(hint) if isinstance(hint, str) else hint
-    except RecursionError:
+        found = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, list) or not found or not _is_query(found, MOST_LEVELS):
-        raise ValueError(
-            'it must be a list such as [">=", "$free_ram_mb", 1024], of words, numbers and lists, %d deep at most'
-            % MOST_LEVELS
+    if not isinstance(found, list) or not found or not _is_query(found, LEVELS):
+        raise InvalidRequest(
+            '%s: %s: it must be a list such as [">=", "$free_ram_mb", 1024], of words, numbers and lists, %d deep at '
+            "most" % (what, shown(value), LEVELS)
         )
-    return found
+    return data(found, what)
 
 
 def _is_query(term: Any, levels: int) -> bool:

@@ -9,6 +9,7 @@ import re
 from ipaddress import IPv4Network, ip_address, ip_network
 from typing import Any, Container
 
+from ..core.convert import shown
 from ..core.errors import Exhausted, InvalidRequest
 
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
@@ -30,11 +31,11 @@ def derived_mac(seed: str, taken: Container[str] = (), prefix: str = "fa:16:3e")
     raise NetworkFull("no MAC address is left for %s" % seed)
 
 
-def checked_mac(mac: str) -> str:
+def checked_mac(text: str, what: str = "mac_address") -> str:
     """The MAC address in lower case; InvalidRequest unless one machine can have it."""
-    mac = mac.lower()
+    mac = text.lower()
     if not _MAC.fullmatch(mac) or int(mac[1], 16) & 1 or mac == "00:00:00:00:00:00":
-        raise InvalidRequest("mac_address %r is not one machine's: write it like fa:16:3e:00:00:01" % mac)
+        raise InvalidRequest("%s %s is not one machine's: write it like fa:16:3e:00:00:01" % (what, shown(text)))
     return mac
 
 
@@ -72,7 +73,7 @@ def checked_address(text: str, what: str) -> Any:
     try:
         return ip_address(_without_scope(text, what))
     except ValueError as error:
-        raise InvalidRequest("%s %r is not an IP address" % (what, text)) from error
+        raise InvalidRequest("%s %s is not an IP address" % (what, shown(text))) from error
 
 
 def checked_prefix(text: str, what: str, strict: bool = True) -> Any:
@@ -80,11 +81,11 @@ def checked_prefix(text: str, what: str, strict: bool = True) -> Any:
     try:
         return ip_network(_without_scope(text, what), strict=strict)
     except ValueError as error:
-        raise InvalidRequest("%s %r: %s" % (what, text, error)) from error
+        raise InvalidRequest("%s %s: %.200s" % (what, shown(text), error)) from error
 
 
 def _without_scope(text: str, what: str) -> str:
     """The text itself. What follows a '%' Python takes for a scope, whatever it is, and gives back as it came."""
     if "%" in str(text):
-        raise InvalidRequest("%s %r: an address with a scope is of one machine only" % (what, text))
+        raise InvalidRequest("%s %s: an address with a scope is of one machine only" % (what, shown(text)))
     return text

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, Callable, Mapping
 
+from ..core.convert import printable
 from ..core.errors import InvalidRequest
 from ..core.specs import REQUIRED
 from ..network.addresses import checked_ip, checked_mac, checked_prefix
@@ -86,7 +87,7 @@ def _request(port: Mapping[str, Any]) -> Request:
         security_groups=None if groups is None else tuple(sorted(set(groups))),
         port_security=port.get("port_security"),
         allowed_address_pairs=None if pairs is None else tuple(sorted({_pair(pair) for pair in pairs}, key=str)),
-        floating_ip=_floating_ip(port.get("floating_ip")),
+        floating_ip=floating_ip(port.get("floating_ip"), "floating_ip"),
         definitions=port["definitions"],
         **{name: port.get(name) or None for name in NAMES},
     )
@@ -103,13 +104,13 @@ def _pair(pair: Mapping[str, Any]) -> Pair:
     return Pair(str(allowed.network_address if one else allowed), mac)
 
 
-def _floating_ip(asked: Any) -> str | bool | None:
+def floating_ip(value: Any, what: str) -> str | bool | None:
     """True, False, a text, or None if nothing is asked for; Jinja makes texts of the first two."""
-    if asked is None or isinstance(asked, bool):
-        return asked
-    if not isinstance(asked, str):
-        raise InvalidRequest("floating_ip %r: write true, or a network's name or an address as a text" % (asked,))
-    return {"true": True, "false": False, "": None}.get(asked.lower(), asked)
+    if isinstance(value, bool) or value in (None, ""):
+        return value if isinstance(value, bool) else None
+    words = {"true": True, "false": False}
+    asked = printable(value, "%s (true, or a network's name or an address as a text)" % what)
+    return words.get(asked.lower(), asked)
 
 
 def _check_ovn(request: Request, present: bool) -> None:

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from ..core.errors import InvalidRequest, LaunchError
 from ..instance.attachments import boot_volume
 from ..instance.model import Instance, from_document
 from ..instance.scheduling import POLICIES, unknown_hints
+from ..network.addresses import checked_prefix
 from .filters.image_properties import parse_version
 from .filters.query import parse_query
 from .hardware.topology import parse_pci_requests, parse_topology
@@ -77,10 +77,7 @@ def _check_hints(asked: dict[str, Any]) -> None:
     unknown = unknown_hints(hints)
     if unknown:
         raise InvalidRequest(unknown)
-    try:
-        if "build_near_host_ip" in hints:
-            length = str(hints.get("cidr") or "/24").lstrip("/")
-            ipaddress.ip_network("%s/%s" % (hints["build_near_host_ip"], length), strict=False)
-        parse_query(Request(None, 0, 0, 0, hints=hints))
-    except ValueError as error:
-        raise InvalidRequest("scheduler hints: %s" % error) from None
+    if "build_near_host_ip" in hints:
+        length = str(hints.get("cidr") or "/24").lstrip("/")
+        checked_prefix("%s/%s" % (hints["build_near_host_ip"], length), "scheduler hints: build_near_host_ip", False)
+    parse_query(Request(None, 0, 0, 0, hints=hints))

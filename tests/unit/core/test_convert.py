@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 
@@ -12,8 +13,11 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core import conver
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import (
     LARGEST,
     boolean,
+    data,
+    label,
     mapping,
     number,
+    printable,
     sequence,
     text,
     whole,
@@ -53,6 +57,12 @@ class Tagged(str):
         (text, "", ""),
         (text, "42", "42"),
         (text, "wéb ☃\n", "wéb ☃\n"),
+        (printable, "wéb 1", "wéb 1"),
+        (label, True, "true"),
+        (label, 1.5, "1.5"),
+        (label, 10**20, "1" + "0" * 20),
+        (label, "yes", "yes"),
+        (data, {"a": [1, None, True, 1.5, ("x",)]}, {"a": [1, None, True, 1.5, ["x"]]}),
         (mapping, {}, {}),
         (mapping, {"a": None, Tagged("b"): [1]}, {"a": None, "b": [1]}),
         (sequence, [], []),
@@ -100,8 +110,24 @@ def test_a_value_means(convert, value, meaning):
         (text, None, "None is not a text: put it in quotes"),
         (text, ["a"], "['a'] is not a text"),
         (text, b"a", "b'a' is not a text"),
-        (text, "a\0b", "has a character that no database keeps"),
-        (text, "a\udcff", "has a character that no database keeps"),
+        (text, "a\0b", "has a control character"),
+        (text, "a\x1b[2J", "has a control character"),
+        (text, "a\rb", "has a control character"),
+        (text, "a\x9bb", "has a control character"),
+        (text, "a\udcff", "or one that stands for none"),
+        (text, "a\uffff", "or one that stands for none"),
+        (printable, "", "'' is not a line of printable characters"),
+        (printable, " ", "' ' is not a line of printable characters"),
+        (printable, "a\nb", "'a\\nb' is not a line of printable characters"),
+        (printable, 7, "7 is not a text: put it in quotes"),
+        (printable, "a" * 256, "is longer than 255 characters"),
+        (label, None, "None is not a text: put it in quotes"),
+        (label, [], "[] is not a text"),
+        (label, math.nan, "nan is not a finite number"),
+        (data, math.inf, "inf is not a finite number"),
+        (data, {"a": [{"b": object}]}, "a: b: <class 'object'> is not a text"),
+        (data, {"a": {1: 2}}, "a: the key: 1 is not a text"),
+        (data, "a\0b", "has a control character"),
         (mapping, [], "[] is not a mapping of keys to values"),
         (mapping, None, "None is not a mapping of keys to values"),
         (mapping, "a=1", "'a=1' is not a mapping of keys to values"),
@@ -147,7 +173,14 @@ def test_an_error_is_of_a_length_that_a_person_reads():
     nested = []
     for _level in range(100000):
         nested = [nested]
-    for value in ("x" * 100000, nested, {str(index): index for index in range(100000)}):
+    many = {str(index): index for index in range(100000)}
+    for refused in (
+        *(partial(convert.whole, value, "x", 0, 5) for value in ("x" * 100000, nested, many, 10**5000, -(10**5000))),
+        partial(mapping, many, "x", ("a",)),
+        partial(mapping, {"k" * 100000: 1}, "x", ("a",)),
+        partial(convert.labels, {"k" * 100000: None}, "x"),
+        partial(data, nested, "x"),
+    ):
         with pytest.raises(InvalidRequest) as caught:
-            convert.whole(value, "x")
-        assert len(str(caught.value)) < 200
+            refused()
+        assert len(str(caught.value)) < 500

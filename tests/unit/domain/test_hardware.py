@@ -77,6 +77,7 @@ def test_what_both_make_of_it(extra_specs, properties, made):
         ({"quota:disk_total_bytes_sec": "1", "quota:disk_read_bytes_sec": "1"}, {},
          "quota:disk_total_bytes_sec goes without quota:disk_read_bytes_sec"),
         ({"quota:vif_inbound_peak": "1"}, {}, "quota:vif_inbound_peak needs quota:vif_inbound_average"),
+        ({}, {"hw_machine_type": "q35\x1b"}, "hw_machine_type: 'q35.x1b' has a control character"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together(extra_specs, properties, why):

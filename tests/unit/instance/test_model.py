@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import (
     BlockDeviceMapping,
     NetworkRequest,
@@ -198,6 +199,15 @@ def test_absent_marks_and_absent_again_keeps():
     assert (marked.action, marked.after.task_state) == ("update", "deleting")
     assert change(GONE, marked.after).action == "keep"
     assert change(GONE).action == "keep"
+
+
+def test_what_makes_no_sense_touches_nothing():
+    refusal = InvalidRequest("metadata: 5 is not a mapping of keys to values")
+    for before in (None, launched()):
+        for absent in (False, True):
+            refused = change(InstanceRequest("web", "p", refusal=refusal, absent=absent), before)
+            assert (refused.error, refused.changed, refused.pending) == (refusal, False, False)
+            assert refused.after == before
 
 
 def test_what_is_being_deleted_takes_nothing_but_that():

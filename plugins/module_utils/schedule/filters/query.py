@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import operator
-import reprlib
 from typing import Any
 
+from ...core.convert import shown
+from ...core.errors import InvalidRequest
 from ...instance.scheduling import query
 from ..host_state import HostState
 from ..model import Request
@@ -16,11 +17,11 @@ from .rule import rule
 
 
 def parse_query(request: Request) -> list | None:
-    """The hint query, a list or its JSON text; ValueError if it is not one that the filter understands."""
+    """The hint query, a list or its JSON text; InvalidRequest if it is not one that the filter understands."""
     asked = request.hints.get("query")
     if not asked:
         return None
-    found = query(asked)
+    found = query(asked, "scheduler hints: query")
     _check_commands(found)
     return found
 
@@ -28,7 +29,8 @@ def parse_query(request: Request) -> list | None:
 def _check_commands(term: list) -> None:
     command = term[0]
     if not isinstance(command, str) or command not in _COMMANDS:
-        raise ValueError("%s does not begin with one of %s" % (reprlib.repr(term), ", ".join(_COMMANDS)))
+        commands = ", ".join(_COMMANDS)
+        raise InvalidRequest("scheduler hints: query: %s does not begin with one of %s" % (shown(term), commands))
     for part in term[1:]:
         if isinstance(part, list):
             _check_commands(part)
