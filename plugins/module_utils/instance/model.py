@@ -12,7 +12,7 @@ from ..core.change import Change
 from ..core.diff import line, showing
 from ..core.documents import POWER
 from ..core.errors import Conflict, LaunchError, NotFound
-from . import attachments, definitions, misfit, quota
+from . import attachments, definitions, misfit, quota, room
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
 STATUS = {"building": "BUILD", "active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR", "deleted": "DELETED"}
@@ -183,7 +183,8 @@ class Recorded:
     """What the record has of a request: instances by name, the volumes it names by id, its project's groups by name.
 
     A group is {name, policy, max_server_per_host, members}, the last a number of living instances. limits are the
-    quotas that are set, used is what the project uses of each resource. record_id is the record's own identity.
+    quotas that are set, used is what the project uses of each resource. room are the GiB that the hosts of instances
+    that run have left of their disks. record_id is the record's own identity.
     """
 
     instances: dict[str, Instance]
@@ -192,6 +193,7 @@ class Recorded:
     limits: dict[str, int] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=lambda: quota.NOTHING)
     record_id: str | None = None
+    room: Mapping[str, float] = field(default_factory=dict)
 
 
 class Driven(Change):
@@ -205,7 +207,7 @@ class Driven(Change):
 
 def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[Change]:
     """Pair requests with records; what is to go is marked as deleting, and goes when its parts have gone."""
-    changes, used = [], current.used
+    changes, used, left = [], current.used, current.room
     for item in wanted:
         before = current.instances.get(item.key)
         try:
@@ -216,6 +218,7 @@ def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[
                 changes.append(Driven(item, before, before and replace(before, task_state="deleting", fault=None)))
                 continue
             after = _plan_present(item, before, current)
+            left = room.admit(left, before, after, current.volumes)
             used = quota.add(current.limits, used, quota.increase(before, after, current.volumes))
             told = definitions.notes(item, before) if before is not None and before.launched else ()
             changes.append(Driven(item, before, after, notes=told))

@@ -12,9 +12,10 @@ from ..core.change import Change
 from ..core.errors import LaunchError
 from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, remains, volumes
 from ..record.database import Database, now
-from ..record.errors import error_of
+from ..record.errors import Contended, error_of
 from ..record.identity import record_id
-from . import quota
+from ..schedule.view import read_hosts
+from . import quota, room
 from .attachments import from_data, to_data
 from .model import PARTS, Instance, Recorded, check_group
 
@@ -59,6 +60,7 @@ class Record:
         """The living instances of the wanted names, the volumes of the wanted ids, groups and quotas of the project."""
         wanted = list(wanted)
         asked = [volume for item in wanted for volume in getattr(item, "volumes", None) or []]
+        growing = {item.key for item in wanted if getattr(item, "volumes", None)}
         with self.database.reading() as connection:
             moment = now(connection)
             rows = self._living(connection, [item.key for item in wanted])
@@ -73,6 +75,7 @@ class Record:
                 limits=self.limits,
                 used=projects.used(self.database, connection, self.project_id) if self.limits else quota.NOTHING,
                 record_id=mine,
+                room=self._room(connection, [row.host for row in rows if row.launched_at and row.name in growing]),
             )
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
@@ -80,6 +83,12 @@ class Record:
         if not changes:
             return {}
         return self.database.write(lambda connection: Writing(self, connection).all(changes))
+
+    def _room(self, connection, names: Iterable[str]) -> dict[str, float]:
+        """The GiB that these hosts have left of their disks for instances and their volumes."""
+        hosts = sorted(set(filter(None, names)))
+        found = read_hosts(self.database, lambda query: connection.execute(query).all(), hosts) if hosts else {}
+        return {host: state.disk_inventory.left for host, state in found.items()}
 
     def _living(self, connection, names: list[str]) -> list:
         table = self.database.tables.instances
@@ -102,6 +111,7 @@ class Writing:
         self.record_id = record_id(self.database, connection)
         self.used = quota.NOTHING
         self.released: list[dict[str, Any]] = []
+        self.growing: set[str] = set()
         self.built: list[str] = []
         self.failed: list[str] = []
 
@@ -131,6 +141,8 @@ class Writing:
             noted = getattr(change.wanted, "events", ())
             events.record_events(self.database, self.connection, noted, self.moment, actions)
         compute_nodes.settle(self.database, self.connection, self.released, self.built, self.failed)
+        if any(left < 0 for left in self.record._room(self.connection, self.growing).values()):
+            raise Contended("another run has claimed the room that volumes were to have: run again")
         return outcome
 
     def _one(self, change: Change) -> tuple[Any, tuple, dict | None]:
@@ -150,20 +162,37 @@ class Writing:
         self._tell(change)
         if before and before.host and getattr(change.wanted, "lost", False) and (deleted or after.host is None):
             remains.note(self.database, self.connection, before, before.host, self.moment)
-        released = None
-        if deleted or (before and before.host and after.host is None):
-            released = allocations.release(self.database, self.connection, after.uuid)
+        released = self._give_back(before, after, asked)
         row = self.connection.execute(self._row(after)).one()
         groups_known = {**self.groups, **admitted[1]}
         written = instance_of(row, groups_known, self.record_id, self.record.driver.lease(row, self.moment))
         return replace(written, remains=before.remains if before else []), admitted, released
 
+    def _give_back(self, before: Instance | None, after: Instance, asked: bool) -> dict | None:
+        """What the instance gives back of its host by this change: below 0 is what its volumes take more.
+
+        One that is still to be built, and is asked for otherwise, is claimed for anew, on the host that it has begun.
+        """
+        if before is None:
+            return None
+        if after.vm_state == "deleted" or (before.host and after.host is None):
+            return allocations.release(self.database, self.connection, after.uuid)
+        if before.host is None:
+            return None
+        if not before.launched and asked and _claimed(before) != _claimed(after):
+            return allocations.release(self.database, self.connection, after.uuid)
+        more = room.disk_gb(after) - room.disk_gb(before) if before.launched else 0
+        return allocations.resize(self.database, self.connection, after.uuid, more) if more else None
+
     def _admitted(self, before: Instance | None, after: Instance) -> tuple[dict[str, int], dict[str, dict]]:
         """What the project uses with this, and the group that it joins with its members; else OverQuota or Conflict."""
         used = self.used
-        if self.record.limits:
+        grows = before is not None and before.launched and room.disk_gb(after) > room.disk_gb(before)
+        if self.record.limits or grows:
             known = volumes.read(self.database, self.connection, [volume.id for volume in after.volumes])
             used = quota.add(self.record.limits, used, quota.increase(before, after, known))
+            if grows and room.increase(before, after, known) > 0:
+                self.growing.add(before.host)
         group = after.group
         if not group or group == (before and before.group):
             return used, {}
@@ -231,6 +260,11 @@ class Writing:
     def _row(self, instance: Instance):
         table = self.tables.instances
         return table.select().where(table.c.uuid == instance.uuid)
+
+
+def _claimed(instance: Instance) -> tuple:
+    """What a claim for an instance rests on."""
+    return instance.flavor, (instance.image or {}).get("properties"), room.disk_gb(instance)
 
 
 def instance_of(row, known: dict[str, dict], record: str | None, held: lease.Lease | None = None) -> Instance:

@@ -27,3 +27,15 @@ def release(database, connection, instance_uuid: str) -> dict[str, Any] | None:
         return None
     connection.execute(table.delete().where(mine))
     return row._asdict()
+
+
+def resize(database, connection, instance_uuid: str, disk_gb: int) -> dict[str, Any] | None:
+    """Let an instance hold so many GiB more of its host's disk, or less; what it gives back by that, None if it holds
+    nothing."""
+    table = database.tables.allocations
+    mine = table.c.instance_uuid == instance_uuid
+    row = connection.execute(table.select().where(mine)).first()
+    if row is None:
+        return None
+    connection.execute(table.update().where(mine).values(disk_gb=table.c.disk_gb + disk_gb))
+    return {"host": row.host, "vcpus": 0, "memory_mb": 0, "disk_gb": -disk_gb, "num_instances": 0}

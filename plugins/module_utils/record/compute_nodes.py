@@ -85,11 +85,11 @@ def settle(
 
 
 def _sums(allocations: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """What allocations use of each host."""
+    """What allocations use of each host; one is of an instance, unless it says how many it is of."""
     sums: dict[str, dict[str, int]] = {}
     for allocation in allocations:
         used = sums.setdefault(allocation["host"], dict.fromkeys((*USED, "num_instances"), 0))
-        used["num_instances"] += 1
+        used["num_instances"] += allocation.get("num_instances", 1)
         for column, kind in USED.items():
             used[column] += allocation[kind]
     return sums

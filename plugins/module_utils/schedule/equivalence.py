@@ -43,7 +43,7 @@ def equivalence_key(request: Request) -> Any:
     ]  # fmt: skip
     together = group and group.policy == "affinity" and tuple(sorted(group.hosts))
     return (
-        request.vcpus, request.memory_mb, request.disk_gb, request.attempted, request.pinned,
+        request.vcpus, request.memory_mb, request.disk_gb, request.waiting_gb, request.attempted, request.pinned,
         request.availability_zone, request.numa_topology, request.pci_requests,
         request.same_host, request.different_host,
         group and (group.name, group.policy, group.max_server_per_host), together,

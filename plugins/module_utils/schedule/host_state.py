@@ -47,6 +47,7 @@ class Inventory(NamedTuple):
 class HostState:
     """A compute node as the scheduler sees it: how much it has in vCPUs, MiB and GiB, how much is used, its facts.
 
+    disk_gb_used are the claims of instances, and volumes that wait for one.
     generation counts the changes to its claims: a claim is good only against the generation it was decided on.
     aggregates are {name, metadata}. facts are what host_info told. allocations are those that hold more than an
     amount: CPUs, pages, PCI devices. images are the properties of its instances' images, new_images those of the
@@ -172,7 +173,7 @@ class HostState:
             self,
             vcpus_used=self.vcpus_used + self.charge(request),
             memory_mb_used=self.memory_mb_used + request.memory_mb,
-            disk_gb_used=self.disk_gb_used + request.disk_gb,
+            disk_gb_used=self.disk_gb_used + request.new_disk_gb,
             num_instances=self.num_instances + 1,
             num_io_ops=self.num_io_ops + 1,
             allocations=(*self.allocations, allocation) if allocation else self.allocations,

@@ -56,7 +56,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Request:
-    """What one instance asks of its host. attempted are hosts that failed it; pinned are hosts that hold its volumes.
+    """What one instance asks of its host. attempted are hosts that failed it; pinned are those that have its volumes,
+    or that have begun to build it. waiting_gb are the GiB of disk_gb that its volumes have on their host already.
 
     numa_topology and pci_requests (hardware/topology.py) are None and empty where any CPUs and no devices will do;
     fault is set if the flavor asks for what cannot be. group, same_host and different_host hold hosts, which are
@@ -67,6 +68,7 @@ class Request:
     vcpus: int
     memory_mb: int
     disk_gb: int
+    waiting_gb: int = 0
     attempted: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     settings: Settings = Settings()
@@ -98,6 +100,11 @@ class Request:
         required = {name: self.image_properties.get(name) for name in IMAGE_REQUIREMENTS}
         required["hw_architecture"] = required["hw_architecture"] or self.settings.image_properties_default_architecture
         return {name: str(value).strip() for name, value in required.items() if value}
+
+    @property
+    def new_disk_gb(self) -> int:
+        """The GiB that its host must still have."""
+        return self.disk_gb - self.waiting_gb
 
     @property
     def dedicated(self) -> bool:

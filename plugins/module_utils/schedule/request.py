@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import InvalidRequest, LaunchError
-from ..instance.attachments import boot_volume
 from ..instance.model import Instance, from_document
+from ..instance.room import disk_gb
 from ..instance.scheduling import POLICIES, unknown_hints
 from ..network.addresses import checked_prefix
 from .filters.image_properties import parse_version
@@ -32,10 +32,10 @@ def _request(document: dict[str, Any], settings: Settings) -> Request:
         "instance": instance,
         "vcpus": flavor.get("vcpus", 0),
         "memory_mb": flavor.get("ram", 0),
-        "disk_gb": (0 if boot_volume(instance.volumes) else flavor.get("disk") or image.get("min_disk") or 0)
-        + sum(volume.size for volume in volumes if not volume.host),
+        "disk_gb": disk_gb(instance),
+        "waiting_gb": sum(volume.size or 0 for volume in volumes if volume.host),
         "attempted": tuple(instance.attempted_hosts or ()),
-        "pinned": tuple(sorted({volume.host for volume in volumes if volume.host})),
+        "pinned": tuple(sorted({volume.host for volume in volumes} | {instance.host} - {None})),
         "settings": settings,
         "extra_specs": flavor.get("extra_specs") or {},
         "image_properties": image.get("properties") or {},

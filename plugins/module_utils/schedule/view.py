@@ -16,6 +16,7 @@ from .affinity import INSTANCE_HINTS, named_instances
 from .host_state import Cluster, HostState
 from .model import Group, Request, Selection
 
+MOST_NAMES = 100  # hosts that are asked for by name
 LAZY = ("facts", "allocations", "images", "new_images", "num_io_ops")
 COLUMNS = tuple(field.name for field in fields(HostState) if field.name not in LAZY)
 
@@ -119,26 +120,33 @@ def view(database, fetch: Callable, wanted: list[Request], names: Iterable[str] 
     selections = _selections(database, fetch, wanted)
     if not lock and len(selections) == len(wanted):
         return Cluster({}, selections)
-    tables, select = database.tables, database.sql.select
-    nodes, chosen = tables.compute_nodes, None if names is None else sorted(set(names))
-    statement = select(*(nodes.c[name] for name in COLUMNS))
-    busy = _building(database)
-    if lock:
-        statement = statement.where(nodes.c.host.in_(chosen)).order_by(nodes.c.host).with_for_update()
-        busy = busy.where(tables.instances.c.host.in_(chosen))
-    rows = fetch(statement)
-    reader, among = LazyReader(database, fetch, chosen if lock else None), chosen and set(chosen)
-    io_ops = dict(map(tuple, fetch(busy)))
-    hosts = {}
-    for row in map(tuple, rows):
-        name = row[0]
-        if among is None or name in among:
-            hosts[name] = _host(row, io_ops.get(name, 0), reader)
-    return Cluster(hosts, selections, *_neighbours(database, fetch, wanted))
+    chosen = None if names is None else sorted(set(names))
+    return Cluster(read_hosts(database, fetch, chosen, lock), selections, *_neighbours(database, fetch, wanted))
 
 
-def _host(row: tuple, num_io_ops: int, reader: LazyReader) -> HostState:
+def read_hosts(database, fetch: Callable, names: list[str] | None, lock: bool = False) -> dict[str, HostState]:
+    """The hosts of these names (None: all). For many names all hosts are read: no statement takes thousands of them."""
+    tables, nodes = database.tables, database.tables.compute_nodes
+    statement = database.sql.select(*(nodes.c[name] for name in COLUMNS))
+    busy, waiting, some = _building(database), _waiting(database), None
+    if lock or (names is not None and len(names) <= MOST_NAMES):
+        some = names
+        statement = statement.where(nodes.c.host.in_(names)).order_by(nodes.c.host)
+        busy = busy.where(tables.instances.c.host.in_(names))
+        waiting = waiting.where(tables.volumes.c.host.in_(names))
+    rows = fetch(statement.with_for_update() if lock else statement)
+    reader, among = LazyReader(database, fetch, some), names and set(names)
+    io_ops, volumes = dict(map(tuple, fetch(busy))), dict(map(tuple, fetch(waiting)))
+    return {
+        row[0]: _host(row, io_ops.get(row[0], 0), int(volumes.get(row[0], 0)), reader)
+        for row in map(tuple, rows)
+        if among is None or row[0] in among
+    }
+
+
+def _host(row: tuple, num_io_ops: int, waiting_gb: int, reader: LazyReader) -> HostState:
     name, values = row[0], dict(zip(COLUMNS, row))
+    values["disk_gb_used"] += waiting_gb
     return HostState(
         **values,
         num_io_ops=num_io_ops,
@@ -153,6 +161,17 @@ def _building(database):
     table, count = database.tables.instances, database.sql.func.count()
     living = (table.c.vm_state == "building", table.c.host.is_not(None), table.c.deleted == 0)
     return database.sql.select(table.c.host, count).where(*living).group_by(table.c.host)
+
+
+def _waiting(database):
+    """The GiB of volumes on each host that are in no instance's claim."""
+    volumes, claims, total = database.tables.volumes, database.tables.allocations, database.sql.func.sum
+    return (
+        database.sql.select(volumes.c.host, total(volumes.c.size))
+        .outerjoin(claims, claims.c.instance_uuid == volumes.c.instance_uuid)
+        .where(volumes.c.host.is_not(None), claims.c.instance_uuid.is_(None))
+        .group_by(volumes.c.host)
+    )
 
 
 def _selections(database, fetch: Callable, wanted: list[Request]) -> dict[str, Selection]:

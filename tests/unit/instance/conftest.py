@@ -86,15 +86,17 @@ def place(url, *hosts, **by_name):
     nodes = {column.name: 0 for column in tables.compute_nodes.c if column.type.python_type in (int, float)}
     with database.writing() as connection:
         known = {row.host for row in connection.execute(tables.compute_nodes.select())}
-        for host in hosts:
+        for host in dict.fromkeys(hosts):
             if host not in known:
-                values = {**nodes, "host": host, "enabled": True, "facts": {}, "updated_at": sql.now(connection)}
+                room = {"disk_gb": 100, "disk_allocation_ratio": 1.0, "updated_at": sql.now(connection)}
+                values = {**nodes, "host": host, "enabled": True, "facts": {}, **room}
                 connection.execute(tables.compute_nodes.insert().values(values))
         for name, host in by_name.items():
             living = (tables.instances.c.name == name, tables.instances.c.deleted == 0)
             row = connection.execute(tables.instances.select().where(*living)).one()
             connection.execute(tables.instances.update().where(*living).values(host=host))
-            claim = {"vcpus": row.vcpus, "memory_mb": row.memory_mb, "disk_gb": 1}
+            local = [volume["size"] for volume in row.volumes if volume["service"] == "file"]
+            claim = {"vcpus": row.vcpus, "memory_mb": row.memory_mb, "disk_gb": row.flavor["disk"] + sum(local)}
             held = {**claim, "instance_uuid": row.uuid, "host": host, "created_at": sql.now(connection)}
             connection.execute(tables.allocations.insert().values(held))
             room = {kind + "_used": tables.compute_nodes.c[kind + "_used"] + claim[kind] for kind in claim}

@@ -12,12 +12,15 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan as plan_items
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, gather, mark_failed, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import record as host_record
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import to_data
 from ansible_collections.kvmstack.launch.plugins.module_utils.record import database
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.view import read_hosts
+from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import REQUEST
 
 ENTRY = {"name": "web", "flavor": "small", "image": "demo", "networks": ["private"]}
 DATA = {"name": "data", "size": 2, "delete_on_termination": True}
@@ -263,6 +266,108 @@ def test_a_volume_that_goes_with_its_instance_is_gone_when_its_host_has_said_so(
     run().destroyed(run().ask(state="absent")["web"])
     [volume] = run().ask({"volumes": [DATA]})["web"]["volumes"]
     assert volume["host"] is None
+
+
+# Room
+
+
+@pytest.fixture
+def used(node, database_url):
+    """used("c1"): the GiB claimed of a host's disk, and those that volumes have there that wait for an instance."""
+
+    def read(host):
+        database = sql.Database(database_url)
+        with database.reading() as connection:
+            [state] = read_hosts(database, lambda query: connection.execute(query).all(), [host]).values()
+        database.engine.dispose()
+        claimed = node(host).disk_gb_used
+        return claimed, state.disk_gb_used - claimed
+
+    return read
+
+
+def test_the_claim_of_a_running_instance_follows_its_volumes(run, put, used):
+    kept = {**DATA, "delete_on_termination": False}
+    launched(run, put, volumes=[kept])
+    assert used("c1") == (3, 0)
+    generation = run().built(run().ask({"volumes": [{**kept, "size": 10}]})["web"])["web"]
+    assert (used("c1"), generation["volumes"][0]["size"]) == ((11, 0), 10)
+    both = [{**kept, "size": 10}, {**kept, "name": "logs", "size": 4}]
+    run().built(run().ask({"volumes": both})["web"])
+    assert used("c1") == (15, 0)
+    without = run().ask({"volumes": both[1:]})["web"]
+    assert used("c1") == (15, 0), "until it has left"
+    run().built(without)
+    assert used("c1") == (5, 10), "then it waits there"
+    run().built(run().ask({"volumes": both})["web"])
+    assert used("c1") == (15, 0), "and comes back"
+    run().destroyed(run().ask(state="absent")["web"])
+    assert used("c1") == (0, 14)
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_volume_grows_no_further_than_its_host_has_room(run, put, used, check_mode):
+    launched(run, put, volumes=[DATA])
+    refused = run().ask({"volumes": [{**DATA, "size": 500}]}, check_mode=check_mode)["web"]
+    assert "volumes: they need 498 GiB more on host c1, which has 97 left" in refused["msg"]
+    assert run().find()["web"]["volumes"][0]["size"] == 2
+    assert used("c1") == (3, 0)
+    more = [{**DATA, "size": 50}, {**DATA, "name": "more", "size": 60}]
+    assert "they need 108 GiB more" in run().ask({"volumes": more}, check_mode=check_mode)["web"]["msg"]
+    assert run().ask({"volumes": [DATA]})["web"]["msg"] is None
+
+
+def test_instances_of_one_request_share_the_room_of_their_host(run, put, used):
+    entries = [{"name": name, "volumes": [DATA]} for name in ("a", "b")]
+    run().ask(*entries)
+    put(a="c1", b="c1")
+    run().built(*run().find().values())
+    larger = [{"name": name, "volumes": [{**DATA, "size": 60}]} for name in ("a", "b")]
+    told = run().ask(*larger)
+    assert told["a"]["msg"] is None
+    assert "they need 58 GiB more on host c1, which has 36 left" in told["b"]["msg"]
+    assert used("c1") == (64, 0)
+
+
+def test_room_that_another_run_takes_meanwhile_is_not_taken_twice(run, put, used, database_url, monkeypatch):
+    entries = [{"name": name, "volumes": [DATA]} for name in ("a", "b")]
+    run().ask(*entries)
+    put(a="c1", b="c1")
+    run().built(*run().find().values())
+    larger = [{"name": name, "volumes": [{**DATA, "size": 60}]} for name in ("a", "b")]
+    original = sql.Record.apply
+
+    def after_another(record, changes):
+        monkeypatch.setattr(sql.Record, "apply", original)
+        assert run(run_id="second").ask(larger[0])["a"]["msg"] is None
+        return original(record, changes)
+
+    monkeypatch.setattr(sql.Record, "apply", after_another)
+    with pytest.raises(LaunchError, match="another run has claimed the room"):
+        run().ask(larger[1])
+    assert used("c1") == (64, 0)
+    assert run().find()["b"]["volumes"][0]["size"] == 2
+
+
+@pytest.mark.parametrize(
+    ("differences", "keeps"),
+    [
+        pytest.param({}, True, id="the same"),
+        pytest.param({"metadata": {"a": "b"}}, True, id="what takes no room"),
+        pytest.param({"volumes": [{**DATA, "size": 9}]}, False, id="a larger volume"),
+        pytest.param({"flavor": "large"}, False, id="another flavor"),
+        pytest.param({"image": "other"}, False, id="an image that asks for other hosts"),
+    ],
+)
+def test_what_is_not_built_yet_is_claimed_for_anew_when_it_asks_for_something_else(run, put, used, differences, keeps):
+    images = {name: {**REQUEST["images"]["demo"], "properties": {"hw_numa_nodes": name}} for name in ("1", "2")}
+    images = {"demo": images["1"], "other": images["2"]}
+    flavors = {**REQUEST["flavors"], "large": {"vcpus": 2, "ram": 512, "disk": 9}}
+    run().ask({"volumes": [DATA]}, images=images, flavors=flavors)
+    put(web="c1")
+    again = run().ask({"volumes": [DATA], **differences}, images=images, flavors=flavors)["web"]
+    assert (again["host"], again["status"], again["msg"]) == ("c1", "BUILD", None)
+    assert used("c1") == ((3, 0) if keeps else (0, 0))
 
 
 def test_two_instances_have_no_volume_in_common(run, put):

@@ -62,8 +62,8 @@ CASES = {
     "RetryFilter": [({}, {"attempted": ("c2",)}, None), ({}, {"attempted": ("c1",)}, "have failed it already")],
     "VolumeFilter": [
         ({}, {"pinned": ("c1",)}, None),
-        ({}, {"pinned": ("c2",)}, "are not where its volumes are (c2)"),
-        ({}, {"pinned": ("c1", "c2")}, "are not where its volumes are (c1, c2)"),
+        ({}, {"pinned": ("c2",)}, "are not where its disks are (c2)"),
+        ({}, {"pinned": ("c1", "c2")}, "are not where its disks are (c1, c2)"),
     ],
     "AvailabilityZoneFilter": [
         ({}, {}, None),
@@ -332,6 +332,10 @@ CASES = {
         ({"disk_gb_used": 99}, {}, None),
         ({"disk_gb_used": 99}, {"disk_gb": 2}, "lack 2 GiB"),
         ({"disk_gb_used": 999}, {"disk_gb": 0}, None),
+        ({"disk_gb_used": 98}, {"disk_gb": 30, "waiting_gb": 28}, None),
+        ({"disk_gb_used": 99}, {"disk_gb": 30, "waiting_gb": 28}, "lack 2 GiB beside the volumes that wait there"),
+        ({"disk_gb_used": 100}, {"disk_gb": 30, "waiting_gb": 30}, None),
+        ({"disk_gb_used": 101}, {"disk_gb": 30, "waiting_gb": 30}, "lack 0 GiB beside the volumes that wait there"),
     ],
     "NUMATopologyFilter": [
         ({}, {}, None),

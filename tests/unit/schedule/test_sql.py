@@ -190,6 +190,41 @@ def test_the_pieces_of_earlier_claims_are_seen(database_url):
     check(database)
 
 
+def volume_row(name, host, size, owner=None):
+    identity = str(uuid.uuid5(uuid.NAMESPACE_URL, "volume/" + name))
+    row = {"id": identity, "name": name, "project_id": "p", "host": host, "size": size, "format": "raw"}
+    return {**row, "instance_uuid": owner and owner["uuid"], "delete_on_termination": False}
+
+
+def test_volumes_that_wait_have_room_that_nobody_else_gets(database_url):
+    small, large, mine = document("small"), document("large"), document("mine")
+    large["flavor"] = {**large["flavor"], "disk": 20}
+    waiting, own = volume_row("waiting", "c1", 40), volume_row("own", "c1", 45, mine)
+    mine["volumes"] = [{key: own[key] for key in ("id", "name", "size", "host")}]
+    database = record(database_url, {"c1": {}}, [small, large, mine])
+    with database.writing() as connection:
+        for row in (waiting, own):
+            connection.execute(database.tables.volumes.insert().values(row))
+    places = claim(database_url, [small, large])
+    assert places["small"] == "c1"
+    assert "DiskFilter: 1 of 1 lack 20 GiB (c1 has 14 of 100 GiB left)" in str(places["large"])
+    assert claim(database_url, [mine]) == {"mine": "c1"}
+    with database.reading() as connection:
+        [node] = connection.execute(database.tables.compute_nodes.select()).all()
+    assert node.disk_gb_used == 1 + 46
+    assert "c1 has 13 of 100 GiB left" in str(claim(database_url, [large])["large"])
+    database.engine.dispose()
+
+
+def test_what_has_begun_on_a_host_stays_there(database_url):
+    """Its claim was given back as it is asked for otherwise; its disks are where they were."""
+    begun = document("begun", host="c2")
+    database = record(database_url, {"c1": {}, "c2": {}, "c3": {}}, [begun])
+    assert claim(database_url, [begun]) == {"begun": "c2"}
+    check(database)
+    database.engine.dispose()
+
+
 def test_facts_and_hints_are_read_when_they_are_asked_for(database_url):
     documents = [
         document("old"),

@@ -27,8 +27,13 @@ def ram(host: HostState, request: Request) -> str | None:
     shows=lambda host, request: "has %g of %d GiB left" % (host.disk_inventory.left, host.disk_gb),
 )
 def disk(host: HostState, request: Request) -> str | None:
-    """Root disk and new local volumes fit, as claims."""
-    return host.disk_inventory.refuses(request.disk_gb, "GiB")
+    """Root disk and new local volumes fit, as claims; volumes that wait on the host are counted there, as they will be.
+
+    nova knows of no local volumes but its own root disks.
+    """
+    if request.waiting_gb and host.disk_inventory.left < request.new_disk_gb:
+        return "lack %d GiB beside the volumes that wait there" % request.new_disk_gb
+    return host.disk_inventory.refuses(request.new_disk_gb, "GiB")
 
 
 @rule(shows=lambda host, request: "builds %d" % host.num_io_ops)

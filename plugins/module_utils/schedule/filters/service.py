@@ -30,10 +30,10 @@ def retry(host: HostState, request: Request) -> str | None:
 
 @rule(applies=lambda request: request.pinned, shows=lambda host, request: None)
 def volume(host: HostState, request: Request) -> str | None:
-    """An instance goes where its existing local volumes are."""
+    """An instance goes where its existing local volumes are, and stays where its build has begun."""
     if all(place == host.host for place in request.pinned):
         return None
-    return "are not where its volumes are (%s)" % ", ".join(request.pinned)
+    return "are not where its disks are (%s)" % ", ".join(request.pinned)
 
 
 @rule(applies=lambda request: request.availability_zone, shows=lambda host, request: "is in %s" % host.zone)
