@@ -26,8 +26,8 @@ def command(
     """Run a command and return what it printed.
 
     timeout in seconds, cpu in seconds of processor time, memory in bytes of address space. meanings: the errors that
-    certain exit codes stand for; else Unavailable, also if it is not installed (package provides it) or too slow, and
-    Exhausted if a disk is full.
+    certain exit codes stand for; else Unavailable, also if it is not installed (Debian's package provides it) or too
+    slow, and Exhausted if a disk is full.
     """
     limits = {name: limit for name, limit in ((resource.RLIMIT_CPU, cpu), (resource.RLIMIT_AS, memory)) if limit}
     try:
@@ -43,7 +43,8 @@ def command(
             preexec_fn=(lambda: _limit(limits)) if limits else None,
         )
     except FileNotFoundError as error:
-        raise Unavailable("%s is not on this host: install %s" % (arguments[0], package or arguments[0])) from error
+        where = "in Debian it is in %s" % (package or arguments[0])
+        raise Unavailable("%s is not on this host: install it (%s)" % (arguments[0], where)) from error
     except subprocess.TimeoutExpired as error:
         raise Unavailable("%s did not end in %d s" % (" ".join(arguments[:2]), timeout)) from error
     if done.returncode == 0:
