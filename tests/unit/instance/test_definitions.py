@@ -19,7 +19,7 @@ KEEPS = "the instance keeps what it was launched with"
 # What is defined at the second run, when the instance runs: (definitions, what is told).
 MOVED = {
     "a mirror that moved": (
-        {"images": {"demo": {**DEMO, "url": "https://mirror.example/demo.qcow2?signed=yes"}}},
+        {"images": {"demo": {**DEMO, "url": "https://mirror.example/demo.qcow2"}}},
         "image demo is now at https://mirror.example/demo.qcow2"),
     "an image with other bytes": (
         {"images": {"demo": {**DEMO, "checksum": "none"}}},
