@@ -79,8 +79,12 @@ def take(module: AnsibleModule, stage: Stage, params: Mapping[str, Any]) -> tupl
     wanted = stage.parse(params)
     sound = [item for item in wanted if not isinstance(item, Unsound)]
     backend = stage.connect(params)
-    planned = iter(stage.plan(sound, backend.read(sound), params.get("state") or "present"))
-    changes = [Change(item, None, None, item.fault) if isinstance(item, Unsound) else next(planned) for item in wanted]
+    changes = stage.plan(sound, backend.read(sound), params.get("state") or "present")
+    if len(sound) < len(wanted):
+        planned = iter(changes)
+        changes = [
+            Change(item, None, None, item.fault) if isinstance(item, Unsound) else next(planned) for item in wanted
+        ]
     return changes, {} if module.check_mode else backend.apply([change for change in changes if change.pending])
 
 

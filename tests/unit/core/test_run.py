@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import Change
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import checked_name
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.request import parse_all
@@ -90,3 +91,15 @@ def test_all_that_is_wrong_is_named_at_once(take):
         "thing name 'a", "is listed twi", "is listed twi", "thing name ''",
     ]  # fmt: skip
     assert made == []
+
+
+def test_a_stage_may_find_other_things_than_were_asked_for():
+    """As the audit does: one look, and all that does not agree."""
+
+    def find(wanted, current, state):
+        return [Change(Thing(name=name), None, None) for name in ("one", "two")]
+
+    answers = []
+    module = SimpleNamespace(params={}, check_mode=True, _diff=False, exit_json=lambda **more: answers.append(more))
+    run(module, Stage("thing", lambda params: [Thing(name="look")], lambda params: Things([]), find))
+    assert [each["name"] for each in answers[0]["things"]] == ["one", "two"]
