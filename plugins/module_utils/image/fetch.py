@@ -31,20 +31,23 @@ def version(source: Source, pause: Callable | None = None) -> str:
     return _insist(source, lambda: _remote_version(source), lambda: 0, pause)
 
 
-def fetch(
-    source: Source, part: BinaryIO, most: int, expected: str | None = None, pause: Callable | None = None
-) -> bool:
+def fetch(source: Source, part: BinaryIO, most: int, pause: Callable | None = None) -> bool:
     """Fill the file `part` with at most so many bytes; return whether some of an earlier attempt are in it.
 
-    expected: the source's version(), if it must still be that one. Where it came from is kept beside the part until
+    Where it came from and which version came, which need not be the one of a moment ago, is kept beside the part until
     forget(). NotFound, Refused and InvalidRequest are final, Exhausted is for lack of room, Unavailable after a few
     attempts without progress, with growing pauses, or when the policy's time is over.
     """
     if urlsplit(source.url).scheme == "file":
-        copy(source, part, most, expected)
+        write_record(_memory(part.name), {"url": source.url, "version": copy(source, part, most)})
         return False
     ends = time.monotonic() + source.policy.seconds
-    return _insist(source, lambda: _receive(source, part, most, expected, ends), lambda: _length(part), pause)
+    return _insist(source, lambda: _receive(source, part, most, ends), lambda: _length(part), pause)
+
+
+def received(part: str) -> str:
+    """The version() of what has come into a part."""
+    return str((read_record(_memory(part)) or {})["version"])
 
 
 def forget(part: str) -> None:
@@ -91,12 +94,12 @@ def _length(part: BinaryIO) -> int:
     return os.fstat(part.fileno()).st_size
 
 
-def _receive(source: Source, part: BinaryIO, most: int, expected: str | None, ends: float) -> bool:
+def _receive(source: Source, part: BinaryIO, most: int, ends: float) -> bool:
     """One attempt: ask for what is missing, or for everything if what is there may be of another version."""
     memory = read_record(_memory(part.name)) or {}
     have = _length(part)
     validator = memory.get("validator")
-    if memory.get("url") != source.url or not (validator or source.immutable):
+    if memory.get("url") != source.url or not memory.get("version") or not (validator or source.immutable):
         have = 0
     if have and have == memory.get("length"):
         return True
@@ -115,7 +118,7 @@ def _receive(source: Source, part: BinaryIO, most: int, expected: str | None, en
             raise NotFound("url %s: the server has lost the image's data: upload it anew" % source.url)
         else:
             have = 0
-            _begin(source, part, response.headers, expected)
+            _begin(source, part, response.headers)
         missing = response.headers.get("Content-Length")
         if missing:
             check_size(source, have + int(missing), most)
@@ -149,14 +152,12 @@ def _check_continues(headers: Any, have: int, memory: dict[str, Any], part: Bina
         raise Again("the server sent another part than asked for")
 
 
-def _begin(source: Source, part: BinaryIO, headers: Any, expected: str | None) -> None:
+def _begin(source: Source, part: BinaryIO, headers: Any) -> None:
     """Empty the part and remember which version goes into it."""
-    if expected is not None and _response_version(headers) != expected:
-        raise Unavailable("url %s: changed while it was being fetched; run again" % source.url)
     part.truncate(0)
     length = headers.get("Content-Length")
-    facts = {"url": source.url, "validator": _validator(headers), "length": int(length) if length else None}
-    write_record(_memory(part.name), facts)
+    facts = {"validator": _validator(headers), "length": int(length) if length else None}
+    write_record(_memory(part.name), {"url": source.url, "version": _response_version(headers), **facts})
 
 
 def _chunks(response: Any) -> Any:

@@ -47,8 +47,9 @@ def file_version(file: BinaryIO) -> str:
     return "%d|%d" % (facts.st_mtime_ns, facts.st_size)
 
 
-def copy(source: Source, part: BinaryIO, most: int, expected: str | None) -> None:
-    """Copy a local file of at most so many bytes as it is, holes as holes, sharing its blocks where the disk can."""
+def copy(source: Source, part: BinaryIO, most: int) -> str:
+    """Copy a local file of at most so many bytes as it is, holes as holes, sharing its blocks where the disk can; its
+    version."""
     part.truncate(0)
     with open_file(source) as file:
         before, size = file_version(file), os.fstat(file.fileno()).st_size
@@ -60,8 +61,9 @@ def copy(source: Source, part: BinaryIO, most: int, expected: str | None) -> Non
             start, end = _next_data(file.fileno(), end, size)
             _copy_range(file.fileno(), part.fileno(), start, end)
         part.truncate(size)
-        if expected not in (None, before) or file_version(file) != before:
+        if file_version(file) != before:
             raise Unavailable("url %s: changed while it was being copied; run again" % source.url)
+        return before
 
 
 def _next_data(descriptor: int, offset: int, size: int) -> tuple[int, int]:

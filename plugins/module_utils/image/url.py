@@ -24,7 +24,7 @@ from ..core.disk import disk_errors, in_use, locked, make_directory, put_in_plac
 from ..core.errors import Conflict, InvalidRequest, LaunchError, Unavailable
 from . import policy
 from .access import Access, access
-from .fetch import fetch, forget, version
+from .fetch import fetch, forget, received, version
 from .format import Qcow2, inspect, parse_qcow2
 from .model import Image, base_name, root_size
 from .request import check_url
@@ -152,15 +152,12 @@ class Images:
         make_directory(os.path.dirname(base))
         if not os.path.isfile(base):
             source = self._source(image)
-            expected = self._version(source) if image.waived else None
-            if expected is not None:
-                image.check_source(expected)
+            if image.waived:
+                image.check_source(self._version(source))
             with held(base) as part:
                 if part is not None:
-                    obtain(image, part, lambda: fetch(source, part, most, expected))
-                    give_to_qemu(part)
-                    forget(part.name)
-                    put_in_place(part.name, base)
+                    obtain(image, part, lambda: fetch(source, part, most))
+                    base = place(image, part, base)
             sweep(os.path.dirname(base))
         return base
 
@@ -177,6 +174,25 @@ def obtain(image: Image, part: BinaryIO, transfer: Callable[[], bool]) -> None:
         forget(part.name)
         transfer()
         check(image, part)
+
+
+def place(image: Image, part: BinaryIO, base: str) -> str:
+    """Put what has come where it belongs in the cache; the place.
+
+    Of an image whose checksum is waived that is the version that came: mirrors behind one address may each have their
+    own, and a source may change between two questions.
+    """
+    if image.waived:
+        came = received(part.name)
+        image.check_source(came)
+        base = os.path.join(os.path.dirname(base), base_name(image, came))
+    give_to_qemu(part)
+    forget(part.name)
+    if os.path.isfile(base):
+        remove(part.name)
+    else:
+        put_in_place(part.name, base)
+    return base
 
 
 def check(image: Image, part: BinaryIO) -> None:

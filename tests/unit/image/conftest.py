@@ -15,13 +15,15 @@ import pytest
 class Site:
     """What the server does next: statuses to answer first, bytes after which it hangs up, where it redirects to.
 
-    aliases are paths of the image beside /image; page is what it says when it does not serve. endless is what it sends
+    etags are those of the next answers, where mirrors take turns. aliases are paths of the image beside /image; page
+    is what it says when it does not serve. endless is what it sends
     for ever, and the pause between, in seconds.
     """
 
     def __init__(self):
         self.content = b""
         self.etag = '"1"'
+        self.etags = []
         self.statuses = []
         self.hang_up_after = []
         self.redirects = {}
@@ -51,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
             self.serve(site)
 
     def serve(self, site):
+        site.etag = site.etags.pop(0) if site.etags else site.etag
         content, start = site.content, 0
         wanted = self.headers.get("Range")
         if wanted and site.ranges and self.headers.get("If-Range") in (None, site.etag):

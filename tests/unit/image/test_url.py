@@ -340,6 +340,33 @@ def test_other_bytes_never_come_under_a_root_disk(run, served, bytes_of_image, t
     }
 
 
+def test_a_waived_image_from_mirrors_that_take_turns(run, served, tmp_path):
+    """Each answer is another mirror's, with an ETag of its own: what came is what is kept, and there is an end."""
+    served.etags = ['"a"', '"b"'] * 3
+    first, second, third = (str(uuid.UUID(int=number)) for number in (4, 5, 6))
+    ((action, item),) = run({"instance_uuid": first}, checksum="none")
+    assert (action, os.path.isfile(item.base)) == ("create", True)
+    served.etags = ['"b"', '"a"']
+    ((_action, other),) = run({"instance_uuid": second}, checksum="none")
+    assert other.base == item.base, "the one that is there is used"
+    asked = len(served.requests)
+    served.etags = ['"a"', '"b"']
+    ((_action, again),) = run({"instance_uuid": third}, checksum="none")
+    assert len(served.requests) == asked + 2
+    assert again.base == item.base
+    assert os.listdir(tmp_path / "state/base") == [os.path.basename(item.base)]
+
+
+def test_a_root_disk_never_gets_another_version_under_it(run, served):
+    ((_action, item),) = run({"instance_uuid": FIRST}, checksum="none")
+    os.unlink(item.base)
+    served.etags = [served.etag, '"other"']
+    ((_action, found),) = run({"instance_uuid": FIRST}, checksum="none")
+    assert isinstance(found, Conflict)
+    assert "its source has another version by now" in str(found)
+    assert not os.path.exists(item.base)
+
+
 def test_local_file_may_vanish(run, served, tmp_path):
     source = tmp_path / "source.raw"
     source.write_bytes(os.urandom(MIB + 100))
