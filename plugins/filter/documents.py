@@ -53,6 +53,11 @@ def controller(documents: Iterable[dict]) -> list[str]:
     return ["localhost"] if travelling.controller_needed(documents) else []
 
 
+def abandoned(documents: Iterable[dict]) -> list[dict]:
+    """The documents of instances that another run has taken over, of which something is to be taken back yet."""
+    return travelling.abandoned(documents)
+
+
 def pending(documents: Iterable[dict]) -> list[dict]:
     """The documents of the instances for which it matters what is known of hosts."""
     return travelling.pending(documents)
@@ -104,4 +109,4 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
         known = (gather, nodes, on_host, build_hosts, controller, pending, unwritten, addresses, unseen, answers)
-        return {each.__name__: each for each in (*known, uncleared, silent, image_endpoint)}
+        return {each.__name__: each for each in (*known, abandoned, uncleared, silent, image_endpoint)}

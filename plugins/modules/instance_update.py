@@ -26,6 +26,8 @@ options:
       - Documents of instances, as the stages left them; the same documents come back as the record now has them.
       - In the middle of a run what was made of an instance so far is written down, and it goes on. One that the run is
         done with is C(settled) then, and so is one that another run drives by now.
+      - One that another run has destroyed, or has on another host, is C(abandoned). It goes on as one that is being
+        deleted, until what this run has made of it is taken back, and has failed then.
     type: list
     elements: dict
     required: true

@@ -93,6 +93,9 @@ HOSTS = {
     ),
     "the task of the hosts was skipped":
         ("launch", travelling(launch_hosts={"skipped": True}), COMPUTE, {}, [[], [], [], []]),
+    "one that another run has destroyed": (
+        "launch", travelling({**WEB, "task_state": "deleting", "abandoned": "it is gone"}, DB), COMPUTE, {},
+        [[], ["localhost"], ["c1", "c2"], ["localhost"]]),
     "destroy, nothing accepted": ("destroy", {}, COMPUTE, {}, [[]]),
     "destroy": ("destroy", travelling(WEB, FAILED, {**DB, "host": None}), COMPUTE, {}, [["c1"]]),
     "destroy, where something is left": (
@@ -333,9 +336,17 @@ def test_a_task_runs_if(title, answered):
 
 
 def test_every_attempt_is_for_the_same_hosts(answered):
-    plays = answered["new instances"]["value"][3:-1]
+    plays = answered["new instances"]["value"][3:-3]
     assert len(plays) == 9
     assert plays[:3] == plays[3:6] == plays[6:]
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [("one that another run has destroyed", [["c1"], ["localhost"]]), ("new instances", [[], []])],
+)
+def test_what_another_run_has_taken_over_goes_also_after_the_last_attempt(title, expected, answered):
+    assert [hosts for _name, hosts in answered[title]["value"][-3:-1]] == expected
 
 
 def test_the_passwords_of_a_hosts_volumes(tmp_path):

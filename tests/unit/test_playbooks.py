@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 INVENTORY = {"compute": {"hosts": {"c1": {}, "c2": {}}}}
 OURS = str(ROOT / "playbooks/%s.yml")
 LEAVES_OUT = "--limit c1 leaves localhost out"
+PARTS = ("controller", "attempt", "abandoned", "prepare")
 PLAYBOOKS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("playbooks/*.yml"))}
 
 
@@ -63,7 +64,7 @@ def test_a_run_that_is_narrowed_does_its_work_or_fails_with_words(run, playbook,
     assert (found, words in said) == (status, True), said
 
 
-@pytest.mark.parametrize("name", [name for name in PLAYBOOKS if name not in ("controller", "attempt", "prepare")])
+@pytest.mark.parametrize("name", [name for name in PLAYBOOKS if name not in PARTS])
 def test_every_playbook_with_work_of_the_controller_begins_with_that(name):
     first, *others = PLAYBOOKS[name]
     assert first["ansible.builtin.import_playbook"] == "controller.yml"
@@ -71,4 +72,4 @@ def test_every_playbook_with_work_of_the_controller_begins_with_that(name):
 
 
 def test_the_other_playbooks_are_parts_or_hosts_only():
-    assert not any(play.get("hosts") == "localhost" for name in ("attempt", "prepare") for play in PLAYBOOKS[name])
+    assert not any(play.get("hosts") == "localhost" for name in PARTS for play in PLAYBOOKS[name])

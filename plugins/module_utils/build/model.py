@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ..core.documents import Document, goes_on, is_deleting, is_remainder, mark_failed
+from ..core.documents import Document, created_here, goes_on, is_deleting, is_remainder, mark_failed
 
 # How a refusal calls each kind of room, and the flavor's word for what an instance takes of it.
 UNITS = {"memory_mb": ("MiB of RAM", "ram"), "vcpus": ("vCPUs", "vcpus")}
@@ -62,8 +62,7 @@ def needs_undo(document: Document) -> bool:
 
 def undo_request(document: Document) -> dict[str, Any]:
     """The document by which the stages take back what they made here in this run, and nothing else."""
-    created = [{**volume, "delete_on_termination": True} for volume in document["volumes"] if volume.get("created")]
-    return {**document, "failed": False, "task_state": "deleting", "volumes": created}
+    return {**document, "failed": False, "task_state": "deleting", "volumes": created_here(document)}
 
 
 def note_remains(document: Document, after: Document) -> dict[str, Any]:

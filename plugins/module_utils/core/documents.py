@@ -9,6 +9,7 @@ failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort
 settled: the run has nothing more to do for it. was_launched, was_status: what it was before this run. One that is
 being deleted goes through the stages the other way round.
 notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
+abandoned: why this run has lost it to another one; what this one had made of it goes.
 lost: what this run made of it may still be on its host, which went silent or could not take it back. remains: the hosts
 on which that is so of runs before; a document that is on one of these is about no more than what is left there.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
@@ -46,6 +47,9 @@ POWER = {
 
 # What a result says of how it went, beside what the part now is.
 JUDGEMENT = ("action", "changed", "failed", "msg", "abort", "notes", *DETAILS)
+
+# What is of one attempt only.
+PASSING = ("msg", "abort", "details", "failed_in", "lost")
 
 
 def goes_on(document: Document) -> bool:
@@ -155,6 +159,11 @@ def hosts(documents: Iterable[Document]) -> list[str]:
 def is_remainder(document: Document) -> bool:
     """Whether a document is about what is left of an instance on a host that is not its own any more."""
     return document.get("host") in (document.get("remains") or ())
+
+
+def abandoned(documents: Iterable[Document]) -> list[dict]:
+    """The documents of instances that another run has taken over, of which something is to be taken back yet."""
+    return [dict(document) for document in documents if goes_on(document) and document.get("abandoned")]
 
 
 def pending(documents: Iterable[Document]) -> list[dict]:
@@ -274,12 +283,13 @@ def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
 
 def _conclude(document: Document, result: dict) -> dict:
     """The document as its record now is: settled, on its way to another host, or, in the middle of a run, going on."""
+    if result.get("abandoned"):
+        return _abandon(document, result)
     parts = {
         name: [{**_by_id(document, name).get(part["id"], {}), **part} for part in result.get(name) or ()]
         for name in LISTS.values()
     }
-    passing = ("msg", "abort", "details", "failed_in", "lost")
-    kept = {key: value for key, value in document.items() if key not in passing}
+    kept = {key: value for key, value in document.items() if key not in PASSING}
     recorded = {key: value for key, value in result.items() if key not in ("action", "changed")}
     ended = document.get("failed") or is_built(document)
     again = bool(ended) and result["status"] == "BUILD" and not result.get("failed")
@@ -292,6 +302,24 @@ def _conclude(document: Document, result: dict) -> dict:
         "was_status": document.get("was_status", document.get("status")),
     }
     return {**kept, **recorded, **parts, **domain, **before, "events": [], "settled": settled}
+
+
+def _abandon(document: Document, result: dict) -> dict:
+    """The document of an instance that another run has destroyed (abandoned: all), or has on another host (host).
+
+    It goes, with what this run has made of it; not with the ports and volumes that it has elsewhere.
+    """
+    kept = {key: value for key, value in document.items() if key not in PASSING}
+    if result["abandoned"] == "host":
+        kept["ports"], kept["volumes"] = [], created_here(document)
+    goes = {"failed": False, "settled": False, "task_state": "deleting", "domain": None}
+    return {**kept, **goes, "events": [], "abandoned": result["msg"]}
+
+
+def created_here(document: Document) -> list[dict]:
+    """The local volumes that this run has made, as they are to be removed again."""
+    local = (each for each in document.get("volumes") or () if each.get("service", "file") == "file")
+    return [{**volume, "delete_on_termination": True} for volume in local if volume.get("created")]
 
 
 def _by_id(document: Document, name: str) -> dict[str, dict]:

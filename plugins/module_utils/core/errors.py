@@ -7,16 +7,19 @@ A message names the thing, what is wrong and what to do.
 
 from __future__ import annotations
 
+from typing import Mapping
+
 
 class LaunchError(Exception):
     """Something of ours went wrong; its text is meant for the user.
 
     `abort` is nova's closed list of errors that no other host can cure
     (nova/compute/manager.py, `_do_build_and_run_instance`): the instance goes to ERROR
-    at once. Everything else sends it to its next alternate host.
+    at once. Everything else sends it to its next alternate host. facts are what a result tells of it beside.
     """
 
     abort = False
+    facts: Mapping = {}
 
 
 class InvalidRequest(LaunchError):

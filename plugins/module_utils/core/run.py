@@ -196,7 +196,7 @@ def _result(change: Change, outcome: Any) -> dict[str, Any]:
     if change.notes:
         result["notes"] = list(change.notes)
     if error is not None:
-        result.update(msg=str(error), abort=error.abort)
+        result.update(msg=str(error), abort=error.abort, **error.facts)
     elif result.get("fault"):
         result.update(msg=result["fault"], failed=True, abort=True)
     return result

@@ -69,11 +69,10 @@ def _recorded(database: Database, owners: set[str]) -> Recorded:
     rows = tables.instances
     with database.reading() as connection:
         living = connection.execute(rows.select().where(rows.c.deleted == 0))
-        gone = database.sql.select(rows.c.uuid).where(rows.c.deleted != 0, rows.c.uuid.in_(owners))
         return Recorded(
             instances=[instance_of(row, {}, None) for row in living],
             volumes={row.id: row._asdict() for row in connection.execute(tables.volumes.select())},
             claims={row.instance_uuid: row.host for row in connection.execute(tables.allocations.select())},
             record_id=record_id(database, connection),
-            deleted={row.uuid for row in connection.execute(gone)},
+            deleted=instances.deleted(database, connection, owners),
         )

@@ -185,6 +185,7 @@ class Recorded:
     A group is {name, policy, max_server_per_host, members}, the last a number of living instances. limits are the
     quotas that are set, used is what the project uses of each resource. room are the GiB that the hosts of instances
     that run have left of their disks. record_id is the record's own identity.
+    deleted are the UUIDs, of those that documents name, of instances that are gone.
     """
 
     instances: dict[str, Instance]
@@ -194,6 +195,7 @@ class Recorded:
     used: dict[str, int] = field(default_factory=lambda: quota.NOTHING)
     record_id: str | None = None
     room: Mapping[str, float] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
 
 
 class Driven(Change):

@@ -16,7 +16,7 @@ from ..core.change import Change
 from ..core.documents import is_built, is_deleting, is_gone
 from ..core.errors import Conflict, LaunchError
 from . import attachments
-from .model import AS_ASKED, Driven, Instance, Recorded, check_lease, from_document
+from .model import AS_ASKED, Driven, Instance, Recorded, from_document
 
 # What the record keeps of a port and of a volume that their stages have made.
 OF_PORT = ("mac_address", "fixed_ip")
@@ -31,6 +31,14 @@ class StageFailed(LaunchError):
         super().__init__(message)
         self.abort = abort
         self.details = details
+
+
+class Abandoned(Conflict):
+    """Another run has destroyed the instance (all), or has it on another host (host): what this one made of it goes."""
+
+    def __init__(self, message: str, what: str):
+        super().__init__(message)
+        self.facts = {"abandoned": what}
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,11 @@ class Outcome:
         """Whether this run is at its end with it; until then what was made is only written down."""
         return self.built or self.gone or self.error is not None
 
+    def refused(self, before: Instance, reason: str) -> Conflict:
+        """The error of a run that does not drive the instance any more."""
+        moved = self.instance.host and before.host != self.instance.host and not self.deleting
+        return Abandoned(reason, "host") if moved else Conflict(reason)
+
     def to_result(self) -> dict[str, Any]:
         """The instance's document."""
         return self.instance.to_result()
@@ -105,21 +118,47 @@ def _error(document: dict[str, Any]) -> StageFailed | None:
 
 def plan(wanted: list[Outcome], current: Recorded, _state: str) -> list[Change]:
     """Settle every instance's next state; with nothing recorded (check mode) its document stands for the record."""
-    changes: list[Change] = []
-    for outcome in wanted:
-        before = current.instances.get(outcome.key)
-        try:
-            check_lease(before)
-            if before is not None and before.uuid != outcome.instance.uuid:
-                raise Conflict("another run has put a new instance in its place: run again")
-        except Conflict as error:
-            changes.append(Change(outcome, before, before, error))
-            continue
-        try:
-            changes.append(Driven(outcome, before, settle(outcome, before or outcome.instance)))
-        except LaunchError as error:
-            changes.append(Driven(outcome, before, before, error))
-    return changes
+    return [_plan(outcome, current) for outcome in wanted]
+
+
+def _plan(outcome: Outcome, current: Recorded) -> Change:
+    before = current.instances.get(outcome.key)
+    if outcome.document.get("abandoned"):
+        return _take_back(outcome)
+    if outcome.instance.uuid in current.deleted:
+        return _find_deleted(outcome)
+    reason = before and _taken_over(outcome, before)
+    if reason:
+        return Change(outcome, before, before, outcome.refused(before, reason))
+    try:
+        return Driven(outcome, before, settle(outcome, before or outcome.instance))
+    except LaunchError as error:
+        return Driven(outcome, before, before, error)
+
+
+def _taken_over(outcome: Outcome, before: Instance) -> str | None:
+    """Why the record is not this run's to write; None if it is."""
+    if before.uuid != outcome.instance.uuid:
+        return "another run has put a new instance in its place: run again"
+    return before.lease.busy if before.lease is not None else None
+
+
+def _find_deleted(outcome: Outcome) -> Change:
+    """Another run has destroyed it: it is gone, as this run may have wanted; if not, what it has made goes as well."""
+    gone = replace(outcome.instance, vm_state="deleted", task_state=None)
+    if outcome.deleting:
+        return Change(outcome, gone, gone)
+    return Change(outcome, gone, gone, Abandoned("another run has destroyed it", "all"))
+
+
+def _take_back(outcome: Outcome) -> Change:
+    """What becomes of an instance that another run has taken over: this one lets go of it, and has nothing to write."""
+    known, reason = outcome.instance, outcome.document["abandoned"]
+    if outcome.error:
+        error = Conflict("%s; and not all that this run had made was taken back: %s" % (reason, outcome.error))
+    else:
+        error = Conflict("%s; what this run had made was taken back" % reason) if outcome.gone else None
+    return Change(outcome, known, known, error)
 
 
 def settle(outcome: Outcome, known: Instance) -> Instance:

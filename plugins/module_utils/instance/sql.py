@@ -66,6 +66,7 @@ class Record:
             rows = self._living(connection, [item.key for item in wanted])
             known = groups.read(self.database, connection, self.project_id)
             mine = record_id(self.database, connection)
+            named = [item.instance.uuid for item in wanted if hasattr(item, "instance")]
             left = remains.hosts_of(self.database, connection, [row.uuid for row in rows])
             found = [instance_of(row, known, mine, self.driver.lease(row, moment)) for row in rows]
             return Recorded(
@@ -76,6 +77,7 @@ class Record:
                 used=projects.used(self.database, connection, self.project_id) if self.limits else quota.NOTHING,
                 record_id=mine,
                 room=self._room(connection, [row.host for row in rows if row.launched_at and row.name in growing]),
+                deleted=instances.deleted(self.database, connection, named),
             )
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
@@ -148,6 +150,8 @@ class Writing:
     def _one(self, change: Change) -> tuple[Any, tuple, dict | None]:
         """Write one change: the instance as it now is, what it was admitted with, the allocation that it gave back."""
         before, after = change.before, change.after
+        if self.record.concludes and before and before.lease.owner != self.record.driver.run_id:
+            raise change.wanted.refused(before, "this run does not drive it any more: run again")
         if not change.changed:
             self._set(before, self._lease(change))
             return change.error or before, (self.used, {}), None

@@ -32,6 +32,13 @@ def update(database, connection, instance_uuid: str, generation: int, values: di
         raise Conflict("another run has changed it since it was read: run again")
 
 
+def deleted(database, connection, instance_uuids: Iterable[str]) -> set[str]:
+    """Those of these instances that were destroyed."""
+    table = database.tables.instances
+    gone = (table.c.uuid.in_(list(instance_uuids)), table.c.deleted != 0)
+    return {row.uuid for row in connection.execute(database.sql.select(table.c.uuid).where(*gone))}
+
+
 def lock(database, connection, instance_uuids: Iterable[str]) -> dict[str, Any]:
     """Keep other transactions from these instances, in the order of their names; the living ones' leases by UUID."""
     table = database.tables.instances

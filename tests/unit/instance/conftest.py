@@ -69,7 +69,9 @@ class Run:
             **item.to_result(),
             **told,
             "changed": change.changed and not error,
+            "failed": error is not None,
             "msg": str(error) if error else None,
+            **(error.facts if error else {}),
         }
 
 

@@ -11,7 +11,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan as plan_items
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, gather, mark_failed, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import (
+    carry,
+    gather,
+    goes_on,
+    is_deleting,
+    mark_failed,
+    parts_of,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import record as host_record
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
@@ -88,6 +95,102 @@ def test_a_lease_that_has_expired_is_taken_over(run):
     run(lease=0).ask()
     assert run(run_id="second").ask()["web"]["msg"] is None
     assert "another run drives it" in run(lease=0).ask()["web"]["msg"]
+
+
+# A run that another one has taken over
+
+
+def takes_over(run, **options):
+    """Another run, which takes over what the first one drives."""
+    return run(run_id="second", take_over=True, **options)
+
+
+def taken_back(run, document, answer=None):
+    """What the first run's conclusion is, and after the build that takes back what is abandoned; its last document."""
+    [result] = run().conclude(document).values()
+    [document] = carry([document], "instance_update", [result], parts_of("instance_update"))
+    if not document.get("abandoned"):
+        return document, None
+    going = {**document, "domain": {"status": "DELETED"}} if answer is None else {**document, **answer}
+    [interim] = run().conclude(document, interim=True).values()
+    assert interim["msg"] is None
+    [last] = run().conclude(going).values()
+    return document, last
+
+
+def test_what_another_run_has_destroyed_in_the_middle_is_taken_back(run, put):
+    first = run().ask({"volumes": [DATA]})["web"]
+    put(web="c1")
+    second = takes_over(run)
+    second.destroyed({**second.ask(state="absent")["web"], "domain": {"status": "DELETED"}})
+    built = {**first, "host": "c1", "domain": {"status": "ACTIVE"}}
+    document, last = taken_back(run, built)
+    assert goes_on(document)
+    assert is_deleting(document)
+    assert (document["host"], document["domain"], document["failed"]) == ("c1", None, False)
+    assert [volume["name"] for volume in document["volumes"]] == ["web-data"]
+    assert [port["name"] for port in document["ports"]] == ["web-private"]
+    assert last["msg"] == "another run has destroyed it; what this run had made was taken back"
+    assert run().find() == {}
+
+
+def test_what_could_not_be_taken_back_is_told(run, put):
+    first = run().ask()["web"]
+    put(web="c1")
+    second = takes_over(run)
+    second.destroyed({**second.ask(state="absent")["web"], "domain": {"status": "DELETED"}})
+    _document, last = taken_back(run, {**first, "host": "c1"}, {"failed": True, "msg": "no route", "failed_in": "host"})
+    assert "not all that this run had made was taken back: no route" in last["msg"]
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["and builds it there", "and has built it there"])
+def test_what_another_run_has_moved_is_taken_back_where_this_one_built_it(run, put, ended):
+    """On the host only: its ports, and what it has elsewhere, are the other run's."""
+    first = run().ask({"volumes": [DATA, {**DATA, "name": "logs"}]})["web"]
+    put(web="c1")
+    second = takes_over(run)
+    [taken] = second.ask({"volumes": [DATA, {**DATA, "name": "logs"}]}).values()
+    second.conclude(mark_failed({**taken, "host": "c1"}, "domain", {"msg": "no"}))
+    put(web="c2")
+    if ended:
+        second.built(second.find()["web"])
+    built = {**first, "host": "c1", "domain": {"status": "ACTIVE"}}
+    built["volumes"][0]["created"] = True
+    document, last = taken_back(run, built)
+    assert (document["host"], document["ports"]) == ("c1", [])
+    assert [(volume["name"], volume["delete_on_termination"]) for volume in document["volumes"]] == [("web-data", True)]
+    assert "what this run had made was taken back" in last["msg"]
+    assert run().find()["web"]["host"] == "c2"
+    assert run().find()["web"]["status"] == ("ACTIVE" if ended else "BUILD")
+
+
+def test_what_another_run_drives_on_the_same_host_is_left_to_it(run, put):
+    first = run().ask()["web"]
+    put(web="c1")
+    takes_over(run).ask()
+    document, _last = taken_back(run, {**first, "host": "c1", "domain": {"status": "ACTIVE"}})
+    assert document["failed"]
+    assert "another run drives it" in document["msg"]
+
+
+def test_what_another_run_has_built_on_the_same_host_is_left_to_it(run, put):
+    first = run().ask()["web"]
+    put(web="c1")
+    second = takes_over(run)
+    second.ask()
+    second.built(second.find()["web"])
+    document, _last = taken_back(run, {**first, "host": "c1", "domain": {"status": "ACTIVE"}})
+    assert "this run does not drive it any more" in document["msg"]
+    assert run().find()["web"]["status"] == "ACTIVE"
+
+
+def test_two_destroys_of_one_are_both_right(run, put):
+    launched(run, put)
+    [first] = run().ask(state="absent").values()
+    second = takes_over(run)
+    second.destroyed({**second.ask(state="absent")["web"], "domain": {"status": "DELETED"}})
+    after = run().destroyed({**first, "domain": {"status": "DELETED"}})["web"]
+    assert (after["status"], after["msg"]) == ("DELETED", None)
 
 
 def test_a_controllers_clock_does_not_end_anothers_lease(run, monkeypatch):
