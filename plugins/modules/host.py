@@ -43,7 +43,7 @@ options:
         C(disk_allocation_ratio), C(availability_zone), C(aggregates) (mappings of C(name) and C(metadata)),
         C(units) (for C(vcpus), C(memory_mb) and C(disk_gb) the C(min_unit), C(max_unit) and C(step_size) of one claim),
         C(traits) (a list of them beside those that the host tells), C(metrics) (numbers by name) and
-        C(cpu_dedicated_set) (such as V(4-15,20)).
+        C(cpu_dedicated_set) (such as V(4-15,20); all other CPUs are shared).
       - A setting that is not mentioned stays as it is recorded, one that is null becomes the default again.
     type: dict
     default: {}

@@ -15,6 +15,27 @@ description:
   - A run claims for the instances that it drives. Where another run has taken one over, it is refused.
   - An instance that holds a claim keeps its host. One that fits nowhere fails, and its message counts for
     each filter the hosts it refused, and why.
+notes:
+  - Filters, weighers and settings mean what nova's of that name do. What follows is otherwise on purpose.
+  - C(CoreFilter), C(RamFilter), C(DiskFilter), C(AvailabilityZoneFilter) and C(TraitsFilter) are what nova's placement
+    does; C(RetryFilter) and C(VolumeFilter) know of hosts that failed an instance, and of disks that it has on one. The
+    filters of scheduler hints are enabled, as a hint is never passed over.
+  - Disk is claimed for root disks and for local volumes; volumes that wait for an instance have their room as well.
+    A running instance gets more of it only if its host has that left, else the request is refused.
+  - C(cpu_allocation_ratio), C(ram_allocation_ratio) and C(disk_allocation_ratio) in the metadata of a host's aggregates
+    go before the host's own.
+  - Of a host with C(cpu_dedicated_set) all other CPUs are shared (nova's C(cpu_shared_set)).
+  - With C(hw:cpu_thread_policy=isolate) a guest gets whole cores of a host whose cores have threads, as by nova's
+    fallback, and is not kept from such hosts.
+  - C(IsolatedHostsFilter) knows images by id and by name. C(AggregateImagePropertiesIsolation) sees all properties of an
+    image, those of one's own too, and compares flags and numbers by what they mean.
+  - C(ImagePropertiesFilter) passes hosts of the image's own architecture, not those that could emulate it, and
+    C(img_hv_requested_version) counts alone, too.
+  - C(ComputeCapabilitiesFilter) and C(JsonFilter) know what M(kvmstack.launch.host_info) tells besides nova's names.
+  - Images may forbid traits as flavors may. A host has the traits of its CPU and its architecture,
+    C(HW_CPU_HYPERTHREADING), and those that the operator gives it.
+  - PCI devices go to the alias first that has the fewest to choose among, and at most 20000 pairs of NUMA cells are
+    tried; nova may refuse the one, and take very long for the other.
 extends_documentation_fragment:
   - kvmstack.launch.database
   - kvmstack.launch.lease

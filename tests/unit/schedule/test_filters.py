@@ -153,6 +153,7 @@ CASES = {
         ({}, specs(trait__CUSTOM_OLD="forbidden"), None),
         ({}, specs(trait__HW_CPU_X86_AVX2="required", trait__HW_CPU_X86_AESNI="required"), None),
         ({}, {"image_properties": {"trait:CUSTOM_SSD": "required"}}, "do not have the traits CUSTOM_SSD"),
+        ({}, {"image_properties": {"trait:HW_CPU_X86_AVX2": "forbidden"}}, "do not have the traits no HW_CPU_X86_AVX2"),
         ({}, specs(trait__HW_CPU_HYPERTHREADING="required", hw__cpu_policy="dedicated"), None),
         (
             {},

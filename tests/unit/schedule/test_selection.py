@@ -198,7 +198,9 @@ sizes = some.builds(
     dict,
     vcpus=some.sampled_from([1, 2, 3]),
     memory_mb=some.sampled_from([256, 512, 1024]),
-    disk_gb=few,
+    disk_gb=some.integers(1, 3),
+    waiting_gb=some.sampled_from([0, 0, 1]),
+    pinned=some.sampled_from([(), (), (), ("c0",)]),
     availability_zone=some.sampled_from([None, None, "az1"]),
     attempted=some.sampled_from([(), (), ("c0",), ("c1", "c2")]),
     extra_specs=some.sampled_from(
@@ -208,6 +210,9 @@ sizes = some.builds(
             {},
             {"hw:cpu_policy": "dedicated"},
             {"pci_passthrough:alias": "gpu"},
+            {"hw:numa_nodes": "1", "pci_passthrough:alias": "gpu:1", "hw:pci_numa_affinity_policy": "preferred"},
+            {"hw:mem_page_size": "any"},
+            {"trait:HW_CPU_HYPERTHREADING": "forbidden", "hw:cpu_policy": "dedicated"},
             {"capabilities:hypervisor_version": ">= 8000000"},
         ]
     ),
