@@ -35,7 +35,7 @@ def _request(document: dict[str, Any], settings: Settings) -> Request:
         "disk_gb": disk_gb(instance),
         "waiting_gb": sum(volume.size or 0 for volume in volumes if volume.host),
         "attempted": tuple(instance.attempted_hosts or ()),
-        "pinned": tuple(sorted({volume.host for volume in volumes} | {instance.host} - {None})),
+        "pinned": tuple(sorted(({volume.host for volume in volumes} | {instance.host}) - {None})),
         "settings": settings,
         "extra_specs": flavor.get("extra_specs") or {},
         "image_properties": image.get("properties") or {},

@@ -100,6 +100,12 @@ def test_a_stage_may_find_other_things_than_were_asked_for():
         return [Change(Thing(name=name), None, None) for name in ("one", "two")]
 
     answers = []
-    module = SimpleNamespace(params={}, check_mode=True, _diff=False, exit_json=lambda **more: answers.append(more))
-    run(module, Stage("thing", lambda params: [Thing(name="look")], lambda params: Things([]), find))
+
+    def end(**answer):
+        answers.append(answer)
+        raise Ended
+
+    module = SimpleNamespace(params={}, check_mode=True, _diff=False, exit_json=end)
+    with pytest.raises(Ended):
+        run(module, Stage("thing", lambda params: [Thing(name="look")], lambda params: Things([]), find))
     assert [each["name"] for each in answers[0]["things"]] == ["one", "two"]

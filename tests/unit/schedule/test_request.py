@@ -32,3 +32,18 @@ def test_fault(differences, fault):
     assert (request.fault is None) is (fault is None)
     assert (fault or "") in str(request.fault)
     assert set(request.hints) == set(differences.get("scheduler_hints") or {})
+
+
+@pytest.mark.parametrize(
+    ("host", "waits_on", "pinned"),
+    [
+        pytest.param(None, None, (), id="new, with a new volume"),
+        pytest.param(None, "c1", ("c1",), id="its volume waits there"),
+        pytest.param("c2", None, ("c2",), id="its build has begun there"),
+        pytest.param("c2", "c1", ("c1", "c2"), id="both, and nowhere else"),
+    ],
+)
+def test_where_it_has_to_go(host, waits_on, pinned):
+    volume = {"id": "v1", "name": "data", "size": 1, "host": waits_on}
+    [request] = parse({"instances": [{**DOCUMENT, "host": host, "volumes": [volume]}]})
+    assert request.pinned == pinned
