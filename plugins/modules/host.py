@@ -13,6 +13,7 @@ description:
   - Keeps what compute hosts say of themselves in the record, where the scheduler reads it. This is nova's
     resource tracker; what instances have claimed of a host is never touched.
   - A host that has just built something tells only what it has room for; what else is recorded of it stays.
+  - Two names of one machine are told in a warning. It counts once, under the name that has most instances.
   - Of a host of O(hosts) that O(nodes) does not tell of only the O(settings) are written, and these only if it was ever
     asked. Its C(age) says whether it was.
 extends_documentation_fragment:
@@ -87,7 +88,7 @@ SPEC = {
 
 
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
-STAGE = Stage("host", record.parse, sql.connect)
+STAGE = Stage("host", record.parse, sql.connect, record.plan)
 
 
 def stage(module: AnsibleModule) -> None:

@@ -157,6 +157,11 @@ hosts:
       description: Whether libvirt finds firmware for guests with UEFI, as the package C(ovmf) has it.
       type: bool
       returned: always
+    machine:
+      description:
+        - An identity of the machine, whatever it is called; null if libvirt has no UUID of it, or it has no machine-id.
+      type: str
+      returned: always
     pci_devices:
       description:
         - PCI devices, each C(address), C(vendor_id), C(product_id), C(numa_node), -1 if that is unknown, and

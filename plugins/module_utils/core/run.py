@@ -145,6 +145,9 @@ def report(module: AnsibleModule, stage: Stage, changes: list[Change], outcome: 
     results = [_result(change, outcome.get(change.key)) for change in changes]
     failures = ["%s: %s" % (result["name"], result["msg"]) for result in results if result["failed"]]
     answer = {stage.list_name: results, "changed": any(result["changed"] for result in results)}
+    notes = list(dict.fromkeys(note for change in changes for note in change.notes))
+    if notes and stage.list_name != "instances":  # theirs are told at the end, with their documents
+        answer["warnings"] = notes
     if module._diff:
         answer["diff"] = differences(module, stage, changes, outcome)
     if failures:

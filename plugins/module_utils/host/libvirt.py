@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
+import uuid
 from contextlib import suppress
 from functools import partial
 from typing import Any, Iterable
@@ -21,6 +22,7 @@ from .model import ComputeNode
 # The power states of a domain that uses nothing of its host.
 OFF = ("shutdown", "crashed")
 PCI_DEVICES = "/sys/bus/pci/devices"
+MACHINE_ID = "/etc/machine-id"
 
 
 def find(params: dict[str, Any]) -> list[ComputeNode]:
@@ -58,7 +60,8 @@ def read_facts(params: dict[str, Any]) -> dict[str, Any]:
     connection = open_connection(libvirt)
     with libvirt_errors(libvirt):
         architecture = connection.getInfo()[0]
-        cpu, known = capabilities(connection.getCapabilities())
+        told = connection.getCapabilities()
+        cpu, known = capabilities(told)
         virt_type = chosen_virt_type(libvirt, connection, params["virt_type"], architecture)
         return {
             "hypervisor_type": connection.getType(),
@@ -68,6 +71,7 @@ def read_facts(params: dict[str, Any]) -> dict[str, Any]:
             "supports_uefi": supports_uefi(connection.getDomainCapabilities(None, architecture, None, virt_type)),
             "pci_devices": _pci_devices(),
             "host_ip": _address(),
+            "machine": machine(told),
             **known,
             "cpu_features": _cpu_features(libvirt, connection, cpu),
         }
@@ -103,6 +107,20 @@ def capabilities(text: str) -> tuple[Element, dict[str, Any]]:
         "numa_cells": cells,
         "hugepages": tuple({"size_kb": int(size), "total": sum(each.get(size, 0) for each in pages)} for size in sizes),
     }
+
+
+def machine(text: str) -> str | None:
+    """An identity that follows from libvirt's UUID of the host, in its capabilities, and from machine-id(5).
+
+    Neither is enough: boards may come with one UUID, and copies of a disk have one machine-id.
+    """
+    try:
+        board = uuid.UUID(ElementTree.fromstring(text).findtext("host/uuid"))
+        with open(MACHINE_ID, encoding="ascii") as file:
+            installed = file.read().strip()
+    except (OSError, TypeError, ValueError):
+        return None
+    return str(uuid.uuid5(board, installed)) if installed else None
 
 
 def _cpu_topology(cpu: Element, cells: int) -> dict[str, int]:

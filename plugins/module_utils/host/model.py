@@ -21,7 +21,8 @@ class ComputeNode:
     {size_kb, total}, without the ordinary pages; pci_devices: {address, vendor_id, product_id, numa_node,
     device_type, and of a virtual function its parent}, with nova's types.
     supports_uefi: whether there is firmware for it, None for a host that was asked before it told.
-    host_ip is the address it speaks from to the rest of the world. power_states: {UUID: running, paused, shutdown,
+    host_ip is the address it speaks from to the rest of the world. machine is an identity of the machine that does not
+    depend on what it is called, None if it has none. power_states: {UUID: running, paused, shutdown,
     crashed or suspended} of the domains that are ours.
     """
 
@@ -48,6 +49,7 @@ class ComputeNode:
     hugepages: tuple = ()
     pci_devices: tuple = ()
     host_ip: str | None = None
+    machine: str | None = None
     supports_uefi: bool | None = None
     power_states: Mapping[str, str] = field(default_factory=dict)
 

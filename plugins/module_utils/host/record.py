@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
+from ..core.change import Change
+from ..core.change import plan as plan_items
 from ..core.convert import LARGEST, boolean, mapping, number, sequence, text, whole
 from ..core.errors import InvalidRequest
 from ..core.names import numbers
@@ -34,7 +36,7 @@ SETTINGS = {
 _TRAIT = re.compile("[A-Z][A-Z0-9_]*")  # what flavors can ask for
 UNITS = ("min_unit", "max_unit", "step_size")
 # What a host tells that is not kept as a fact about it.
-TOLD = ("host", "name", "power_states", "cleared")
+TOLD = ("host", "name", "machine", "power_states", "cleared")
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class HostRecord:
     """One compute host: its room (vCPUs, MiB, GiB), the operator's settings, its other facts.
 
     room and facts are None for a host that was only named, not asked. A wanted host has the settings that are
-    mentioned, a recorded one all of SETTINGS. age is in seconds since it was asked; None if it never was. power_states
-    are what it has just said of its guests, by UUID; the record keeps them with the instances. remains are what may be
-    left there of instances that are elsewhere, as documents; cleared the UUIDs of those of which it has just said that
-    nothing is left. silent: it was asked, and did not answer.
+    mentioned, a recorded one all of SETTINGS. age is in seconds since it was asked; None if it never was. machine is
+    the same for two names of one machine. power_states are what it has just said of its guests, by UUID; the record
+    keeps them with the instances. remains are what may be left there of instances that are elsewhere, as documents;
+    cleared the UUIDs of those of which it has just said that nothing is left. silent: it was asked, and did not answer.
     """
 
     host: str
@@ -53,6 +55,7 @@ class HostRecord:
     settings: dict = field(default_factory=dict)
     facts: dict | None = None
     age: int | None = None
+    machine: str | None = None
     power_states: dict | None = None
     cleared: tuple = ()
     silent: bool = False
@@ -77,7 +80,9 @@ class HostRecord:
         asked = replace(self, facts=facts) if self.room is not None else before
         known = before.settings if before is not None else SETTINGS
         unheard = self.room is None and before is not None and before.silent
-        return asked and replace(asked, settings={**known, **self.settings}, silent=self.silent or unheard)
+        machine = self.machine or (before and before.machine)
+        stays = {"machine": machine, "silent": self.silent or unheard}
+        return asked and replace(asked, settings={**known, **self.settings}, **stays)
 
     def to_result(self) -> dict[str, Any]:
         """The host's name, room, settings and facts; None where it was never asked."""
@@ -99,7 +104,26 @@ def _wanted(name: str, node: dict[str, Any] | None, settings: Any) -> HostRecord
         return HostRecord(name, settings=asked)
     facts = {key: value for key, value in node.items() if key not in (*ROOM, *TOLD)}
     states, gone = node.get("power_states"), tuple(node.get("cleared") or ())
-    return HostRecord(name, {key: node[key] for key in ROOM}, asked, facts, 0, states, gone)
+    return HostRecord(name, {key: node[key] for key in ROOM}, asked, facts, 0, node.get("machine"), states, gone)
+
+
+def plan(wanted: list[HostRecord], current: Mapping[str, HostRecord], state: str) -> list[Change]:
+    """As every plan; a name of a machine that has several in the inventory is noted."""
+    changes = plan_items(wanted, current, state)
+    names: dict[str, list[str]] = {}
+    for change in changes:
+        machine = change.after and change.after.machine
+        if machine:
+            names.setdefault(machine, []).append(change.wanted.host)
+    several = {name: called for called in names.values() if len(called) > 1 for name in called}
+    return [replace(each, notes=_names_told(several[each.key])) if each.key in several else each for each in changes]
+
+
+def _names_told(names: list[str]) -> tuple[str, ...]:
+    return (
+        "%s are one machine by libvirt's UUID of the host and its machine-id: it counts once, under one of its names; "
+        "take the other out of the inventory" % " and ".join(sorted(names)),
+    )
 
 
 def settings_of(settings: Any, what: str) -> dict[str, Any]:

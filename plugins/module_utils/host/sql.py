@@ -34,10 +34,14 @@ class ComputeNodes:
         table = self.database.tables.compute_nodes
         changing = [item.host for item in wanted if item.room is not None or item.settings or item.silent]
         named = sorted({item.host for item in wanted}.difference(changing))
-        ages = self.database.sql.select(table.c.host, table.c.updated_at).where(table.c.host.in_(named))
+        columns = (table.c.host, table.c.updated_at, table.c.machine)
+        ages = self.database.sql.select(*columns).where(table.c.host.in_(named))
         with self.database.reading() as connection:
             moment = now(connection)
-            known = {host: HostRecord(host, age=_age(updated, moment)) for host, updated in connection.execute(ages)}
+            known = {
+                host: HostRecord(host, age=_age(updated, moment), machine=machine)
+                for host, updated, machine in connection.execute(ages)
+            }
             rows = connection.execute(table.select().where(table.c.host.in_(changing))) if changing else ()
             known.update({row.host: record_of(row, moment) for row in rows})
             return self._with_remains(connection, known)
@@ -66,7 +70,8 @@ class ComputeNodes:
         """One host's row. It is read again here, where it is locked: other controllers may have written it."""
         moment, lock = now(connection), partial(compute_nodes.lock, self.database, connection, wanted.host)
         heard = {"updated_at": moment, "silent_since": None}
-        reported = {} if wanted.room is None else {**wanted.room, "facts": wanted.facts, **heard}
+        told = {"facts": wanted.facts, "machine": wanted.machine}
+        reported = {} if wanted.room is None else {**wanted.room, **told, **heard}
         row = lock()
         if row is None:
             after = wanted.over(None)
@@ -77,7 +82,7 @@ class ComputeNodes:
         after = wanted.over(before)
         # Another room or other settings are a change of what claims are decided on.
         counts = (before.room, before.settings) != (after.room, after.settings)
-        reported = {**reported, "facts": after.facts} if reported else {}
+        reported = {**reported, "facts": after.facts, "machine": after.machine} if reported else {}
         if wanted.silent and not before.silent:
             reported["silent_since"] = moment
         compute_nodes.update(self.database, connection, wanted.host, {**reported, **wanted.settings}, counts)
@@ -93,6 +98,7 @@ def record_of(row, moment) -> HostRecord:
         settings={key: default if values[key] is None else values[key] for key, default in SETTINGS.items()},
         facts=row.facts,
         age=_age(row.updated_at, moment),
+        machine=row.machine,
         silent=row.silent_since is not None,
     )
 

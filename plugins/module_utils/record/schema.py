@@ -179,6 +179,7 @@ def schema() -> SimpleNamespace:
         Column("num_instances", Integer, nullable=False, server_default="0"),
         Column("updated_at", when, nullable=False),
         Column("silent_since", when),
+        Column("machine", String(36)),
     )
     allocations = Table(
         "allocations",

@@ -38,6 +38,7 @@ def connect(params: dict[str, Any]) -> Claims:
             **UNUSED,
             **item.room,
             facts=item.facts,
+            machine=item.machine,
             **{key: item.settings[key] for key in known & set(item.settings)},
         )
         for item in (node.over(None) for node in nodes)

@@ -9,7 +9,7 @@ read from all hosts' facts when it is first looked at, by its name; so are the a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Callable, Iterable, Iterator
 
 from .affinity import INSTANCE_HINTS, named_instances
@@ -137,11 +137,27 @@ def read_hosts(database, fetch: Callable, names: list[str] | None, lock: bool = 
     rows = fetch(statement.with_for_update() if lock else statement)
     reader, among = LazyReader(database, fetch, some), names and set(names)
     io_ops, volumes = dict(map(tuple, fetch(busy))), dict(map(tuple, fetch(waiting)))
-    return {
-        row[0]: _host(row, io_ops.get(row[0], 0), int(volumes.get(row[0], 0)), reader)
-        for row in map(tuple, rows)
-        if among is None or row[0] in among
-    }
+    return _each_machine_once(
+        {
+            row[0]: _host(row, io_ops.get(row[0], 0), int(volumes.get(row[0], 0)), reader)
+            for row in map(tuple, rows)
+            if among is None or row[0] in among
+        }
+    )
+
+
+def _each_machine_once(hosts: dict[str, HostState]) -> dict[str, HostState]:
+    """The hosts; of two names of one machine only that with more instances, else the first, takes new ones."""
+    machines = [host.machine for host in hosts.values() if host.machine]
+    if len(set(machines)) == len(machines):
+        return hosts
+    counted: dict[str, HostState] = {}
+    for host in sorted(hosts.values(), key=lambda host: (-host.num_instances, host.host)):
+        known = counted.setdefault(host.machine or host.host, host)
+        if known is not host:
+            reason = "the same machine as %s" % known.host
+            hosts[host.host] = replace(host, enabled=False, disabled_reason=reason)
+    return hosts
 
 
 def _host(row: tuple, num_io_ops: int, waiting_gb: int, reader: LazyReader) -> HostState:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import Change
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import Change, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import checked_name
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.request import parse_all
@@ -51,7 +52,10 @@ class Ended(Exception):
 def take():
     """take(made, *names): the door's answer; the backend makes its things in the list made."""
 
-    def take(made, *names, check_mode=False):
+    def noted(notes):
+        return lambda *planned: [replace(change, notes=notes) for change in plan(*planned)]
+
+    def take(made, *names, check_mode=False, notes=()):
         answers = []
 
         def end(**answer):
@@ -64,10 +68,16 @@ def take():
         params = {"things": [{"name": name} for name in names], "state": "present"}
         module = SimpleNamespace(params=params, check_mode=check_mode, _diff=False, exit_json=end, fail_json=end)
         with pytest.raises(Ended):
-            run(module, Stage("thing", parse, lambda params: Things(made)))
+            run(module, Stage("thing", parse, lambda params: Things(made), noted(notes)))
         return answers[0]
 
     return take
+
+
+def test_what_a_plan_notes_of_an_item_is_a_warning(take):
+    answer = take([], "a", "b", notes=("mind that",))
+    assert answer["warnings"] == ["mind that"]
+    assert "warnings" not in take([], "a")
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

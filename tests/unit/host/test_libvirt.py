@@ -241,3 +241,23 @@ def test_the_whole_host(monkeypatch, tmp_path):
     room = libvirt.read_room(params)
     assert node.running_vms == len(room.pop("running")) == 1
     assert room.items() <= vars(node).items()
+
+
+BOARD, OTHER = "03000200-0400-0500-0006-000700080009", "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.mark.parametrize(
+    ("board", "installed", "same"),
+    [(BOARD, "a1", True), (BOARD, "b2", False), (OTHER, "a1", False), (BOARD, None, None), (None, "a1", None)],
+)
+def test_a_machine_is_itself_whatever_it_is_called(tmp_path, monkeypatch, board, installed, same):
+    """A board's UUID may be many boards', and a copied disk has the machine-id of the first: both must be the same."""
+
+    def told(board, installed):
+        monkeypatch.setattr(libvirt, "MACHINE_ID", str(tmp_path / str(installed)))
+        if installed:
+            (tmp_path / installed).write_text(installed + "\n")
+        return libvirt.machine(CAPABILITIES.replace("<cpu>", "<uuid>%s</uuid><cpu>" % board if board else "<cpu>", 1))
+
+    first, second = told(BOARD, "a1"), told(board, installed)
+    assert (second and first == second) is same

@@ -82,6 +82,19 @@ def test_of_a_host_that_is_only_named_no_more_than_its_age_is_read(tell, databas
     assert (there, unknown) == ("keep", "keep")
 
 
+def test_two_names_of_one_machine_are_told(tell, database_url):
+    """Also where one of them is only named; a host that builds does not say which machine it is."""
+    tell([{**NODE, "machine": "m"}])
+    tell([{"host": "c1", "vcpus": 8, "memory_mb": 8192, "disk_gb": 100}])
+    for nodes in ([{**NODE, "host": "c2", "machine": "m"}, {**NODE, "host": "c3", "machine": "n"}], []):
+        params = {"database": database_url, "hosts": ["c2", "c1", "c3"], "nodes": nodes, "silent": [], "settings": {}}
+        backend, wanted = sql.connect(params), record.parse(params)
+        changes = record.plan(wanted, backend.read(wanted), "present")
+        assert [bool(change.notes) for change in changes] == [True, True, False]
+        assert changes[0].notes[0].startswith("c1 and c2 are one machine")
+        backend.apply([change for change in changes if change.pending])
+
+
 def test_a_host_that_builds_says_what_it_has_room_for_and_its_facts_stay(tell):
     tell([NODE])
     told = tell([{"host": "c1", "vcpus": 8, "memory_mb": 8192, "disk_gb": 100, "free_disk_gb": 7}])["c1"]

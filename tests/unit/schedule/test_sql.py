@@ -196,6 +196,17 @@ def volume_row(name, host, size, owner=None):
     return {**row, "instance_uuid": owner and owner["uuid"], "delete_on_termination": False}
 
 
+def test_a_machine_of_two_names_counts_once(database_url):
+    """Also for a group whose members must be apart: two names are no two machines."""
+    documents = [document(name, group=APART) for name in "abc"]
+    hosts = {"c1": {"machine": "m"}, "c2": {"machine": "m", "num_instances": 1}, "c3": {"machine": "n"}, "c4": {}}
+    database = record(database_url, hosts, documents)
+    assert sorted(str(place) for place in claim(database_url, documents).values()) == ["c2", "c3", "c4"]
+    [refusal] = claim(database_url, [document("d", group=APART)]).values()
+    assert "ComputeFilter: 1 of 4 are disabled (the same machine as c2)" in str(refusal)
+    database.engine.dispose()
+
+
 def test_volumes_that_wait_have_room_that_nobody_else_gets(database_url):
     small, large, mine = document("small"), document("large"), document("mine")
     large["flavor"] = {**large["flavor"], "disk": 20}

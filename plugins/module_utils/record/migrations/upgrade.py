@@ -13,9 +13,27 @@ import threading
 from contextlib import contextmanager
 
 from ...core.errors import MissingLibrary
-from . import revision_0001, revision_0002, revision_0003, revision_0004, revision_0005, revision_0006, revision_0007
+from . import (
+    revision_0001,
+    revision_0002,
+    revision_0003,
+    revision_0004,
+    revision_0005,
+    revision_0006,
+    revision_0007,
+    revision_0008,
+)
 
-REVISIONS = [revision_0001, revision_0002, revision_0003, revision_0004, revision_0005, revision_0006, revision_0007]
+REVISIONS = [
+    revision_0001,
+    revision_0002,
+    revision_0003,
+    revision_0004,
+    revision_0005,
+    revision_0006,
+    revision_0007,
+    revision_0008,
+]
 HEAD = REVISIONS[-1].revision
 
 LOCK = threading.Lock()  # Alembic's operations work on one connection at a time
