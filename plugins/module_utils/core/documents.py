@@ -10,8 +10,9 @@ settled: the run has nothing more to do for it. was_launched, was_status: what i
 being deleted goes through the stages the other way round.
 notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
 abandoned: why this run has lost it to another one; what this one had made of it goes.
-lost: what this run made of it may still be on its host, which went silent or could not take it back. remains: the hosts
-on which that is so of runs before; a document that is on one of these is about no more than what is left there.
+lost: what this run made of it may still be on its host, which went silent or could not take it back.
+remains: the hosts on which that is so of runs before this one; one that goes, and is on one of these, is about no more
+than what is left there.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
 events: what the record is to keep of the stages (record/events.py).
 """
@@ -149,16 +150,20 @@ def gather(
 
 
 def hosts(documents: Iterable[Document]) -> list[str]:
-    """The compute hosts of the documents that go on, each once; also where something is left of one that is to go."""
+    """The compute hosts of the documents that go on, each once; also where something is left of one that comes or goes.
+
+    None is to run twice, and of one that goes nothing is to stay.
+    """
     places = []
     for document in filter(goes_on, documents):
-        places += [document.get("host"), *(document.get("remains") or () if is_deleting(document) else ())]
+        moves = is_deleting(document) or document.get("status") == "BUILD"
+        places += [document.get("host"), *(document.get("remains") or () if moves else ())]
     return list(dict.fromkeys(filter(None, places)))
 
 
 def is_remainder(document: Document) -> bool:
     """Whether a document is about what is left of an instance on a host that is not its own any more."""
-    return document.get("host") in (document.get("remains") or ())
+    return is_deleting(document) and document.get("host") in (document.get("remains") or ())
 
 
 def abandoned(documents: Iterable[Document]) -> list[dict]:
@@ -290,13 +295,14 @@ def _conclude(document: Document, result: dict) -> dict:
         for name in LISTS.values()
     }
     kept = {key: value for key, value in document.items() if key not in PASSING}
-    recorded = {key: value for key, value in result.items() if key not in ("action", "changed")}
+    recorded = {key: value for key, value in result.items() if key not in ("action", "changed", "remains")}
     ended = document.get("failed") or is_built(document)
     again = bool(ended) and result["status"] == "BUILD" and not result.get("failed")
     settled = bool(result.get("failed")) or result["status"] == "DELETED" or (bool(ended) and not again)
     if again:
         parts["volumes"] = [{**volume, "created": False} for volume in parts["volumes"]]
-    domain = {"domain": None} if again else {}
+    # A host that has gone silent in this attempt is not waited for in the next.
+    domain = {"domain": None, "remains": []} if again else {}
     before = {
         "was_launched": document.get("was_launched", bool(document.get("launched"))),
         "was_status": document.get("was_status", document.get("status")),

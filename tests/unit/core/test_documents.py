@@ -148,6 +148,18 @@ def test_a_traceback_is_kept_for_administrators():
     assert after["details"] == after["events"][-1]["details"] == "Traceback"
 
 
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        pytest.param(WEB, ["c0"], id="in the middle of an attempt it is looked for where it was"),
+        pytest.param(BROKEN, [], id="not at the next attempt, also where a host has gone silent in this one"),
+    ],
+)
+def test_a_silent_host_is_looked_at_once_in_a_run(document, expected):
+    [after] = lay([{**document, "remains": ["c0"]}], "instance_update", [recorded(remains=["c0", "c1"], host=None)])
+    assert after["remains"] == expected
+
+
 def recorded(**fields):
     return {**WEB, "action": "update", "changed": True, "failed": False, **fields}
 

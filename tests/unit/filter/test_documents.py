@@ -109,7 +109,8 @@ def test_a_host_gets_what_is_left_there_of_others():
 
 def test_what_goes_is_looked_for_where_something_is_left_of_it():
     assert build_hosts([WEB, GOING]) == ["c1", "c2"]
-    assert build_hosts([{**WEB, "remains": ["c9"]}]) == ["c1"], "what stays leaves that to others"
+    assert build_hosts([{**WEB, "remains": ["c9"]}]) == ["c1", "c9"], "what comes is not to run twice"
+    assert build_hosts([{**WEB, "status": "ACTIVE", "remains": ["c9"]}]) == ["c1"], "what runs leaves that to others"
     assert named(pending([GOING, {**GOING, "remains": []}])) == ["db"]
     assert nodes([{**GOING, "settled": True}], {"c1": BUILT}) == [NODE]
 
