@@ -606,8 +606,8 @@ def test_the_status_is_what_the_host_said_at_the_last_look(run, put):
     assert run().find()["web"]["status"] == "SHUTOFF"
     look(run)
     assert (run().find()["web"]["power_state"], run().find()["web"]["status"]) == ("nostate", "ERROR")
-    assert listing.find_table({**run().params, "names": None, "hosts": None, "all_projects": False,
-                           "columns": ["state", "status"]}) == "STATE    STATUS\nstarted  ERROR"  # fmt: skip
+    asked = {**run().params, "names": None, "hosts": None, "all_projects": False, "columns": ["state", "status"]}
+    assert listing.find_table(asked) == "STATE    STATUS\nstarted  ERROR"
     document = run().ask()["web"]
     look(run, web="paused")  # while a run drives it, that run decides
     assert run().find()["web"]["power_state"] == "nostate"
