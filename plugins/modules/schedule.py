@@ -27,8 +27,8 @@ notes:
   - Of a host with C(cpu_dedicated_set) all other CPUs are shared (nova's C(cpu_shared_set)).
   - With C(hw:cpu_thread_policy=isolate) a guest gets whole cores of a host whose cores have threads, as by nova's
     fallback, and is not kept from such hosts.
-  - C(IsolatedHostsFilter) knows images by id and by name. C(AggregateImagePropertiesIsolation) sees all properties of an
-    image, those of one's own too, and compares flags and numbers by what they mean.
+  - C(IsolatedHostsFilter) knows images by id and by name. C(AggregateImagePropertiesIsolation) sees all properties of
+    an image, those of one's own too, and compares flags and numbers by what they mean.
   - C(ImagePropertiesFilter) passes hosts of the image's own architecture, not those that could emulate it, and
     C(img_hv_requested_version) counts alone, too.
   - C(ComputeCapabilitiesFilter) and C(JsonFilter) know what M(kvmstack.launch.host_info) tells besides nova's names.
