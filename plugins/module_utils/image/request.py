@@ -84,8 +84,8 @@ def check(image: Image) -> None:
         raise InvalidRequest("checksum: write sha256: and 64, or sha512: and 128, hexadecimal digits, or none")
     if image.disk_format not in FORMATS:
         raise InvalidRequest(
-            "disk_format %s is not accepted: %s"
-            % (image.disk_format, cure(image.disk_format) if image.disk_format else "say qcow2 or raw")
+            "disk_format %.20s is not accepted: %s"
+            % (image.disk_format, cure(image.disk_format[:20]) if image.disk_format else "say qcow2 or raw")
         )
     for name in ("size", "min_disk", "min_ram"):
         if (getattr(image, name) or 0) < 0:
@@ -100,12 +100,12 @@ def check_url(url: str, schemes: tuple[str, ...] = SCHEMES, queried: bool = Fals
     try:
         parts = urlsplit(url)
         user, host, _port = parts.username, parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidRequest("url: %s" % error) from error
+    except ValueError:  # whose text may show a password
+        raise InvalidRequest("url: is none: its host or its port makes no sense") from None
     if not url.isprintable() or " " in url:
         raise InvalidRequest("url: has blanks or control characters: write them as %XX")
     if parts.scheme not in schemes:
-        raise InvalidRequest("url: scheme %r is not one of %s" % (parts.scheme, ", ".join(schemes)))
+        raise InvalidRequest("url: scheme %.20r is not one of %s" % (parts.scheme, ", ".join(schemes)))
     if user is not None or parts.password is not None:
         raise InvalidRequest("url: holds a user or password, which results would show; serve the image without")
     if "?" in url and not queried:

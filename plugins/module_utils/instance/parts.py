@@ -39,8 +39,9 @@ def _port(index: int, entry: Any, service: str, what: str) -> NetworkRequest:
     said = {key: convert(entry[key], "%s: %s" % (what, key)) for key, convert in NETWORK.items() if key in entry}
     _refuse_beyond(said, service, what)
     if service == "ovn":
-        for kind, name in [("network", said["network"]), *(("security group", each) for each in said.get(GROUPS, ()))]:
-            checked_name(name, "%s: %s" % (what, kind))
+        checked_name(said["network"], "%s: network" % what)
+        for group in said.get(GROUPS, ()):
+            checked_name(group, "%s: %s: security group" % (what, GROUPS))
     address = _address(entry["fixed_ip"], index, "%s: fixed_ip" % what) if "fixed_ip" in entry else None
     return NetworkRequest(**said, fixed_ip=address)
 

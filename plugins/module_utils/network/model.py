@@ -11,25 +11,12 @@ from ipaddress import IPv4Address, ip_network
 from typing import Any, Container, Iterator, Mapping
 
 from ..core.change import Change
+from ..core.convert import shown
 from ..core.diff import line
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name
 from .addresses import NetworkFull, checked_address, checked_cidr, checked_host
 from .security import DEFAULT, Group
-
-OPTIONS = {
-    "cidr": {"type": "str", "required": True},
-    "gateway": {"type": "str"},
-    "dns": {"type": "list", "elements": "str", "default": []},
-    "mtu": {"type": "int", "default": 1442},
-    "allocation_pool": {
-        "type": "dict",
-        "options": {"start": {"type": "str", "required": True}, "end": {"type": "str", "required": True}},
-    },
-    "dhcp": {"type": "bool", "default": True},
-    "domain": {"type": "str"},
-    "port_security": {"type": "bool", "default": True},
-}
 
 # The two kinds of things that this stage makes.
 NETWORK, SECURITY_GROUP = "network", "security_group"
@@ -79,19 +66,20 @@ def read_network(name: str, definition: str) -> Network:
     return Network(name=name, **{**fields, "dns": tuple(fields["dns"])})
 
 
-def define_network(name: str, options: dict[str, Any], no_gateway: bool) -> Network:
-    """The network of these options (checked for type by OPTIONS); InvalidRequest if they make no sense.
+def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> Network:
+    """The network of what is said of it, each value of its type; InvalidRequest if it makes no sense.
 
     Without a gateway in the options it is the first address, as neutron does; no_gateway says that there is none.
     """
     checked_name(name, "network")
-    cidr = checked_cidr(options["cidr"])
-    gateway = None if no_gateway else options["gateway"] or str(cidr[1])
-    pool = options["allocation_pool"] or {"start": str(cidr[1]), "end": str(cidr[-2])}
-    if options["domain"] and not _DOMAIN.fullmatch(options["domain"]):
-        raise InvalidRequest("domain %r is not a domain name" % options["domain"])
-    if not 576 <= options["mtu"] <= 65535:
-        raise InvalidRequest("mtu %d is not within 576 and 65535" % options["mtu"])
+    cidr = checked_cidr(options.get("cidr", ""))
+    gateway = None if no_gateway else options.get("gateway", str(cidr[1]))
+    pool = options.get("allocation_pool") or {"start": str(cidr[1]), "end": str(cidr[-2])}
+    mtu, domain = options.get("mtu", 1442), options.get("domain") or None
+    if domain and not _DOMAIN.fullmatch(domain):
+        raise InvalidRequest("domain %s is not a domain name" % shown(domain))
+    if not 576 <= mtu <= 65535:
+        raise InvalidRequest("mtu %s is not within 576 and 65535" % shown(mtu))
     first, last = (checked_host(cidr, pool[end], "allocation_pool.%s" % end) for end in ("start", "end"))
     if first > last:
         raise InvalidRequest("allocation_pool ends (%s) before it starts (%s)" % (last, first))
@@ -101,11 +89,11 @@ def define_network(name: str, options: dict[str, Any], no_gateway: bool) -> Netw
         gateway=gateway and str(checked_host(cidr, gateway, "gateway")),
         first=str(first),
         last=str(last),
-        dns=tuple(str(checked_address(server, "dns")) for server in options["dns"]),
-        mtu=options["mtu"],
-        dhcp=options["dhcp"],
-        domain=options["domain"],
-        port_security=options["port_security"],
+        dns=tuple(str(checked_address(server, "dns")) for server in options.get("dns", ())),
+        mtu=mtu,
+        dhcp=options.get("dhcp", True),
+        domain=domain,
+        port_security=options.get("port_security", True),
     )
 
 

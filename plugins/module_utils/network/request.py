@@ -8,16 +8,16 @@ What makes no sense is the fault of the item alone, and of those that need it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Callable, Iterable, Mapping
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
+from ..core.convert import boolean, choice, label, mapping, sequence, text, whole
 from ..core.documents import items, parts_of
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED
 from . import security
-from .model import NETWORK, OPTIONS, SECURITY_GROUP, Network, Request, define_network
+from .model import NETWORK, SECURITY_GROUP, Network, Request, define_network
 from .security import DEFAULT, Group
 
 
@@ -127,24 +127,56 @@ def _request(asked: Mapping[str, Any], defined: Definitions) -> Request:
 
 
 def _network(name: Any, options: Any) -> Network:
-    no_gateway = isinstance(options, dict) and "gateway" in options and not options["gateway"]
-    return define_network(name, _validated(OPTIONS, options), no_gateway)
+    said = dict(mapping(options, "the definition", sorted(NETWORK_OPTIONS)))
+    no_gateway = "gateway" in said and (said["gateway"] in (None, "") or said["gateway"] is False)
+    if no_gateway:
+        del said["gateway"]
+    return define_network(name, _converted(NETWORK_OPTIONS, said), no_gateway)
 
 
 def _group(name: Any, rules: Any) -> Group:
-    if not isinstance(rules, list):
-        raise InvalidRequest("write its rules as a list")
-    return security.define_group(name, [_validated(security.OPTIONS, rule) for rule in rules])
+    made = []
+    for position, rule in enumerate(sequence(rules, "the rules"), 1):
+        try:
+            made.append(security.define_rule(_converted(RULE_OPTIONS, mapping(rule, "the rule", sorted(RULE_OPTIONS)))))
+        except InvalidRequest as error:
+            raise InvalidRequest("rule %d: %s" % (position, error)) from error
+    return security.define_group(name, made)
 
 
-def _validated(options: dict[str, Any], values: Any) -> dict[str, Any]:
-    """The values in the types and with the defaults of an argument spec."""
-    if not isinstance(values, dict):
-        raise InvalidRequest("write it as a mapping of %s" % ", ".join(sorted(options)))
-    result = ArgumentSpecValidator(options).validate({k: v for k, v in values.items() if v is not None})
-    if result.error_messages:
-        raise InvalidRequest(", ".join(result.error_messages))
-    return result.validated_parameters
+def _pool(value: Any, what: str) -> dict[str, str]:
+    """The first and the last address that ports are given."""
+    ends = mapping(value, what, ("start", "end"))
+    return {end: text(ends.get(end), "%s: %s" % (what, end)) for end in ("start", "end")}
+
+
+def _texts(value: Any, what: str) -> list[str]:
+    return [text(each, what) for each in sequence(value, what)]
+
+
+# What a network and a rule may say, by the converters of the values.
+NETWORK_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
+    "cidr": text,
+    "gateway": text,
+    "dns": _texts,
+    "mtu": whole,
+    "allocation_pool": _pool,
+    "dhcp": boolean,
+    "domain": text,
+    "port_security": boolean,
+}
+RULE_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
+    "direction": partial(choice, choices=("ingress", "egress")),
+    "protocol": label,
+    "port": label,
+    "remote": text,
+    "ethertype": partial(choice, choices=("IPv4", "IPv6")),
+}
+
+
+def _converted(options: Mapping[str, Callable], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is mentioned, each as the type that it stands for."""
+    return {key: options[key](value, key) for key, value in said.items() if value is not None}
 
 
 def _define(what: str, make: Callable, *arguments: Any) -> Any:

@@ -5,20 +5,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Mapping
 
+from ..core.convert import shown
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from .addresses import checked_prefix
-
-OPTIONS = {
-    "direction": {"type": "str", "choices": ["ingress", "egress"], "default": "ingress"},
-    "protocol": {"type": "str", "default": "any"},
-    "port": {"type": "str"},
-    "remote": {"type": "str"},
-    "ethertype": {"type": "str", "choices": ["IPv4", "IPv6"]},
-}
 
 _NUMBERS = {"1": "icmp", "58": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
 _WITH_PORTS = ("tcp", "udp", "sctp")
@@ -73,34 +67,24 @@ def read_group(name: str, definition: str) -> Group:
     return Group(name, tuple(Rule(**{**rule, "ports": rule["ports"] and tuple(rule["ports"])}) for rule in rules))
 
 
-def define_group(name: str, rules: list[dict[str, Any]]) -> Group:
-    """The group of these rules (checked for type by OPTIONS); InvalidRequest names the rule that makes no sense.
-
-    Without an egress rule everything may leave, as in a new group of neutron's.
-    """
+def define_group(name: str, rules: list[Rule]) -> Group:
+    """The group of these rules. Without an egress rule everything may leave, as in a new group of neutron's."""
     checked_name(name, "security group")
-    made = []
-    for position, options in enumerate(rules, 1):
-        try:
-            made.append(_rule(options))
-        except InvalidRequest as error:
-            raise InvalidRequest("rule %d: %s" % (position, error)) from error
-    if not any(rule.direction == "egress" for rule in made):
-        made.extend(EGRESS)
-    return Group(name, tuple(dict.fromkeys(made)))
+    leaving = () if any(rule.direction == "egress" for rule in rules) else EGRESS
+    return Group(name, tuple(dict.fromkeys([*rules, *leaving])))
 
 
-def _rule(options: dict[str, Any]) -> Rule:
-    """One rule of a definition."""
-    cidr, group, family = _remote(options["remote"])
-    ethertype = options["ethertype"] or family or "IPv4"
+def define_rule(options: Mapping[str, Any]) -> Rule:
+    """The rule of what is said of it, each value of its type; InvalidRequest if it makes no sense."""
+    cidr, group, family = _remote(options.get("remote"))
+    ethertype = options.get("ethertype") or family or "IPv4"
     if family not in (None, ethertype):
         raise InvalidRequest("remote %s is not %s" % (cidr, ethertype))
-    protocol = _protocol(options["protocol"])
-    ports = _ports(options["port"]) if options["port"] else None
+    protocol = _protocol(options.get("protocol", "any"))
+    ports = _ports(options["port"]) if options.get("port") else None
     if ports and protocol not in _WITH_PORTS:
         raise InvalidRequest("port %s needs a protocol with ports: %s" % (options["port"], ", ".join(_WITH_PORTS)))
-    return Rule(options["direction"], ethertype, protocol, ports, cidr, group)
+    return Rule(options.get("direction", "ingress"), ethertype, protocol, ports, cidr, group)
 
 
 def _remote(text: str | None) -> tuple:
@@ -119,16 +103,15 @@ def _remote(text: str | None) -> tuple:
 def _protocol(text: str) -> str:
     """A protocol by its usual name, else by its number."""
     text = _NUMBERS.get(text.lower(), text.lower())
-    if text in ("any", "icmp") + _WITH_PORTS or (text.isdecimal() and int(text) <= 255):
+    if text in ("any", "icmp") + _WITH_PORTS or (re.fullmatch("[0-9]{1,3}", text) and int(text) <= 255):
         return text
-    raise InvalidRequest("protocol %r: use tcp, udp, sctp, icmp, any or a number up to 255" % text)
+    raise InvalidRequest("protocol %s: use tcp, udp, sctp, icmp, any or a number up to 255" % shown(text))
 
 
 def _ports(text: str) -> tuple[int, int]:
     """`80` or `8000-8100` as the first and the last port."""
-    first, dash, last = text.partition("-")
-    if first.isdecimal() and (not dash or last.isdecimal()):
-        ports = (int(first), int(last or first))
-        if 1 <= ports[0] <= ports[1] <= 65535:
-            return ports
-    raise InvalidRequest("port %r: write 80 or 8000-8100" % text)
+    found = re.fullmatch("([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
+    ports = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if 1 <= ports[0] <= ports[1] <= 65535:
+        return ports
+    raise InvalidRequest("port %s: write 80 or 8000-8100" % shown(text))

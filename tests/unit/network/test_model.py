@@ -54,6 +54,19 @@ def test_network(options, gateway, server, first):
 
 
 @pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        ({"mtu": "1400", "dhcp": "no", "port_security": "false"}, {"mtu": 1400, "dhcp": False, "port_security": False}),
+        ({"mtu": None, "dhcp": None, "dns": None, "domain": None, "allocation_pool": None}, {}),
+        ({"gateway": ""}, {"gateway": None}),
+        ({"gateway": False}, {"gateway": None}),
+    ],
+)
+def test_a_network_from_the_command_line(options, meant):
+    assert private(**options) == private(**meant)
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"cidr": "10.20.0.0"}, "no room"),
@@ -66,7 +79,16 @@ def test_network(options, gateway, server, first):
         ({"gateway": "10.20.0.255"}, "broadcast"),
         ({"dns": ["resolver"]}, "dns 'resolver'"),
         ({"mtu": 100}, "mtu 100"),
-        ({"mtu": "big"}, "mtu"),
+        ({"mtu": "big"}, "mtu: 'big' is not a whole number"),
+        ({"mtu": float("inf")}, "mtu: inf is not a whole number"),
+        ({"dhcp": "perhaps"}, "dhcp: 'perhaps' is not true or false"),
+        ({"dns": "192.0.2.53"}, "dns: '192.0.2.53' is not a list"),
+        ({"dns": [53]}, "dns: 53 is not a text: put it in quotes"),
+        ({"allocation_pool": True}, "allocation_pool: True is not a mapping"),
+        ({"allocation_pool": {"start": "10.20.0.9", "end": None}}, "allocation_pool: end: None is not a text"),
+        ({"gateway": 0}, "gateway: 0 is not a text"),
+        ({"cidr": 10.2}, "cidr: 10.2 is not a text: put it in quotes"),
+        ({"domain": "x" * 9000}, "domain 'xxx"),
         ({"domain": 'x"\n evil'}, "domain"),
         ({"allocation_pool": {"start": "10.20.0.9", "end": "10.20.0.3"}}, "ends"),
         ({"allocation_pool": {"start": "10.20.0.9"}}, "end"),
