@@ -6,11 +6,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Container, Mapping
 
 from ..core.change import Change
 from ..core.change import plan as plan_items
-from ..core.convert import LARGEST, boolean, mapping, number, sequence, text, whole
+from ..core.convert import (
+    LARGEST,
+    LONGEST,
+    below,
+    boolean,
+    labels,
+    mapping,
+    number,
+    printable,
+    sequence,
+    shown,
+    text,
+    whole,
+)  # fmt: skip
 from ..core.errors import InvalidRequest
 from ..core.names import numbers
 
@@ -48,6 +61,7 @@ class HostRecord:
     the same for two names of one machine. power_states are what it has just said of its guests, by UUID; the record
     keeps them with the instances. remains are what may be left there of instances that are elsewhere, as documents;
     cleared the UUIDs of those of which it has just said that nothing is left. silent: it was asked, and did not answer.
+    fault: why the settings make no sense; those that are recorded stay.
     """
 
     host: str
@@ -59,6 +73,7 @@ class HostRecord:
     power_states: dict | None = None
     cleared: tuple = ()
     silent: bool = False
+    fault: InvalidRequest | None = field(default=None, compare=False)
     remains: list = field(default_factory=list, compare=False)
 
     @property
@@ -76,6 +91,8 @@ class HostRecord:
 
         A host that builds says only what it has room for; its other facts stay.
         """
+        if self.fault is not None and self.room is None and not self.silent:
+            raise self.fault
         facts = {**((before and before.facts) or {}), **(self.facts or {})}
         asked = replace(self, facts=facts) if self.room is not None else before
         known = before.settings if before is not None else SETTINGS
@@ -93,18 +110,39 @@ class HostRecord:
 def parse(params: dict[str, Any]) -> list[HostRecord]:
     """The hosts of params["hosts"], as params["nodes"] describe them, with the operator's settings."""
     nodes = {node["host"]: node for node in params["nodes"]}
-    settings = params["settings"]
-    wanted = [_wanted(name, nodes.get(name), settings.get(name)) for name in params["hosts"]]
-    return [replace(each, silent=each.room is None and each.host in params["silent"]) for each in wanted]
+    settings, silent = _by_name(params["settings"]), params.get("silent") or ()
+    return [_with_settings(_told(name, nodes.get(name), silent), settings.get(name)) for name in params["hosts"]]
 
 
-def _wanted(name: str, node: dict[str, Any] | None, settings: Any) -> HostRecord:
-    asked = settings_of({} if settings is None else settings, "host %s" % name)
+def unfit(settings: Mapping[Any, Any]) -> dict[str, str]:
+    """The hosts whose settings make no sense, and why; they are not to be chosen."""
+    named = parse({"hosts": list(_by_name(settings)), "nodes": [], "settings": settings})
+    return {each.host: str(each.fault) for each in named if each.fault is not None}
+
+
+def _by_name(settings: Mapping[Any, Any]) -> dict[str, Any]:
+    """The settings by host; those under YAML's 7 or yes are an InvalidRequest, as that is no name."""
+    wrong = {str(key): InvalidRequest("settings: the key %s is not a text: put it in quotes" % key)
+             for key in settings if not isinstance(key, str)}  # fmt: skip
+    return {**settings, **wrong}
+
+
+def _told(name: str, node: dict[str, Any] | None, silent: Container[str]) -> HostRecord:
     if node is None:
-        return HostRecord(name, settings=asked)
+        return HostRecord(name, silent=name in silent)
     facts = {key: value for key, value in node.items() if key not in (*ROOM, *TOLD)}
     states, gone = node.get("power_states"), tuple(node.get("cleared") or ())
-    return HostRecord(name, {key: node[key] for key in ROOM}, asked, facts, 0, node.get("machine"), states, gone)
+    return HostRecord(name, {key: node[key] for key in ROOM}, {}, facts, 0, node.get("machine"), states, gone)
+
+
+def _with_settings(told: HostRecord, settings: Any) -> HostRecord:
+    """The host with the settings that are mentioned, each of its type, or with why they make no sense."""
+    try:
+        if isinstance(settings, InvalidRequest):
+            raise settings
+        return replace(told, settings={} if settings is None else settings_of(settings, "settings"))
+    except InvalidRequest as error:
+        return replace(told, fault=error)
 
 
 def plan(wanted: list[HostRecord], current: Mapping[str, HostRecord], state: str) -> list[Change]:
@@ -142,8 +180,8 @@ def _ratio(value: Any, what: str) -> float:
     return number(value, what, least=0, most=LARGEST)
 
 
-def _short_text(value: Any, what: str) -> str:
-    return text(value, what, longest=255)
+def _reason(value: Any, what: str) -> str:
+    return text(value, what, longest=LONGEST)
 
 
 def _aggregates(value: Any, what: str) -> list[dict[str, Any]]:
@@ -155,8 +193,8 @@ def _aggregate(value: Any, what: str) -> dict[str, Any]:
     aggregate = mapping(value, what, ("name", "metadata"))
     metadata = aggregate.get("metadata")
     return {
-        "name": text(aggregate.get("name"), "%s: name" % what),
-        "metadata": {} if metadata is None else mapping(metadata, "%s: metadata" % what),
+        "name": printable(aggregate.get("name"), "%s: name" % what),
+        "metadata": {} if metadata is None else labels(metadata, "%s: metadata" % what),
     }
 
 
@@ -174,33 +212,35 @@ def _traits(value: Any, what: str) -> list[str]:
     traits = [text(each, "%s[%d]" % (what, index)) for index, each in enumerate(sequence(value, what))]
     for trait in traits:
         if not _TRAIT.fullmatch(trait):
-            raise InvalidRequest("%s: %r is no trait: write capitals, digits and _, such as CUSTOM_SSD" % (what, trait))
+            raise InvalidRequest(
+                "%s: %s is no trait: write capitals, digits and _, such as CUSTOM_SSD" % (what, shown(trait))
+            )
     return traits
 
 
 def _metrics(value: Any, what: str) -> dict[str, float]:
-    return {name: number(each, "%s: %s" % (what, name)) for name, each in mapping(value, what).items()}
+    return {name: number(each, below(what, name)) for name, each in mapping(value, what).items()}
 
 
 def _cpus(value: Any, what: str) -> str:
-    cpus = _short_text(value, what)
+    cpus = printable(value, what)
     try:
         numbers(cpus)
     except ValueError:
-        raise InvalidRequest("%s: %r is not a list of CPUs such as 4-15,20" % (what, cpus)) from None
+        raise InvalidRequest("%s: %s is not a list of CPUs such as 4-15,20" % (what, shown(cpus))) from None
     return cpus
 
 
 CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "enabled": boolean,
-    "disabled_reason": _short_text,
+    "disabled_reason": _reason,
     "vcpus_reserved": _amount,
     "memory_mb_reserved": _amount,
     "disk_gb_reserved": _amount,
     "cpu_allocation_ratio": _ratio,
     "ram_allocation_ratio": _ratio,
     "disk_allocation_ratio": _ratio,
-    "availability_zone": _short_text,
+    "availability_zone": printable,
     "aggregates": _aggregates,
     "units": _units,
     "traits": _traits,

@@ -57,14 +57,16 @@ class ComputeNodes:
         wanted = sorted((change.wanted for change in changes), key=lambda item: item.host)
         return self.database.write(partial(self._write_all, wanted))
 
-    def _write_all(self, wanted: list[HostRecord], connection) -> dict[str, HostRecord]:
-        """Instances before hosts, as every transaction takes its locks."""
+    def _write_all(self, wanted: list[HostRecord], connection) -> dict[str, Any]:
+        """The hosts, or why their settings are not among what is written. Instances before hosts, as every transaction
+        takes its locks."""
         states = {item.host: item.power_states for item in wanted if item.power_states is not None}
         instances.note_power_states(self.database, connection, states)
         for item in wanted:
             if item.cleared:
                 remains.clear(self.database, connection, item.host, item.cleared)
-        return self._with_remains(connection, {item.host: self._write(connection, item) for item in wanted})
+        written = self._with_remains(connection, {item.host: self._write(connection, item) for item in wanted})
+        return {**written, **{item.host: item.fault for item in wanted if item.fault is not None}}
 
     def _write(self, connection, wanted: HostRecord) -> HostRecord:
         """One host's row. It is read again here, where it is locked: other controllers may have written it."""

@@ -187,10 +187,11 @@ class Cluster:
     """What the decision is made from: the hosts that may be chosen, and the selections that hold a claim already.
 
     selections are by instance UUID; groups the wanted requests' server groups by project and name; places the hosts
-    of the instances that their hints name, by UUID and by name.
+    of the instances that their hints name, by UUID and by name. notes tell of hosts that may not be chosen, for people.
     """
 
     hosts: dict[str, HostState]
     selections: dict[str, Selection]
     groups: dict[tuple[str, str], Group] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

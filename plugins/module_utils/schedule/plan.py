@@ -34,9 +34,10 @@ def planner(policy: Policy, selector: Callable) -> Callable:
                 selection = hosts.select(request)
                 hosts.consume(selection)
             except LaunchError as error:
-                changes.append(Change(replace(asked, refused=getattr(error, "refused", {})), None, None, error))
+                refused = replace(asked, refused=getattr(error, "refused", {}))
+                changes.append(Change(refused, None, None, error, cluster.notes))
                 continue
-            changes.append(Change(asked, None, selection))
+            changes.append(Change(asked, None, selection, notes=cluster.notes))
             places.update({asked.key: selection.host, asked.name: selection.host})
             if request.group:
                 groups[group_key(request)] = request.group.add(selection.host)

@@ -10,6 +10,7 @@ from typing import Any
 from ..core.change import Change
 from ..core.errors import LaunchError, Unavailable
 from ..host.record import parse as parse_hosts
+from ..host.record import unfit
 from ..record import lease
 from ..record.compute_nodes import UNUSED
 from ..record.database import Database
@@ -29,8 +30,8 @@ TRIES = 10  # nova's placement: allocation_conflict_retry_count
 
 def connect(params: dict[str, Any]) -> Claims:
     """The claims behind params["database"]; params["nodes"] are hosts that the record may not know yet."""
-    names = [node["host"] for node in params["nodes"]]
-    nodes = parse_hosts({"hosts": names, "nodes": params["nodes"], "settings": params.get("host_settings") or {}})
+    names, settings = [node["host"] for node in params["nodes"]], params.get("host_settings") or {}
+    nodes = parse_hosts({"hosts": names, "nodes": params["nodes"], "settings": settings})
     known = {field.name for field in fields(HostState)}
     unrecorded = [
         HostState(
@@ -44,7 +45,7 @@ def connect(params: dict[str, Any]) -> Claims:
         for item in (node.over(None) for node in nodes)
     ]
     database, driver = Database(params["database"]), lease.driver(params)
-    return Claims(database, driver, params["candidates"], unrecorded, parse_policy(params))
+    return Claims(database, driver, params["candidates"], unrecorded, parse_policy(params), unfit(settings))
 
 
 class Claims:
@@ -57,18 +58,24 @@ class Claims:
         candidates: list[str] | None,
         unrecorded: list[HostState],
         policy: Policy,
+        unfit_hosts: dict[str, str],
     ):
         self.database = database
         self.driver = driver
         self.candidates = None if candidates is None else set(candidates)
         self.unrecorded = unrecorded
         self.policy = policy
+        self.unfit_hosts = unfit_hosts
 
     def read(self, wanted: list[Request]) -> Cluster:
         """The candidates as the record has them; hosts not recorded yet (in check mode) as they say they are."""
         cluster = view(self.database, self._fetch, wanted, self.candidates)
-        known = {host.host: host for host in self.unrecorded}
-        return replace(cluster, hosts={**known, **cluster.hosts})
+        known = {**{host.host: host for host in self.unrecorded}, **cluster.hosts}
+        hosts = {name: host for name, host in known.items() if name not in self.unfit_hosts}
+        notes = [
+            "host %s takes no instance: %s" % (name, self.unfit_hosts[name]) for name in known if name not in hosts
+        ]
+        return replace(cluster, hosts=hosts, notes=tuple(notes))
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Claim; where another controller was quicker on a host, decide anew for the instances that lost it."""

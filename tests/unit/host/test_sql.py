@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import record, sql
 
 NODE = {"host": "c1", "name": "c1", "vcpus": 4, "memory_mb": 8192, "disk_gb": 100, "cpu_model": "EPYC"}
@@ -180,37 +179,59 @@ def test_settings_as_texts_mean_what_ansible_makes_of_them(tell):
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ("off", "host c1: 'off' is not a mapping"),
-        ({"memory": 1}, "host c1: unknown key memory (known: enabled, "),
-        ({"enabled": "maybe"}, "host c1: enabled: 'maybe' is not true or false"),
-        ({"disabled_reason": 42}, "host c1: disabled_reason: 42 is not a text: put it in quotes"),
+        ("off", "settings: 'off' is not a mapping"),
+        ({"memory": 1}, "settings: unknown key memory (known: enabled, "),
+        ({"enabled": "maybe"}, "settings: enabled: 'maybe' is not true or false"),
+        ({"disabled_reason": 42}, "settings: disabled_reason: 42 is not a text: put it in quotes"),
         ({"disabled_reason": "x" * 256}, "is longer than 255 characters"),
-        ({"memory_mb_reserved": "4 GB"}, "host c1: memory_mb_reserved: '4 GB' is not a whole number"),
-        ({"memory_mb_reserved": 2**31}, "host c1: memory_mb_reserved: 2147483648 is more than 2147483647"),
-        ({"disk_gb_reserved": -1}, "host c1: disk_gb_reserved: -1 is less than 0"),
-        ({"vcpus_reserved": True}, "host c1: vcpus_reserved: True is not a whole number"),
-        ({"ram_allocation_ratio": "many"}, "host c1: ram_allocation_ratio: 'many' is not a number"),
-        ({"cpu_allocation_ratio": -1}, "host c1: cpu_allocation_ratio: -1.0 is less than 0"),
-        ({"disk_allocation_ratio": "nan"}, "host c1: disk_allocation_ratio: 'nan' is not a number"),
-        ({"availability_zone": ["a"]}, "host c1: availability_zone: ['a'] is not a text"),
-        ({"aggregates": "fast"}, "host c1: aggregates: 'fast' is not a list"),
-        ({"aggregates": ["fast"]}, "host c1: aggregates[0]: 'fast' is not a mapping"),
-        ({"aggregates": [{"metadata": {}}]}, "host c1: aggregates[0]: name: None is not a text"),
-        ({"aggregates": [{"name": "a"}, {"name": "b", "ssd": 1}]}, "host c1: aggregates[1]: unknown key ssd"),
-        ({"aggregates": [{"name": "fast", "metadata": []}]}, "host c1: aggregates[0]: metadata: [] is not a mapping"),
-        ({"units": {"cpu": {}}}, "host c1: units: unknown key cpu (known: vcpus, memory_mb, disk_gb)"),
-        ({"units": {"vcpus": {"max": 1}}}, "host c1: units: vcpus: unknown key max (known: min_unit, "),
-        ({"units": {"vcpus": {"max_unit": 0}}}, "host c1: units: vcpus: max_unit: 0 is less than 1"),
-        ({"traits": "HW_CPU_X86_AVX"}, "host c1: traits: 'HW_CPU_X86_AVX' is not a list"),
-        ({"traits": [1]}, "host c1: traits[0]: 1 is not a text: put it in quotes"),
-        ({"traits": ["ssd"]}, "host c1: traits: 'ssd' is no trait: write capitals, digits and _, such as CUSTOM_SSD"),
-        ({"metrics": {"power": "low"}}, "host c1: metrics: power: 'low' is not a number"),
-        ({"cpu_dedicated_set": 4}, "host c1: cpu_dedicated_set: 4 is not a text: put it in quotes"),
-        ({"cpu_dedicated_set": "4-x"}, "host c1: cpu_dedicated_set: '4-x' is not a list of CPUs such as 4-15,20"),
+        ({"memory_mb_reserved": "4 GB"}, "settings: memory_mb_reserved: '4 GB' is not a whole number"),
+        ({"memory_mb_reserved": 2**31}, "settings: memory_mb_reserved: 2147483648 is more than 2147483647"),
+        ({"disk_gb_reserved": -1}, "settings: disk_gb_reserved: -1 is less than 0"),
+        ({"vcpus_reserved": True}, "settings: vcpus_reserved: True is not a whole number"),
+        ({"ram_allocation_ratio": "many"}, "settings: ram_allocation_ratio: 'many' is not a number"),
+        ({"cpu_allocation_ratio": -1}, "settings: cpu_allocation_ratio: -1.0 is less than 0"),
+        ({"disk_allocation_ratio": "nan"}, "settings: disk_allocation_ratio: 'nan' is not a number"),
+        ({"availability_zone": ["a"]}, "settings: availability_zone: ['a'] is not a text"),
+        ({"aggregates": "fast"}, "settings: aggregates: 'fast' is not a list"),
+        ({"aggregates": ["fast"]}, "settings: aggregates[0]: 'fast' is not a mapping"),
+        ({"aggregates": [{"metadata": {}}]}, "settings: aggregates[0]: name: None is not a text"),
+        ({"aggregates": [{"name": "a"}, {"name": "b", "ssd": 1}]}, "settings: aggregates[1]: unknown key ssd"),
+        ({"aggregates": [{"name": "fast", "metadata": []}]}, "settings: aggregates[0]: metadata: [] is not a mapping"),
+        ({"units": {"cpu": {}}}, "settings: units: unknown key cpu (known: vcpus, memory_mb, disk_gb)"),
+        ({"units": {"vcpus": {"max": 1}}}, "settings: units: vcpus: unknown key max (known: min_unit, "),
+        ({"units": {"vcpus": {"max_unit": 0}}}, "settings: units: vcpus: max_unit: 0 is less than 1"),
+        ({"traits": "HW_CPU_X86_AVX"}, "settings: traits: 'HW_CPU_X86_AVX' is not a list"),
+        ({"traits": [1]}, "settings: traits[0]: 1 is not a text: put it in quotes"),
+        ({"traits": ["ssd"]}, "settings: traits: 'ssd' is no trait: write capitals, digits and _, such as CUSTOM_SSD"),
+        ({"metrics": {"power": "low"}}, "settings: metrics: power: 'low' is not a number"),
+        ({"cpu_dedicated_set": 4}, "settings: cpu_dedicated_set: 4 is not a text: put it in quotes"),
+        ({"cpu_dedicated_set": "4-x"}, "settings: cpu_dedicated_set: '4-x' is not a list of CPUs such as 4-15,20"),
     ],
 )
 @pytest.mark.parametrize("nodes", [[], [NODE]])
 def test_wrong_settings(settings, reason, nodes):
-    with pytest.raises(InvalidRequest) as caught:
-        record.parse({"hosts": ["c1"], "nodes": nodes, "silent": [], "settings": {"c1": settings}})
-    assert reason in str(caught.value)
+    hosts, both = ["c1", "c2"], {"c1": settings, "c2": {"enabled": "no"}}
+    wrong, good = record.parse({"hosts": hosts, "nodes": nodes, "silent": [], "settings": both})
+    assert reason in str(wrong.fault)
+    assert (good.fault, good.settings) == (None, {"enabled": False})
+    assert list(record.unfit(both)) == ["c1"]
+
+
+def test_a_host_under_a_number_is_told():
+    assert record.unfit({7: {}, "8": {}}) == {"7": "settings: the key 7 is not a text: put it in quotes"}
+
+
+def test_wrong_settings_are_their_hosts_alone(database_url):
+    """What it has said is written all the same."""
+    two = [NODE, {**NODE, "host": "c2", "name": "c2"}]
+    params = {"database": database_url, "hosts": ["c1", "c2", "c3"], "nodes": two,
+              "settings": {"c1": {"enabled": "off"}, "c2": {"enabled": "perhaps"}, "c3": 5}}  # fmt: skip
+    backend, wanted = sql.connect(params), record.parse(params)
+    changes = plan(wanted, backend.read(wanted), "present")
+    outcome = backend.apply([change for change in changes if change.pending])
+    assert outcome["c1"].settings["enabled"] is False
+    assert str(outcome["c2"]) == "settings: enabled: 'perhaps' is not true or false"
+    assert str(changes[2].error) == "settings: 5 is not a mapping of keys to values"
+    assert {each.host: (each.room["vcpus"], each.settings["enabled"]) for each in recorded(database_url)} == {
+        "c1": (4, False), "c2": (4, True),
+    }  # fmt: skip

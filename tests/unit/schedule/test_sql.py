@@ -154,6 +154,18 @@ def check(database):
     return members
 
 
+def test_a_host_whose_settings_make_no_sense_takes_nothing(database_url):
+    documents = [document("a"), document("b")]
+    record(database_url, {"c1": {}, "c2": {}}, documents)
+    wrong = {"c1": {"enabled": "perhaps"}, "c3": 7}
+    options = params(database_url, documents, host_settings=wrong)
+    backend = sql.connect(options)
+    changes = policy.plan(options)(request.parse(options), backend.read(request.parse(options)), "present")
+    told = ("host c1 takes no instance: settings: enabled: 'perhaps' is not true or false",)
+    assert [(change.after.host, change.notes) for change in changes] == [("c2", told), ("c2", told)]
+    assert claim(database_url, documents, host_settings=wrong) == {"a": "c2", "b": "c2"}
+
+
 def test_a_claim_is_written_whole_and_given_back(database_url):
     documents = [document("a", group=APART), document("b", group=APART, extra_specs={"hw:cpu_policy": "dedicated"})]
     database = record(database_url, {"c1": {}, "c2": {}}, documents)
