@@ -15,7 +15,7 @@ from . import documents as travelling
 from .change import Change
 from .change import plan as plan_items
 from .diff import differences, is_changed, when_whole
-from .errors import LaunchError, MissingLibrary
+from .errors import InvalidRequest, LaunchError, MissingLibrary
 from .request import Unsound
 
 
@@ -109,8 +109,8 @@ def travel(
     except MissingLibrary:
         raise
     except LaunchError as error:
-        if stage.list_name == "instances":
-            raise
+        if stage.list_name == "instances" and not isinstance(error, InvalidRequest):
+            raise  # it is the record's, to which nothing can be told now
         on_host = stage.noun in ("image", "domain") or (stage.noun == "volume" and service == "file")
         judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not on_host}
         return Travelled(travelling.fail(documents, stage.noun, judged, parts))

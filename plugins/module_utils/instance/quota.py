@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.convert import whole
-from ..core.errors import Conflict, InvalidRequest
+from ..core.convert import mapping, whole
+from ..core.errors import Conflict
 
 RESOURCES = ("instances", "cores", "ram", "volumes", "gigabytes")
 UNLIMITED = -1
@@ -18,14 +18,12 @@ class OverQuota(Conflict):
     """The project has no room left for this."""
 
 
-def limits(quotas: dict[str, Any]) -> dict[str, int]:
-    """The limits that are set, by resource; InvalidRequest names what is not one."""
-    wrong = sorted(set(quotas) - set(RESOURCES))
-    if wrong:
-        raise InvalidRequest("quotas: unknown resource %s (known: %s)" % (", ".join(wrong), ", ".join(RESOURCES)))
+def limits(quotas: Any) -> dict[str, int]:
+    """The limits that are set, by resource; InvalidRequest names what is not one. null is none."""
+    said = {resource: value for resource, value in mapping(quotas, "quotas", RESOURCES).items() if value is not None}
     known = {
-        resource: whole(value, "quotas: %s (-1: no limit)" % resource, least=UNLIMITED)
-        for resource, value in quotas.items()
+        resource: whole(value, "quotas: %s (%d: no limit)" % (resource, UNLIMITED), least=UNLIMITED)
+        for resource, value in said.items()
     }
     return {resource: limit for resource, limit in known.items() if limit != UNLIMITED}
 

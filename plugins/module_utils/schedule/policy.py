@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..core.convert import mapping, number
 from ..core.errors import InvalidRequest
 from .equivalence import EquivalenceSelector
 from .filters.registry import CLAIM, DEFAULT, FILTERS
@@ -34,8 +35,11 @@ def parse_policy(params: dict[str, Any]) -> Policy:
     return Policy(
         {name: _named("filter", name, FILTERS, paths) for name in names},
         {
-            name: (_weigher(_named("weigher", name, WEIGHERS, paths)), _multiplier(name, multiplier))
-            for name, multiplier in params["weighers"].items()
+            name: (
+                _weigher(_named("weigher", name, WEIGHERS, paths)),
+                number(multiplier, "weigher %s: its multiplier" % name),
+            )
+            for name, multiplier in mapping(params["weighers"], "weighers").items()
         },
         alternates=max(params["max_attempts"] - 1, 0),
         host_subset_size=max(params.get("host_subset_size") or 1, 1),
@@ -68,10 +72,3 @@ def _named(what: str, name: str, known: dict[str, Any], paths: list[str]) -> Any
 def _weigher(found: Any) -> Weigher:
     """A weigher of another collection may be a bare function."""
     return found if hasattr(found, "multiplied") else Weigher(found)
-
-
-def _multiplier(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InvalidRequest("weigher %s: its multiplier is %r, it must be a number" % (name, value)) from None

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import Change, plan
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import checked_name
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.request import parse_all
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.run import Stage, run
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.run import Stage, run, travel
 
 
 class Thing(SimpleNamespace):
@@ -119,3 +119,20 @@ def test_a_stage_may_find_other_things_than_were_asked_for():
     with pytest.raises(Ended):
         run(module, Stage("thing", lambda params: [Thing(name="look")], lambda params: Things([]), find))
     assert [each["name"] for each in answers[0]["things"]] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("error", "goes_on"), [(InvalidRequest("no setting"), True), (Unavailable("no record"), False)]
+)
+def test_what_the_scheduler_cannot_go_by_is_in_the_documents_and_a_lost_record_is_not(error, goes_on):
+    def parse(params):
+        raise error
+
+    module = SimpleNamespace(params={}, check_mode=False, _diff=False)
+    document = {"name": "web", "uuid": "u1", "status": "BUILD"}
+    if not goes_on:
+        with pytest.raises(Unavailable):
+            travel(module, Stage("schedule", parse, Things), [document])
+        return
+    [after] = travel(module, Stage("schedule", parse, Things), [document]).documents
+    assert (after["failed"], after["abort"], after["msg"]) == (True, True, "schedule: no setting")

@@ -11,11 +11,18 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance import qu
 
 
 def test_only_limits_that_are_set_count():
-    assert quota.limits({"cores": "20", "ram": -1, "instances": 0}) == {"cores": 20, "instances": 0}
+    assert quota.limits({"cores": "20", "ram": -1, "instances": 0, "volumes": None}) == {"cores": 20, "instances": 0}
 
 
 @pytest.mark.parametrize(
-    ("quotas", "reason"), [({"core": 1}, "unknown resource core"), ({"cores": "many"}, "whole number")]
+    ("quotas", "reason"),
+    [
+        ({"core": 1}, "quotas: unknown key core .known: instances, "),
+        ({"cores": "many"}, "quotas: cores .* 'many' is not a whole number"),
+        ({"ram": 1.5}, "quotas: ram .* 1.5 is not a whole number"),
+        ({"ram": -2}, "quotas: ram .* -2 is less than -1"),
+        ({1: 2, "x": 3}, "quotas: the key: 1 is not a text"),
+    ],
 )
 def test_wrong_quotas(quotas, reason):
     with pytest.raises(InvalidRequest, match=reason):
