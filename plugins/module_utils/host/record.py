@@ -4,50 +4,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Container, Mapping
+from typing import Any, Container, Mapping
 
 from ..core.change import Change
 from ..core.change import plan as plan_items
-from ..core.convert import (
-    LARGEST,
-    LONGEST,
-    below,
-    boolean,
-    labels,
-    mapping,
-    number,
-    printable,
-    sequence,
-    shown,
-    text,
-    whole,
-)  # fmt: skip
 from ..core.errors import InvalidRequest
-from ..core.names import numbers
+from .settings import ROOM, SETTINGS, settings_of
 
-ROOM = ("vcpus", "memory_mb", "disk_gb")
-
-# What an operator may set for a host; the defaults are nova's (nova/conf/compute.py, initial_*_allocation_ratio).
-SETTINGS = {
-    "enabled": True,
-    "disabled_reason": None,
-    "vcpus_reserved": 0,
-    "memory_mb_reserved": 512,
-    "disk_gb_reserved": 0,
-    "cpu_allocation_ratio": 4.0,
-    "ram_allocation_ratio": 1.0,
-    "disk_allocation_ratio": 1.0,
-    "availability_zone": None,
-    "aggregates": [],
-    "units": {},
-    "traits": [],
-    "metrics": {},
-    "cpu_dedicated_set": None,
-}
-_TRAIT = re.compile("[A-Z][A-Z0-9_]*")  # what flavors can ask for
-UNITS = ("min_unit", "max_unit", "step_size")
 # What a host tells that is not kept as a fact about it.
 TOLD = ("host", "name", "machine", "power_states", "cleared")
 
@@ -162,88 +126,3 @@ def _names_told(names: list[str]) -> tuple[str, ...]:
         "%s are one machine by libvirt's UUID of the host and its machine-id: it counts once, under one of its names; "
         "take the other out of the inventory" % " and ".join(sorted(names)),
     )
-
-
-def settings_of(settings: Any, what: str) -> dict[str, Any]:
-    """The settings that are mentioned, each of its type; null is the default again."""
-    return {
-        key: SETTINGS[key] if value is None else CONVERTERS[key](value, "%s: %s" % (what, key))
-        for key, value in mapping(settings, what, SETTINGS).items()
-    }
-
-
-def _amount(value: Any, what: str) -> int:
-    return whole(value, what, least=0, most=LARGEST)
-
-
-def _ratio(value: Any, what: str) -> float:
-    return number(value, what, least=0, most=LARGEST)
-
-
-def _reason(value: Any, what: str) -> str:
-    return text(value, what, longest=LONGEST)
-
-
-def _aggregates(value: Any, what: str) -> list[dict[str, Any]]:
-    """Mappings with a name and perhaps metadata."""
-    return [_aggregate(each, "%s[%d]" % (what, index)) for index, each in enumerate(sequence(value, what))]
-
-
-def _aggregate(value: Any, what: str) -> dict[str, Any]:
-    aggregate = mapping(value, what, ("name", "metadata"))
-    metadata = aggregate.get("metadata")
-    return {
-        "name": printable(aggregate.get("name"), "%s: name" % what),
-        "metadata": {} if metadata is None else labels(metadata, "%s: metadata" % what),
-    }
-
-
-def _units(value: Any, what: str) -> dict[str, dict[str, int]]:
-    """The limits of one claim of a kind of room."""
-    return {kind: _limits(limits, "%s: %s" % (what, kind)) for kind, limits in mapping(value, what, ROOM).items()}
-
-
-def _limits(value: Any, what: str) -> dict[str, int]:
-    limits = mapping(value, what, UNITS)
-    return {unit: whole(limit, "%s: %s" % (what, unit), least=1, most=LARGEST) for unit, limit in limits.items()}
-
-
-def _traits(value: Any, what: str) -> list[str]:
-    traits = [text(each, "%s[%d]" % (what, index)) for index, each in enumerate(sequence(value, what))]
-    for trait in traits:
-        if not _TRAIT.fullmatch(trait):
-            raise InvalidRequest(
-                "%s: %s is no trait: write capitals, digits and _, such as CUSTOM_SSD" % (what, shown(trait))
-            )
-    return traits
-
-
-def _metrics(value: Any, what: str) -> dict[str, float]:
-    return {name: number(each, below(what, name)) for name, each in mapping(value, what).items()}
-
-
-def _cpus(value: Any, what: str) -> str:
-    cpus = printable(value, what)
-    try:
-        numbers(cpus)
-    except ValueError:
-        raise InvalidRequest("%s: %s is not a list of CPUs such as 4-15,20" % (what, shown(cpus))) from None
-    return cpus
-
-
-CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
-    "enabled": boolean,
-    "disabled_reason": _reason,
-    "vcpus_reserved": _amount,
-    "memory_mb_reserved": _amount,
-    "disk_gb_reserved": _amount,
-    "cpu_allocation_ratio": _ratio,
-    "ram_allocation_ratio": _ratio,
-    "disk_allocation_ratio": _ratio,
-    "availability_zone": printable,
-    "aggregates": _aggregates,
-    "units": _units,
-    "traits": _traits,
-    "metrics": _metrics,
-    "cpu_dedicated_set": _cpus,
-}

@@ -12,7 +12,8 @@ from ..core.change import Change
 from ..record import compute_nodes, instances, remains
 from ..record.database import Database, now
 from ..record.identity import record_id
-from .record import ROOM, SETTINGS, HostRecord
+from .record import HostRecord
+from .settings import ROOM, SETTINGS
 
 
 def connect(params: dict[str, Any]) -> ComputeNodes:
