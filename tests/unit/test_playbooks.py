@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Playbooks whose options leave nothing to do: they say so and fail; hosts are never reached here."""
+"""Playbooks as Ansible runs them: where their options leave nothing to do, and where no host answers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,19 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.host import record as host_record
+from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
+from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import Run, place
+from ansible_collections.kvmstack.launch.tests.unit.port.conftest import northbound
+
+__all__ = ["northbound"]
+
+
 ROOT = Path(__file__).parents[2]
-INVENTORY = {"compute": {"hosts": {"c1": {}, "c2": {}}}}
+# Nobody listens there.
+SILENT = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+INVENTORY = {"compute": {"hosts": {"c1": SILENT, "c2": SILENT}}}
 OURS = str(ROOT / "playbooks/%s.yml")
 LEAVES_OUT = "--limit c1 leaves localhost out"
 PARTS = ("controller", "attempt", "abandoned", "prepare")
@@ -73,3 +84,65 @@ def test_every_playbook_with_work_of_the_controller_begins_with_that(name):
 
 def test_the_other_playbooks_are_parts_or_hosts_only():
     assert not any(play.get("hosts") == "localhost" for name in PARTS for play in PLAYBOOKS[name])
+
+
+@pytest.fixture
+def record(tmp_path):
+    """The record that the playbooks use."""
+    return Run("sqlite:///%s" % (tmp_path / "launch.db"), project_id="default")
+
+
+@pytest.fixture
+def web(record):
+    """An instance that is ACTIVE on c1, which does not answer."""
+    record.ask({"networks": []})
+    place(record.params["database"], "c1", web="c1")
+    record.built(*record.find().values())
+
+
+@pytest.fixture
+def ovn(northbound):
+    """The options for a northbound of its own."""
+    return ["-e", json.dumps({"launch_ovn": {"northbound": northbound.endpoint}})]
+
+
+REQUEST = {
+    "launch_images": {"demo": {"url": "file:///srv/images/demo.qcow2", "checksum": "none"}},
+    "launch_instances": [{"name": "web", "flavor": "tiny", "image": "demo", "networks": ["private"]}],
+}
+WANTED = ["-e", json.dumps(REQUEST)]
+NODE = {
+    "vcpus": 4, "memory_mb": 8192, "disk_gb": 100, "architecture": "x86_64", "hypervisor_type": "QEMU",
+    "hypervisor_version": 9000000, "virt_type": "qemu",
+}  # fmt: skip
+
+
+def test_what_goes_from_a_host_that_does_not_answer_stays_recorded_until_it_is_given_up(run, record, web):
+    found, said = run(OURS % "destroy", *WANTED)
+    assert (found, "web is ACTIVE: host c1: " in said, "Connection refused" in said) == (2, True, True), said
+    assert record.find()["web"]["task_state"] == "deleting"
+    found, said = run(OURS % "destroy", *WANTED, "-e", "launch_force=true")
+    assert (found, record.find()) == (0, {}), said
+
+
+def test_hosts_that_do_not_answer_lose_an_instance_and_are_remembered(run, record, ovn, northbound):
+    """It is looked for there when it goes; then its ports are gone as well."""
+    params = {"database": record.params["database"], "hosts": ["c1", "c2"], "settings": {}}
+    nodes = host_record.parse({**params, "nodes": [{"host": host, **NODE} for host in params["hosts"]]})
+    host_sql.connect(params).apply(plan(nodes, {}, "present"))
+    found, said = run(OURS % "launch", *WANTED, *ovn)
+    assert (found, "web is ERROR" in said) == (2, True), said
+    [document] = record.ask(state="absent").values()
+    assert (document["host"], document["remains"]) == (None, ["c1", "c2"])
+    assert document["attempted_hosts"] == ["c1", "c2"] or document["attempted_hosts"] == ["c2", "c1"]
+    assert document["uuid"] in northbound.dump()
+    found, said = run(OURS % "destroy", *WANTED, *ovn, "-e", "launch_take_over=true")
+    assert (found, said.count("UNREACHABLE"), record.find()) == (0, 2, {}), said
+    assert document["uuid"] not in northbound.dump()
+
+
+def test_an_audit_that_could_not_look_at_a_host_says_so(run, web, ovn):
+    found, said = run(OURS % "audit", *ovn)
+    assert (found, "all agrees" in said) == (0, False), said
+    for words in ("unseen host c1 c1 c1 ", "Connection refused", "recorded there: 1 instances, 1 claims"):
+        assert words in said
