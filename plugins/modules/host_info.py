@@ -77,7 +77,9 @@ hosts:
       type: int
       returned: always
     memory_mb:
-      description: Memory in MiB.
+      description:
+        - Memory in MiB, as libvirt tells it now. A kernel may give a part of it back to the system for a while after a
+          boot, so that it grows then.
       type: int
       returned: always
     disk_gb:

@@ -18,7 +18,7 @@ def core(host: HostState, request: Request) -> str | None:
 
 @rule(shows=lambda host, request: "has %g of %d MiB left" % (host.memory_inventory.left, host.memory_mb))
 def ram(host: HostState, request: Request) -> str | None:
-    """Claims, never free memory: used + asked <= (total - reserved) * ratio."""
+    """Claims, never free memory: used + asked <= (total - reserved) * ratio; total is what the host told when asked."""
     return host.memory_inventory.refuses(request.memory_mb, "MiB")
 
 
