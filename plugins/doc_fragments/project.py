@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   project_id:
     description:
-      - The project that owns the instances; names are unique within it.
+      - The project that owns the instances and what they need; names are unique within it.
     type: str
     default: default
 """

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - kvmstack.launch.instances
   - kvmstack.launch.northbound
+  - kvmstack.launch.project
   - kvmstack.launch.stage
   - kvmstack.launch.state
 options:
@@ -32,7 +33,9 @@ options:
     description:
       - Definitions of networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first address if left
         out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442), C(allocation_pool) (C(start) and
-        C(end)), C(dhcp) (true), C(domain) and C(port_security) (true).
+        C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and C(shared) (false).
+      - A network is its project's own, whatever other projects call theirs. One that is C(shared) is the same for all
+        projects that define it so; it is the first one's to change and to remove, and theirs to use as it is.
       - The gateway's address is kept free for a router. Without a gateway the first address still is DHCP's.
       - The C(cidr) of a network that has ports cannot change.
     type: dict
@@ -43,6 +46,7 @@ options:
       - A rule has C(direction) (C(ingress) or C(egress), C(ingress) if left out), C(protocol) (C(tcp), C(udp), C(sctp),
         C(icmp), a number, or C(any), which is the default), C(port) (C(80) or C(8000-8100)), C(remote) (a CIDR, or the
         name of a group) and C(ethertype) (C(IPv4) or C(IPv6), by default that of the CIDR, else C(IPv4)).
+      - A group is its project's own, and its rules speak of groups of the same project.
       - A group without an egress rule lets everything out. The group C(default), unless it is defined here, also lets
         in what its own members send. Both is as in neutron.
     type: dict
@@ -73,6 +77,9 @@ options:
         default: true
       record_id:
         description: The UUID of the record of instances that it is made for. The first one stays.
+        type: str
+      project_id:
+        description: The project that it is of. Left out, O(project_id).
         type: str
 """
 
@@ -108,6 +115,8 @@ networks:
       name: private
       keep: true
       record_id: null
+      project_id: default
+      shared: false
       cidr: 10.20.0.0/24
       gateway: 10.20.0.1
       dns: [192.0.2.53]
@@ -132,7 +141,7 @@ networks:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, run
-from ..module_utils.core.specs import INSTANCES, NORTHBOUND, STATE
+from ..module_utils.core.specs import INSTANCES, NORTHBOUND, PROJECT, STATE
 from ..module_utils.network import model, neutron, request
 from ..module_utils.network.ovn import backend as ovn
 
@@ -145,6 +154,7 @@ BACKENDS = {
 SPEC = {
     **STATE,
     **NORTHBOUND,
+    **PROJECT,
     **INSTANCES,
     "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
     **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),

@@ -19,6 +19,9 @@ options:
     description: Only those of these names. Left out, all.
     type: list
     elements: str
+  project_id:
+    description: Only those of this project, and those that are shared. Left out, of all.
+    type: str
   kinds:
     description: Only those of these kinds. Left out, both.
     type: list
@@ -45,6 +48,8 @@ networks:
       name: private
       keep: true
       record_id: null
+      project_id: default
+      shared: false
       cidr: 10.20.0.0/24
       gateway: 10.20.0.1
       dns: [192.0.2.53]
@@ -65,6 +70,7 @@ from ..module_utils.network.ovn import backend as ovn
 SPEC = {
     **NORTHBOUND,
     "names": {"type": "list", "elements": "str"},
+    "project_id": {"type": "str"},
     "kinds": {"type": "list", "elements": "str", "choices": [NETWORK, SECURITY_GROUP]},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}

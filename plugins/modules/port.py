@@ -129,6 +129,9 @@ options:
           - With O(service=ovn), the UUID of the record of instances that the port belongs to. A port that is there and
             belongs to another record is not touched. Left out, that is not looked at.
         type: str
+      project_id:
+        description: With O(service=ovn), the project that it, its groups and its network are of. Left out, V(default).
+        type: str
       network_info:
         description: What an earlier run was told of the port, as the record keeps it. Nothing goes by it.
         type: dict

@@ -23,6 +23,7 @@ import uuid
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.network import model as network_model
 from ansible_collections.kvmstack.launch.plugins.module_utils.network import request as network_request
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.names import name_in
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import backend as networks
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import rows as network_rows
 from ansible_collections.kvmstack.launch.plugins.module_utils.port import model, request
@@ -107,8 +108,10 @@ def fill(server: Server, ports: int, count: int) -> None:
             operations.append({"op": "insert", "table": "Logical_Switch_Port", "row": row, "uuid-name": "p%d" % index})
             members.append(["named-uuid", "p%d" % index])
         add = {"op": "mutate", "mutations": [["ports", "insert", ["set", members]]]}
-        operations.append({**add, "table": "Logical_Switch", "where": name_is(network_rows.switch_name(network.name))})
-        for group in (network_rows.DROP_GROUP, network_rows.group_name("default")):
+        operations.append(
+            {**add, "table": "Logical_Switch", "where": name_is(network_rows.switch_name(network.full_name))}
+        )
+        for group in (network_rows.DROP_GROUP, network_rows.group_name(name_in(None, "default"))):
             operations.append({**add, "table": "Port_Group", "where": name_is(group)})
         raw.transact(operations)
 

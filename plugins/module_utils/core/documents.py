@@ -207,7 +207,10 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
         return
     if not goes_on(document) or (is_deleting(document) and state == "present"):
         return
-    owner = {"instance_uuid": document["uuid"], **{key: document.get(key) for key in ("host", "record_id")}}
+    owner = {
+        "instance_uuid": document["uuid"],
+        **{key: document.get(key) for key in ("host", "record_id", "project_id")},
+    }
     if noun in ("schedule", "domain", "image") and state == "absent" and not is_deleting(document):
         return
     if noun in ("schedule", "domain"):

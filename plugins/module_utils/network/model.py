@@ -16,6 +16,7 @@ from ..core.diff import line
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name
 from .addresses import NetworkFull, checked_address, checked_cidr, checked_host
+from .names import DEFAULT_PROJECT, Name, name_in
 from .security import DEFAULT, Group
 
 # The two kinds of things that this stage makes.
@@ -32,8 +33,9 @@ _DOMAIN = re.compile(
 class Network:
     """A network as its definition says; all addresses are text.
 
-    port_security is what a port gets that does not say. `in_sync` is false when what the backend holds
-    is not what it would write for this definition.
+    port_security is what a port gets that does not say. shared: it is one network for all projects, and project_id the
+    project that made it; any other network is its project's own. `in_sync` is false when what the backend holds is not
+    what it would write for this definition.
     """
 
     name: str
@@ -47,6 +49,13 @@ class Network:
     domain: str | None = None
     port_security: bool = True
     in_sync: bool = True
+    shared: bool = False
+    project_id: str = DEFAULT_PROJECT
+
+    @property
+    def full_name(self) -> Name:
+        """What it is known by."""
+        return name_in(self.project_id, self.name, self.shared)
 
     @property
     def server(self) -> str | None:
@@ -57,13 +66,14 @@ class Network:
 
     def definition(self) -> str:
         """The definition as one text, from which read_network() makes the network again."""
-        return json.dumps({k: v for k, v in asdict(self).items() if k not in ("name", "in_sync")}, sort_keys=True)
+        elsewhere = ("name", "in_sync", "project_id", *(() if self.shared else ("shared",)))
+        return json.dumps({k: v for k, v in asdict(self).items() if k not in elsewhere}, sort_keys=True)
 
 
-def read_network(name: str, definition: str) -> Network:
+def read_network(name: str, project_id: str, definition: str) -> Network:
     """The network whose definition() this is."""
     fields = json.loads(definition)
-    return Network(name=name, **{**fields, "dns": tuple(fields["dns"])})
+    return Network(name=name, project_id=project_id, **{**fields, "dns": tuple(fields["dns"])})
 
 
 def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> Network:
@@ -94,6 +104,7 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
         dhcp=options.get("dhcp", True),
         domain=domain,
         port_security=options.get("port_security", True),
+        shared=options.get("shared", False),
     )
 
 
@@ -134,7 +145,7 @@ class Item:
     keep: bool = True
     record_id: str | None = None
     ports: tuple[str, ...] = field(default=(), compare=False)
-    groups: tuple[str, ...] = field(default=(), compare=False)
+    groups: tuple[Name, ...] = field(default=(), compare=False)
 
     @property
     def kind(self) -> str:
@@ -151,7 +162,7 @@ class Item:
     def to_result(self) -> dict[str, Any]:
         """The item as the user gets it."""
         known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
-        return {**known, **describe(self.definition)}
+        return {**known, "project_id": self.definition.project_id, **describe(self.definition)}
 
     def as_text(self) -> str:
         """The item for a diff."""
@@ -172,7 +183,7 @@ def as_text(item: Item, whole: bool) -> str:
 class Request:
     """A network or a security group that is asked for. Without a definition it is one that is there.
 
-    `fault` says why it makes no sense.
+    shared: the network that all projects share is meant, not the project's own. `fault` says why it makes no sense.
     """
 
     kind: str
@@ -180,15 +191,22 @@ class Request:
     definition: Network | Group | None = None
     keep: bool = True
     record_id: str | None = None
+    project_id: str = DEFAULT_PROJECT
+    shared: bool = False
     fault: LaunchError | None = field(default=None, compare=False)
 
     @property
+    def full_name(self) -> Name:
+        """What it is known by."""
+        return name_in(self.project_id, self.name, self.shared)
+
+    @property
     def key(self) -> str:
-        return key_of(self.kind, self.name)
+        return key_of(self.kind, self.full_name)
 
     def to_result(self) -> dict[str, Any]:
         """What is known of an item that was not made."""
-        known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
+        known = {name: getattr(self, name) for name in ("kind", "name", "keep", "record_id", "project_id")}
         return {**known, **(describe(self.definition) if self.definition else {})}
 
 
@@ -196,23 +214,23 @@ class Request:
 class Current:
     """What is there, by key. A LaunchError stands for what is not ours to touch.
 
-    held maps a network's name to its addresses in use, and each to the port that has it.
+    held maps a network's full name to its addresses in use, and each to the port that has it.
     """
 
     items: Mapping[str, Any] = field(default_factory=dict)
-    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    held: Mapping[Name, Mapping[str, str]] = field(default_factory=dict)
 
 
-def key_of(kind: str, name: str) -> str:
-    """What an item is known by: networks and groups have names of their own."""
-    return "%s/%s" % (kind, name)
+def key_of(kind: str, name: Name) -> str:
+    """What an item is known by: networks and groups have names of their own, which hold no slash."""
+    return "/".join([kind, *([] if name.project == DEFAULT_PROJECT else [name.project]), name.name])
 
 
 def describe(definition: Network | Group) -> dict[str, Any]:
     """The fields of a result that a definition tells."""
     if isinstance(definition, Group):
         return {"rules": [rule.words() for rule in definition.rules]}
-    names = ("cidr", "gateway", "mtu", "dhcp", "domain", "port_security")
+    names = ("cidr", "gateway", "mtu", "dhcp", "domain", "port_security", "shared")
     pool = {"start": definition.first, "end": definition.last}
     return {**{name: getattr(definition, name) for name in names}, "dns": list(definition.dns), "allocation_pool": pool}
 
@@ -228,7 +246,7 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
             changes.append(Change(request, None, None, error))
             continue
         try:
-            after = _resolve(request, before, current) if state == "present" else _check_unused(before, going)
+            after = _resolve(request, before, current) if state == "present" else _remainder(request, before, going)
         except LaunchError as reason:
             changes.append(Change(request, before, before, reason))
             continue
@@ -239,14 +257,16 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
 def _resolve(request: Request, before: Item | None, current: Current) -> Item:
     """The item as it is to be: as defined, else as it is there, else neutron's default group."""
     definition = request.definition or (before and before.definition)
-    if definition is None and request.key == key_of(SECURITY_GROUP, "default"):
-        definition = DEFAULT
+    if definition is None and (request.kind, request.name) == (SECURITY_GROUP, "default"):
+        definition = replace(DEFAULT, project_id=request.project_id)
     if definition is None:
         raise NotFound("%s %s is neither defined nor there: define it" % (request.kind.replace("_", " "), request.name))
+    if before is not None and before.definition.project_id != request.project_id:
+        return _check_shared(definition, before)
     if before is not None and isinstance(definition, Network):
-        _check_network(definition, before, current.held.get(request.name, {}))
+        _check_network(definition, before, current.held.get(request.full_name, {}))
     if isinstance(definition, Group):
-        for remote in sorted(definition.remotes):
+        for remote in sorted(definition.full_remotes):
             existing = current.items.get(key_of(SECURITY_GROUP, remote))
             if isinstance(existing, LaunchError):
                 raise existing
@@ -254,6 +274,19 @@ def _resolve(request: Request, before: Item | None, current: Current) -> Item:
         definition=replace(definition, in_sync=True),
         keep=request.keep or bool(before and before.keep),
         record_id=(before and before.record_id) or request.record_id,
+    )
+
+
+def _check_shared(network: Network, before: Item) -> Item:
+    """The network of another project that shares it: as it is, or a Conflict."""
+    existing = before.definition
+    if describe(network) == describe(existing):
+        return before
+    pairs = [(key, value, describe(network)[key]) for key, value in describe(existing).items()]
+    differing = ", ".join("%s %s, not %s" % (key, have, asked) for key, have, asked in pairs if have != asked)
+    raise Conflict(
+        "network %s is shared by project %s, and has %s: define it as it is, or one of another name"
+        % (network.name, existing.project_id, differing)
     )
 
 
@@ -272,9 +305,9 @@ def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> N
             )
 
 
-def _removable(wanted: list[Request], current: Current) -> set[str]:
+def _removable(wanted: list[Request], current: Current) -> set[Name]:
     """The names of the groups that can go together: no port uses them, nor the rules of a group that stays."""
-    asked = {request.name: current.items.get(request.key) for request in wanted if request.kind == SECURITY_GROUP}
+    asked = {request.full_name: current.items.get(request.key) for request in wanted if request.kind == SECURITY_GROUP}
     going = {name for name, item in asked.items() if isinstance(item, Item) and not item.ports}
     while True:
         staying = {name for name in going if set(asked[name].groups) - going - {name}}
@@ -283,13 +316,16 @@ def _removable(wanted: list[Request], current: Current) -> set[str]:
         going -= staying
 
 
-def _check_unused(before: Item | None, going: set[str]) -> None:
-    """Conflict if something uses the item."""
+def _remainder(request: Request, before: Item | None, going: set[Name]) -> None:
+    """What remains of the item: nothing; or a Conflict if something uses it, or another project only shares it."""
     if before is None:
         return
+    if before.definition.project_id != request.project_id:
+        raise Conflict("network %s is project %s's, which shares it" % (before.name, before.definition.project_id))
     what = "%s %s" % (before.kind.replace("_", " "), before.name)
     if before.ports:
         raise Conflict("%s is used by ports, %s: remove them first" % (what, ", ".join(before.ports)))
-    users = sorted(set(before.groups) - going - {before.name})
+    users = sorted(set(before.groups) - going - {before.definition.full_name})
     if users:
-        raise Conflict("%s is used by the rules of %s: change or remove these first" % (what, ", ".join(users)))
+        names = ", ".join(map(str, users))
+        raise Conflict("%s is used by the rules of %s: change or remove these first" % (what, names))

@@ -18,6 +18,7 @@ from ..core.names import checked_name
 from ..core.specs import REQUIRED
 from . import security
 from .model import NETWORK, SECURITY_GROUP, Network, Request, define_network
+from .names import DEFAULT_PROJECT
 from .security import DEFAULT, Group
 
 
@@ -31,6 +32,10 @@ class Definitions:
     def network(self, name: str | None) -> Network | None:
         """The network's definition, if there is one; raised if it is wrong."""
         return _sound(self.networks.get(str(name)))
+
+    def shares(self, name: str | None) -> bool:
+        """Whether a network is defined as one that all projects share."""
+        return getattr(self.networks.get(str(name)), "shared", False)
 
     def group(self, name: str) -> Group | None:
         """The group's definition, if there is one; raised if it is wrong."""
@@ -46,9 +51,9 @@ def parse(params: Mapping[str, Any]) -> list[Request]:
         groups = dict.fromkeys([*defined.groups, *(["default"] if present else [])])
         asked = [{"kind": NETWORK, "name": name} for name in defined.networks]
         asked += [{"kind": SECURITY_GROUP, "name": name} for name in groups]
-    requests = [_request(each, defined if present else Definitions()) for each in asked]
+    requests = [_request(each, params.get("project_id"), defined, present) for each in asked]
     keys = [request.key for request in requests]
-    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    repeated = sorted({"%s %s" % (each.kind, each.name) for each in requests if keys.count(each.key) > 1})
     if repeated:
         raise InvalidRequest("asked for several times: %s" % ", ".join(repeated))
     return requests
@@ -73,6 +78,7 @@ WANTED = {
     "name": REQUIRED,
     "keep": {"type": "bool", "default": True},
     "record_id": {"type": "str"},
+    "project_id": {"type": "str"},
 }
 
 
@@ -95,9 +101,9 @@ def wanted_for(ports: Iterable[Mapping[str, Any]], networks: Mapping[str, Any]) 
             secured = not isinstance(options, dict) or options.get("port_security") is not False
         if groups is None:
             groups = ["default"] if secured else []
-        common = {"keep": False, "record_id": port.get("record_id")}
+        common = {"keep": False, **{key: port.get(key) for key in ("record_id", "project_id")}}
         for kind, name in [(NETWORK, network)] + [(SECURITY_GROUP, group) for group in groups]:
-            asked.setdefault((kind, name), {"kind": kind, "name": name, **common})
+            asked.setdefault((kind, name, common["project_id"]), {"kind": kind, "name": name, **common})
     return list(asked.values())
 
 
@@ -113,17 +119,22 @@ def reachable(name: str, groups: Mapping[str, Any]) -> set[str]:
     return reachable
 
 
-def _request(asked: Mapping[str, Any], defined: Definitions) -> Request:
-    """One item that is asked for."""
+def _request(asked: Mapping[str, Any], project_id: str | None, defined: Definitions, present: bool) -> Request:
+    """One item that is asked for; what is to go needs a definition only to say that it is a shared one."""
     kind, name = asked.get("kind") or NETWORK, asked["name"]
-    keep = asked.get("keep")
-    request = Request(kind, name, keep=keep is None or keep, record_id=asked.get("record_id") or None)
+    project_id = asked.get("project_id") or project_id or DEFAULT_PROJECT
+    known = {"record_id": asked.get("record_id") or None, "project_id": project_id}
+    request = Request(kind, name, keep=asked.get("keep") is None or asked["keep"], **known)
     try:
         checked_name(name, kind.replace("_", " "))
+        if kind == NETWORK:
+            request = replace(request, shared=defined.shares(name))
+        if not present:
+            return request
         definition = defined.network(name) if kind == NETWORK else defined.group(name)
     except InvalidRequest as error:
         return replace(request, fault=error)
-    return replace(request, definition=definition)
+    return replace(request, definition=definition and replace(definition, project_id=project_id))
 
 
 def _network(name: Any, options: Any) -> Network:
@@ -164,6 +175,7 @@ NETWORK_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "dhcp": boolean,
     "domain": text,
     "port_security": boolean,
+    "shared": boolean,
 }
 RULE_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "direction": partial(choice, choices=("ingress", "egress")),

@@ -13,6 +13,7 @@ from ..core.convert import shown
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from .addresses import checked_prefix
+from .names import DEFAULT_PROJECT, Name, name_in
 
 _NUMBERS = {"1": "icmp", "58": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
 _WITH_PORTS = ("tcp", "udp", "sctp")
@@ -46,6 +47,17 @@ class Group:
     name: str
     rules: tuple[Rule, ...]
     in_sync: bool = True
+    project_id: str = DEFAULT_PROJECT
+
+    @property
+    def full_name(self) -> Name:
+        """What it is known by."""
+        return name_in(self.project_id, self.name)
+
+    @property
+    def full_remotes(self) -> set[Name]:
+        """What these are known by: they are its project's own, too."""
+        return {name_in(self.project_id, name) for name in self.remotes}
 
     @property
     def remotes(self) -> set:
@@ -61,10 +73,10 @@ class Group:
 DEFAULT = Group("default", EGRESS + tuple(replace(Rule(remote_group="default"), ethertype=e) for e in ("IPv4", "IPv6")))
 
 
-def read_group(name: str, definition: str) -> Group:
+def read_group(name: Name, definition: str) -> Group:
     """The group whose definition() this is."""
-    rules = json.loads(definition)
-    return Group(name, tuple(Rule(**{**rule, "ports": rule["ports"] and tuple(rule["ports"])}) for rule in rules))
+    rules = [{**rule, "ports": rule["ports"] and tuple(rule["ports"])} for rule in json.loads(definition)]
+    return Group(name.name, tuple(Rule(**rule) for rule in rules), project_id=name.project)
 
 
 def define_group(name: str, rules: list[Rule]) -> Group:

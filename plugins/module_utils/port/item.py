@@ -11,6 +11,7 @@ from ..core.diff import line
 from ..core.errors import LaunchError
 from ..core.names import tap_name
 from ..network.model import DRIFT, Network
+from ..network.names import DEFAULT_PROJECT, SHARED, Name, name_in
 from ..network.request import Definitions
 
 # What a result repeats of the item, and what it adds to it. `id` is ours, `port_id` the service's.
@@ -46,7 +47,8 @@ class Request:
 
     network, port and security_groups are names or, where the backend has any, ids. floating_ip is True (from the only
     external network), False (none), or the name or id of an external network, an address or a floating IP's id.
-    record_id is the record of instances that the port belongs to. `fault` says why the request makes no sense.
+    record_id is the record of instances that the port belongs to. project_id is whose it is, and its groups are;
+    shared: its network is the one of all projects. `fault` says why the request makes no sense.
     """
 
     id: str
@@ -63,6 +65,8 @@ class Request:
     floating_ip: str | bool | None = None
     availability_zone: str | None = None
     record_id: str | None = None
+    project_id: str = DEFAULT_PROJECT
+    shared: bool = False
     definitions: Definitions = field(default=Definitions(), repr=False, compare=False)
     fault: LaunchError | None = field(default=None, compare=False)
 
@@ -70,10 +74,22 @@ class Request:
     def key(self) -> str:
         return self.id
 
+    @property
+    def full_network(self) -> Name:
+        """What its network is known by."""
+        return name_in(self.project_id, self.network, self.shared)
+
     def to_result(self) -> dict[str, Any]:
         """What is known of a port that was not made."""
         network = self.definitions.networks.get(str(self.network))
         return result(self, **(definition(network) if isinstance(network, Network) else {}))
+
+
+def called(network: Name) -> str:
+    """A network's full name for people."""
+    if network.project == SHARED:
+        return "%s of all projects" % network.name
+    return network.name if network.project == DEFAULT_PROJECT else "%s of project %s" % (network.name, network.project)
 
 
 def definition(network: Network) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from ..core.change import Change
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..network.addresses import derived_mac
 from ..network.model import DRIFT, Network, check_fixed_ip, free_addresses
-from .item import Request, definition, result
+from ..network.names import DEFAULT_PROJECT, Name, name_in
+from .item import Request, called, definition, result
 
 
 class NotMade(NotFound):
@@ -38,12 +39,18 @@ class Port:
     security_groups: tuple[str, ...]
     port_security: bool
     record_id: str | None = None
+    project_id: str = DEFAULT_PROJECT
     up: bool = False
     in_sync: bool = True
 
     @property
     def key(self) -> str:
         return self.id
+
+    @property
+    def full_groups(self) -> set[Name]:
+        """What its groups are known by: they are its project's."""
+        return {name_in(self.project_id, group) for group in self.security_groups}
 
     def to_result(self) -> dict[str, Any]:
         """The port as the later stages and the user get it."""
@@ -69,14 +76,14 @@ class Port:
 class Current:
     """What is there, as far as a request is concerned. A LaunchError stands for what is not ours to touch.
 
-    networks are by name; groups has True for one that is there. held maps a network's name to its addresses and MAC
-    addresses in use, and each to the port that has it.
+    networks are by full name; groups has True for one that is there. held maps a network's full name to its addresses
+    and MAC addresses in use, and each to the port that has it.
     """
 
     ports: Mapping[str, Any] = field(default_factory=dict)
-    networks: Mapping[str, Any] = field(default_factory=dict)
-    groups: Mapping[str, Any] = field(default_factory=dict)
-    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    networks: Mapping[Name, Any] = field(default_factory=dict)
+    groups: Mapping[Name, Any] = field(default_factory=dict)
+    held: Mapping[Name, Mapping[str, str]] = field(default_factory=dict)
 
 
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
@@ -106,32 +113,32 @@ class AddressPool:
     def __init__(self, wanted: list[Request], current: Current):
         self.current = current
         self.held = {name: dict(words) for name, words in current.held.items()}
-        self.free: dict[str, Iterator[str]] = {}
+        self.free: dict[Name, Iterator[str]] = {}
         for request in wanted:
             if request.fault is not None:
                 continue
             # An address that a later port asks for is not given to an earlier one.
             for word in filter(None, (request.fixed_ip, request.mac_address)):
-                self.held.setdefault(request.network, {}).setdefault(word, request.id)
+                self.held.setdefault(request.full_network, {}).setdefault(word, request.id)
 
     def address(self, network: Network, holder: str) -> str:
         """The network's lowest free address, now the holder's."""
-        held = self.held.setdefault(network.name, {})
-        free = self.free.setdefault(network.name, free_addresses(network, held))
+        held = self.held.setdefault(network.full_name, {})
+        free = self.free.setdefault(network.full_name, free_addresses(network, held))
         address = next(free)
         held[address] = holder
         return address
 
     def mac(self, network: Network, holder: str) -> str:
         """A MAC address that follows from the holder's id, now its own."""
-        held = self.held.setdefault(network.name, {})
+        held = self.held.setdefault(network.full_name, {})
         mac = derived_mac(holder, held)
         held[mac] = holder
         return mac
 
     def claim(self, network: Network, word: str, what: str, holder: str) -> str:
         """The address asked for; Conflict if another port has it."""
-        owner = self.held.get(network.name, {}).get(word, holder)
+        owner = self.held.get(network.full_name, {}).get(word, holder)
         if owner != holder:
             raise Conflict(
                 "%s %s of network %s belongs to port %s: ask for another, or for none"
@@ -164,17 +171,19 @@ def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
         mac_address=mac or pool.mac(network, request.id),
         fixed_ip=fixed_ip or pool.address(network, request.id),
         record_id=request.record_id or (before and before.record_id),
+        project_id=request.project_id,
         up=bool(before and before.up),
     )
 
 
 def _network(request: Request, before: Port | None, pool: AddressPool) -> Network:
     """The port's network: as it is there, else as defined."""
-    if before and before.network.name != request.network:
+    if before and before.network.full_name != request.full_network:
         raise Conflict(
-            "the port is on network %s and cannot move to %s: remove it first" % (before.network.name, request.network)
+            "the port is on network %s and cannot move to %s: remove it first"
+            % (called(before.network.full_name), called(request.full_network))
         )
-    existing = pool.current.networks.get(request.network)
+    existing = pool.current.networks.get(request.full_network)
     if isinstance(existing, LaunchError):
         raise existing
     network = existing or request.definitions.network(request.network)
@@ -194,7 +203,7 @@ def _groups(request: Request, before: Port | None, secured: bool, current: Curre
         names = before.security_groups
     names = ("default",) if names is None else names
     for name in names:
-        existing = current.groups.get(name)
+        existing = current.groups.get(name_in(request.project_id, name))
         if isinstance(existing, LaunchError):
             raise existing
         if not existing and request.definitions.group(name) is None:

@@ -12,12 +12,14 @@ from typing import Any, Callable, Mapping
 
 from ..core.convert import printable
 from ..core.errors import InvalidRequest
+from ..core.names import checked_name
 from ..core.specs import REQUIRED
 from ..network.addresses import checked_ip, checked_mac, checked_prefix
 from ..network.model import check_fixed_ip
+from ..network.names import DEFAULT_PROJECT
 from ..network.request import Definitions, definitions
 from ..network.security import DEFAULT
-from .item import Pair, Request
+from .item import Pair, Request, called
 from .neutron.floating import is_address
 
 # Options that are texts as they are, and whose empty text is none.
@@ -27,7 +29,7 @@ IDENTITY = ("id", "name", "instance_uuid", "network", "port", "record_id")
 
 # An item, as an argument spec has it.
 PAIR = {"ip_address": REQUIRED, "mac_address": {"type": "str"}}
-TEXTS = ("network", "port", "host", "availability_zone", "mac_address", "fixed_ip", "record_id")
+TEXTS = ("network", "port", "host", "availability_zone", "mac_address", "fixed_ip", "record_id", "project_id")
 OPTIONS = {
     **dict.fromkeys(("id", "name", "instance_uuid"), REQUIRED),
     **dict.fromkeys(TEXTS, {"type": "str"}),
@@ -64,8 +66,9 @@ def _planning_definitions(params: Mapping[str, Any]) -> Definitions:
 def _check(port: Mapping[str, Any], defined: Definitions, check: Callable, present: bool) -> Request:
     """One port of the request, with its fault if it has one."""
     known = Request(**{name: port.get(name) or None for name in IDENTITY}, definitions=defined)
+    known = replace(known, project_id=port.get("project_id") or DEFAULT_PROJECT, shared=defined.shares(known.network))
     try:
-        request = _request({**port, "definitions": defined}) if present else known
+        request = _request(port, known) if present else known
         _check_identity(request)
         check(request, present)
     except InvalidRequest as error:
@@ -73,22 +76,19 @@ def _check(port: Mapping[str, Any], defined: Definitions, check: Callable, prese
     return request
 
 
-def _request(port: Mapping[str, Any]) -> Request:
+def _request(port: Mapping[str, Any], known: Request) -> Request:
     """One port of the request, checked as far as it can be without looking at what is there."""
     if port.get("host") and not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", port["host"]):
         raise InvalidRequest("host %r is not a host's name" % port["host"])
     groups, pairs = port.get("security_groups"), port.get("allowed_address_pairs")
-    request = Request(
-        id=port["id"],
-        name=port["name"],
-        instance_uuid=port["instance_uuid"],
+    request = replace(
+        known,
         mac_address=checked_mac(port["mac_address"]) if port.get("mac_address") else None,
         fixed_ip=checked_ip(port["fixed_ip"]) if port.get("fixed_ip") else None,
         security_groups=None if groups is None else tuple(sorted(set(groups))),
         port_security=port.get("port_security"),
         allowed_address_pairs=None if pairs is None else tuple(sorted({_pair(pair) for pair in pairs}, key=str)),
         floating_ip=floating_ip(port.get("floating_ip"), "floating_ip"),
-        definitions=port["definitions"],
         **{name: port.get(name) or None for name in NAMES},
     )
     if request.port_security is False and (request.security_groups or request.allowed_address_pairs):
@@ -120,8 +120,10 @@ def _check_ovn(request: Request, present: bool) -> None:
             raise InvalidRequest("%s needs service: neutron" % what)
     if not request.network:
         raise InvalidRequest("say the network that it is on")
+    checked_name(request.network, "network")
     network = request.definitions.network(request.network)
     for group in request.security_groups or ():
+        checked_name(group, "security group")
         request.definitions.group(group)
     if network and request.fixed_ip:
         check_fixed_ip(network, request.fixed_ip)
@@ -166,7 +168,7 @@ def _without_rivals(requests: list[Request]) -> list[Request]:
 def _exclusive(request: Request) -> list[tuple[str, str]]:
     """What only one port can have, of what this one asks for."""
     words = [
-        (what, "%s on network %s" % (getattr(request, what), request.network))
+        (what, "%s on network %s" % (getattr(request, what), called(request.full_network)))
         for what in ("fixed_ip", "mac_address")
         if getattr(request, what)
     ]

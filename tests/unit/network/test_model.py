@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from itertools import islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
 from ansible_collections.kvmstack.launch.plugins.module_utils.network import model, request, security
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.model import Current, Item, key_of, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.names import DEFAULT_PROJECT, Name, name_in
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import rows
 
 LAN = {"cidr": "10.20.0.0/24"}
@@ -50,7 +55,18 @@ def group(rules, name="web", **others):
 def test_network(options, gateway, server, first):
     defined = private(**options)
     assert (defined.gateway, defined.server, next(model.free_addresses(defined, {}))) == (gateway, server, first)
-    assert model.read_network("private", defined.definition()) == defined
+    assert model.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
+
+
+def test_what_was_made_before_projects_had_their_own_is_the_default_projects():
+    """It says of no project that it is its, and is not written anew for that."""
+    ids = rows.network_ids(Item(private(), keep=False))
+    assert set(ids) == {"kvmstack:network", "kvmstack:definition", "kvmstack:keep"}
+    assert "shared" not in ids["kvmstack:definition"]
+    assert set(rows.group_ids(Item(group(WEB)))) == {"kvmstack:security_group", "kvmstack:definition", "kvmstack:keep"}
+    assert rows.project_of(ids) == DEFAULT_PROJECT
+    assert rows.switch_name(private().full_name) == "kvmstack-private"
+    assert private(shared=True).full_name == Name("", "private")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +143,7 @@ def test_a_wrong_network_is_refused(options, words):
 def test_a_rule_is_an_acl(rule, acl):
     made = group([rule], **{"my-db": []})
     assert acl in ["%s %s" % (acl.direction, acl.match) for acl in rows.group_acls(made)]
-    assert security.read_group("web", made.definition()) == made
+    assert security.read_group(name_in(None, "web"), made.definition()) == made
 
 
 @pytest.mark.parametrize(
@@ -170,10 +186,26 @@ def test_everything_may_leave_unless_a_rule_speaks_of_leaving(rules, open_egress
         ("my-db", "kvmstack_sg_my_db"),
         ("my_db", "kvmstack_sg_my._db"),
         ("a.b", "kvmstack_sg_a..b"),
+        (Name("p", "web"), "kvmstack_sg_web.p148de9c5a7a44d19"),
     ],
 )
 def test_the_port_group_of_a_group_has_a_name_that_ovn_knows_and_no_other_group_has(security_group, name):
-    assert rows.group_name(security_group) == name
+    full_name = security_group if isinstance(security_group, Name) else name_in(None, security_group)
+    assert rows.group_name(full_name) == name
+
+
+NAMES = st.builds(
+    Name, st.sampled_from(["default", "", "p", "p/q", "p@q", "default@p", "-"]) | st.text("ap./@-_ä", max_size=4),
+    st.from_regex(r"[ap][ap._-]{0,4}", fullmatch=True),
+)  # fmt: skip
+
+
+@given(NAMES, NAMES)
+def test_what_two_projects_call_alike_has_no_name_in_common(one, other):
+    """Whatever a project and a network are called: identity is never two names joined by what may be in them."""
+    for called in (rows.switch_name, rows.group_name, partial(key_of, "network")):
+        assert (called(one) == called(other)) == (one == other)
+    assert re.fullmatch(r"[A-Za-z_.][A-Za-z0-9_.]*", rows.group_name(one))
 
 
 def test_dhcp_options():
@@ -239,7 +271,8 @@ def item(definition, **fields):
 
 
 def current(*items, **held):
-    return Current({key_of(each.kind, each.name): each for each in items}, held)
+    held = {name_in(None, name): words for name, words in held.items()}
+    return Current({key_of(each.kind, each.definition.full_name): each for each in items}, held)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +389,8 @@ def test_what_ports_stand_in_the_way_of(options, words):
 
 def speaking(name, *remotes, **fields):
     rules = [{"remote": remote} for remote in remotes]
-    return item(group(rules, name=name, **{remote: [] for remote in remotes}), **fields)
+    groups = tuple(name_in(None, each) for each in fields.pop("groups", ()))
+    return item(group(rules, name=name, **{remote: [] for remote in remotes}), groups=groups, **fields)
 
 
 @pytest.mark.parametrize(
@@ -378,7 +412,7 @@ def speaking(name, *remotes, **fields):
     ],
 )
 def test_absent(there, wanted, outcome):
-    items = {key_of(model.SECURITY_GROUP, name): each for name, each in zip("ab", there)}
+    items = {key_of(model.SECURITY_GROUP, name_in(None, name)): each for name, each in zip("ab", there)}
     requests = asked(*({"name": name, "kind": model.SECURITY_GROUP} for name in wanted), state="absent")
     changes = plan(requests, Current(items), "absent")
     for change, words in zip(changes, outcome):

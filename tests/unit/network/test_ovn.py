@@ -35,8 +35,9 @@ class Run:
     `meanwhile` is what another controller does when our transaction is complete but not sent.
     """
 
-    def __init__(self, server, *wanted, networks=None, groups=None, state="present", meanwhile=None):
+    def __init__(self, server, *wanted, networks=None, groups=None, state="present", meanwhile=None, project=None):
         params = {"ovn": {"northbound": server.endpoint}, "state": state, "wanted": list(wanted) or None}
+        params["project_id"] = project
         params.update(networks=networks or {}, security_groups=groups or {})
         requests = request.parse(params)
         stage = backend.connect(params)
@@ -62,13 +63,14 @@ def interrupt(stage, meanwhile):
     stage._fill = interrupted
 
 
-def ports(server, *names, state="present", groups=("default",)):
+def ports(server, *names, state="present", groups=("default",), project=None, networks=None):
     """The stage port on network a: errors by port."""
     items = [
         {"id": identity(name), "name": name, "instance_uuid": identity("i" + name), "network": "a"} for name in names
     ]
     params = {"ovn": {"northbound": server.endpoint}, "state": state}
-    params["ports"] = [{**item, "security_groups": list(groups)} for item in items]
+    params["ports"] = [{**item, "security_groups": list(groups), "project_id": project} for item in items]
+    params["networks"] = networks or {}
     requests = port_request.parse(params)
     stage = port_backend.connect(params)
     outcome = stage.apply(port_model.plan(requests, stage.read(requests), state))
@@ -219,6 +221,78 @@ def test_network_info(northbound):
     assert [item.name for item in find(northbound, kinds=["network"])] == ["a", "b"]
     result = find(northbound, names=["a"])[0].to_result()
     assert (result["record_id"], result["keep"], result["gateway"]) == ("r", True, "10.20.0.1")
+
+
+PRIVATE = {"networks": {"a": LAN}, "groups": {"web": [{"remote": "db"}], "db": []}}
+SHARED = {"networks": {"a": {**LAN, "shared": True}}}
+
+
+def rows_without(server, *projects):
+    """What there is in the tables of networks and groups, without the rows that say they are of these projects."""
+    tables = {}
+    for table in ("Logical_Switch", "DHCP_Options", "Port_Group"):
+        told = json.loads(server.nbctl("--format=json", "list", table))
+        found = [dict(zip(told["headings"], row)) for row in told["data"]]
+        mine = [row for row in found if dict(row["external_ids"][1]).get("kvmstack:project") not in projects]
+        mine = [row for row in mine if row.get("name") != "kvmstack_drop"]  # the default deny is one for all
+        tables[table] = sorted(mine, key=str)
+    return tables
+
+
+def test_what_another_project_calls_alike_is_another_thing(northbound):
+    """B's rules, router and DHCP are not A's, nor the default project's, which says nothing of itself."""
+    for project in (None, "A"):
+        Run(northbound, project=project, **PRIVATE)
+        ports(northbound, "p%s" % project, groups=["web"], project=project)
+    before = rows_without(northbound, "B")
+    open_to_all = [{"remote": "0.0.0.0/0"}, {"remote": "db"}]
+    theirs = {"networks": {"a": {"cidr": "10.66.0.0/24", "gateway": "10.66.0.66", "dns": ["10.66.0.53"]}}}
+    groups = dict.fromkeys(("web", "db", "default"), open_to_all)
+    run = Run(northbound, project="B", groups=groups, **theirs)
+    assert (run.actions, run.errors) == (["create"] * 4, [None] * 4)
+    assert ports(northbound, "pB", groups=["web"], project="B") == []
+    assert rows_without(northbound, "B") == before
+    assert Run(northbound, project="A", **PRIVATE).actions == ["keep"] * 4
+    assert [(item.name, item.to_result()["project_id"]) for item in find(northbound, names=["a"])] == [
+        ("a", "A"), ("a", "B"), ("a", "default"),
+    ]  # fmt: skip
+    assert [item.definition.gateway for item in find(northbound, project_id="B", names=["a"])] == ["10.66.0.66"]
+    ports(northbound, "pB", groups=["web"], project="B", state="absent")
+    wanted = [{"name": "a"}, *({"name": name, **GROUP} for name in groups)]
+    assert Run(northbound, *wanted, project="B", state="absent").errors == [None] * 4
+    assert rows_without(northbound) == before
+
+
+def test_a_port_is_on_the_network_and_in_the_groups_of_its_project(northbound):
+    for project in ("A", "B"):
+        Run(northbound, project=project, **PRIVATE)
+        ports(northbound, "p" + project, groups=["web"], project=project)
+    told = json.loads(northbound.nbctl("--format=json", "--columns=name,ports", "list", "Logical_Switch"))["data"]
+    assert sorted(name for name, members in told if members != ["set", []]) == ["kvmstack-a@A", "kvmstack-a@B"]
+    [stranger] = ports(northbound, "pA", groups=["web"], project="B")
+    assert "the port is on network a of project A and cannot move to a of project B" in str(stranger)
+
+
+def test_a_shared_network_is_one_for_all_and_its_makers_to_change(northbound):
+    Run(northbound, {"name": "a", "keep": False}, project="A", **SHARED)
+    assert ports(northbound, "pA", project="A", groups=[], **SHARED) == []
+    before = northbound.dump()
+    assert Run(northbound, {"name": "a"}, project="B", **SHARED).actions == ["keep"]
+    changed = {"networks": {"a": {**LAN, "shared": True, "mtu": 1400}}}
+    run = Run(northbound, {"name": "a"}, project="B", **changed)
+    assert "network a is shared by project A, and has mtu 1442, not 1400" in str(run.errors[0])
+    run = Run(northbound, {"name": "a"}, project="B", state="absent", **SHARED)
+    assert "network a is project A's, which shares it" in str(run.errors[0])
+    assert northbound.dump() == before
+    assert ports(northbound, "pB", project="B", groups=[], **SHARED) == []
+    told = json.loads(northbound.nbctl("--format=json", "--columns=addresses", "list", "Logical_Switch_Port"))["data"]
+    assert sorted(row[0].split()[1] for row in told) == ["10.20.0.2", "10.20.0.3"]
+    assert Run(northbound, {"name": "a"}, project="B", networks={"a": LAN}).actions == ["create"]
+    assert names(northbound, "Logical_Switch") == ["kvmstack-a@", "kvmstack-a@B"]
+    assert Run(northbound, {"name": "a", "keep": False}, project="A", **changed).actions == ["update"]
+    for project in ("A", "B"):
+        ports(northbound, "p" + project, project=project, state="absent")
+    assert names(northbound, "Logical_Switch") == ["kvmstack-a@B"]
 
 
 def module(server, check=False, **options):

@@ -9,11 +9,13 @@ import uuid
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.names import name_in
 from ansible_collections.kvmstack.launch.plugins.module_utils.port import request
 from ansible_collections.kvmstack.launch.plugins.module_utils.port.model import Current, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import rows
 
 MAC = "fa:16:3e:00:00:01"
+PRIVATE = name_in(None, "private")
 
 
 def identity(name):
@@ -52,11 +54,11 @@ def there(*ports, **definitions):
     items = made(*ports, **definitions)
     held = {}
     for item in items:
-        held.setdefault(item.network.name, {}).update({item.fixed_ip: item.id, item.mac_address: item.id})
+        held.setdefault(item.network.full_name, {}).update({item.fixed_ip: item.id, item.mac_address: item.id})
     return Current(
         ports={item.id: item for item in items},
-        networks={item.network.name: item.network for item in items},
-        groups={group: True for item in items for group in item.security_groups},
+        networks={item.network.full_name: item.network for item in items},
+        groups={group: True for item in items for group in item.full_groups},
         held=held,
     )
 
@@ -111,7 +113,7 @@ def test_two_ports_cannot_ask_for_one_thing():
 
 
 def test_addresses_are_the_lowest_free_ones_in_order():
-    current = Current(held={"private": {"10.20.0.2": "foreign", "10.20.0.4": "foreign"}})
+    current = Current(held={PRIVATE: {"10.20.0.2": "foreign", "10.20.0.4": "foreign"}})
     items = made(port("a"), port("b"), port("c", fixed_ip="10.20.0.5"), port("d"), current=current)
     assert [item.fixed_ip for item in items] == ["10.20.0.3", "10.20.0.6", "10.20.0.5", "10.20.0.7"]
 
@@ -122,7 +124,7 @@ def test_a_plan_is_the_same_every_time():
 
 def test_a_mac_that_is_taken_is_derived_anew():
     first = made(port())[0].mac_address
-    second = made(port(), current=Current(held={"private": {first: "foreign"}}))[0].mac_address
+    second = made(port(), current=Current(held={PRIVATE: {first: "foreign"}}))[0].mac_address
     assert first != second
     assert first.startswith("fa:16:3e:")
     assert second.startswith("fa:16:3e:")
@@ -140,7 +142,7 @@ def test_a_full_network_aborts_and_says_what_to_do():
 @pytest.mark.parametrize("what", [{"fixed_ip": "10.20.0.5"}, {"mac_address": MAC}])
 def test_what_another_port_has_is_a_conflict_that_names_it(what):
     (word,) = what.values()
-    current = Current(held={"private": {word: "0e991dc9"}})
+    current = Current(held={PRIVATE: {word: "0e991dc9"}})
     changes = plan(wanted(port("a", **what), port("b")), current, "present")
     assert isinstance(changes[0].error, Conflict)
     assert "0e991dc9" in str(changes[0].error)
@@ -191,7 +193,7 @@ def test_what_is_not_defined_is_taken_as_it_is_there():
     current = there(port(security_groups=["web"]), groups=WEB)
     (item,) = made(port("new", security_groups=["web"]), current=current, networks={"private": {"cidr": "10.9.0.0/24"}})
     assert item.security_groups == ("web",)
-    assert item.network == current.networks["private"]
+    assert item.network == current.networks[PRIVATE]
 
 
 @pytest.mark.parametrize(

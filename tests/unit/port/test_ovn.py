@@ -23,6 +23,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.network import model as network_model
 from ansible_collections.kvmstack.launch.plugins.module_utils.network import request as network_request
+from ansible_collections.kvmstack.launch.plugins.module_utils.network.names import name_in
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import backend as network_backend
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import northbound as northbound_link
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn.schema import SCHEMA
@@ -692,7 +693,7 @@ def test_only_what_is_asked_for_is_replicated(northbound):
     held = backend.read(request.parse(params)).held
     assert replicated("Logical_Switch_Port") == [ours[0]["id"]]
     assert {name: set(words.values()) for name, words in held.items()} == {
-        "private": {item["id"] for item in [*ours, port("other")]}
+        name_in(None, "private"): {item["id"] for item in [*ours, port("other")]}
     }
     backend.link.close()
     backend = ovn.connect(parameters(northbound))

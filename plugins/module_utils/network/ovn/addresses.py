@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterable
 from uuid import UUID
 
+from ..names import Name
 from .conditions import by_uuid, references
 from .rows import switch_name
 
@@ -23,9 +24,9 @@ class AddressBook:
 
     def __init__(self, select: Callable[[list], list]):
         self.select = select
-        self.known: dict[str, tuple[list[UUID], dict[str, str]]] = {}
+        self.known: dict[Name, tuple[list[UUID], dict[str, str]]] = {}
 
-    def held(self, tables: Any, networks: Iterable[str]) -> dict[str, dict[str, str]]:
+    def held(self, tables: Any, networks: Iterable[Name]) -> dict[Name, dict[str, str]]:
         """By network."""
         ports = {name: [] for name in sorted(set(networks))}
         switches = {switch_name(name): name for name in ports}

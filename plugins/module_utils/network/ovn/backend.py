@@ -10,11 +10,12 @@ from uuid import UUID
 
 from ...core.change import Change
 from ..model import NETWORK, SECURITY_GROUP, Current, Item, Request, key_of, plan
+from ..names import SHARED, Name, name_in
 from ..request import definitions, reachable
 from . import northbound
 from .addresses import AddressBook, values
-from .conditions import by_uuid, definition_conditions, references
-from .rows import group_name, mark, switch_name
+from .conditions import by_mark, by_uuid, definition_conditions, references
+from .rows import group_name, mark, name_of, switch_name
 from .view import View, try_read
 from .write import Writer
 
@@ -57,12 +58,14 @@ class Networks:
         """Our networks and groups, of these names and kinds; None does not narrow."""
         self.link.replicate(lambda tables: _of_names(tables, params.get("names")))
         view = View(self.link.tables)
-        names, groups = _marks(view, "Logical_Switch", "network"), _marks(view, "Port_Group", "security_group")
+        names, groups = _named(view, "Logical_Switch", "network"), _named(view, "Port_Group", "security_group")
         items = [try_read(view.network, name) for name in names] + [try_read(view.group, name) for name in groups]
         found = [item for item in items if isinstance(item, Item)]
         for option, value in (("names", "name"), ("kinds", "kind")):
             if params.get(option) is not None:
                 found = [item for item in found if getattr(item, value) in params[option]]
+        if params.get("project_id"):
+            found = [item for item in found if item.definition.full_name.project in (SHARED, params["project_id"])]
         return found
 
     def _look(self) -> tuple[View, Current]:
@@ -72,13 +75,13 @@ class Networks:
         items: dict[str, Any] = {}
         for request in self._sound():
             network = request.kind == NETWORK
-            item = try_read(view.network if network else view.group, request.name)
+            item = try_read(view.network if network else view.group, request.full_name)
             if isinstance(item, Item):
                 ports = self._ports(view, request)
-                item = replace(item, ports=ports, groups=() if network else tuple(view.speaking_of(request.name)))
+                item = replace(item, ports=ports, groups=() if network else tuple(view.speaking_of(request.full_name)))
             if item is not None:
                 items[request.key] = item
-            for remote in sorted(getattr(request.definition, "remotes", ())):
+            for remote in sorted(getattr(request.definition, "full_remotes", ())):
                 existing = try_read(view.group, remote)
                 if existing is not None:
                     items.setdefault(key_of(SECURITY_GROUP, remote), existing)
@@ -87,9 +90,9 @@ class Networks:
     def _ports(self, view: View, request: Request) -> tuple[str, ...]:
         """Some of the ports that use the item, as far as that matters."""
         if request.kind == NETWORK:
-            uuids = [uuid for row in view.switches[switch_name(request.name)] for uuid in references(row, "ports")]
+            uuids = [uuid for row in view.switches[switch_name(request.full_name)] for uuid in references(row, "ports")]
         elif self.state == "absent":
-            uuid = view.port_groups[group_name(request.name)].uuid
+            uuid = view.port_groups[group_name(request.full_name)].uuid
             where = [["_uuid", "==", ["uuid", str(uuid)]]]
             (rows,) = self.link.select([{"table": "Port_Group", "where": where, "columns": ["ports"]}])
             uuids = _uuids(rows[0]["ports"]) if rows else []
@@ -102,21 +105,24 @@ class Networks:
 
     def _conditions(self, tables: Any) -> dict[str, list]:
         """The rows that the request concerns."""
-        networks = {request.name for request in self._sound() if request.kind == NETWORK}
+        networks = {request.full_name for request in self._sound() if request.kind == NETWORK}
         groups = [request for request in self._sound() if request.kind == SECURITY_GROUP]
-        remotes = {name for request in groups for name in reachable(request.name, self.defined)}
-        names = {group_name(name) for name in remotes | {request.name for request in groups}}
-        return definition_conditions(tables, networks, names)
+        names = {
+            name_in(request.project_id, name)
+            for request in groups
+            for name in reachable(request.name, self.defined) | {request.name}
+        }
+        return definition_conditions(tables, networks, map(group_name, names))
 
-    def _crowded(self, view: View) -> set[str]:
+    def _crowded(self, view: View) -> set[Name]:
         """The networks whose ports may have the address that a definition gives to something else."""
         crowded = set()
         for request in self._sound():
-            item = try_read(view.network, request.name) if request.kind == NETWORK else None
+            item = try_read(view.network, request.full_name) if request.kind == NETWORK else None
             if self.state == "present" and request.definition and isinstance(item, Item):
                 before, after = item.definition, request.definition
                 if {after.gateway, after.server} - {before.gateway, before.server, None}:
-                    crowded.add(request.name)
+                    crowded.add(request.full_name)
         return crowded
 
     def _sound(self) -> list[Request]:
@@ -129,9 +135,9 @@ class Networks:
             if change.error is not None or not change.changed:
                 continue
             if change.after is None and change.wanted.kind == NETWORK:
-                writer.remove_network(change.before.name)
+                writer.remove_network(change.before.definition.full_name)
             elif change.after is None:
-                writer.remove_port_group(group_name(change.before.name))
+                writer.remove_port_group(group_name(change.before.definition.full_name))
             elif change.wanted.kind == NETWORK:
                 writer.put_network(change.after)
             else:
@@ -144,9 +150,13 @@ def connect(params: Mapping[str, Any]) -> Networks:
 
 
 def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
-    """The rows of the networks and groups of these names, or of all."""
+    """The rows of the networks and groups of these names in any project, or of all."""
     if names is not None:
-        return definition_conditions(tables, names, map(group_name, names))
+        rows = {table: tables[table].rows.values() for table in ("Logical_Switch", "Port_Group")}
+        networks = {name_of(row.external_ids, "network") for row in rows["Logical_Switch"]}
+        found = definition_conditions(tables, networks, {row.name for row in rows["Port_Group"]})
+        asked = {"Logical_Switch": by_mark("network", names), "Port_Group": by_mark("security_group", names)}
+        return {**found, **asked, "DHCP_Options": by_mark("network", names)}
     return {table: [] if table == "Logical_Switch_Port" else [True] for table in tables}
 
 
@@ -160,7 +170,7 @@ def _label(row: Mapping[str, Any]) -> str:
     return dict(row["external_ids"][1]).get(mark("port_name")) or row["name"]
 
 
-def _marks(view: View, table: str, key: str) -> list[str]:
-    """The names that the rows of a table say they have."""
-    marks = (row.external_ids.get(mark(key)) for row in view.tables[table].rows.values())
-    return sorted(filter(None, set(marks)))
+def _named(view: View, table: str, key: str) -> list[Name]:
+    """The names that the rows of a table say they have; by name, then by project."""
+    names = {name_of(row.external_ids, key) for row in view.tables[table].rows.values()}
+    return sorted((name for name in names if name.name), key=lambda name: (name.name, name.project))

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any, Iterable
 from uuid import UUID
 
-from .rows import group_name, mark, remote_key, switch_name
+from ..names import Name, name_in
+from .rows import group_name, mark, project_of, remote_key, switch_name
 
 # By table.
 Conditions = "dict[str, list[Any]]"
@@ -37,19 +38,20 @@ def references(row: Any, column: str) -> list[UUID]:
     return row._data[column].as_list() if row._data is not None else []
 
 
-def definition_conditions(tables: Any, networks: Iterable[str], port_groups: Iterable[str]) -> Conditions:
+def definition_conditions(tables: Any, networks: Iterable[Name], port_groups: Iterable[str]) -> Conditions:
     """The switches of these networks with their DHCP options, and these port groups with their rules."""
     names = set(port_groups)
     existing = [row for row in tables["Port_Group"].rows.values() if row.name in names]
     groups = {
         row.external_ids[mark("security_group")] for row in existing if mark("security_group") in row.external_ids
     }
-    remotes = {remote for row in existing for remote in _remotes(row)}
+    remotes = {name_in(project_of(row.external_ids), remote) for row in existing for remote in _remotes(row)}
+    networks = set(networks)
     speaking = [clause for group in sorted(groups) for clause in by_mark(remote_key(group), ["true"])]
     return {
         "NB_Global": [True],
         "Logical_Switch": by_name(map(switch_name, networks)),
-        "DHCP_Options": by_mark("network", networks),
+        "DHCP_Options": by_mark("network", (network.name for network in networks)),
         "Port_Group": by_name(names | set(map(group_name, remotes))) + speaking,
         "ACL": by_uuid(sorted({uuid for row in existing for uuid in references(row, "acls")})),
         "Logical_Switch_Port": [],

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Any, NamedTuple
+from typing import Any, Mapping, NamedTuple
 
 from ...core.names import MARK
 from ..addresses import derived_mac
 from ..model import Item, Network
+from ..names import DEFAULT_PROJECT, Name, name_in
 from ..security import Group, Rule
 
 # neutron's priorities (neutron/common/ovn/constants.py).
@@ -32,14 +34,34 @@ def mark(key: str) -> str:
     return "%s:%s" % (MARK, key)
 
 
-def switch_name(network: str) -> str:
-    """The logical switch of a network."""
-    return "%s-%s" % (MARK, network)
+def switch_name(network: Name) -> str:
+    """The logical switch of a network. The default project's is called by the network alone, as names have no '@'."""
+    name = "%s-%s" % (MARK, network.name)
+    return name if network.project == DEFAULT_PROJECT else "%s@%s" % (name, network.project)
 
 
-def group_name(group: str) -> str:
+def group_name(group: Name) -> str:
     """The port group of a security group. OVN knows no '-', so '.' is an escape; no two groups have one name."""
-    return "%s_sg_%s" % (MARK, group.translate({ord("-"): "_", ord("_"): "._", ord("."): ".."}))
+    name = "%s_sg_%s" % (MARK, group.name.translate({ord("-"): "_", ord("_"): "._", ord("."): ".."}))
+    if group.project == DEFAULT_PROJECT:
+        return name
+    return "%s.p%s" % (name, hashlib.sha256(group.project.encode("utf-8", "surrogateescape")).hexdigest()[:16])
+
+
+def project_ids(project_id: str, shared: bool = False) -> dict[str, str]:
+    """How a row says whose it is; one that says nothing is the default project's."""
+    project = {} if project_id == DEFAULT_PROJECT else {mark("project"): project_id}
+    return {**project, **({mark("shared"): "true"} if shared else {})}
+
+
+def name_of(external_ids: Mapping[str, str], key: str) -> Name:
+    """The network, or whatever the key is of, that a row speaks of."""
+    return name_in(project_of(external_ids), external_ids.get(mark(key), ""), mark("shared") in external_ids)
+
+
+def project_of(external_ids: Mapping[str, str]) -> str:
+    """The project that a row says it is of."""
+    return external_ids.get(mark("project"), DEFAULT_PROJECT)
 
 
 def drop_ids() -> dict[str, str]:
@@ -65,11 +87,12 @@ def drop_acls() -> frozenset:
 
 def group_acls(group: Group) -> frozenset:
     """One ACL for each rule."""
-    return frozenset(_acl(group_name(group.name), rule) for rule in group.rules)
+    return frozenset(_acl(group, rule) for rule in group.rules)
 
 
-def _acl(port_group: str, rule: Rule) -> Acl:
-    """A rule in OVN's words, as neutron writes them."""
+def _acl(group: Group, rule: Rule) -> Acl:
+    """A rule of a group in OVN's words, as neutron writes them."""
+    port_group = group_name(group.full_name)
     inward = rule.direction == "ingress"
     family = "4" if rule.ethertype == "IPv4" else "6"
     terms = ["%s == @%s" % ("outport" if inward else "inport", port_group), "ip" + family]
@@ -77,7 +100,7 @@ def _acl(port_group: str, rule: Rule) -> Acl:
     if rule.remote_cidr:
         terms.append("%s == %s" % (other_side, rule.remote_cidr))
     if rule.remote_group:
-        terms.append("%s == $%s_ip%s" % (other_side, group_name(rule.remote_group), family))
+        terms.append("%s == $%s_ip%s" % (other_side, _remote(group, rule), family))
     if rule.protocol.isdecimal():
         terms.append("ip.proto == %s" % rule.protocol)
     elif rule.protocol != "any":
@@ -91,10 +114,19 @@ def _acl(port_group: str, rule: Rule) -> Acl:
     return Acl("to-lport" if inward else "from-lport", ALLOW_PRIORITY, " && ".join(terms), "allow-related")
 
 
+def _remote(group: Group, rule: Rule) -> str:
+    """The port group that a rule speaks of: one of the same project."""
+    return group_name(name_in(group.project_id, rule.remote_group))
+
+
 def network_ids(item: Item) -> dict[str, str]:
     """What a switch says about the network it is; its DHCP options say only the first."""
     network = item.definition
-    return {mark("network"): network.name, mark("definition"): network.definition(), **_origin(item)}
+    return {mark("network"): network.name, mark("definition"): network.definition(), **_whose(network), **_origin(item)}
+
+
+def _whose(network: Network) -> dict[str, str]:
+    return project_ids(network.project_id, network.shared)
 
 
 def dhcp_columns(network: Network) -> dict[str, Any] | None:
@@ -115,14 +147,16 @@ def dhcp_columns(network: Network) -> dict[str, Any] | None:
         options["dns_server"] = "{%s}" % ", ".join(servers)
     if network.domain:
         options["domain_name"] = '"%s"' % network.domain
-    return {"cidr": network.cidr, "options": options, "external_ids": {mark("network"): network.name}}
+    ids = {mark("network"): network.name, **_whose(network)}
+    return {"cidr": network.cidr, "options": options, "external_ids": ids}
 
 
 def group_ids(item: Item) -> dict[str, str]:
     """What a port group says about the security group it is; a key for each group that its rules speak of."""
     group = item.definition
     speaks_of = {mark(remote_key(remote)): "true" for remote in group.remotes}
-    return {mark("security_group"): group.name, mark("definition"): group.definition(), **_origin(item), **speaks_of}
+    known = {mark("security_group"): group.name, mark("definition"): group.definition()}
+    return {**known, **project_ids(group.project_id), **_origin(item), **speaks_of}
 
 
 def remote_key(group: str) -> str:

@@ -10,8 +10,22 @@ from typing import Any
 
 from ...core.errors import Conflict, LaunchError
 from ..model import Item, read_network
+from ..names import Name
 from ..security import read_group
-from .rows import Acl, dhcp_columns, group_acls, group_ids, group_name, is_drop_group, mark, network_ids, switch_name
+from .rows import (
+    Acl,
+    dhcp_columns,
+    group_acls,
+    group_ids,
+    group_name,
+    is_drop_group,
+    mark,
+    name_of,
+    network_ids,
+    project_of,
+    remote_key,
+    switch_name,
+)
 
 
 class View:
@@ -24,70 +38,65 @@ class View:
             self.switches[row.name].append(row)
         self.dhcp = defaultdict(list)
         for row in tables["DHCP_Options"].rows.values():
-            self.dhcp[row.external_ids.get(mark("network"))].append(row)
+            self.dhcp[name_of(row.external_ids, "network")].append(row)
         self.port_groups = {row.name: row for row in tables["Port_Group"].rows.values()}
-        self._networks: dict[str, Any] = {}
-        self._groups: dict[str, Any] = {}
+        self._networks: dict[Name, Any] = {}
+        self._groups: dict[Name, Any] = {}
 
-    def network(self, name: str) -> Item | None:
+    def network(self, name: Name) -> Item | None:
         """The network of this name; Conflict if its switch is not ours."""
         if name not in self._networks:
             self._networks[name] = self._read_network(name)
         return self._networks[name]
 
-    def group(self, name: str) -> Item | None:
+    def group(self, name: Name) -> Item | None:
         """The security group of this name; Conflict if its port group is not ours."""
         if name not in self._groups:
             self._groups[name] = self._read_group(name)
         return self._groups[name]
 
-    def dhcp_row(self, network: str) -> Any:
+    def dhcp_row(self, network: Name) -> Any:
         """The network's DHCP options, or None."""
         return next(iter(self.dhcp[network]), None)
 
-    def speaking_of(self, group: str) -> set[str]:
-        """The groups whose rules speak of this one."""
-        names = (
-            row.external_ids.get(mark("security_group"))
-            for row in self.port_groups.values()
-            if mark("remote:" + group) in row.external_ids
-        )
-        return {name for name in names if name}
+    def speaking_of(self, group: Name) -> set[Name]:
+        """The groups whose rules speak of this one: its project's."""
+        rows = [row.external_ids for row in self.port_groups.values()]
+        names = {name_of(ids, "security_group") for ids in rows if mark(remote_key(group.name)) in ids}
+        return {name for name in names if name.name and name.project == group.project}
 
     def is_ours(self, name: str) -> bool:
         """Whether the port group is one that we made."""
         ids = self.port_groups[name].external_ids
-        return is_drop_group(ids) or (
-            mark("definition") in ids and name == group_name(ids.get(mark("security_group"), ""))
-        )
+        return is_drop_group(ids) or (mark("definition") in ids and name == group_name(name_of(ids, "security_group")))
 
-    def _read_network(self, name: str) -> Item | None:
+    def _read_network(self, name: Name) -> Item | None:
         switches = self.switches[switch_name(name)]
         if not switches:
             return None
         ids = switches[0].external_ids
-        if len(switches) > 1 or ids.get(mark("network")) != name or mark("definition") not in ids:
+        if len(switches) > 1 or name_of(ids, "network") != name or mark("definition") not in ids:
             raise Conflict(
                 "logical switch %s is not ours: give the network another name, or remove the switch" % switch_name(name)
             )
-        item = _item(read_network(name, ids[mark("definition")]), ids)
+        item = _item(read_network(name.name, project_of(ids), ids[mark("definition")]), ids)
         rows = [
             {column: getattr(row, column) for column in ("cidr", "options", "external_ids")} for row in self.dhcp[name]
         ]
         in_sync = rows == list(filter(None, [dhcp_columns(item.definition)])) and _ours(ids) == network_ids(item)
         return item if in_sync else _out_of_sync(item)
 
-    def _read_group(self, name: str) -> Item | None:
+    def _read_group(self, name: Name) -> Item | None:
         row = self.port_groups.get(group_name(name))
         if row is None:
             return None
         ids = row.external_ids
-        if ids.get(mark("security_group")) != name or mark("definition") not in ids:
+        if name_of(ids, "security_group") != name or mark("definition") not in ids:
             raise Conflict(
                 "port group %s is not security group %s of ours: give the group another name" % (group_name(name), name)
             )
         item = _item(read_group(name, ids[mark("definition")]), ids)
-        remotes = {group_name(remote) for remote in item.definition.remotes}
+        remotes = set(map(group_name, item.definition.full_remotes))
         in_sync = (
             has_acls(row, group_acls(item.definition))
             and _ours(ids) == group_ids(item)

@@ -9,6 +9,7 @@ from typing import Any, Callable
 from uuid import UUID
 
 from ..model import Item
+from ..names import Name
 from ..security import DEFAULT
 from .rows import (
     dhcp_columns,
@@ -35,7 +36,7 @@ class Writer:
 
     def put_network(self, item: Item) -> None:
         """Make or update the network's switch and DHCP options."""
-        name = item.name
+        name = item.definition.full_name
         rows = self.view.switches.get(switch_name(name))
         self._put_row("Logical_Switch", rows[0] if rows else None, {"name": switch_name(name)}, network_ids(item))
         wanted, existing = dhcp_columns(item.definition), self.view.dhcp.get(name, [])
@@ -50,14 +51,16 @@ class Writer:
 
         defined(name) is the definition of another group, or None.
         """
-        if group_name(item.name) in self.port_groups:
+        group = item.definition
+        if group_name(group.full_name) in self.port_groups:
             return
-        self.put_port_group(group_name(item.name), group_acls(item.definition), group_ids(item))
-        for name in sorted(item.definition.remotes):
+        self.put_port_group(group_name(group.full_name), group_acls(group), group_ids(item))
+        for name in sorted(group.full_remotes):
             if group_name(name) not in self.view.port_groups:
-                remote = defined(name) or (DEFAULT if name == "default" else None)
+                remote = defined(name.name) or (DEFAULT if name.name == "default" else None)
                 if remote is not None:
-                    self.put_group(replace(item, definition=replace(remote, in_sync=True)), defined)
+                    remote = replace(remote, in_sync=True, project_id=group.project_id)
+                    self.put_group(replace(item, definition=remote), defined)
 
     def put_port_group(self, name: str, acls: frozenset, ids: dict[str, str]) -> Any:
         """A port group with exactly these ACLs, made or updated once in a transaction; ACLs that are there stay."""
@@ -74,7 +77,7 @@ class Writer:
             row.delvalue("acls", existing[acl])
         return row
 
-    def remove_network(self, name: str) -> None:
+    def remove_network(self, name: Name) -> None:
         """Remove the network's switch, which has no port, and its DHCP options."""
         switch = self.view.switches[switch_name(name)][0]
         self.verify(switch, "ports")

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ...core.change import Change
 from ...core.errors import LaunchError, NotFound
+from ...network.names import Name, name_in
 from ...network.ovn import northbound
 from ...network.ovn.addresses import AddressBook
 from ...network.ovn.conditions import by_mark, by_name, definition_conditions
@@ -102,19 +103,20 @@ class Ports:
         """The rows that the request concerns: its own ports, their networks and their groups."""
         ids = {request.id for request in self.wanted}
         rows = [row for row in tables["Logical_Switch_Port"].rows.values() if row.name in ids]
-        networks = {str(request.network) for request in self.wanted} | set(map(network_of, rows))
-        groups = {DROP_GROUP, group_name("default"), *self.joined}
+        networks = {request.full_network for request in self.wanted} | set(map(network_of, rows))
+        groups = {DROP_GROUP, *self.joined}
         for request in self.wanted:
-            groups.update(map(group_name, request.security_groups or ()))
+            names = ("default", *(request.security_groups or ()))
+            groups.update(group_name(name_in(request.project_id, name)) for name in names)
         for row in rows:
             groups |= port_groups_of(row)
         return {**definition_conditions(tables, networks, groups), "Logical_Switch_Port": by_name(ids)}
 
-    def _held(self) -> dict[str, dict[str, str]]:
+    def _held(self) -> dict[Name, dict[str, str]]:
         """The addresses in use on the networks where one is to be given out."""
         rows = self.link.tables["Logical_Switch_Port"].rows.values()
         addressed = {row.name for row in rows if has_addresses(row)}
-        crowded = {str(request.network) for request in self.wanted if request.id not in addressed}
+        crowded = {request.full_network for request in self.wanted if request.id not in addressed}
         return self.book.held(self.link.tables, crowded if self.state == "present" else ())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any, Mapping
 
-from ...network.ovn.rows import DROP_GROUP, group_name, mark
+from ...network.ovn.rows import DROP_GROUP, group_name, mark, project_ids
 from ..item import Request
 from ..model import Port
 
@@ -28,6 +28,7 @@ def port_columns(port: Port) -> dict[str, Any]:
             mark("port_security"): json.dumps(port.port_security),
             mark("security_groups"): json.dumps(list(port.security_groups)),
             **({mark("record"): port.record_id} if port.record_id else {}),
+            **project_ids(port.project_id, port.network.shared),
         },
     }
 
@@ -49,4 +50,4 @@ def port_groups(port: Port) -> set:
     """The port groups that the port is in."""
     if not port.port_security:
         return set()
-    return {DROP_GROUP} | {group_name(group) for group in port.security_groups}
+    return {DROP_GROUP, *map(group_name, port.full_groups)}

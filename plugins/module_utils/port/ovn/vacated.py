@@ -10,7 +10,7 @@ from uuid import UUID
 
 from ...core.change import Change
 from ...network.model import Item
-from ...network.ovn.rows import DROP_GROUP, group_name, mark
+from ...network.ovn.rows import DROP_GROUP, group_name, mark, name_of
 from ...network.ovn.view import try_read
 from .rows import port_groups
 from .view import View
@@ -62,7 +62,7 @@ def _spoken_of(view: View, names: Iterable[str]) -> set[str]:
     queue = list(names)
     while queue:
         item = _item(view, queue.pop())
-        remotes = set(map(group_name, item.definition.remotes)) if item else set()
+        remotes = set(map(group_name, item.definition.full_remotes)) if item else set()
         new = {name for name in remotes - found if name in view.port_groups}
         found |= new
         queue.extend(new)
@@ -72,7 +72,7 @@ def _spoken_of(view: View, names: Iterable[str]) -> set[str]:
 def _speakers(view: View, name: str) -> set[str]:
     """The port groups whose rules speak of this one."""
     item = _item(view, name)
-    return set(map(group_name, view.networks.speaking_of(item.name))) if item else set()
+    return set(map(group_name, view.networks.speaking_of(item.definition.full_name))) if item else set()
 
 
 def _is_kept(view: View, name: str) -> bool:
@@ -83,7 +83,8 @@ def _is_kept(view: View, name: str) -> bool:
 
 def _item(view: View, name: str) -> Item | None:
     """The security group of a port group of ours."""
-    group = view.port_groups[name].external_ids.get(mark("security_group"))
+    ids = view.port_groups[name].external_ids
+    group = name_of(ids, "security_group") if mark("security_group") in ids else None
     item = try_read(view.networks.group, group) if group else None
     return item if isinstance(item, Item) else None
 

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from ...core.errors import Conflict
 from ...network.model import Item
+from ...network.names import Name, name_in
 from ...network.ovn import view as networks
-from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark
+from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark, name_of, project_of
 from ...network.ovn.view import has_acls, try_read
 from ..item import Request
 from ..model import Current, Port
@@ -53,15 +54,15 @@ class View:
             row = self.lsps.get(request.id)
             if row is not None:
                 ports[request.id] = self._of_instance(row, request)
-            names = {"default", *(request.security_groups or ())}
+            names = {name_in(request.project_id, name) for name in ("default", *(request.security_groups or ()))}
             if isinstance(ports.get(request.id), Port):
-                names.update(ports[request.id].security_groups)
+                names |= ports[request.id].full_groups
             for name in names - groups.keys():
                 group = try_read(self.networks.group, name)
                 groups[name] = True if isinstance(group, Item) else group
-            if request.network not in on:
-                network = try_read(self.networks.network, request.network)
-                on[request.network] = network.definition if isinstance(network, Item) else network
+            if request.full_network not in on:
+                network = try_read(self.networks.network, request.full_network)
+                on[request.full_network] = network.definition if isinstance(network, Item) else network
         return Current(ports, on, groups, self.held)
 
     def ports(self) -> list[Port]:
@@ -73,7 +74,7 @@ class View:
     def port(self, row: Any) -> Port:
         """The port of a row of ours."""
         ids = row.external_ids
-        network = self.networks.network(ids.get(mark("network"), ""))
+        network = self.networks.network(network_of(row))
         if network is None:
             raise Conflict(
                 "port %s is marked as ours but is on no network of ours: see to it with ovn-nbctl" % row.name
@@ -87,7 +88,8 @@ class View:
             host=row.options.get("requested-chassis"),
             mac_address=first[0].lower() if len(first) == 2 else None,
             fixed_ip=first[1] if len(first) == 2 else None,
-            security_groups=tuple(groups_of(row)),
+            security_groups=tuple(json.loads(ids.get(mark("security_groups"), "[]"))),
+            project_id=project_of(ids),
             port_security=json.loads(ids.get(mark("port_security"), "true")),
             record_id=ids.get(mark("record")),
             up=row.up == [True],
@@ -116,25 +118,22 @@ class View:
             is_there = getattr(row, column)
             if is_there != value and not (isinstance(value, dict) and value.items() <= is_there.items()):
                 return False
-        dhcp = [self.networks.dhcp_row(port.network.name)] if port.network.dhcp else []
+        dhcp = [self.networks.dhcp_row(port.network.full_name)] if port.network.dhcp else []
         member_of = {name for name, members in self.members.items() if row.uuid in members}
         guarded = not port.port_security or (self.drop is not None and has_acls(self.drop, drop_acls()))
         return row.dhcpv4_options == list(filter(None, dhcp)) and member_of == port_groups(port) and guarded
 
 
-def groups_of(row: Any) -> list[str]:
-    """The security groups that a port's row says it is in."""
-    return json.loads(row.external_ids.get(mark("security_groups"), "[]"))
-
-
-def network_of(row: Any) -> str:
+def network_of(row: Any) -> Name:
     """The network that a port's row says it is on."""
-    return row.external_ids.get(mark("network"), "")
+    return name_of(row.external_ids, "network")
 
 
 def port_groups_of(row: Any) -> set[str]:
     """The port groups that a port's row says it is in."""
-    return set(map(group_name, groups_of(row)))
+    ids = row.external_ids
+    names = json.loads(ids.get(mark("security_groups"), "[]"))
+    return {group_name(name_in(project_of(ids), name)) for name in names}
 
 
 def has_addresses(row: Any) -> bool:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ...core.change import Change
 from ...network.model import Item
+from ...network.names import Name
 from ...network.ovn import write as networks
 from ...network.ovn.conditions import references
 from ...network.ovn.rows import DROP_GROUP, drop_acls, drop_ids, switch_name
@@ -25,13 +26,13 @@ class Writer:
     def __init__(self, txn: Any, view: View):
         self.view = view
         self.rows = networks.Writer(txn, view.networks)
-        self.removed: dict[str, set[UUID]] = {}
+        self.removed: dict[Name, set[UUID]] = {}
 
     def put(self, change: Change) -> None:
         """Make or update the port on its network, and put it into its groups."""
         port = change.after
-        switch = self.view.networks.switches[switch_name(port.network.name)][0]
-        dhcp = self.view.networks.dhcp_row(port.network.name)
+        switch = self.view.networks.switches[switch_name(port.network.full_name)][0]
+        dhcp = self.view.networks.dhcp_row(port.network.full_name)
         columns = {**port_columns(port), "dhcpv4_options": [dhcp] if port.network.dhcp and dhcp is not None else []}
         if port.port_security:
             self.rows.put_port_group(DROP_GROUP, drop_acls(), drop_ids())
@@ -48,8 +49,8 @@ class Writer:
     def remove(self, port: Port) -> None:
         """Remove the port."""
         row = self.view.lsps[port.id]
-        self.view.networks.switches[switch_name(port.network.name)][0].delvalue("ports", row)
-        self.removed.setdefault(port.network.name, set()).add(row.uuid)
+        self.view.networks.switches[switch_name(port.network.full_name)][0].delvalue("ports", row)
+        self.removed.setdefault(port.network.full_name, set()).add(row.uuid)
         self._join(row, set())
 
     def sweep(self, vacated: Vacated) -> None:

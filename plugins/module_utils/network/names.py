@@ -1,0 +1,27 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whose a network or a security group is: names are a project's own, as in neutron, or all projects share one; pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Who launches without an identity service is in it (roles/launch). What says of no project that it is its, is its.
+DEFAULT_PROJECT = "default"
+# In place of a project, for what all of them share.
+SHARED = ""
+
+
+class Name(NamedTuple):
+    """A name, and the project in which it means something; SHARED if it means the same in all."""
+
+    project: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def name_in(project: str | None, name: str | None, shared: bool = False) -> Name:
+    """The name as a project means it; None is the default project."""
+    return Name(SHARED if shared else project or DEFAULT_PROJECT, str(name))
