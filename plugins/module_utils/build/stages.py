@@ -7,9 +7,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..core import destroyed
 from ..core.diff import merge
 from ..core.documents import goes_on
-from ..core.run import Stage, Travelled, exit_with, failing, travel
+from ..core.run import Stage, Travelled, exit_with, failing, take, travel
 from ..domain import libvirt, xml
 from ..domain import model as domain
 from ..domain import request as domain_request
@@ -27,6 +28,8 @@ STAGES = (
     Stage("volume", volume_request.parse, file.connect, volume.plan, volume_request.OPTIONS, volume.as_text),
     Stage("domain", domain_request.parse, libvirt.connect, domain.plan, as_text=xml.as_text),
 )
+# What goes for good is noted before it goes, so that no other run that is at it starts it afterwards.
+DESTROYED = Stage("destroyed", destroyed.parse, destroyed.connect)
 
 
 def build(module: Any) -> None:
@@ -39,6 +42,7 @@ def build(module: Any) -> None:
     travelled = Travelled(module.params["instances"])
     module.params["deadline"] = module.params["timeout"] and time.monotonic() + module.params["timeout"]
     with failing(module):
+        take(module, DESTROYED, {**module.params, "state": "present"})
         travelled = _through(module, STAGES[::-1], travelled, "absent")
         gone = cleared(travelled.documents)
         if gone or any(map(is_new, travelled.documents)):

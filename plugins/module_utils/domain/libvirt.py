@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Iterable
 
-from ..core import directory
+from ..core import destroyed, directory
 from ..core.change import Change
 from ..core.disk import disk_errors
 from ..core.documents import POWER
@@ -165,7 +165,7 @@ class Libvirt:
             with libvirt_errors(self.libvirt):
                 wake = {"PAUSED": each.handle.resume, "SUSPENDED": each.handle.pMWakeup}.get(self._status(each.handle))
                 if wake:
-                    self._check_awaited()
+                    self._check_awaited(each.change.key)
                     wake()
                 known = {disk.role: disk.size for disk in each.change.after.volumes or ()}
                 each.handle.setAutostart(True)
@@ -174,8 +174,9 @@ class Libvirt:
         except LaunchError as error:
             return self._give_up(each, error)
 
-    def _check_awaited(self) -> None:
-        """Unavailable when nobody waits for this run any more: another host may have got the instance meanwhile."""
+    def _check_awaited(self, uuid: str) -> None:
+        """Unavailable when nobody waits for this guest any more: another host may have it, or it has been destroyed."""
+        destroyed.check(self._params["state_path"], uuid)
         if time.monotonic() > (self._params.get("deadline") or math.inf):
             raise Unavailable("it was not ready before its controller stopped waiting: see launch_build_timeout")
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.build import stages
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import destroyed
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import GIB
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import HOST, Hypervisor
@@ -78,12 +80,14 @@ class Ended(Exception):
 
 
 @pytest.fixture
-def host(monkeypatch):
+def host(monkeypatch, tmp_path):
     """The host of the stages; their own requests and plans are the real ones."""
     host = Host()
     monkeypatch.setattr(stages, "read_room", host.room)
     made = [replace(stage, connect=partial(host.backend, stage.noun)) for stage in stages.STAGES]
     monkeypatch.setattr(stages, "STAGES", tuple(made))
+    notes = destroyed.Notes(str(tmp_path / "destroyed"))
+    monkeypatch.setattr(stages, "DESTROYED", replace(stages.DESTROYED, connect=lambda params: notes))
     return host
 
 
@@ -249,6 +253,43 @@ def test_the_time_that_its_controller_waits_begins_with_the_build(build, host, m
     build(document(WEB), timeout=60)
     build(document(DB))
     assert deadlines == [1060.0, None]
+
+
+def noted(tmp_path):
+    folder = tmp_path / "destroyed"
+    return sorted(each.name for each in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({"task_state": "deleting"}, [WEB], id="what is destroyed"),
+        pytest.param({}, [], id="not what is built"),
+        pytest.param({"task_state": "deleting", "failed": True, "msg": "no"}, [], id="nor what has failed before"),
+        pytest.param({"task_state": "deleting", "remains": ["c1"]}, [], id="nor what lives elsewhere"),
+        pytest.param(
+            {"task_state": "deleting", "abandoned": "it is on c2"}, [], id="nor what another run has elsewhere"
+        ),
+    ],
+)
+def test_what_goes_for_good_is_noted(build, tmp_path, fields, expected):
+    build(document(WEB, **fields), check_mode=True)
+    assert noted(tmp_path) == []
+    build(document(WEB, **fields))
+    assert noted(tmp_path) == expected
+
+
+def test_what_was_made_in_vain_may_come_back(build, host, tmp_path):
+    host.refused["domain", "create", "web"] = Unavailable("no flows")
+    build(document(WEB))
+    assert noted(tmp_path) == []
+
+
+def test_notes_of_long_ago_are_forgotten(build, tmp_path):
+    for each in (WEB, DB):
+        build(document(each, task_state="deleting"))
+        os.utime(str(tmp_path / "destroyed" / WEB), (0, 0))
+    assert noted(tmp_path) == [DB]
 
 
 def test_an_error_of_a_whole_stage_is_that_of_its_instances(build, host):

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core import directory
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import destroyed, directory
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import Change
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import libvirt as backend
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import lifecycle, xml
@@ -66,6 +67,18 @@ def test_a_guest_for_which_nobody_waits_any_more_is_not_started(run, host):
     assert (error.abort, host.domains) == (False, [])
     run(deadline=time.monotonic() + 60)
     assert run(deadline=past) == ("keep", None), "one that runs is left alone"
+
+
+@pytest.mark.parametrize("status", [None, SHUTOFF])
+def test_what_another_run_has_destroyed_meanwhile_is_not_started(run, host, tmp_path, status):
+    if status is not None:
+        run()
+        host.domains[0].now = status
+    gone = {"instances": [{"uuid": UUID, "task_state": "deleting"}], "state_path": str(tmp_path)}
+    destroyed.connect(gone).apply([Change(each, None, each) for each in destroyed.parse(gone)])
+    _action, error = run()
+    assert "another run has destroyed it" in str(error)
+    assert not [guest for guest in host.domains if guest.now != SHUTOFF]
 
 
 def test_a_new_mtu_waits_for_the_next_start(run, host, ask):
