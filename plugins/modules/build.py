@@ -18,6 +18,8 @@ description:
   - A new instance that does not fit after all, because something that the record does not know runs here, is refused
     before anything is made, and another host can have it (nova's claim on the host).
   - An instance that is being deleted goes the other way round, before the others; what is to be kept stays.
+  - An instance that is deleted is noted below O(state_path) for a week. Another run that has lost it, and is still
+    building it here, does not start it.
 extends_documentation_fragment:
   - kvmstack.launch.stage
   - kvmstack.launch.state_path

@@ -125,6 +125,14 @@ def test_what_goes_from_a_host_that_does_not_answer_stays_recorded_until_it_is_g
     assert (found, record.find()) == (0, {}), said
 
 
+def test_an_instance_whose_host_is_outside_of_the_limit_fails_alone(run, record, web):
+    record.ask({"name": "nowhere", "networks": []})
+    both = ["-e", json.dumps({"launch_instances": [{"name": "web"}, {"name": "nowhere"}]})]
+    found, said = run(OURS % "destroy", *both, "-e", "launch_take_over=true", "--limit", "c2,localhost")
+    assert (found, list(record.find())) == (2, ["web"]), said
+    assert "web is ACTIVE: host c1: it is not among the hosts of this run: see the inventory and --limit" in said
+
+
 def test_hosts_that_do_not_answer_lose_an_instance_and_are_remembered(run, record, ovn, northbound):
     """It is looked for there when it goes; then its ports are gone as well."""
     params = {"database": record.params["database"], "hosts": ["c1", "c2"], "settings": {}}
