@@ -87,8 +87,8 @@ options:
     default: ""
   user_data:
     description:
-      - The text of a JSON object, user data by instance name. Each goes into its config drive unchanged and is shown
-        nowhere.
+      - The text of a JSON object, user data by instance name. Each goes into its config drive unchanged, or decoded
+        where it is the base64 of what cloud-init knows, as nova takes it. It is shown nowhere.
     type: str
     default: ""
   vendor_data:

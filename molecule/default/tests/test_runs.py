@@ -275,8 +275,9 @@ def test_a_killed_run_is_finished_by_the_next(site, words, seconds):
 
 def test_bad_instances_do_not_stop_the_good_one(site, one):
     taken = site.record("one")["ports"][0]["fixed_ip"]
-    wanted = request("good", "bad-sum", "bad-flavor", "bad-address", "too-large")
-    _good, checksum, flavor, address, large = wanted["launch_instances"]
+    wanted = request("good", "bad-sum", "bad-flavor", "bad-address", "too-large", "typo")
+    _good, checksum, flavor, address, large, typo = wanted["launch_instances"]
+    typo["nmae"] = "x"
     checksum["image"] = "wrong"
     flavor["flavor"] = "colossal"
     address["networks"] = [{"network": "private", "fixed_ip": taken}]
@@ -289,6 +290,8 @@ def test_bad_instances_do_not_stop_the_good_one(site, one):
     assert taken in faults["bad-address"]
     assert "RamFilter: 3 of 3 give one instance fewer than 10000000 MiB" in faults["too-large"]
     assert all("%s is ERROR" % name in run.output for name in faults)
+    assert "typo is ERROR: entry: unknown key nmae" in run.output
+    assert not site.records("instances", "name = 'typo'")
     site.destroy(wanted)
     assert not [row for row in site.records() if row["name"] in ("good", *faults)]
 
@@ -307,14 +310,14 @@ def test_bad_instances_do_not_stop_the_good_one(site, one):
 )
 def test_invalid_input_is_refused_before_anything_is_created(site, entry, reason):
     before = site.state()
-    run = site.launch(with_entry(request("fine", "other"), **entry), status=2)
+    run = site.launch(with_entry(request("fine"), **entry), status=2)
     assert reason in run.output
     assert site.state() == before
 
 
 def test_two_equal_names_and_a_bad_network_are_refused(site):
     before = site.state()
-    assert "two instances are named twin" in site.launch(request("twin", "twin"), status=2).output
+    assert "twin is ERROR: two instances have this name" in site.launch(request("twin", "twin"), status=2).output
     bad = {**request("fine"), "launch_networks": {"private": {"cidr": "10.20.0.0/99"}}}
     assert "10.20.0.0/99" in site.launch(bad, status=2).output
     assert site.state() == before

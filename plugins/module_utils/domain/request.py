@@ -11,6 +11,7 @@ from ..core.convert import canonical_uuid, choice, json_object, pci_address, tex
 from ..core.documents import STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
+from ..core.user_data import as_bytes
 from . import connection, hardware
 from .config_drive import files
 from .device import Disk, Interface
@@ -126,6 +127,8 @@ def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any]
     volumes = _parts("volume", document.get("volumes"))
     ports = ports and [{**port, "tap": port.get("tap") or tap_name(_port_id(port))} for port in ports]
     disks = volumes and tuple(connection.disk(volume, domain.uuid, params["state_path"]) for volume in volumes)
+    user_data = data["user_data"].get(domain.name)
+    user_data = None if user_data is None else as_bytes(user_data, "user_data of %s" % domain.name)
     vcpus = _positive(domain, "vcpus", flavor)
     asked, unmakeable = _hardware(domain, vcpus, flavor.get("extra_specs") or {}, image.get("properties") or {})
     limits = {"queues": hardware.queues(asked or {}, vcpus), "bandwidth": hardware.bandwidth(asked or {})}
@@ -141,7 +144,7 @@ def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any]
         drive=_drive(domain, asked or {}, params),
         disk=_disk_size(domain, flavor),
         allocation=_allocation(document),
-        config_drive=files(document, ports or [], _user_data(domain, data["user_data"]), data["vendor_data"]),
+        config_drive=files(document, ports or [], user_data, data["vendor_data"]),
     )
 
 
@@ -151,17 +154,6 @@ def _allocation(document: dict[str, Any]) -> dict[str, Any] | None:
     for address in (allocation or {}).get("pci") or ():
         pci_address(address, "PCI device")
     return allocation
-
-
-def _user_data(domain: Domain, texts: dict[str, Any]) -> bytes | None:
-    """The bytes for the config drive; a text that Ansible read from bytes becomes these again."""
-    found = texts.get(domain.name)
-    if found is None:
-        return None
-    try:
-        return found.encode("utf-8", "surrogateescape")
-    except (AttributeError, UnicodeEncodeError):
-        raise InvalidRequest("user_data of %s: a text is needed" % domain.name) from None
 
 
 def _is_number(value: Any) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Callable
 from ..core.convert import choice, json_object, labels, mapping, printable, sequence, shown, text, whole
 from ..core.errors import InvalidRequest, NotFound
 from ..core.names import checked_name, port_id
+from ..core.user_data import as_bytes
 from ..port.request import parse as parse_ports
 from . import attachments, catalog, parts, scheduling
 from .model import InstanceRequest
@@ -221,9 +222,6 @@ def _ssh_keys(value: Any, what: str) -> list[str]:
     return keys
 
 
-def _digest(user_data: Any, what: str) -> str:
+def _digest(value: Any, what: str) -> str:
     """What the record keeps of user_data, which may hold secrets: enough to see that it changed."""
-    try:
-        return hashlib.sha256(user_data.encode("utf-8", "surrogateescape")).hexdigest()
-    except (AttributeError, UnicodeEncodeError):
-        raise InvalidRequest("%s: a text is needed" % what) from None
+    return hashlib.sha256(as_bytes(value, what)).hexdigest()
