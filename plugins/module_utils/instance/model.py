@@ -11,7 +11,7 @@ from typing import Any, Mapping
 from ..core.change import Change
 from ..core.diff import line, showing
 from ..core.documents import POWER
-from ..core.errors import Conflict, LaunchError, NotFound
+from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from . import attachments, definitions, misfit, quota, room
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
@@ -125,7 +125,8 @@ class InstanceRequest:
     faults are why it cannot be as it says, each by what it is about: ("flavor", its name), ("network", its name),
     ("volume", its name) and so on. A flavor, image or group that has one is no more than its name. image_ref is what
     the entry calls its image, by name or by id. With absent it says that there is to be none of that name. refusal is
-    why it makes no sense at all; then there is nothing to record.
+    why it makes no sense at all; then there is nothing to record. networks are the names of those that there are, for
+    an entry that mentions none; None where only their service knows.
     """
 
     name: str
@@ -148,6 +149,7 @@ class InstanceRequest:
     faults: Mapping[tuple[str, str], str] = field(default_factory=dict)
     absent: bool = False
     refusal: LaunchError | None = None
+    networks: tuple[str, ...] | None = ()
 
     @property
     def key(self) -> str:
@@ -238,8 +240,19 @@ def _plan_present(item: InstanceRequest, before: Instance | None, current: Recor
             raise Conflict("; ".join(faults))
     else:
         check_group(item, current.groups)
+        item = _with_ports(item)
     after = replace(item, volumes=_locate(item, before, current.volumes)).over(before)
     return replace(after, record_id=current.record_id)
+
+
+def _with_ports(item: InstanceRequest) -> InstanceRequest:
+    """The request of a new instance; one that mentions no networks has the only one there is, or must say (as nova)."""
+    if item.ports is not None or item.networks == ():
+        return item
+    if item.networks is None or len(item.networks) > 1:
+        known = ", ".join(sorted(item.networks)[:5]) if item.networks else "those of the network service"
+        raise InvalidRequest("networks is missing: name some of %s, or write networks: [] for none" % known)
+    return replace(item, ports=[attachments.NetworkRequest(network) for network in item.networks])
 
 
 def check_lease(before: Instance | None) -> None:

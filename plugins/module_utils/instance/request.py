@@ -147,6 +147,7 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         scheduler_hints=_unless_none(entry.get("scheduler_hints"), "scheduler_hints", scheduling.hints),
         target_state=state_of(entry),
         faults=faults,
+        networks=tuple(params["networks"]) if params["network_service"] == "ovn" else None,
     )
 
 

@@ -201,6 +201,36 @@ def test_absent_marks_and_absent_again_keeps():
     assert change(GONE).action == "keep"
 
 
+@pytest.mark.parametrize(
+    ("networks", "ports", "has"),
+    [
+        pytest.param(("a",), None, ["a"], id="the only one, as nova"),
+        pytest.param((), None, [], id="there is none"),
+        pytest.param(("a", "b"), [], [], id="none is asked for"),
+        pytest.param(("a", "b"), [NetworkRequest("b")], ["b"], id="one of several"),
+        pytest.param(None, [NetworkRequest("b")], ["b"], id="one of a service"),
+    ],
+)
+def test_the_networks_of_a_new_instance(networks, ports, has):
+    built = change(replace(WEB, networks=networks, ports=ports)).after
+    assert [port.network for port in built.ports] == has
+    assert change(replace(WEB, networks=networks, ports=ports), built).action == "keep"
+
+
+@pytest.mark.parametrize(
+    ("networks", "told"),
+    [
+        (("b", "a"), "networks is missing: name some of a, b, or write networks: [] for none"),
+        (None, "networks is missing: name some of those of the network service, or write networks: [] for none"),
+    ],
+)
+def test_an_interface_is_not_left_out_in_silence(networks, told):
+    silent = replace(WEB, networks=networks, ports=None)
+    new = change(silent)
+    assert (str(new.error), new.pending) == (told, False)
+    assert change(silent, launched()).action == "keep"
+
+
 def test_what_makes_no_sense_touches_nothing():
     refusal = InvalidRequest("metadata: 5 is not a mapping of keys to values")
     for before in (None, launched()):
