@@ -181,6 +181,8 @@ RULE_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "direction": partial(choice, choices=("ingress", "egress")),
     "protocol": label,
     "port": label,
+    "icmp_type": partial(whole, least=0, most=255),
+    "icmp_code": partial(whole, least=0, most=255),
     "remote": text,
     "ethertype": partial(choice, choices=("IPv4", "IPv6")),
 }

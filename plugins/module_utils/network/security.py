@@ -15,26 +15,43 @@ from ..core.names import checked_name
 from .addresses import checked_prefix
 from .names import DEFAULT_PROJECT, Name, name_in
 
-_NUMBERS = {"1": "icmp", "58": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
+# What OVN has words for, by the protocols' numbers.
+_KNOWN = {"1": "icmp", "58": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
 _WITH_PORTS = ("tcp", "udp", "sctp")
+# neutron's names of all protocols (neutron_lib/constants.py, IP_PROTOCOL_MAP); some are of IPv6 alone.
+NUMBERS = {
+    "icmp": "1", "igmp": "2", "ipip": "4", "tcp": "6", "egp": "8", "udp": "17", "dccp": "33", "ipv6-encap": "41",
+    "ipv6-route": "43", "ipv6-frag": "44", "rsvp": "46", "gre": "47", "esp": "50", "ah": "51", "ipv6-icmp": "58",
+    "icmpv6": "58", "ipv6-nonxt": "59", "ipv6-opts": "60", "ospf": "89", "vrrp": "112", "pgm": "113", "sctp": "132",
+    "udplite": "136",
+}  # fmt: skip
+_NAMES = {number: name for name, number in NUMBERS.items() if number not in _KNOWN}
+_OF_IPV6 = ("icmpv6", "58")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Traffic that is allowed. protocol is a name, a number as text, or any; ports are the first and the last."""
+    """Traffic that is allowed.
+
+    protocol is one of OVN's names, a number as text, or any. ports are the first and the last; of icmp its type and,
+    perhaps, its code.
+    """
 
     direction: str = "ingress"
     ethertype: str = "IPv4"
     protocol: str = "any"
-    ports: tuple[int, int] | None = None
+    ports: tuple[int, ...] | None = None
     remote_cidr: str | None = None
     remote_group: str | None = None
 
     def words(self) -> str:
         """The rule in one line."""
         ports = self.ports and "-".join(str(port) for port in sorted(set(self.ports)))
+        if self.protocol == "icmp" and self.ports:
+            ports = " ".join("%s %d" % pair for pair in zip(("type", "code"), self.ports))
+        protocol = _NAMES.get(self.protocol, self.protocol)
         remote = self.remote_cidr or (self.remote_group and "group %s" % self.remote_group)
-        return " ".join(filter(None, (self.direction, self.ethertype, self.protocol, ports, remote)))
+        return " ".join(filter(None, (self.direction, self.ethertype, protocol, ports, remote)))
 
 
 EGRESS = tuple(Rule("egress", ethertype) for ethertype in ("IPv4", "IPv6"))
@@ -89,14 +106,30 @@ def define_group(name: str, rules: list[Rule]) -> Group:
 def define_rule(options: Mapping[str, Any]) -> Rule:
     """The rule of what is said of it, each value of its type; InvalidRequest if it makes no sense."""
     cidr, group, family = _remote(options.get("remote"))
+    word = options.get("protocol", "any").lower()
+    if word in _OF_IPV6 or word.startswith("ipv6-"):
+        if "IPv4" in (family, options.get("ethertype")):
+            raise InvalidRequest("protocol %s is of IPv6 alone" % word)
+        family = "IPv6"
     ethertype = options.get("ethertype") or family or "IPv4"
     if family not in (None, ethertype):
         raise InvalidRequest("remote %s is not %s" % (cidr, ethertype))
-    protocol = _protocol(options.get("protocol", "any"))
-    ports = _ports(options["port"]) if options.get("port") else None
-    if ports and protocol not in _WITH_PORTS:
+    protocol = _protocol(word)
+    ports = _icmp(options) if protocol == "icmp" else _ports(options["port"]) if options.get("port") else None
+    if ports and protocol not in ("icmp", *_WITH_PORTS):
         raise InvalidRequest("port %s needs a protocol with ports: %s" % (options["port"], ", ".join(_WITH_PORTS)))
+    if protocol != "icmp" and ("icmp_type" in options or "icmp_code" in options):
+        raise InvalidRequest("icmp_type and icmp_code go with the protocols icmp and ipv6-icmp alone")
     return Rule(options.get("direction", "ingress"), ethertype, protocol, ports, cidr, group)
+
+
+def _icmp(options: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The type and the code of ICMP, as far as they are said."""
+    if options.get("port"):
+        raise InvalidRequest("port %s: icmp has icmp_type and icmp_code" % shown(options["port"]))
+    if "icmp_code" in options and "icmp_type" not in options:
+        raise InvalidRequest("icmp_code %d needs an icmp_type" % options["icmp_code"])
+    return tuple(options[key] for key in ("icmp_type", "icmp_code") if key in options) or None
 
 
 def _remote(text: str | None) -> tuple:
@@ -112,12 +145,14 @@ def _remote(text: str | None) -> tuple:
     return str(cidr), None, "IPv%d" % cidr.version
 
 
-def _protocol(text: str) -> str:
-    """A protocol by its usual name, else by its number."""
-    text = _NUMBERS.get(text.lower(), text.lower())
-    if text in ("any", "icmp") + _WITH_PORTS or (re.fullmatch("[0-9]{1,3}", text) and int(text) <= 255):
-        return text
-    raise InvalidRequest("protocol %s: use tcp, udp, sctp, icmp, any or a number up to 255" % shown(text))
+def _protocol(word: str) -> str:
+    """A protocol by OVN's word for it, else by its number."""
+    number = NUMBERS.get(word, word)
+    if word == "any" or (re.fullmatch("[0-9]{1,3}", number) and int(number) <= 255):
+        return _KNOWN.get(number, number)
+    raise InvalidRequest(
+        "protocol %s: use any, a number up to 255, or one of %s" % (shown(word), ", ".join(sorted(NUMBERS)))
+    )
 
 
 def _ports(text: str) -> tuple[int, int]:

@@ -130,6 +130,22 @@ def test_a_wrong_network_is_refused(options, words):
         ),
         ({"protocol": "icmp"}, "to-lport outport == @kvmstack_sg_web && ip4 && icmp4"),
         ({"protocol": "icmp", "ethertype": "IPv6"}, "to-lport outport == @kvmstack_sg_web && ip6 && icmp6"),
+        ({"protocol": "58"}, "to-lport outport == @kvmstack_sg_web && ip6 && icmp6"),
+        ({"protocol": "ipv6-icmp"}, "to-lport outport == @kvmstack_sg_web && ip6 && icmp6"),
+        (
+            {"protocol": "ICMPv6", "icmp_type": "128"},
+            "to-lport outport == @kvmstack_sg_web && ip6 && icmp6 && icmp6.type == 128",
+        ),
+        (
+            {"protocol": "icmp", "icmp_type": 3, "icmp_code": 0},
+            "to-lport outport == @kvmstack_sg_web && ip4 && icmp4 && icmp4.type == 3 && icmp4.code == 0",
+        ),
+        (
+            {"protocol": "icmp", "icmp_type": 0},
+            "to-lport outport == @kvmstack_sg_web && ip4 && icmp4 && icmp4.type == 0",
+        ),
+        ({"protocol": "vrrp"}, "to-lport outport == @kvmstack_sg_web && ip4 && ip.proto == 112"),
+        ({"protocol": "ipv6-frag"}, "to-lport outport == @kvmstack_sg_web && ip6 && ip.proto == 44"),
         ({"protocol": 6}, "to-lport outport == @kvmstack_sg_web && ip4 && tcp"),
         ({"protocol": "47"}, "to-lport outport == @kvmstack_sg_web && ip4 && ip.proto == 47"),
         ({"remote": "192.0.2.0/24"}, "to-lport outport == @kvmstack_sg_web && ip4 && ip4.src == 192.0.2.0/24"),
@@ -150,7 +166,16 @@ def test_a_rule_is_an_acl(rule, acl):
     ("rule", "words"),
     [
         ({"port": 80}, "needs a protocol with ports"),
-        ({"protocol": "icmp", "port": 80}, "needs a protocol with ports"),
+        ({"protocol": "icmp", "port": 80}, "port '80': icmp has icmp_type and icmp_code"),
+        ({"protocol": "icmp", "icmp_code": 0}, "icmp_code 0 needs an icmp_type"),
+        ({"protocol": "icmp", "icmp_type": 256}, "icmp_type: 256 is more than 255"),
+        ({"protocol": "icmp", "icmp_type": "echo"}, "icmp_type: 'echo' is not a whole number"),
+        ({"protocol": "tcp", "icmp_type": 8}, "go with the protocols icmp and ipv6-icmp alone"),
+        ({"icmp_type": 8}, "go with the protocols icmp and ipv6-icmp alone"),
+        ({"protocol": "vrrp", "port": 80}, "needs a protocol with ports"),
+        ({"protocol": "ipv6-icmp", "ethertype": "IPv4"}, "protocol ipv6-icmp is of IPv6 alone"),
+        ({"protocol": "icmpv6", "remote": "10.0.0.0/8"}, "protocol icmpv6 is of IPv6 alone"),
+        ({"protocol": "²"}, "protocol '²'"),
         ({"protocol": "tcp", "port": "80-20"}, "port '80-20'"),
         ({"protocol": "tcp", "port": "0"}, "port '0'"),
         ({"protocol": "tcp", "port": "70000"}, "port '70000'"),
@@ -169,6 +194,21 @@ def test_a_wrong_rule_is_refused(rule, words):
     with pytest.raises(InvalidRequest, match="security group web: ") as refused:
         group([rule])
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"protocol": "icmp", "icmp_type": 8, "icmp_code": 0}, "ingress IPv4 icmp type 8 code 0"),
+        ({"protocol": "icmp", "icmp_type": 8}, "ingress IPv4 icmp type 8"),
+        ({"protocol": 112}, "ingress IPv4 vrrp"),
+        ({"protocol": 58}, "ingress IPv6 icmp"),
+        ({"protocol": "tcp", "port": "80-90", "remote": "10.0.0.0/8"}, "ingress IPv4 tcp 80-90 10.0.0.0/8"),
+        ({"protocol": 200, "remote": "web"}, "ingress IPv4 200 group web"),
+    ],
+)
+def test_a_rule_in_words(rule, words):
+    assert group([rule]).rules[0].words() == words
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,9 @@ def _acl(group: Group, rule: Rule) -> Acl:
         terms.append("ip.proto == %s" % rule.protocol)
     elif rule.protocol != "any":
         terms.append("icmp" + family if rule.protocol == "icmp" else rule.protocol)
-    if rule.ports:
+    if rule.ports and rule.protocol == "icmp":
+        terms += ["icmp%s.%s == %d" % (family, *pair) for pair in zip(("type", "code"), rule.ports)]
+    elif rule.ports:
         first, last = rule.ports
         port = rule.protocol + ".dst"
         terms.append(
