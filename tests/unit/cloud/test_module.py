@@ -9,14 +9,13 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.module import CloudModule
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.specs import CLOUD
-from ansible_collections.kvmstack.launch.tests.unit.shown import shown
+from ansible_collections.kvmstack.launch.tests.unit.shown import result_of, shown
 
 MODULES = "ansible_collections.kvmstack.launch.plugins.modules."
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -31,8 +30,7 @@ if "inject_invocation" in PASS_VARS:
 def log(monkeypatch):
     """What a module writes to the host's log."""
     lines = []
-    monkeypatch.setattr(basic, "has_journal", False)
-    monkeypatch.setattr(AnsibleModule, "_log_to_syslog", lambda _self, line: lines.append(line))
+    monkeypatch.setattr(AnsibleModule, "log", lambda _self, line, log_args=None: lines.append(line))
     return lines
 
 
@@ -56,7 +54,7 @@ def test_the_log_of_the_host_has_nothing_of_it(log):
 def test_a_result_has_everything_but_the_secret(log, capsys):
     with pytest.raises(SystemExit):
         made(CloudModule).exit_json(text="ann is hidden")
-    result = json.loads(shown(capsys.readouterr().out))
+    result = result_of(shown(capsys.readouterr().out))
     assert result["text"] == "ann is ********"
     assert result["invocation"]["module_args"]["cloud"]["auth"]["username"] == "ann"
     assert "hidden" not in json.dumps(result)

@@ -140,7 +140,7 @@ def test_a_name_that_is_also_a_password_stays_a_name(run, door):
     cloud = {"auth": {"username": "ann", "password": "web"}}
     result = run({**SECRETS, "cloud": cloud, "instances": [{"name": "web-1"}]})
     assert result["instances"] == [{"name": "web-1"}]
-    assert "hidden" not in result["msg"]
+    assert "hidden" not in shown(result["msg"])
 
 
 def test_a_secret_does_not_show_in_a_refusal(run):

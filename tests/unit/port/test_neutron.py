@@ -28,6 +28,7 @@ from ansible_collections.kvmstack.launch.plugins.modules import port as door
 from ansible_collections.kvmstack.launch.plugins.modules import port_info
 from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import PASSWORD, serving
 from ansible_collections.kvmstack.launch.tests.unit.port.fake_neutron import FakeNeutron, Killed, identity
+from ansible_collections.kvmstack.launch.tests.unit.shown import result_of
 
 MARK = "kvmstack:" + identity("web")
 OWN = {"id": "p-own", "name": "my-port", "description": "my words", "tags": ["mine"]}
@@ -488,7 +489,7 @@ def module(which, url, folder, **options):
         timeout=60,
         check=False,
     )
-    return done.returncode, json.loads(done.stdout), done.stderr
+    return done.returncode, result_of(done.stdout), done.stderr
 
 
 def test_the_doors_as_processes(tmp_path):
