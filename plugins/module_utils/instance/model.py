@@ -12,7 +12,7 @@ from ..core.change import Change
 from ..core.diff import line, showing
 from ..core.documents import POWER
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
-from . import attachments, definitions, misfit, quota, room
+from . import attachments, counts, definitions, misfit, quota, room
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
 STATUS = {"building": "BUILD", "active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR", "deleted": "DELETED"}
@@ -126,7 +126,8 @@ class InstanceRequest:
     ("volume", its name) and so on. A flavor, image or group that has one is no more than its name. image_ref is what
     the entry calls its image, by name or by id. With absent it says that there is to be none of that name. refusal is
     why it makes no sense at all; then there is nothing to record. networks are the names of those that there are, for
-    an entry that mentions none; None where only their service knows.
+    an entry that mentions none; None where only their service knows. counted is, for the first instance of an entry
+    with a count, the entry's name and its count.
     """
 
     name: str
@@ -150,6 +151,7 @@ class InstanceRequest:
     absent: bool = False
     refusal: LaunchError | None = None
     networks: tuple[str, ...] | None = ()
+    counted: tuple[str, int] | None = None
 
     @property
     def key(self) -> str:
@@ -187,7 +189,8 @@ class Recorded:
     A group is {name, policy, max_server_per_host, members}, the last a number of living instances. limits are the
     quotas that are set, used is what the project uses of each resource. room are the GiB that the hosts of instances
     that run have left of their disks. record_id is the record's own identity.
-    deleted are the UUIDs, of those that documents name, of instances that are gone.
+    deleted are the UUIDs, of those that documents name, of instances that are gone. living are the names of all the
+    project's instances, where an entry counts its own.
     """
 
     instances: dict[str, Instance]
@@ -198,6 +201,7 @@ class Recorded:
     record_id: str | None = None
     room: Mapping[str, float] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    living: tuple[str, ...] = ()
 
 
 class Driven(Change):
@@ -212,22 +216,26 @@ class Driven(Change):
 def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[Change]:
     """Pair requests with records; what is to go is marked as deleting, and goes when its parts have gone."""
     changes, used, left = [], current.used, current.room
+    names = {item.name for item in wanted}
     for item in wanted:
         before = current.instances.get(item.key)
+        told = counts.beyond(*item.counted, current.living, names) if item.counted else ()
         try:
             if item.refusal:
                 raise item.refusal
             check_lease(before)
             if item.absent:
-                changes.append(Driven(item, before, before and replace(before, task_state="deleting", fault=None)))
+                gone = before and replace(before, task_state="deleting", fault=None)
+                changes.append(Driven(item, before, gone, notes=told))
                 continue
             after = _plan_present(item, before, current)
             left = room.admit(left, before, after, current.volumes)
             used = quota.add(current.limits, used, quota.increase(before, after, current.volumes))
-            told = definitions.notes(item, before) if before is not None and before.launched else ()
+            if before is not None and before.launched:
+                told = (*definitions.notes(item, before), *told)
             changes.append(Driven(item, before, after, notes=told))
         except LaunchError as error:
-            changes.append(Change(item, before, before, error))
+            changes.append(Change(item, before, before, error, told))
     return changes
 
 

@@ -18,7 +18,7 @@ from ..core.errors import InvalidRequest, NotFound
 from ..core.names import checked_name, port_id
 from ..core.user_data import as_bytes
 from ..port.request import parse as parse_ports
-from . import attachments, catalog, parts, scheduling
+from . import attachments, catalog, counts, parts, scheduling
 from .model import InstanceRequest
 
 INSTANCE_KEYS = {
@@ -27,7 +27,6 @@ INSTANCE_KEYS = {
 }  # fmt: skip
 OWNER = ("project_id", "project_name", "user_id", "user_name")
 STATES = ("started", "stopped", "absent")
-MAX_COUNT = 1000
 # What each service of volumes knows an image by, and what to do about one that lacks it.
 SOURCES = {
     "cinder": ("id", "Cinder makes volumes from images of Glance: set launch_image_service to glance"),
@@ -85,11 +84,14 @@ def names(entry: Any) -> list[str]:
     """
     if not isinstance(entry, dict):
         raise InvalidRequest("is not a mapping of keys to values")
-    name, count = checked_name(entry.get("name"), "instance"), entry.get("count")
-    if count is None:
-        return [name]
-    count = whole(count, "count of %s" % name, least=1, most=MAX_COUNT)
-    return [checked_name("%s-%d" % (name, index + 1), "instance") for index in range(count)]
+    name = checked_name(entry.get("name"), "instance")
+    count = _count(entry)
+    return [name] if count is None else [checked_name(each, "instance") for each in counts.named(name, count)]
+
+
+def _count(entry: dict[str, Any]) -> int | None:
+    count = entry.get("count")
+    return None if count is None else whole(count, "count of %s" % entry["name"], least=1, most=counts.MOST)
 
 
 def _expand(index: int, entry: Any, params: dict[str, Any]) -> list[InstanceRequest]:
@@ -99,7 +101,9 @@ def _expand(index: int, entry: Any, params: dict[str, Any]) -> list[InstanceRequ
         named = names(entry)
     except InvalidRequest as error:
         return [_refused(InstanceRequest(place, project, absent=params["state"] == "absent"), str(error))]
-    return [_sound(name, number, len(named), entry, params) for number, name in enumerate(named)]
+    first, *others = [_sound(name, number, len(named), entry, params) for number, name in enumerate(named)]
+    count = _count(entry)
+    return [first if count is None else replace(first, counted=(entry["name"], count)), *others]
 
 
 def _sound(name: str, index: int, count: int, entry: dict[str, Any], params: dict[str, Any]) -> InstanceRequest:

@@ -78,6 +78,7 @@ class Record:
                 record_id=mine,
                 room=self._room(connection, [row.host for row in rows if row.launched_at and row.name in growing]),
                 deleted=instances.deleted(self.database, connection, named),
+                living=self._names(connection) if any(getattr(item, "counted", None) for item in wanted) else (),
             )
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
@@ -91,6 +92,12 @@ class Record:
         hosts = sorted(set(filter(None, names)))
         found = read_hosts(self.database, lambda query: connection.execute(query).all(), hosts) if hosts else {}
         return {host: state.disk_inventory.left for host, state in found.items()}
+
+    def _names(self, connection) -> tuple[str, ...]:
+        """The names of the project's living instances."""
+        table = self.database.tables.instances
+        living = (table.c.project_id == self.project_id, table.c.deleted == 0)
+        return tuple(connection.execute(self.database.sql.select(table.c.name).where(*living)).scalars())
 
     def _living(self, connection, names: list[str]) -> list:
         table = self.database.tables.instances
