@@ -206,6 +206,7 @@ def test_settings_as_texts_mean_what_ansible_makes_of_them(tell):
         ({"metrics": {"power": "low"}}, "settings: metrics: power: 'low' is not a number"),
         ({"cpu_dedicated_set": 4}, "settings: cpu_dedicated_set: 4 is not a text: put it in quotes"),
         ({"cpu_dedicated_set": "4-x"}, "settings: cpu_dedicated_set: '4-x' is not a list of CPUs such as 4-15,20"),
+        ({"cpu_dedicated_set": "0-999999999"}, "is not a list of CPUs such as 4-15,20"),
     ],
 )
 @pytest.mark.parametrize("nodes", [[], [NODE]])
