@@ -14,11 +14,14 @@ import json
 import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -44,6 +47,7 @@ from ansible_collections.kvmstack.launch.plugins.modules import instance_update 
 from ansible_collections.kvmstack.launch.plugins.modules import schedule as schedule_door
 from ansible_collections.kvmstack.launch.plugins.plugin_utils.control import Exit, Module
 
+ROOT = Path(__file__).parents[2]
 EXAMPLES = int(os.environ.get("VALUES_EXAMPLES", "50"))
 
 GOOD = {
@@ -224,6 +228,14 @@ def request(*entries, **definitions):
     both = {name: {**part, **good} if isinstance(part := definitions.get(name, {}), dict) else part
             for name, good in GOOD.items()}  # fmt: skip
     return {**both, "launch_instances": [copy.deepcopy(GOOD_ENTRY), *entries], "project": "p%d" % next(project)}
+
+
+def test_ansible_itself_refuses_no_entry():
+    """By the role's argument spec it would refuse all of them for one."""
+    specs = yaml.safe_load((ROOT / "roles/launch/meta/argument_specs.yml").read_text())["argument_specs"]
+    entries = [ENTRY, "text", 5, None, {"nmae": 1}, {**ENTRY, "count": "two", "volumes": "data"}]
+    checked = ArgumentSpecValidator(specs["accept"]["options"]).validate({"launch_instances": entries})
+    assert (checked.error_messages, checked.validated_parameters["launch_instances"]) == ([], entries)
 
 
 def test_one_of_everything(url):

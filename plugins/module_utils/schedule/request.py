@@ -40,7 +40,7 @@ def _request(document: dict[str, Any], settings: Settings) -> Request:
         "extra_specs": flavor.get("extra_specs") or {},
         "image_properties": image.get("properties") or {},
         "availability_zone": document.get("availability_zone"),
-        "hints": {key: value for key, value in (document.get("scheduler_hints") or {}).items() if value},
+        "hints": {key: value for key, value in (document.get("scheduler_hints") or {}).items() if value is not None},
     }
     try:
         return Request(**asked, **_particulars(instance, document, asked))

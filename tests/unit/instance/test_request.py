@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import parse as parse_images
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request import ANY, parse
 
 FLAVORS = {"small": {"vcpus": 1, "ram": 512, "disk": 1}}
 IMAGES = {"demo": {"url": "https://images.example/demo.qcow2", "checksum": "none"}}
@@ -114,6 +115,11 @@ def test_an_unknown_reference_is_that_instances_fault(entry, fault):
         pytest.param(
             {"networks": [{"network": "private", "fixed_ip": "10.21.0.5"}]}, "10.21.0.5", id="foreign address"
         ),
+        pytest.param(
+            {"networks": [{"network": "private", "fixed_ip": "10.20.0.1"}]},
+            "fixed_ip 10.20.0.1 is the address of network private's gateway",
+            id="the gateway's address",
+        ),
         pytest.param({"ssh_keys": ["not-a-key"]}, "not a public key", id="ssh key"),
         pytest.param(
             {"ssh_keys": "ssh-ed25519 AAAA"}, "ssh_keys: 'ssh-ed25519 AAAA' is not a list", id="ssh keys as a text"
@@ -194,6 +200,14 @@ def test_a_wrong_definition_refuses_who_names_it(kind, definition, entry, reason
     told = refused(entry, **{kind: {**good, BAD: definition}})
     assert told.startswith("%s bad: " % kind.replace("_", " ").rstrip("s"))
     assert reason in told
+
+
+def test_a_checksum_is_kept_as_hosts_compare_it():
+    images = {"demo": {"url": "https://x/y", "checksum": "SHA256:" + "AB" * 32}}
+    [web] = parse(request(WEB, images=images))
+    assert web.image["checksum"] == "sha256:" + "ab" * 32
+    [on_host] = parse_images({"images": [{**web.image, "instance_uuid": ANY}], "state": "present", "state_path": "/s"})
+    assert on_host.checksum == web.image["checksum"]
 
 
 def test_an_image_that_hosts_could_not_name_is_refused():

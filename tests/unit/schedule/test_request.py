@@ -16,6 +16,7 @@ DOCUMENT = {"name": "web", "uuid": "u1", "project_id": "p", "flavor": {"name": "
     [
         ({"scheduler_hints": {"same_host": ["web-1"], "query": ["=", "$host", "c1"]}}, None),
         ({"scheduler_hints": {"me.mine.rack": 7}}, None),
+        ({"scheduler_hints": {"me.mine.rack": 0, "me.mine.near": False}}, None),
         ({"scheduler_hints": {"same_hots": "x"}}, "unknown scheduler hint same_hots (known: build_near_host_ip"),
         ({"scheduler_hints": {"build_near_host_ip": "10.0.0.1", "cidr": "/99"}}, "scheduler hints: "),
         ({"scheduler_hints": {"query": ["like", "$host", "c"]}}, "does not begin with one of"),
