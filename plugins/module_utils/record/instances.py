@@ -34,8 +34,10 @@ def update(database, connection, instance_uuid: str, generation: int, values: di
 
 def deleted(database, connection, instance_uuids: Iterable[str]) -> set[str]:
     """Those of these instances that were destroyed."""
-    table = database.tables.instances
-    gone = (table.c.uuid.in_(list(instance_uuids)), table.c.deleted != 0)
+    table, named = database.tables.instances, list(instance_uuids)
+    if not named:
+        return set()
+    gone = (table.c.uuid.in_(named), table.c.deleted != 0)
     return {row.uuid for row in connection.execute(database.sql.select(table.c.uuid).where(*gone))}
 
 

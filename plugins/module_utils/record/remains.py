@@ -38,13 +38,12 @@ def clear(database, connection, host: str, instance_uuids: Iterable[str]) -> Non
 
 def hosts_of(database, connection, instance_uuids: Iterable[str]) -> dict[str, list[str]]:
     """By instance the hosts that may still have something of it."""
-    table = database.tables.remains
-    statement = _left(database, table.c.instance_uuid, table.c.host).where(
-        table.c.instance_uuid.in_(list(instance_uuids))
-    )
+    table, named = database.tables.remains, list(instance_uuids)
     found: dict[str, list[str]] = {}
-    for row in connection.execute(statement.order_by(table.c.host)):
-        found.setdefault(row.instance_uuid, []).append(row.host)
+    if named:
+        left = _left(database, table.c.instance_uuid, table.c.host).where(table.c.instance_uuid.in_(named))
+        for row in connection.execute(left.order_by(table.c.host)):
+            found.setdefault(row.instance_uuid, []).append(row.host)
     return found
 
 
