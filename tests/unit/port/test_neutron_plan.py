@@ -76,7 +76,7 @@ def planned(said, current=None, state="present"):
         ({"allowed_address_pairs": [{"ip_address": "10.0.0.1", "mac_address": "x"}]}, "mac_address"),
         ({"allowed_address_pairs": [{"ip_address": "10.0.0.1"}], "port_security": False}, "port_security"),
         ({"security_groups": ["web"], "port_security": False}, "port_security"),
-        ({"floating_ip": 7}, "floating_ip 7"),
+        ({"floating_ip": 7}, "7 is not a text"),
         ({"host": "a b"}, "host"),
     ],
 )
