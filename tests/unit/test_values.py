@@ -33,6 +33,7 @@ from ansible_collections.kvmstack.launch.plugins.filter.request import (
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.build.stages import STAGES
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import documents as travelling
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.request import Unsound
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.run import travel
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain import xml
 from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model import HOST, Domain, Hypervisor
@@ -40,6 +41,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.network import req
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import rows
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.security import Group
 from ansible_collections.kvmstack.launch.plugins.module_utils.port import request as port_request
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume import request as volume_request
 from ansible_collections.kvmstack.launch.plugins.modules import build as build_door
 from ansible_collections.kvmstack.launch.plugins.modules import host as host_door
 from ansible_collections.kvmstack.launch.plugins.modules import instance as instance_door
@@ -108,6 +110,25 @@ ENTRY = {
         "query": [">=", "$free_ram_mb", 1], "acme.cloud.rack": {"a": [1]},
     },
 }  # fmt: skip
+# What only services have, and what their image service has told.
+SERVED = {
+    "name": "full", "flavor": {"vcpus": 1, "ram": 64},
+    "networks": [
+        {"network": "outer", "fixed_ip": "2001:db8::7", "floating_ip": "198.51.100.7", "security_groups": ["web 1"],
+         "allowed_address_pairs": ["10.0.0.9", {"ip_address": "10.0.0.0/8", "mac_address": "fa:16:3e:00:00:01"}]},
+        {"port": "mine", "floating_ip": True},
+    ],
+    "volumes": [
+        {"name": "root", "size": 1, "image": "served", "boot": True}, {"name": "old", "size": 1, "snapshot": "a@b"},
+        {"name": "archive"},
+    ],
+}  # fmt: skip
+IMAGES = {
+    "served": {
+        "name": "served", "id": "11111111-1111-4111-8111-111111111111", "url": "http://glance/file", "min_disk": 1,
+        "checksum": "sha256:" + "0" * 64, "disk_format": "raw", "direct_url": "rbd://cluster/images/i/snap",
+    },
+}  # fmt: skip
 SPELLED = {"vcpus": 1, "ram": 64, "disk": 1, "extra_specs": {"ssd": "true"}}
 GOOD_ENTRY = {"name": "good", "flavor": "small", "image": "demo", "networks": ["private"]}
 NODE = {
@@ -116,6 +137,8 @@ NODE = {
     "vcpus_used": 0, "memory_mb_used": 0, "foreign_vcpus": 0, "foreign_memory_mb": 0, "running_vms": 0,
     "cpu_features": [], "numa_cells": [], "hugepages": [], "pci_devices": [], "host_ip": "192.0.2.7",
 }  # fmt: skip
+WITHOUT = "00000000-0000-4000-8000-000000000000"  # in check mode a new instance has no UUID yet
+
 # Values of every wrong kind, and of none that is right everywhere.
 JUNK = [
     None, True, False, 0, -1, 2**31, 2**63, 10**400, 1.5, float("nan"), float("inf"), "", " ", "yes", "2", "2.0", "²",
@@ -171,6 +194,28 @@ def launch(request, url, check_mode=False):
         return documents
     written = ask(update_door, url, False, instances=documents, project_id=project)
     return json.loads(json.dumps(written["instances"]))
+
+
+def accept(entries, url, volumes):
+    """The documents of a request to services; what their stages take of it they do not refuse."""
+    asked = ask(
+        instance_door, url, True, instances=public_request(entries), user_data=user_data(entries), images=IMAGES,
+        image_service="glance", network_service="neutron", volume_service=volumes, project_id="p",
+    )  # fmt: skip
+    for document in asked["instances"]:
+        if not document.get("failed") and not document["fault"]:
+            check_parts({**document, "uuid": WITHOUT}, volumes)
+    return asked["instances"]
+
+
+def check_parts(document, service):
+    """The stages of services would refuse none of the document's ports and volumes."""
+    ports = travelling.items([document], travelling.parts_of("port"))
+    assert [port.fault for port in port_request.parse({"service": "neutron", "ports": ports}) if port.fault] == []
+    items = travelling.items([document], travelling.parts_of("volume", service=service))
+    known = [{key: item.get(key) for key in volume_request.OPTIONS} for item in items]
+    parsed = volume_request.parse({"service": service, "volumes": known, "state_path": "/s"})
+    assert [each.fault for each in parsed if isinstance(each, Unsound)] == []
 
 
 def with_ports(documents, request):
@@ -299,6 +344,17 @@ def test_a_value_of_another_kind_in_an_entry_is_that_entrys_alone(path, url):
     check_told(launch(request(*entries, **FULL), url, check_mode=True), path, JUNK)
 
 
+@pytest.mark.parametrize("volumes", ["cinder", "rbd"])
+@pytest.mark.parametrize("path", [path for path in paths(SERVED) if path != ("name",)], ids=str)
+def test_a_value_of_another_kind_in_an_entry_for_services_is_that_entrys_alone(path, volumes, url):
+    one = copy.deepcopy(SERVED)
+    if path[-1:] != ("fixed_ip",):
+        del one["networks"][0]["fixed_ip"]
+    good = {**SERVED, "name": "good", "networks": [], "volumes": SERVED["volumes"][:1]}
+    entries = [with_value({**one, "name": "e%d" % index}, path, value) for index, value in enumerate(JUNK)]
+    check_told(accept([good, *entries], url, volumes), path, JUNK)
+
+
 @pytest.mark.parametrize(("kind", "path"), DEFINED, ids=str)
 def test_a_value_of_another_kind_in_a_definition_is_theirs_who_name_it(kind, path, url):
     full = FULL["launch_" + kind]["full"]
@@ -367,17 +423,26 @@ ENTRIES = [ENTRY, {**ENTRY, "count": None, "flavor": SPELLED, "networks": ["full
 REQUESTS = some.tuples(
     some.lists(some.sampled_from(ENTRIES).flatmap(broken), max_size=3),
     some.fixed_dictionaries({name: broken(FULL[name], 2) for name in FULL if name not in ("launch_quotas",)}),
+    some.lists(some.sampled_from(ENTRIES).flatmap(broken), max_size=1),
 )
 
 
 @given(REQUESTS)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_request_ends_in_words(url, drawn):
-    entries, definitions = drawn
+    entries, definitions, later = drawn
     entries = [{**each, "name": "e%d" % index} if isinstance(each, dict) and each.get("name") == "full" else each
                for index, each in enumerate(entries)]  # fmt: skip
-    good, *others = launch(request(*entries, **definitions), url)
+    asked = request(*entries, **definitions)
+    check_words(launch(asked, url))
+    changed = [with_value(each, ("name",), "e0") if isinstance(each, dict) else each for each in later]
+    check_words(launch({**asked, "launch_instances": [GOOD_ENTRY, *changed]}, url))
+
+
+def check_words(documents):
+    """The good one runs; of the others each does as asked, or it is told why not."""
+    good, *others = documents
     assert good["status"] == "ACTIVE", good
     for document in others:
-        assert document["status"] == "ACTIVE" or document["msg"]
+        assert document["status"] == travelling.wanted_status(document) or document["msg"]
         check_message(document.get("msg") or "")

@@ -16,8 +16,11 @@ from typing import Any, Callable
 from ..core.convert import choice, json_object, labels, mapping, printable, sequence, shown, text, whole
 from ..core.errors import InvalidRequest, NotFound
 from ..core.names import checked_name, port_id
+from ..core.request import Unsound
 from ..core.user_data import as_bytes
 from ..port.request import parse as parse_ports
+from ..volume.request import OPTIONS as VOLUME_OPTIONS
+from ..volume.request import parse as parse_volumes
 from . import attachments, catalog, counts, parts, scheduling
 from .model import InstanceRequest
 
@@ -177,7 +180,7 @@ def _root(entry: dict[str, Any], boot: Any, params: dict[str, Any]) -> dict[str,
     """The image that the instance's root disk is made from, or that of the volume it boots from, which has no url."""
     if boot is None:
         if entry.get("image") is None:
-            raise InvalidRequest("image is missing, and no volume has boot: true")
+            raise InvalidRequest("image is missing, and none of the volumes has boot: true")
         return _image(entry["image"], params)
     if entry.get("image") is not None:
         raise InvalidRequest("boots from volume %s, leave image out" % boot.name)
@@ -213,7 +216,16 @@ def _with_images(volumes: list | None, params: dict[str, Any], faults: dict) -> 
         if image and source not in image:
             faults.setdefault(("volume", volume.name), "volume %s: image %s: %s" % (volume.name, image["name"], cure))
         made.append(replace(volume, image=image.get(source)) if image else volume)
+    _check_volumes(made, params["volume_service"])
     return None if volumes is None else made
+
+
+def _check_volumes(volumes: list, service: str) -> None:
+    """InvalidRequest for what the stage volume would refuse; better told before all else."""
+    items = [{key: part.get(key) for key in VOLUME_OPTIONS} for part in attachments.to_data(volumes)]
+    for each in parse_volumes({"service": service, "volumes": items, "state_path": "/"}):
+        if isinstance(each, Unsound):
+            raise InvalidRequest("volume %s: %s" % (each.name, each.fault))
 
 
 def _ssh_keys(value: Any, what: str) -> list[str]:
