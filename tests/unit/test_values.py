@@ -64,7 +64,7 @@ GOOD = {
 # One of everything that may be said, each as it is right.
 FULL = {
     "launch_flavors": {
-        "full": {"vcpus": 2, "ram": 64, "disk": 2, "extra_specs": {"hw:cpu_sockets": 1, "ssd": True}},
+        "full": {"vcpus": 2, "ram": 64, "disk": 2, "extra_specs": {"hw:cpu_sockets": 1, "ssd": "true"}},
     },
     "launch_images": {
         "full": {
@@ -291,6 +291,38 @@ def test_one_of_everything(url):
     ]  # fmt: skip
 
 
+def as_texts(value):
+    """The same as -e and templates give it."""
+    if isinstance(value, dict):
+        return {key: each if key == "scheduler_hints" else as_texts(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [as_texts(each) for each in value]
+    return value if value is None else str(value)
+
+
+def asked_of(documents):
+    """What documents say of what was asked for."""
+    kept = ("name", "flavor", "image", "group", "metadata", "host", "target_state", "scheduler_hints", "msg")
+    ports = [
+        [(port["network"], port["fixed_ip"], port["port_security"]) for port in each["ports"]] for each in documents
+    ]
+    sizes = [[(volume["size"], volume["delete_on_termination"]) for volume in each["volumes"]] for each in documents]
+    return [{key: each.get(key) for key in kept} for each in documents], ports, sizes
+
+
+def test_texts_from_the_command_line_mean_the_same(url):
+    entries, texts = (
+        [ENTRY, {**ENTRY, "name": "spelled", "flavor": SPELLED, "group": None, "networks": []}],
+        as_texts(FULL),
+    )
+    meant = launch(request(*entries, **FULL), url)
+    said = launch(request(*as_texts(entries), **texts), url)
+    for document in [*meant, *said]:
+        document["host"] = document["host"].partition("-")[0]
+    assert asked_of(said) == asked_of(meant)
+    assert len(said) == 5
+
+
 def paths(value, above=()):
     """Every place in a value, as the keys that lead there."""
     yield above
@@ -435,7 +467,7 @@ def test_any_request_ends_in_words(url, drawn):
                for index, each in enumerate(entries)]  # fmt: skip
     asked = request(*entries, **definitions)
     check_words(launch(asked, url))
-    changed = [with_value(each, ("name",), "e0") if isinstance(each, dict) else each for each in later]
+    changed = [{**each, "name": "e0"} if isinstance(each, dict) else each for each in later]
     check_words(launch({**asked, "launch_instances": [GOOD_ENTRY, *changed]}, url))
 
 

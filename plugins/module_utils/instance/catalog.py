@@ -52,7 +52,7 @@ def image(asked: Any, images: Mapping[str, Any], service: str) -> dict[str, Any]
     elif said.get("fault"):
         raise NotFound(said["fault"])
     return {
-        "name": said.get("name", name),
+        "name": text(said.get("name", name), "%s: name" % what),
         "url": said["url"],
         "checksum": said.get("checksum"),
         "disk_format": said.get("disk_format", "qcow2"),

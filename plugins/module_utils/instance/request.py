@@ -28,7 +28,8 @@ INSTANCE_KEYS = {
     "name", "count", "state", "flavor", "image", "networks", "volumes", "ssh_keys", "metadata", "group",
     "availability_zone", "scheduler_hints",
 }  # fmt: skip
-OWNER = ("project_id", "project_name", "user_id", "user_name")
+# Who asks: names are as their service has them.
+OWNER = {"project_id": printable, "project_name": text, "user_id": printable, "user_name": text}
 STATES = ("started", "stopped", "absent")
 # What each service of volumes knows an image by, and what to do about one that lacks it.
 SOURCES = {
@@ -46,7 +47,8 @@ def parse(params: dict[str, Any]) -> list[InstanceRequest]:
 
     What should be absent needs no more than its name. With the parameter state absent that is all of them.
     """
-    owner = {name: printable(params[name], name) for name in OWNER if params.get(name) or name == "project_id"}
+    said = [name for name in OWNER if params.get(name) or name == "project_id"]
+    owner = {name: OWNER[name](params[name], name) for name in said}
     params = {**params, "owner": owner, "texts": json_object(params.get("user_data"), "user_data")}
     asked = [instance for index, entry in enumerate(params["instances"]) for instance in _expand(index, entry, params)]
     counted = Counter(instance.name for instance in asked)

@@ -281,13 +281,24 @@ def test_a_volume_is_never_blank_that_should_be_made_from_an_image(service, imag
     assert (fault or "") in (web.fault or "")
 
 
+def test_what_services_say_of_who_asks_is_as_they_say_it():
+    [web] = parse(request(WEB, user_id="", user_name="José\u00a0B.", project_name=None))
+    assert (web.user_id, web.user_name, web.project_name) == (None, "José\u00a0B.", None)
+
+
+def test_an_image_of_a_service_is_called_what_can_be_kept():
+    served = {"id": "x", "url": "http://glance/file", "name": "demo \x1b[2J"}
+    [web] = parse(request(WEB, images={"demo": served}, image_service="glance"))
+    assert "image demo: name: 'demo \\x1b[2J' has a control character" in str(web.refusal)
+
+
 def test_each_of_two_of_one_name_is_refused():
     two, one, other = parse(request({**WEB, "name": "web-1"}, {**WEB, "count": 1}, {**WEB, "name": "other"}))
     assert [str(each.refusal) for each in (two, one)] == ["two instances have this name"] * 2
     assert other.refusal is None
 
 
-@pytest.mark.parametrize(("who", "value"), [("project_id", "a\x1b[2J"), ("user_name", "a\nb"), ("project_id", "")])
+@pytest.mark.parametrize(("who", "value"), [("project_id", "a\x1b[2J"), ("user_name", "a\0"), ("project_id", "")])
 def test_who_asks_has_a_name_that_can_be_shown(who, value):
     with pytest.raises(InvalidRequest, match=who):
         parse(request(WEB, **{who: value}))
