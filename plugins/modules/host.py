@@ -46,6 +46,7 @@ options:
         C(traits) (a list of them beside those that the host tells), C(metrics) (numbers by name) and
         C(cpu_dedicated_set) (such as V(4-15,20); all other CPUs are shared).
       - A setting that is not mentioned stays as it is recorded, one that is null becomes the default again.
+      - A host whose settings make no sense fails; what it has said is recorded all the same, and so are the others.
     type: dict
     default: {}
 """

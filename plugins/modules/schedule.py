@@ -61,7 +61,9 @@ options:
     elements: dict
     default: []
   host_settings:
-    description: The O(kvmstack.launch.host#module:settings) of the hosts of O(nodes), by host.
+    description:
+      - The O(kvmstack.launch.host#module:settings) by host. Those of O(nodes) count; a host whose settings make no
+        sense is not chosen, which C(notes) of the documents tell.
     type: dict
     default: {}
   filters:

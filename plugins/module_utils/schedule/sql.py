@@ -72,9 +72,8 @@ class Claims:
         cluster = view(self.database, self._fetch, wanted, self.candidates)
         known = {**{host.host: host for host in self.unrecorded}, **cluster.hosts}
         hosts = {name: host for name, host in known.items() if name not in self.unfit_hosts}
-        notes = [
-            "host %s takes no instance: %s" % (name, self.unfit_hosts[name]) for name in known if name not in hosts
-        ]
+        among = self.unfit_hosts.keys() & (known.keys() if self.candidates is None else self.candidates)
+        notes = ["host %s takes no instance: %s" % (name, self.unfit_hosts[name]) for name in sorted(among)]
         return replace(cluster, hosts=hosts, notes=tuple(notes))
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:

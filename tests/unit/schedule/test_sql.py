@@ -164,6 +164,8 @@ def test_a_host_whose_settings_make_no_sense_takes_nothing(database_url):
     told = ("host c1 takes no instance: settings: enabled: 'perhaps' is not true or false",)
     assert [(change.after.host, change.notes) for change in changes] == [("c2", told), ("c2", told)]
     assert claim(database_url, documents, host_settings=wrong) == {"a": "c2", "b": "c2"}
+    unasked = sql.connect(params(database_url, documents, host_settings=wrong, candidates=["c2", "c3"])).read([])
+    assert unasked.notes == ("host c3 takes no instance: settings: 7 is not a mapping of keys to values",)
 
 
 def test_a_claim_is_written_whole_and_given_back(database_url):
