@@ -216,7 +216,7 @@ def test_a_machine_of_two_names_counts_once(database_url):
     hosts = {"c1": {"machine": "m"}, "c2": {"machine": "m", "num_instances": 1}, "c3": {"machine": "n"}, "c4": {}}
     database = record(database_url, hosts, documents)
     assert sorted(str(place) for place in claim(database_url, documents).values()) == ["c2", "c3", "c4"]
-    [refusal] = claim(database_url, [document("d", group=APART)]).values()
+    refusal = claim(database_url, [document("d", group=APART)])["d"]
     assert "ComputeFilter: 1 of 4 are disabled (the same machine as c2)" in str(refusal)
     database.engine.dispose()
 
