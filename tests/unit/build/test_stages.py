@@ -115,6 +115,22 @@ def build(host):
     return build
 
 
+@pytest.mark.parametrize(
+    ("wrong", "options", "stage", "words"),
+    [
+        ({"image": {**IMAGE, "checksum": "x"}}, {}, "image", "image demo: checksum: write sha256: and 64"),
+        ({"volumes": [volume(DATA, size=0)]}, {}, "volume", "volume data: size: 0 GiB is not above 0"),
+        ({"metadata": {"a": "\x1b"}}, {}, "domain", "domain web: a: '\\x1b' has a control character"),
+        ({}, {"user_data": '{"web": 5}'}, "domain", "domain web: user_data of web: a text is needed"),
+    ],
+)
+def test_what_makes_no_sense_of_one_stops_no_other(build, host, wrong, options, stage, words):
+    web, db = build(document(WEB, **wrong), document(DB), **options)["instances"]
+    assert (web["failed_in"], web["abort"]) == (stage, True)
+    assert words in web["msg"]
+    assert (db.get("failed"), db["domain"]["status"]) == (None, "ACTIVE")
+
+
 def test_present_goes_from_the_disk_to_the_domain(build, host):
     answer = build(document(WEB, volumes=[volume(DATA)]))
     assert host.log == ["create image web", "create volume data", "create domain web"]
