@@ -163,7 +163,7 @@ def json_object(value: str | None, what: str) -> dict[str, Any]:
     """The mapping in the text of a JSON object, as secrets come; nothing in an empty one. No error shows any of it."""
     try:
         found = json.loads(value or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise InvalidRequest("%s: the text of a JSON object is needed" % what)

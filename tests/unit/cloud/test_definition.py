@@ -59,6 +59,9 @@ def test_parse(option, value, definition):
         (True, "cloud: has to be a name in clouds.yaml or a mapping, not true or false"),
         (5, "cloud: has to be a name in clouds.yaml or a mapping, not a number"),
         ("{hidden}", "cloud: is neither a name in clouds.yaml nor a mapping in JSON"),
+        pytest.param(
+            '{"a":' + "[" * 100000, "cloud: is neither a name in clouds.yaml nor a mapping in JSON", id="deep"
+        ),
     ],
 )
 def test_what_is_wrong_is_named_and_never_shown(value, words):

@@ -212,7 +212,7 @@ def test_the_owners_names_are_labels(ask):
 
 
 @pytest.mark.parametrize("name", ["user_data", "vendor_data"])
-@pytest.mark.parametrize("text", ["[", "[]", "5"])
+@pytest.mark.parametrize("text", ["[", "[]", "5", "[" * 100000])
 def test_user_data_and_vendor_data_are_json_objects(ask, name, text):
     with pytest.raises(InvalidRequest, match="^%s: the text of a JSON object is needed$" % name):
         parse({**ask(), name: text})
