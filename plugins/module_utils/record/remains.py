@@ -49,13 +49,17 @@ def hosts_of(database, connection, instance_uuids: Iterable[str]) -> dict[str, l
 
 def read(database, connection, record_id: str | None) -> dict[str, list[dict[str, Any]]]:
     """By host what may be left there, as documents of instances that are deleted (core/documents.py)."""
-    rows = connection.execute(_left(database, database.tables.remains)).all()
+    rows = connection.execute(_left(database, database.tables.remains).order_by(database.tables.remains.c.id)).all()
     named = [volume["id"] for row in rows for volume in row.parts["volumes"]]
     known = volumes.read(database, connection, named)
     found: dict[str, list[dict[str, Any]]] = {}
+    listed: set[tuple[str, str]] = set()
     for row in rows:
         # By now a volume of this name may have been made there, or have come there, for another instance.
         gone = [each for each in row.parts["volumes"] if known.get(each["id"], {}).get("host") != row.host]
+        # Two instances of one name have one volume: it goes with the first, which it was made for.
+        gone = [each for each in gone if (row.host, each["id"]) not in listed]
+        listed |= {(row.host, each["id"]) for each in gone}
         document = {
             "uuid": row.instance_uuid,
             "name": row.name,

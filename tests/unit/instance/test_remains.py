@@ -160,3 +160,15 @@ def test_force_gives_up_nothing_that_is_to_stay(run, put):
     run().ask()
     put(web="c1")
     assert lost(run, run().find()["web"], give_up=True)["web"]["attempted_hosts"] == ["c1"]
+
+
+def test_two_instances_of_one_name_on_one_silent_host_have_one_volume(run, put, hosts):
+    for _launch in range(2):
+        run().ask({"volumes": [DATA]})
+        put(web="c1")
+        lost(run, run().find()["web"])
+        going = run().ask({"volumes": [DATA]}, state="absent")["web"]
+        lost(run, going, give_up=True)
+    remains = hosts()["c1"]["remains"]
+    assert len({each["uuid"] for each in remains}) == 2
+    assert [volume["name"] for each in remains for volume in each["volumes"]] == ["web-data"]
