@@ -126,6 +126,11 @@ def labels(value: Any, what: str) -> dict[str, str]:
     return {key: label(each, below(what, key)) for key, each in mapping(value, what).items()}
 
 
+def numbers_by_key(value: Any, what: str) -> dict[str, float]:
+    """A mapping of such numbers."""
+    return {key: number(each, below(what, key)) for key, each in mapping(value, what).items()}
+
+
 def mapping(value: Any, what: str, keys: Iterable[str] | None = None) -> dict[str, Any]:
     """A mapping whose keys are texts, and none but these where they are given."""
     if not isinstance(value, dict):

@@ -10,11 +10,11 @@ from typing import Any, Callable
 from ..core.convert import (
     LARGEST,
     LONGEST,
-    below,
     boolean,
     labels,
     mapping,
     number,
+    numbers_by_key,
     printable,
     sequence,
     shown,
@@ -100,10 +100,6 @@ def _traits(value: Any, what: str) -> list[str]:
     return traits
 
 
-def _metrics(value: Any, what: str) -> dict[str, float]:
-    return {name: number(each, below(what, name)) for name, each in mapping(value, what).items()}
-
-
 def _cpus(value: Any, what: str) -> str:
     cpus = printable(value, what)
     try:
@@ -126,6 +122,6 @@ CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "aggregates": _aggregates,
     "units": _units,
     "traits": _traits,
-    "metrics": _metrics,
+    "metrics": numbers_by_key,
     "cpu_dedicated_set": _cpus,
 }

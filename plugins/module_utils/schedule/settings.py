@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Callable, Mapping
 
-from ..core.convert import boolean, mapping, number, pci_address, sequence, text, whole
+from ..core.convert import boolean, mapping, number, numbers_by_key, pci_address, sequence, text, whole
 from ..core.errors import InvalidRequest
 from .hardware.topology import AFFINITIES, DEVICE_TYPES
 
@@ -62,10 +62,6 @@ def _texts(value: Any, what: str) -> list[str]:
     return [text(each, what) for each in sequence(value, what)]
 
 
-def _ratios(value: Any, what: str) -> dict[str, float]:
-    return {key: number(ratio, "%s: %s" % (what, key)) for key, ratio in mapping(value, what).items()}
-
-
 def _aliases(value: Any, what: str) -> dict[str, dict[str, str]]:
     return {name: _alias(alias, "%s: %s" % (what, name)) for name, alias in mapping(value, what).items()}
 
@@ -95,8 +91,8 @@ CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "aggregate_image_properties_isolation_namespace": text,
     "aggregate_image_properties_isolation_separator": text,
     "image_properties_default_architecture": text,
-    "image_props_weight_setting": _ratios,
-    "metrics_weight_setting": _ratios,
+    "image_props_weight_setting": numbers_by_key,
+    "metrics_weight_setting": numbers_by_key,
     "metrics_required": boolean,
     "metrics_weight_of_unavailable": number,
     "pci_aliases": _aliases,
