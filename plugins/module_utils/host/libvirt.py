@@ -14,13 +14,12 @@ from typing import Any, Iterable
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from ..core.documents import POWER
 from ..core.libvirt import MARK, ask_each, libvirt_errors, load, mebibytes, open_connection, power_state
 from ..core.names import GIB, numbers
 from .hypervisor import chosen_virt_type
 from .model import ComputeNode
 
-# The power states of a domain that uses nothing of its host.
-OFF = ("shutdown", "crashed")
 PCI_DEVICES = "/sys/bus/pci/devices"
 MACHINE_ID = "/etc/machine-id"
 
@@ -46,7 +45,7 @@ def read_room(params: dict[str, Any]) -> dict[str, Any]:
         "vcpus": vcpus,
         "memory_mb": memory_mb,
         **_disk(params["state_path"]),
-        **usage([text for text, state in domains if state not in OFF], params.get("record_id")),
+        **usage([text for text, state in domains if POWER[state] != "SHUTOFF"], params.get("record_id")),
         "power_states": power_states(domains),
     }
 
