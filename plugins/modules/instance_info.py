@@ -92,7 +92,7 @@ def stage(module: AnsibleModule) -> None:
             table = listing.find_table(module.params)
         module.exit_json(changed=False, table=table)
     with failing(module):
-        found, record_id = listing.find(module.params), listing.find_record_id(module.params)
+        found, record_id = listing.find(module.params)
     module.exit_json(changed=False, instances=[each.to_result() for each in found], record_id=record_id)
 
 

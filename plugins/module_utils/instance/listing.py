@@ -49,15 +49,18 @@ class Look:
         return {name: moment and moment.strftime("%Y-%m-%d %H:%M:%S") for name, moment in moments.items()}
 
 
-def find(params: dict[str, Any]) -> list[InstanceHistory]:
-    """The living instances of params["project_id"], or of all; those of the given names and hosts if any are given."""
+def find(params: dict[str, Any]) -> tuple[list[InstanceHistory], str | None]:
+    """The living instances of params["project_id"], or of all; those of the given names and hosts if any are given.
+
+    And the identity of the record; None of one that was never written.
+    """
     database = Database(params["database"])
     with database.reading() as connection:
         rows = connection.execute(_living(_with_look(database, database.tables.instances), database, params)).all()
         known = {project: groups.read(database, connection, project) for project in {row.project_id for row in rows}}
         histories = events.history(database, connection, [row.uuid for row in rows]) if params["actions"] else {}
         mine = record_id(database, connection)
-    return [
+    found = [
         InstanceHistory(
             instance_of(row, known[row.project_id], mine),
             histories.get(row.uuid, {}),
@@ -65,13 +68,7 @@ def find(params: dict[str, Any]) -> list[InstanceHistory]:
         )
         for row in rows
     ]
-
-
-def find_record_id(params: dict[str, Any]) -> str | None:
-    """The identity of the record behind params["database"]; None of one that was never written."""
-    database = Database(params["database"])
-    with database.reading() as connection:
-        return record_id(database, connection)
+    return found, mine
 
 
 def find_table(params: dict[str, Any]) -> str:

@@ -48,11 +48,16 @@ class Run:
         return self.conclude(*carry(documents, "domain", gone, parts_of("domain", "absent"), "absent"))
 
     def find(self, **options):
-        """The module instance_info."""
+        """The module instance_info: the instances by name."""
+        return {told.to_result()["name"]: told.to_result() for told in self._listed(options)[0]}
+
+    def identity(self):
+        """What it tells of the record."""
+        return self._listed({})[1]
+
+    def _listed(self, options):
         defaults = {"names": None, "hosts": None, "all_projects": False, "actions": False}
-        return {
-            told.to_result()["name"]: told.to_result() for told in listing.find({**self.params, **defaults, **options})
-        }
+        return listing.find({**self.params, **defaults, **options})
 
     def _done(self, wanted, record, plan, state, check_mode):
         changes = plan(wanted, record.read(wanted), state)

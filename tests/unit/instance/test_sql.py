@@ -330,8 +330,8 @@ def test_a_bad_request_is_not_the_hosts_fault(run, put, node):
 
 
 def test_the_record_tells_its_identity_when_it_has_one(run):
-    assert listing.find_record_id(run().params) is None
-    assert run().ask()["web"]["record_id"] == listing.find_record_id(run().params)
+    assert run().identity() is None
+    assert run().ask()["web"]["record_id"] == run().identity()
 
 
 # Volumes
