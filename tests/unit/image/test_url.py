@@ -28,6 +28,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     NotFound,
     Unavailable,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.image import base as bases
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, policy, url
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import parse
 
@@ -105,7 +106,7 @@ def test_one_base_for_many_root_disks(run, served, tmp_path):
 def test_again_changes_nothing_and_asks_nobody(run, served, tmp_path, monkeypatch):
     run({"instance_uuid": FIRST}, {})
     before, asked = snapshot(tmp_path), len(served.requests)
-    monkeypatch.setattr(url, "digest_of", None)
+    monkeypatch.setattr(bases, "digest_of", None)
     assert [action for action, _item in run({"instance_uuid": FIRST}, {})] == ["keep", "keep"]
     assert (snapshot(tmp_path), len(served.requests)) == (before, asked)
 
@@ -248,7 +249,7 @@ def test_a_base_is_qemus_and_nobody_elses(run, tmp_path, monkeypatch):
     home = tmp_path / "qemu"
     home.mkdir()
     os.chown(home, -1, 12345)
-    monkeypatch.setattr(url, "QEMU_HOME", str(home))
+    monkeypatch.setattr(bases, "QEMU_HOME", str(home))
     ((_action, item),) = run({})
     assert (os.stat(item.base).st_gid, oct(os.stat(item.base).st_mode & 0o777)) == (12345, "0o640")
 
@@ -434,7 +435,7 @@ def test_abandoned_downloads_are_removed_unless_locked(run, tmp_path):
         (base / (name + ".part")).write_bytes(b"x")
         (base / (name + ".part.json")).write_text("{}")
         if name != "new":
-            os.utime(base / (name + ".part"), (0, time.time() - url.ABANDONED - 1))
+            os.utime(base / (name + ".part"), (0, time.time() - bases.ABANDONED - 1))
     with open(base / "held.part") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         run({})
@@ -447,7 +448,7 @@ def test_full_disk(run, tmp_path, monkeypatch):
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(url, "put_in_place", full)
+    monkeypatch.setattr(bases, "put_in_place", full)
     ((_action, found),) = run({"instance_uuid": FIRST})
     assert isinstance(found, Exhausted)
     assert not found.abort
@@ -467,10 +468,10 @@ KILLED = """
 import json, os, signal, sys
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
-from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, url
+from ansible_collections.kvmstack.launch.plugins.module_utils.image import base, fetch, url
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import parse
 module, name, when = sys.argv[1:4]
-module = {"url": url, "fetch": fetch}[module]
+module = {"url": url, "base": base, "fetch": fetch}[module]
 original = getattr(module, name)
 def dying(*arguments, **more):
     if when == "after":
@@ -491,9 +492,9 @@ backend.apply(plan(wanted, backend.read(wanted), "present"))
         ("url", "held"),
         ("fetch", "write_record"),
         ("fetch", "_write"),
-        ("url", "digest_of"),
-        ("url", "put_in_place"),
-        ("url", "forget"),
+        ("base", "digest_of"),
+        ("base", "put_in_place"),
+        ("base", "forget"),
         ("url", "qemu_img"),
         ("url", "make_root"),
     ],
