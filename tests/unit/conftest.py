@@ -18,12 +18,17 @@ import tempfile
 import time
 from contextlib import contextmanager
 
+import hypothesis
 import pytest
 import sqlalchemy
 
 KINDS = ("sqlite", "postgresql", "mariadb")
 PASSWORD = "a:b/c@d"  # has to be quoted in a URL
 SECONDS_TO_START = 60
+
+# How long an example takes depends on what else the machine does, and is no test's matter.
+hypothesis.settings.register_profile("kvmstack", deadline=None)
+hypothesis.settings.load_profile("kvmstack")
 
 
 @pytest.fixture(params=KINDS)

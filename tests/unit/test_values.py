@@ -460,7 +460,7 @@ REQUESTS = some.tuples(
 
 
 @given(REQUESTS)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_any_request_ends_in_words(url, drawn):
     entries, definitions, later = drawn
     entries = [{**each, "name": "e%d" % index} if isinstance(each, dict) and each.get("name") == "full" else each

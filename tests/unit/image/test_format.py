@@ -162,7 +162,7 @@ def test_other_formats_of_qemu_are_not_raw(tmp_path, form):
 STARTS = st.sampled_from([b"", b"QFI\xfb\0\0\0\2", b"QFI\xfb\0\0\0\3", b"# Disk", b"#\r\n", b"KDMV"])
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(start=STARTS, rest=st.binary(max_size=1024), claimed=st.sampled_from(["raw", "qcow2"]))
 def test_no_bytes_make_it_fall_over(start, rest, claimed):
     data = start + rest
@@ -170,7 +170,7 @@ def test_no_bytes_make_it_fall_over(start, rest, claimed):
         assert inspect(over(data), len(data), claimed) > 0
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(changes=st.lists(st.tuples(st.integers(0, 140), st.binary(min_size=1, max_size=8)), max_size=4))
 def test_no_changed_header_makes_it_fall_over(changes):
     data = bytearray(qcow2())

@@ -252,7 +252,7 @@ weighed = some.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(host_states, some.lists(sizes, min_size=5, max_size=5), orders, some.integers(1, 3), some.none() | weighed)
 def test_equivalence_classes_select_as_the_specification_does(hosts, asked, order, subset, weighers):
     known = cluster(*(host("c%d" % number, **each) for number, each in enumerate(hosts)))
@@ -268,7 +268,7 @@ def test_equivalence_classes_select_as_the_specification_does(hosts, asked, orde
         assert mine.wanted.refused == theirs.wanted.refused
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(some.randoms(use_true_random=False))
 def test_they_do_so_in_a_large_cluster_too(random):
     big = {"vcpus": 64, "memory_mb": 65536, "disk_gb": 2000}

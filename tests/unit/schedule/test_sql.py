@@ -466,7 +466,7 @@ def test_two_at_once_fill_the_cluster_exactly(database_url):
 steps = some.lists(some.tuples(some.integers(1, 4), some.integers(0, 3)), min_size=1, max_size=4)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(
     some.lists(steps, min_size=2, max_size=8),
     some.lists(
