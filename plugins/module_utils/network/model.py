@@ -15,12 +15,14 @@ from ..core.convert import shown
 from ..core.diff import line
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name
-from .addresses import NetworkFull, checked_address, checked_cidr, checked_host
-from .names import DEFAULT_PROJECT, Name, name_in
+from .addresses import NetworkFull, checked_address, checked_cidr, checked_host, derived_mac
+from .names import DEFAULT_PROJECT, Name, gateway_port, name_in
 from .security import DEFAULT, Group
 
 # The two kinds of things that this stage makes.
 NETWORK, SECURITY_GROUP = "network", "security_group"
+# Who is a network's router: every compute host for the guests that it has, or nobody.
+HOST, NONE = "host", "none"
 # Written beside an item in diffs when what is there is not as it was made.
 DRIFT = "changed by someone else"
 
@@ -34,8 +36,8 @@ class Network:
     """A network as its definition says; all addresses are text.
 
     port_security is what a port gets that does not say. shared: it is one network for all projects, and project_id the
-    project that made it; any other network is its project's own. `in_sync` is false when what the backend holds is not
-    what it would write for this definition.
+    project that made it; any other network is its project's own. router: who takes packets out of it, HOST or NONE.
+    `in_sync` is false when what the backend holds is not what it would write for this definition.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Network:
     dhcp: bool = True
     domain: str | None = None
     port_security: bool = True
+    router: str = NONE
     in_sync: bool = True
     shared: bool = False
     project_id: str = DEFAULT_PROJECT
@@ -64,6 +67,16 @@ class Network:
             return None
         return self.gateway or str(ip_network(self.cidr)[1])
 
+    @property
+    def server_mac(self) -> str:
+        """The MAC address of that, and of the gateway."""
+        return derived_mac("dhcp/" + self.name, prefix="fa:16:3f")
+
+    @property
+    def gateway_port(self) -> str | None:
+        """The id of the port by which every compute host is its gateway, if they are."""
+        return gateway_port(self.full_name) if self.router == HOST else None
+
     def definition(self) -> str:
         """The definition as one text, from which read_network() makes the network again."""
         elsewhere = ("name", "in_sync", "project_id", *(() if self.shared else ("shared",)))
@@ -79,12 +92,17 @@ def read_network(name: str, project_id: str, definition: str) -> Network:
 def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> Network:
     """The network of what is said of it, each value of its type; InvalidRequest if it makes no sense.
 
-    Without a gateway in the options it is the first address, as neutron does; no_gateway says that there is none.
+    Without a gateway in the options it is the first address, as neutron does; no_gateway says that there is none. The
+    gateway is each compute host unless it is said who; where it is, it also answers for names.
     """
     checked_name(name, "network")
     cidr = checked_cidr(options.get("cidr", ""))
     gateway = None if no_gateway else options.get("gateway", str(cidr[1]))
     pool = options.get("allocation_pool") or {"start": str(cidr[1]), "end": str(cidr[-2])}
+    router = options.get("router", HOST if gateway else NONE)
+    if router == HOST and not gateway:
+        raise InvalidRequest("router: host needs a gateway, which is the host: leave one of them out")
+    servers = options.get("dns", [gateway] if router == HOST else [])
     mtu, domain = options.get("mtu", 1442), options.get("domain") or None
     if domain and not _DOMAIN.fullmatch(domain):
         raise InvalidRequest("domain %s is not a domain name" % shown(domain))
@@ -99,11 +117,12 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
         gateway=gateway and str(checked_host(cidr, gateway, "gateway")),
         first=str(first),
         last=str(last),
-        dns=tuple(str(checked_address(server, "dns")) for server in options.get("dns", ())),
+        dns=tuple(str(checked_address(server, "dns")) for server in servers),
         mtu=mtu,
         dhcp=options.get("dhcp", True),
         domain=domain,
         port_security=options.get("port_security", True),
+        router=router,
         shared=options.get("shared", False),
     )
 
@@ -230,7 +249,7 @@ def describe(definition: Network | Group) -> dict[str, Any]:
     """The fields of a result that a definition tells."""
     if isinstance(definition, Group):
         return {"rules": [rule.words() for rule in definition.rules]}
-    names = ("cidr", "gateway", "mtu", "dhcp", "domain", "port_security", "shared")
+    names = ("cidr", "gateway", "mtu", "dhcp", "domain", "port_security", "router", "shared")
     pool = {"start": definition.first, "end": definition.last}
     return {**{name: getattr(definition, name) for name in names}, "dns": list(definition.dns), "allocation_pool": pool}
 

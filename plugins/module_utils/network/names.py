@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from typing import NamedTuple
+
+from ..core.names import NAMESPACE
 
 # Who launches without an identity service is in it (roles/launch). What says of no project that it is its, is its.
 DEFAULT_PROJECT = "default"
@@ -25,3 +29,8 @@ class Name(NamedTuple):
 def name_in(project: str | None, name: str | None, shared: bool = False) -> Name:
     """The name as a project means it; None is the default project."""
     return Name(SHARED if shared else project or DEFAULT_PROJECT, str(name))
+
+
+def gateway_port(network: Name) -> str:
+    """The id of the port by which compute hosts are a network's gateway."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([NAMESPACE, "gateway", *network])))

@@ -17,7 +17,7 @@ from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED
 from . import security
-from .model import NETWORK, SECURITY_GROUP, Network, Request, define_network
+from .model import HOST, NETWORK, NONE, SECURITY_GROUP, Network, Request, define_network
 from .names import DEFAULT_PROJECT
 from .security import DEFAULT, Group
 
@@ -175,6 +175,7 @@ NETWORK_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "dhcp": boolean,
     "domain": text,
     "port_security": boolean,
+    "router": partial(choice, choices=(HOST, NONE)),
     "shared": boolean,
 }
 RULE_OPTIONS: dict[str, Callable[[Any, str], Any]] = {

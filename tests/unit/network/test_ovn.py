@@ -286,7 +286,7 @@ def test_a_shared_network_is_one_for_all_and_its_makers_to_change(northbound):
     assert northbound.dump() == before
     assert ports(northbound, "pB", project="B", groups=[], **SHARED) == []
     told = json.loads(northbound.nbctl("--format=json", "--columns=addresses", "list", "Logical_Switch_Port"))["data"]
-    assert sorted(row[0].split()[1] for row in told) == ["10.20.0.2", "10.20.0.3"]
+    assert sorted(row[0].split()[1] for row in told) == ["10.20.0.1", "10.20.0.2", "10.20.0.3"]  # the first: gateway
     assert Run(northbound, {"name": "a"}, project="B", networks={"a": LAN}).actions == ["create"]
     assert names(northbound, "Logical_Switch") == ["kvmstack-a@", "kvmstack-a@B"]
     assert Run(northbound, {"name": "a", "keep": False}, project="A", **changed).actions == ["update"]
@@ -335,3 +335,65 @@ def test_neutrons_own_are_kept(northbound):
     code, result = module(northbound, service="neutron", wanted=[{"name": "a"}], state="absent")
     assert code == 1
     assert "openstack.cloud" in result["msg"]
+
+
+def gateways(server):
+    """The ports of gateways: type, addresses and the switch's name."""
+    told = server.nbctl("--format=json", "--columns=name,type,addresses", "list", "Logical_Switch_Port")
+    return [row for row in json.loads(told)["data"] if row[1] == "localport"]
+
+
+def test_a_gateway_comes_changes_and_goes_with_the_word_of_it(northbound):
+    mac = model.Network("a", "10.20.0.0/24", "10.20.0.1", "", "").server_mac
+    Run(northbound, networks={"a": LAN})
+    [[name, _type, addresses]] = gateways(northbound)
+    assert addresses == "%s 10.20.0.1" % mac
+    assert ports(northbound, "p") == []
+    assert Run(northbound, networks={"a": {**LAN, "router": "none"}}).actions == ["update", "keep"]
+    assert gateways(northbound) == []
+    assert Run(northbound, networks={"a": {**LAN, "gateway": "10.20.0.9"}}).actions == ["update", "keep"]
+    assert gateways(northbound) == [[name, "localport", "%s 10.20.0.9" % mac]]
+    assert Run(northbound, networks={"a": {**LAN, "gateway": "10.20.0.9"}}).actions == ["keep", "keep"]
+    northbound.nbctl("set", "Logical_Switch_Port", name, "type=router")
+    [item, _group] = find(northbound)
+    assert not item.in_sync
+    assert Run(northbound, networks={"a": {**LAN, "gateway": "10.20.0.9"}}).actions == ["update", "keep"]
+    assert len(gateways(northbound)) == 1
+
+
+def test_a_gateway_keeps_no_network(northbound):
+    Run(northbound, {"name": "a", "keep": False}, networks={"a": LAN})
+    assert ports(northbound, "p", groups=[]) == []
+    assert ports(northbound, "p", state="absent", groups=[]) == []
+    assert names(northbound, "Logical_Switch") == []
+    Run(northbound, networks={"a": LAN})
+    assert Run(northbound, {"name": "a"}, state="absent").actions == ["delete"]
+    assert gateways(northbound) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "router", "dns"),
+    [
+        pytest.param({}, "host", ["10.20.0.1"], id="out and names by default"),
+        pytest.param({"router": "none"}, "none", [], id="no way out"),
+        pytest.param({"router": None}, "host", ["10.20.0.1"], id="nothing said"),
+        pytest.param({"gateway": ""}, "none", [], id="no gateway, no router"),
+        pytest.param({"dns": ["192.0.2.53"]}, "host", ["192.0.2.53"], id="servers of the user's"),
+        pytest.param({"dns": []}, "host", [], id="no server"),
+    ],
+)
+def test_who_routes(said, router, dns):
+    [network, _group] = request.parse({"networks": {"a": {**LAN, **said}}})
+    assert (network.definition.router, list(network.definition.dns)) == (router, dns)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"router": "host", "gateway": ""}, "router: host needs a gateway"),
+        ({"router": "main"}, "router"),
+    ],
+)
+def test_a_router_that_makes_no_sense(said, told):
+    [network, _group] = request.parse({"networks": {"a": {**LAN, **said}}})
+    assert told in str(network.fault)

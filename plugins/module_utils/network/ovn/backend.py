@@ -14,8 +14,8 @@ from ..names import SHARED, Name, name_in
 from ..request import definitions, reachable
 from . import northbound
 from .addresses import AddressBook, values
-from .conditions import by_mark, by_uuid, definition_conditions, references
-from .rows import group_name, mark, name_of, switch_name
+from .conditions import by_mark, by_uuid, definition_conditions
+from .rows import group_name, mark, name_of
 from .view import View, try_read
 from .write import Writer
 
@@ -90,7 +90,7 @@ class Networks:
     def _ports(self, view: View, request: Request) -> tuple[str, ...]:
         """Some of the ports that use the item, as far as that matters."""
         if request.kind == NETWORK:
-            uuids = [uuid for row in view.switches[switch_name(request.full_name)] for uuid in references(row, "ports")]
+            uuids = view.guests(request.full_name)
         elif self.state == "absent":
             uuid = view.port_groups[group_name(request.full_name)].uuid
             where = [["_uuid", "==", ["uuid", str(uuid)]]]
@@ -157,7 +157,7 @@ def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
         found = definition_conditions(tables, networks, {row.name for row in rows["Port_Group"]})
         asked = {"Logical_Switch": by_mark("network", names), "Port_Group": by_mark("security_group", names)}
         return {**found, **asked, "DHCP_Options": by_mark("network", names)}
-    return {table: [] if table == "Logical_Switch_Port" else [True] for table in tables}
+    return {table: [True] for table in tables} | {"Logical_Switch_Port": by_mark("gateway", ["true"])}
 
 
 def _uuids(column: list) -> list[UUID]:

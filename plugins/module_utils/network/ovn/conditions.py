@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Iterable
 from uuid import UUID
 
-from ..names import Name, name_in
+from ..names import Name, gateway_port, name_in
 from .rows import group_name, mark, project_of, remote_key, switch_name
 
 # By table.
@@ -39,7 +39,7 @@ def references(row: Any, column: str) -> list[UUID]:
 
 
 def definition_conditions(tables: Any, networks: Iterable[Name], port_groups: Iterable[str]) -> Conditions:
-    """The switches of these networks with their DHCP options, and these port groups with their rules."""
+    """The switches of these networks with their DHCP options and gateways, and these port groups with their rules."""
     names = set(port_groups)
     existing = [row for row in tables["Port_Group"].rows.values() if row.name in names]
     groups = {
@@ -54,8 +54,13 @@ def definition_conditions(tables: Any, networks: Iterable[Name], port_groups: It
         "DHCP_Options": by_mark("network", (network.name for network in networks)),
         "Port_Group": by_name(names | set(map(group_name, remotes))) + speaking,
         "ACL": by_uuid(sorted({uuid for row in existing for uuid in references(row, "acls")})),
-        "Logical_Switch_Port": [],
+        "Logical_Switch_Port": by_name(map(gateway_port, networks)),
     }
+
+
+def with_ports(conditions: Conditions, ports: list[Any]) -> Conditions:
+    """The conditions, for these ports as well."""
+    return {**conditions, "Logical_Switch_Port": conditions["Logical_Switch_Port"] + ports}
 
 
 def _remotes(row: Any) -> list[str]:

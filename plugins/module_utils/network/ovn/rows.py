@@ -9,7 +9,6 @@ import json
 from typing import Any, Mapping, NamedTuple
 
 from ...core.names import MARK
-from ..addresses import derived_mac
 from ..model import Item, Network
 from ..names import DEFAULT_PROJECT, Name, name_in
 from ..security import Group, Rule
@@ -137,7 +136,7 @@ def dhcp_columns(network: Network) -> dict[str, Any] | None:
         return None
     options = {
         "server_id": network.server,
-        "server_mac": derived_mac("dhcp/" + network.name, prefix="fa:16:3f"),
+        "server_mac": network.server_mac,
         "lease_time": "43200",
         "mtu": str(network.mtu),
     }
@@ -151,6 +150,20 @@ def dhcp_columns(network: Network) -> dict[str, Any] | None:
         options["domain_name"] = '"%s"' % network.domain
     ids = {mark("network"): network.name, **_whose(network)}
     return {"cidr": network.cidr, "options": options, "external_ids": ids}
+
+
+def gateway_columns(network: Network) -> dict[str, Any] | None:
+    """The port by which each compute host is the network's gateway; None where they are not.
+
+    A localport is on every host, and what it sends stays there (ovn-architecture(7)).
+    """
+    if network.gateway_port is None:
+        return None
+    return {
+        "type": "localport",
+        "addresses": ["%s %s" % (network.server_mac, network.gateway)],
+        "external_ids": {mark("gateway"): "true", mark("network"): network.name, **_whose(network)},
+    }
 
 
 def group_ids(item: Item) -> dict[str, str]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from ...core.errors import Conflict, LaunchError
 from ..model import Item, read_network
-from ..names import Name
+from ..names import Name, gateway_port
 from ..security import read_group
+from .conditions import references
 from .rows import (
     Acl,
     dhcp_columns,
+    gateway_columns,
     group_acls,
     group_ids,
     group_name,
@@ -39,6 +42,7 @@ class View:
         self.dhcp = defaultdict(list)
         for row in tables["DHCP_Options"].rows.values():
             self.dhcp[name_of(row.external_ids, "network")].append(row)
+        self.ports = {row.name: row for row in tables["Logical_Switch_Port"].rows.values()}
         self.port_groups = {row.name: row for row in tables["Port_Group"].rows.values()}
         self._networks: dict[Name, Any] = {}
         self._groups: dict[Name, Any] = {}
@@ -58,6 +62,16 @@ class View:
     def dhcp_row(self, network: Name) -> Any:
         """The network's DHCP options, or None."""
         return next(iter(self.dhcp[network]), None)
+
+    def gateway_row(self, network: Name) -> Any:
+        """The port by which compute hosts are the network's gateway, or None."""
+        return self.ports.get(gateway_port(network))
+
+    def guests(self, network: Name) -> list[UUID]:
+        """The network's ports that are of guests, or of whoever else, but not its gateway."""
+        gateway = self.gateway_row(network)
+        uuids = [uuid for row in self.switches[switch_name(network)] for uuid in references(row, "ports")]
+        return [uuid for uuid in uuids if gateway is None or uuid != gateway.uuid]
 
     def speaking_of(self, group: Name) -> set[Name]:
         """The groups whose rules speak of this one: its project's."""
@@ -80,10 +94,12 @@ class View:
                 "logical switch %s is not ours: give the network another name, or remove the switch" % switch_name(name)
             )
         item = _item(read_network(name.name, project_of(ids), ids[mark("definition")]), ids)
-        rows = [
-            {column: getattr(row, column) for column in ("cidr", "options", "external_ids")} for row in self.dhcp[name]
-        ]
-        in_sync = rows == list(filter(None, [dhcp_columns(item.definition)])) and _ours(ids) == network_ids(item)
+        gateway = self.gateway_row(name)
+        in_sync = (
+            _are(self.dhcp[name], dhcp_columns(item.definition))
+            and _are([gateway] if gateway else [], gateway_columns(item.definition))
+            and _ours(ids) == network_ids(item)
+        )
         return item if in_sync else _out_of_sync(item)
 
     def _read_group(self, name: Name) -> Item | None:
@@ -103,6 +119,12 @@ class View:
             and remotes <= self.port_groups.keys()
         )
         return item if in_sync else _out_of_sync(item)
+
+
+def _are(rows: list[Any], columns: dict[str, Any] | None) -> bool:
+    """Whether the rows are the one that has these columns, or none where there is to be none."""
+    there = [{column: getattr(row, column) for column in columns or ()} for row in rows]
+    return there == ([] if columns is None else [columns])
 
 
 def has_acls(row: Any, acls: frozenset) -> bool:

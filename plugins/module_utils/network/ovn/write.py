@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any, Callable
 from uuid import UUID
 
-from ..model import Item
+from ..model import Item, Network
 from ..names import Name
 from ..security import DEFAULT
 from .rows import (
     dhcp_columns,
+    gateway_columns,
     group_acls,
     group_ids,
     group_name,
@@ -35,16 +36,30 @@ class Writer:
         self.numbered = False
 
     def put_network(self, item: Item) -> None:
-        """Make or update the network's switch and DHCP options."""
+        """Make or update the network's switch, DHCP options and gateway."""
         name = item.definition.full_name
-        rows = self.view.switches.get(switch_name(name))
-        self._put_row("Logical_Switch", rows[0] if rows else None, {"name": switch_name(name)}, network_ids(item))
+        rows = self.view.switches.get(switch_name(name)) or [None]
+        switch = self._put_row("Logical_Switch", rows[0], {"name": switch_name(name)}, network_ids(item))
+        self._put_gateway(item.definition, switch)
         wanted, existing = dhcp_columns(item.definition), self.view.dhcp.get(name, [])
         for row in existing[1:] if wanted else existing:
             row.delete()
         if wanted:
             ids = wanted.pop("external_ids")
             self._put_row("DHCP_Options", existing[0] if existing else None, wanted, ids)
+
+    def _put_gateway(self, network: Network, switch: Any) -> None:
+        """Make, update or remove the port by which compute hosts are the network's gateway."""
+        row, wanted = self.view.gateway_row(network.full_name), gateway_columns(network)
+        if wanted is None and row is None:
+            return
+        if row is None:
+            row = self.insert("Logical_Switch_Port", {"name": network.gateway_port, **wanted})
+            switch.addvalue("ports", row)
+        elif wanted is None:
+            switch.delvalue("ports", row)
+        else:
+            self.set(row, wanted, wanted["external_ids"])
 
     def put_group(self, item: Item, defined: Callable[[str], Any]) -> None:
         """Make or update the group's port group, and make those that its rules speak of: OVN must know them all.

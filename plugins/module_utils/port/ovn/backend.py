@@ -13,7 +13,7 @@ from ...core.errors import LaunchError, NotFound
 from ...network.names import Name, name_in
 from ...network.ovn import northbound
 from ...network.ovn.addresses import AddressBook
-from ...network.ovn.conditions import by_mark, by_name, definition_conditions
+from ...network.ovn.conditions import by_mark, by_name, definition_conditions, with_ports
 from ...network.ovn.rows import DROP_GROUP, group_name
 from ...network.request import Definitions
 from ..item import Request
@@ -110,7 +110,7 @@ class Ports:
             groups.update(group_name(name_in(request.project_id, name)) for name in names)
         for row in rows:
             groups |= port_groups_of(row)
-        return {**definition_conditions(tables, networks, groups), "Logical_Switch_Port": by_name(ids)}
+        return with_ports(definition_conditions(tables, networks, groups), by_name(ids))
 
     def _held(self) -> dict[Name, dict[str, str]]:
         """The addresses in use on the networks where one is to be given out."""
@@ -169,4 +169,4 @@ def _of_query(tables: Any, params: Mapping[str, Any]) -> dict[str, list]:
         return {table: [True] if table in everything else [] for table in tables}
     rows = tables["Logical_Switch_Port"].rows.values()
     conditions = definition_conditions(tables, {network_of(row) for row in rows}, ())
-    return {**conditions, "Logical_Switch_Port": by_mark(*narrow[0])}
+    return with_ports(conditions, by_mark(*narrow[0]))

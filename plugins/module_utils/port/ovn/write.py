@@ -11,7 +11,6 @@ from ...core.change import Change
 from ...network.model import Item
 from ...network.names import Name
 from ...network.ovn import write as networks
-from ...network.ovn.conditions import references
 from ...network.ovn.rows import DROP_GROUP, drop_acls, drop_ids, switch_name
 from ...network.ovn.view import try_read
 from ..model import Port
@@ -62,7 +61,7 @@ class Writer:
             switch = self.view.networks.switches[switch_name(name)][0]
             self.rows.verify(switch, "ports")
             item = try_read(self.view.networks.network, name)
-            if not set(references(switch, "ports")) - removed and isinstance(item, Item) and not item.keep:
+            if not set(self.view.networks.guests(name)) - removed and isinstance(item, Item) and not item.keep:
                 self.rows.remove_network(name)
         for name in vacated.unneeded:
             self.rows.remove_port_group(name)
