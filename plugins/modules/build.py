@@ -10,9 +10,9 @@ module: build
 short_description: Build the instances of a compute host, or take them down
 version_added: 1.0.0
 description:
-  - Makes root disks, local volumes and virtual machines of all instances that go on, as M(kvmstack.launch.image),
-    M(kvmstack.launch.volume) and M(kvmstack.launch.domain) do one after the other. This is what nova-compute does at a
-    launch.
+  - Makes the host the gateway of the networks of all instances that go on, and their root disks, local volumes and
+    virtual machines, as M(kvmstack.launch.gateway), M(kvmstack.launch.image), M(kvmstack.launch.volume) and
+    M(kvmstack.launch.domain) do one after the other. This is what nova-compute does at a launch.
   - An instance that one of them fails is not touched by the next ones. If it is a new one and another host may do
     better, what was made of it here in this run is taken back.
   - A new instance that does not fit after all, because something that the record does not know runs here, is refused

@@ -229,7 +229,7 @@ ports:
       floating_ip_address: null
       record_id: null
       port_id: 0e991dc9-0757-52de-86e1-25bfde01721f
-      tap: tap0e991dc9-07
+      tap: kvt0e991dc9-07
       status: DOWN
       up: false
       adopted: false

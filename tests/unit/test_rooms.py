@@ -25,11 +25,11 @@ PLUGINS = ROOT / "plugins"
 UTILS = PLUGINS / "module_utils"
 PACKAGE = "ansible_collections.kvmstack.launch.plugins."
 
-STAGES = ["token", "instance", "host", "schedule", "network", "image", "port", "volume", "domain", "build"]
+STAGES = ["token", "instance", "host", "schedule", "network", "image", "port", "gateway", "volume", "domain", "build"]
 BENT = {"token", "host", "schedule", "build"}
 WITH_QUERY = ["instance", "host", "network", "port", "volume", "domain"]
 # Doors of compute hosts; all others are of the controller.
-ON_HOSTS = {"build", "domain", "domain_info", "host_info", "image"}
+ON_HOSTS = {"build", "domain", "domain_info", "gateway", "host_info", "image"}
 DOORS = sorted(path.stem for path in PLUGINS.glob("modules/*.py"))
 MODELS = sorted([*UTILS.rglob("model.py"), *UTILS.glob("*/request.py")])
 

@@ -112,13 +112,13 @@ def test_a_network_and_a_volume_come_and_go_while_the_guest_runs(site, one):
     changed = with_entry(one, networks=["private", "private"], volumes=[])
     site.launch(changed)
     site.unchanged(changed)
-    assert site.on(row["host"], "virsh domiflist one").count("tap") == 2
+    assert site.on(row["host"], "virsh domiflist one").count("kvt") == 2
     assert "vdb" not in site.on(row["host"], "virsh domblklist one")
     [volume] = site.records("volumes", "name = 'one-data'")
     assert (volume["instance_uuid"], volume["host"]) == (None, row["host"])
     site.launch(one)
     site.unchanged(one)
-    assert site.on(row["host"], "virsh domiflist one").count("tap") == 1
+    assert site.on(row["host"], "virsh domiflist one").count("kvt") == 1
     assert volume["id"] in site.on(row["host"], "virsh domblklist one")
     assert len([port for port in site.ports() if port["name"] in {item["id"] for item in row["ports"]}]) == 1
     assert site.on(row["host"], identity) == before
@@ -136,7 +136,7 @@ def test_one_that_is_new_beside_one_that_loses_a_network_and_a_volume(site):
     try:
         site.launch(mixed)
         assert site.parts("new") == WHOLE
-        assert site.on(row["host"], "virsh domiflist old").count("tap") == 1
+        assert site.on(row["host"], "virsh domiflist old").count("kvt") == 1
         assert "vdc" not in site.on(row["host"], "virsh domblklist old")
         gone = {port["id"] for port in row["ports"]} - {port["id"] for port in site.record("old")["ports"]}
         assert len(gone) == 1

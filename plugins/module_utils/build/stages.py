@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The stages of a compute host in one process: image, volume, domain; backwards for what goes, or where one failed."""
+"""The stages of a compute host in one process: gateway, image, volume, domain; backwards for what goes, or failed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from ..core.run import Stage, Travelled, exit_with, failing, take, travel
 from ..domain import libvirt, xml
 from ..domain import model as domain
 from ..domain import request as domain_request
+from ..gateway import host as gateway_host
+from ..gateway import model as gateway
+from ..gateway import request as gateway_request
 from ..host.libvirt import read_room
 from ..image import model as image
 from ..image import request as image_request
@@ -24,6 +27,9 @@ from ..volume.file import backend as file
 from .model import admit, cleared, is_new, needs_undo, note_remains, undo_request
 
 STAGES = (
+    Stage(
+        "gateway", gateway_request.parse, gateway_host.connect, gateway.plan, gateway_request.OPTIONS, gateway.as_text
+    ),
     Stage("image", image_request.parse, url.connect, options=image_request.OPTIONS, as_text=image.as_text),
     Stage("volume", volume_request.parse, file.connect, volume.plan, volume_request.OPTIONS, volume.as_text),
     Stage("domain", domain_request.parse, libvirt.connect, domain.plan, as_text=xml.as_text),

@@ -211,10 +211,13 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
         "instance_uuid": document["uuid"],
         **{key: document.get(key) for key in ("host", "record_id", "project_id")},
     }
-    if noun in ("schedule", "domain", "image") and state == "absent" and not is_deleting(document):
+    if noun in ("schedule", "domain", "image", "gateway") and state == "absent" and not is_deleting(document):
         return
     if noun in ("schedule", "domain"):
         yield None, dict(document)
+    elif noun == "gateway":
+        if is_deleting(document) or any(map(_has_gateway, document.get("ports") or ())):
+            yield None, {"name": document.get("name"), "gateways": _gateways(document), **owner}
     elif noun == "image":
         image = document.get("image") or {}
         if image.get("url"):
@@ -227,6 +230,25 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
                 # A local volume may be on a host already, and its instance goes there.
                 place = {**owner, "host": part.get("host") or owner["host"]}
                 yield index, {"availability_zone": document.get("availability_zone"), **part, **place}
+
+
+def _has_gateway(port: Mapping[str, Any]) -> bool:
+    """Whether the port's host is the gateway of its network."""
+    return bool(port.get("gateway_port"))
+
+
+def _gateways(document: Document) -> list[dict]:
+    """The gateways that an instance uses: those of its ports that stay."""
+    return [
+        {
+            "port": port["gateway_port"],
+            "mac": port["gateway_mac"],
+            "address": "%s/%s" % (port["gateway"], port["cidr"].partition("/")[2]),
+            **{key: port.get(key) for key in ("network", "mtu", "domain")},
+        }
+        for port in document.get("ports") or ()
+        if _has_gateway(port) and not port.get("leaving")
+    ]
 
 
 def _concerns(document: Document, part: Mapping[str, Any], state: str) -> bool:
@@ -278,7 +300,7 @@ def _lay_parts(document: Document, noun: str, mine: Mapping[int, dict], state: s
 
 def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
     """The document with a result that is about the whole of it, or about the one image or domain that it has."""
-    if noun == "network":
+    if noun in ("network", "gateway"):
         return dict(document)
     if noun == "image":
         return {**document, "image": {**document["image"], **_facts(result)}} if state == "present" else dict(document)

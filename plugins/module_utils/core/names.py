@@ -49,8 +49,11 @@ def volume_id(project_id: str, *names: str) -> str:
 
 
 def tap_name(port: str) -> str:
-    """The host's interface for a port, as nova and neutron name it: `tap` and 11 characters of the id."""
-    return "tap" + port[:11]
+    """The host's interface for a port: `kvt` and 11 characters of the id.
+
+    Not `tap`, as nova and neutron have it: by its name the host's firewall knows what is a guest's, and what a VPN's.
+    """
+    return "kvt" + port[:11]
 
 
 def instance_path(state_path: str, instance_uuid: str, *parts: str) -> str:

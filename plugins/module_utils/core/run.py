@@ -111,7 +111,7 @@ def travel(
     except LaunchError as error:
         if stage.list_name == "instances" and not isinstance(error, InvalidRequest):
             raise  # it is the record's, to which nothing can be told now
-        on_host = stage.noun in ("image", "domain") or (stage.noun == "volume" and service == "file")
+        on_host = stage.noun in ("image", "domain", "gateway") or (stage.noun == "volume" and service == "file")
         judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not on_host}
         return Travelled(travelling.fail(documents, stage.noun, judged, parts))
     results = [_result(change, outcome.get(change.key)) for change in changes]

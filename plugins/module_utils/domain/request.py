@@ -11,6 +11,7 @@ from ..core.convert import canonical_uuid, choice, json_object, pci_address, tex
 from ..core.documents import STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
+from ..core.specs import INTEGRATION_BRIDGE
 from ..core.user_data import as_bytes
 from . import connection, hardware
 from .config_drive import files
@@ -25,7 +26,7 @@ OPTIONS = {
     "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
     "cpu_model": {"type": "str"},
     "vnc": {"type": "bool", "default": False},
-    "integration_bridge": {"type": "str", "default": "br-int"},
+    **INTEGRATION_BRIDGE,
     "vif_plugging_timeout": {"type": "int", "default": 60},
     "shutdown_timeout": {"type": "int", "default": 60},
     # Texts, as the values of a dictionary would each be masked, wherever they occur in a result.

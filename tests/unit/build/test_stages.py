@@ -47,7 +47,7 @@ class Host:
     """What exists by noun and key, what the last run did in order, and what fails of what would be done."""
 
     def __init__(self):
-        self.there = {"image": {}, "volume": {}, "domain": {}}
+        self.there = {"gateway": {}, "image": {}, "volume": {}, "domain": {}}
         self.log, self.refused, self.asked_for_room = [], {}, 0
 
     def backend(self, noun, params):

@@ -57,7 +57,7 @@ PARAMS = {
                     "network": "private",
                     "mac_address": "fa:16:3e:00:00:01",
                     "fixed_ip": "10.20.0.11",
-                    "tap": "tap22222222-00",
+                    "tap": "kvt22222222-00",
                     "cidr": "10.20.0.0/24",
                     "dns": ["10.20.0.2", "10.20.0.2"],
                     "mtu": 1442,
@@ -98,7 +98,7 @@ def domain(ask):
 
 @pytest.fixture
 def host(monkeypatch):
-    monkeypatch.setattr(backend.openvswitch, "plugged", lambda: {"tap22222222-00": PORT})
+    monkeypatch.setattr(backend.openvswitch, "plugged", lambda: {"kvt22222222-00": PORT})
     monkeypatch.setattr(backend.openvswitch, "datapath_type", lambda bridge: "netdev")
     monkeypatch.setattr(backend, "POLL", 0.01)
     monkeypatch.setattr(lifecycle.iso, "write", lambda path, files: open(path, "wb").close())

@@ -37,14 +37,14 @@ def test_network_data(domain):
     assert read(domain, "network_data.json") == {
         "links": [
             {
-                "id": "tap22222222-00",
+                "id": "kvt22222222-00",
                 "vif_id": PORT,
                 "type": "ovs",
                 "mtu": 1442,
                 "ethernet_mac_address": "fa:16:3e:00:00:01",
             }
         ],
-        "networks": [{"id": "network0", "type": "ipv4_dhcp", "link": "tap22222222-00", "network_id": "private"}],
+        "networks": [{"id": "network0", "type": "ipv4_dhcp", "link": "kvt22222222-00", "network_id": "private"}],
         "services": [{"type": "dns", "address": "10.20.0.2"}],
     }
 
@@ -56,7 +56,7 @@ def test_a_network_without_dhcp_says_its_addresses(ask):
         {
             "id": "network0",
             "type": "ipv4",
-            "link": "tap22222222-00",
+            "link": "kvt22222222-00",
             "network_id": "net-1",
             "ip_address": "10.20.0.11",
             "netmask": "255.255.255.0",

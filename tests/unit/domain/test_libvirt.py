@@ -95,12 +95,12 @@ def test_a_new_mtu_waits_for_the_next_start(run, host, ask):
     assert '<address slot="7" />' in guest.stored
 
 
-@pytest.mark.parametrize("plugged", [{}, {"tap22222222-00": "another port"}])
+@pytest.mark.parametrize("plugged", [{}, {"kvt22222222-00": "another port"}])
 def test_one_whose_port_is_never_wired_is_taken_back(run, host, monkeypatch, plugged):
     monkeypatch.setattr(backend.openvswitch, "plugged", lambda: plugged)
     action, error = run()
     assert isinstance(error, Unavailable)
-    assert "%s (tap22222222-00)" % PORT in str(error)
+    assert "%s (kvt22222222-00)" % PORT in str(error)
     assert not error.abort
     assert host.domains == []
 

@@ -22,7 +22,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.domain.model impor
 ROOT = Disk("root", "vda", "/instances/root.qcow2", "qcow2", "/base/a.raw", "raw")
 DATA = Disk("volume-1", "vdb", "/volumes/1.raw", serial="service-1")
 LOGS = Disk("volume-2", "vdc", "/volumes/2.raw")
-PORT = Interface("port-1", "port-1", "fa:16:3e:00:00:01", "tapport-1")
+PORT = Interface("port-1", "port-1", "fa:16:3e:00:00:01", "kvtport-1")
 LABELS = Labels("default", "me", "small", "demo", (("role", "web"),))
 HERE = Domain("uuid", "web", LABELS, 1, 512, (("hw_machine_type", "q35"),), ROOT, (DATA,), (PORT,))
 SILENT = Domain("uuid", "web")

@@ -36,7 +36,7 @@ def test_all_parts_are_the_domains(ask):
     )
     assert domain.root.boot
     assert domain.volumes == (Disk(VOLUME, "vdb", "/srv/state/volumes/%s.raw" % VOLUME),)
-    assert domain.interfaces == (Interface(PORT, PORT, "fa:16:3e:00:00:01", "tap22222222-00"),)
+    assert domain.interfaces == (Interface(PORT, PORT, "fa:16:3e:00:00:01", "kvt22222222-00"),)
     assert domain.interfaces[0].mtu == 1442
     assert domain.drive.path == "/srv/state/instances/%s/config.iso" % UUID
 
@@ -163,7 +163,7 @@ def test_a_port_goes_by_the_id_that_its_service_gave_it(ask):
     params["domains"][0]["ports"][0].update(port_id="44444444-0000-4000-8000-000000000004", tap=None)
     domain = parse(params)[0]
     assert domain.interfaces == (
-        Interface(PORT, "44444444-0000-4000-8000-000000000004", "fa:16:3e:00:00:01", "tap44444444-00"),
+        Interface(PORT, "44444444-0000-4000-8000-000000000004", "fa:16:3e:00:00:01", "kvt44444444-00"),
     )
     assert (
         b'"vif_id": "44444444-0000-4000-8000-000000000004"' in domain.config_drive["openstack/latest/network_data.json"]

@@ -356,7 +356,7 @@ def test_results_have_the_same_fields_whatever_the_service():
     results = [change.after.to_result(), ovn.to_result(), MINE.to_result(), planned(asked()).wanted.to_result()]
     assert {frozenset(result) for result in results} == {frozenset(ASKED + ADDED)}
     assert (results[0]["port_id"], results[0]["status"]) == (ovn.id, "DOWN")
-    assert results[0]["tap"] == "tap" + ovn.id[:11]
+    assert results[0]["tap"] == "kvt" + ovn.id[:11]
 
 
 ROW = {
@@ -386,7 +386,7 @@ def test_a_row_is_a_port():
     assert (port.fixed_ip, port.allowed_address_pairs) == ("10.20.0.5", (Pair("10.0.0.9"),))
     assert [group.name for group in port.security_groups] == ["default", "gone", "web"]
     result = port.to_result()
-    assert (result["tap"], result["status"], result["up"]) == ("tap0e991dc9-07", "DOWN", False)
+    assert (result["tap"], result["status"], result["up"]) == ("kvt0e991dc9-07", "DOWN", False)
     assert row_port(status="ACTIVE").to_result()["up"] is True
 
 

@@ -588,7 +588,7 @@ def test_port_info(northbound):
     assert [item.name for item in find(northbound, networks=["other"])] == ["c"]
     assert find(northbound, names=[]) == []
     result = find(northbound, names=["b"])[0].to_result()
-    assert (result["up"], result["tap"], result["mtu"]) == (True, "tap" + identity("b")[:11], 1442)
+    assert (result["up"], result["tap"], result["mtu"]) == (True, "kvt" + identity("b")[:11], 1442)
 
 
 def test_the_ports_of_a_record_are_asked_for_alone(northbound):

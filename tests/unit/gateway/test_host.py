@@ -1,0 +1,138 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Gateways on a host whose commands are only noted down; the files are real."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.gateway import host
+from ansible_collections.kvmstack.launch.plugins.module_utils.gateway.model import Use, plan
+
+from .test_model import A, B
+
+WEB, DB = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
+UNIT = "kvmstack-gateway@%s.service" % A.interface
+
+
+class Machine:
+    """What runs on a host, and what it was told."""
+
+    def __init__(self, path, monkeypatch):
+        self.path, self.said, self.broken, self.up, self.routes = path, [], None, set(), "[]"
+        self.forwarding = path / "ip_forward"
+        self.forwarding.write_text("0\n")
+        monkeypatch.setattr(host, "IP_FORWARD", str(self.forwarding))
+        monkeypatch.setattr(host, "command", self.command)
+        monkeypatch.setattr(host.Gateways, "_is_up", lambda _self, port: host.interface_name(port) in self.up)
+        self.there(WEB, DB)
+
+    def there(self, *instances):
+        for uuid in instances:
+            os.makedirs(self.path / "instances" / uuid)
+
+    def command(self, *words, package):
+        self.said.append(" ".join(words))
+        if words[:3] == ("ip", "-json", "route"):
+            return self.routes
+        if self.broken and self.broken in self.said[-1]:
+            raise Unavailable("it is broken")
+        interface = words[-1].partition("@")[2].partition(".")[0]
+        if words[1] == "restart":
+            self.up.add(interface)
+        elif words[1] in ("stop", "disable"):
+            self.up.discard(interface)
+        return ""
+
+    def run(self, *uses, state="present"):
+        """The actions, and the errors, of one run."""
+        self.said.clear()
+        stage = host.connect({"state_path": str(self.path), "integration_bridge": "br-int"})
+        changes = plan(uses, stage.read(list(uses)), state)
+        outcome = stage.apply([change for change in changes if change.pending])
+        errors = [str(each) for each in outcome.values() if isinstance(each, LaunchError)]
+        return [change.action for change in changes], errors
+
+    def kept(self):
+        folder = self.path / "gateways"
+        return sorted(name for name in os.listdir(folder) if (folder / name).is_dir()) if folder.exists() else []
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_the_first_user_makes_it_and_the_last_takes_it_away(machine):
+    assert machine.run(Use(WEB, (A,)), Use(DB, (A, B))) == (["create", "create"], [])
+    assert machine.kept() == sorted([A.interface, B.interface])
+    assert [said for said in machine.said if "restart" in said and A.interface in said] == ["systemctl restart " + UNIT]
+    assert machine.forwarding.read_text() == "1"
+    assert machine.run(Use(WEB, (A,)), Use(DB, (A, B))) == (["keep", "keep"], [])
+    assert machine.said == []
+    assert machine.run(Use(WEB), state="absent") == (["delete"], [])
+    assert machine.kept() == sorted([A.interface, B.interface])
+    assert machine.run(Use(DB), state="absent") == (["delete"], [])
+    assert machine.kept() == []
+    assert "ovs-vsctl --timeout=20 --if-exists del-port " + A.interface in machine.said
+    assert machine.forwarding.read_text() == "0"
+    assert machine.run(Use(DB), state="absent") == (["keep"], [])
+
+
+def test_a_router_stays_one(machine):
+    machine.forwarding.write_text("1\n")
+    machine.run(Use(WEB, (A,)))
+    machine.run(Use(WEB), state="absent")
+    assert machine.forwarding.read_text() == "1\n"
+
+
+def test_a_network_less(machine):
+    machine.run(Use(WEB, (A, B)))
+    assert machine.run(Use(WEB, (B,))) == (["update"], [])
+    assert machine.kept() == [B.interface]
+
+
+def test_another_definition_takes_the_old_one_away_first(machine):
+    machine.run(Use(WEB, (A,)))
+    other = host.read_gateway({**A.to_record(), "address": "10.20.0.9/24"}, up=True)
+    assert machine.run(Use(WEB, (other,))) == (["update"], [])
+    words = [said.split()[1] for said in machine.said]
+    assert words.index("stop") < words.index("restart")
+    assert "ADDRESS=10.20.0.9/24" in (machine.path / "gateways" / A.interface / "environment").read_text()
+
+
+def test_what_does_not_start_leaves_nothing_and_stops_no_other(machine):
+    machine.broken = "restart " + UNIT
+    actions, [error] = machine.run(Use(WEB, (A,)), Use(DB, (B,)))
+    assert "the gateway of network private does not start: it is broken; see journalctl --unit=" + UNIT in error
+    assert machine.kept() == [B.interface]
+    machine.broken = None
+    assert machine.run(Use(WEB, (A,))) == (["create"], [])
+
+
+def test_one_that_was_killed_in_the_middle_is_made_in_the_next_run(machine):
+    machine.run(Use(WEB, (A,)))
+    machine.up.clear()
+    assert machine.run(Use(WEB, (A,))) == (["update"], [])
+    assert A.interface in machine.up
+
+
+def test_who_is_not_here_any_more_keeps_no_gateway(machine):
+    machine.run(Use(WEB, (A,)), Use(DB, (A,)))
+    os.rmdir(machine.path / "instances" / DB)
+    machine.run(Use(WEB), state="absent")
+    assert machine.kept() == []
+
+
+def test_a_host_with_another_way_there_makes_nothing(machine):
+    machine.routes = '[{"dst": "10.0.0.0/8", "dev": "tun0"}]'
+    _actions, [error] = machine.run(Use(WEB, (A,)))
+    assert "reaches 10.0.0.0/8 by its interface tun0" in error
+    assert machine.kept() == []
+    machine.routes = "[]"
+    machine.run(Use(WEB, (A,)))
+    machine.routes = '[{"dst": "10.0.0.0/8", "dev": "tun0"}]'
+    assert machine.run(Use(DB, (A,))) == (["create"], [])
