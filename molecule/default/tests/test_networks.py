@@ -1,0 +1,147 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What guests reach, and what reaches them: out by their own host, in by rules only, and nothing past OVN."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import threading
+from typing import Iterator
+
+import pytest
+
+from ansible_collections.kvmstack.launch.molecule.shared.launching import request
+
+# The controller, seen from the hosts: all of the world outside that there is.
+OUTSIDE = "198.51.100.1"
+
+# What the guest tries. Its host is $HOST, and $TAP the MAC address of its own interface there.
+SCRIPT = """#!/bin/sh
+said() { printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 "$1" "$2" 2> /dev/null | tail -n 1; }
+echo "TRY-OUT $(said OUTSIDE PORT)."
+echo "TRY-NAMES $(nslookup outside.test 10.20.0.1 2>&1 | grep -ci -m 1 -e refused -e servfail -e nxdomain)."
+for address in 10.20.0.1 HOST; do echo "TRY-HOST $(said $address 22 | head -c 4)."; done
+echo "TRY-DATABASE $(said CENTRAL 6642)."
+read -r mac < /sys/class/net/eth0/address
+tap=fe${mac#fa}
+ip neigh replace 10.20.0.99 lladdr "$tap" dev eth0 nud permanent
+ip route add HOST/32 via 10.20.0.99 dev eth0
+echo "TRY-PAST $(said HOST 22 | head -c 4)."
+ip route del HOST/32
+echo "TRY-ARP $(arping -c 2 -w 2 -I eth0 HOST | grep -c 'reply from')."
+local=$(echo "$tap" | awk -F: '{ printf "fe80::fc%s:%sff:fe%s:%s%s", $2, $3, $4, $5, $6 }')
+echo "TRY-LINK $(said "$local%eth0" 22 | head -c 4)."
+echo TRY-END
+"""
+
+
+class Hello(http.server.BaseHTTPRequestHandler):
+    """Says who asks."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello %s\n" % self.client_address[0].encode())
+
+    def log_message(self, *_words):
+        pass
+
+
+@contextlib.contextmanager
+def outside() -> Iterator[int]:
+    """A web server outside of the compute hosts; its port."""
+    with http.server.ThreadingHTTPServer((OUTSIDE, 0), Hello) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def on_host(name):
+    """The hint that lets an instance be on one host only."""
+    return {"query": json.dumps(["=", "$host", name])}
+
+
+def address_of(site, host):
+    """A host's address on the management network."""
+    return site.on(host, "ip -br -4 address show eth0").split()[2].partition("/")[0]
+
+
+@pytest.fixture
+def gone(site):
+    yield
+    site.destroy(request("out", "inside"))
+
+
+def tries(site, **entry):
+    """What a guest says of its tries, by word; it runs on compute-1."""
+    host = address_of(site, "compute-1")
+    with outside() as port:
+        words = {"OUTSIDE": OUTSIDE, "PORT": str(port), "HOST": host, "CENTRAL": address_of(site, site.central)}
+        script = SCRIPT
+        for word in ("OUTSIDE", "CENTRAL", "PORT", "HOST"):
+            script = script.replace(" %s" % word, " %s" % words[word]).replace("add HOST", "add %s" % host)
+        wanted = request("out", user_data=script.replace("del HOST", "del %s" % host), volumes=[], **entry)
+        wanted["launch_instances"][0]["scheduler_hints"] = on_host("compute-1")
+        wanted["launch_networks"] = {"private": {"cidr": "10.20.0.0/24"}, "inside": INSIDE}
+        site.launch(wanted)
+        text = site.console("out", "TRY-END")
+        site.unchanged(wanted)
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        word, _, told = line.strip().partition(" ")
+        if word.startswith("TRY-") and told:
+            found.setdefault(word[4:], []).append(told)
+    return found
+
+
+INSIDE = {"cidr": "10.21.0.0/24", "router": "none", "dns": []}
+
+
+@pytest.mark.usefixtures("gone")
+def test_a_guest_reaches_the_world_and_its_host_reaches_the_guest(site):
+    found = tries(site, networks=[{"network": "private", "security_groups": ["default", "web"]}])
+    host = address_of(site, "compute-1")
+    assert found == {
+        "OUT": ["hello %s." % host],
+        "NAMES": ["1."],
+        "HOST": [".", "."],
+        "DATABASE": ["."],
+        "PAST": ["."],
+        "ARP": ["0."],
+        "LINK": ["."],
+    }
+    [port] = site.record("out")["ports"]
+    get = "exec 3<>/dev/tcp/%s/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 5 tail -n 1 <&3"
+    assert "hello from out" in site.on("compute-1", 'bash -c "%s"' % get.replace('"', '\\"') % port["fixed_ip"])
+    site.reboot("compute-1")
+    site.console("out", "TRY-END")
+    assert "hello from out" in site.on("compute-1", 'bash -c "%s"' % get % port["fixed_ip"])
+    interfaces = json.loads(site.on("compute-1", "ip --json address"))
+    assert [each["ifname"] for each in interfaces if "10.20.0.1" in str(each)]
+    site.destroy(request("out"))
+    left = site.on("compute-1", "ip -br link; ls /var/lib/kvmstack/gateways; cat /proc/sys/net/ipv4/ip_forward")
+    assert "kvg" not in left
+    assert left.endswith("0\n")
+
+
+@pytest.mark.usefixtures("gone")
+def test_a_network_without_a_router_is_an_island(site):
+    found = tries(site, networks=[{"network": "inside", "security_groups": ["default", "web"]}])
+    assert (found["OUT"], found["PAST"], found["ARP"], found["LINK"]) == (["."], ["."], ["0."], ["."])
+    assert "kvg" not in site.on("compute-1", "ip -br link")
+
+
+@pytest.mark.usefixtures("gone")
+def test_a_host_with_another_way_to_the_network_is_left_out(site):
+    site.on("compute-2", "ip route add 10.20.0.128/25 dev eth0")
+    try:
+        wanted = request("out", scheduler_hints=on_host("compute-2"), volumes=[])
+        run = site.launch(wanted, status=2)
+        assert (
+            "network private is 10.20.0.0/24, but this host reaches 10.20.0.128/25 by its interface eth0" in run.output
+        )
+        assert "kvg" not in site.on("compute-2", "ip -br link")
+    finally:
+        site.on("compute-2", "ip route del 10.20.0.128/25")
