@@ -11,10 +11,10 @@ short_description: Make the network ports of instances in OVN or Neutron
 version_added: 1.0.0
 description:
   - With O(service=ovn), makes each port a logical switch port in the OVN northbound, with its MAC address, its IP
-    address, native DHCP, port security and security groups. Its network and its groups are there already, made by
-    M(kvmstack.launch.network). Everything a task changes is one OVSDB transaction. A port is never there without its
-    default deny, and of two controllers at work at the same time no two give out one address. Neutron is not needed;
-    networks have no router. How long a task takes does not depend on how many other ports there are.
+    addresses, native DHCP, port security, security groups and limits. Its network and its groups are there already,
+    made by M(kvmstack.launch.network). Everything a task changes is one OVSDB transaction. A port is never there
+    without its default deny, and of two controllers at work at the same time no two give out one address. Neutron is
+    not needed; networks have no router. How long a task takes does not depend on how many other ports there are.
   - With O(service=neutron), looks up networks, security groups and the user's own ports with the user's token, makes
     the ports that are missing, at once bound to their hosts, and lends the user's own ones to the instances. Neutron
     gives out the addresses. Floating IPs are made or associated where they are asked for. Ports are made and bound by
@@ -89,11 +89,22 @@ options:
             nova does. Left out, V(nova).
         type: str
       mac_address:
-        description: The MAC address. Left out, a new port's follows from its id. It cannot change.
+        description:
+          - The MAC address, of one machine and not of a group of them. Left out, a new port's follows from its id. It
+            cannot change.
         type: str
       fixed_ip:
-        description: The IP address. Left out, a new port in OVN has the lowest free one. It cannot change.
+        description:
+          - The IP address, the one that DHCP gives. Left out, a new port in OVN has the lowest free one. It cannot
+            change.
         type: str
+      fixed_ips:
+        description:
+          - With O(service=ovn), all IP addresses of the port, in place of O(ports[].fixed_ip), which is the first. DHCP
+            gives the first, the guest is to set the others itself. All are the port's alone.
+          - Those beside the first may come and go.
+        type: list
+        elements: str
       security_groups:
         description:
           - The names of the security groups; in Neutron, or ids. Left out, a new port is in C(default).
@@ -106,7 +117,9 @@ options:
             what its network says.
         type: bool
       allowed_address_pairs:
-        description: With O(service=neutron), further addresses that the port may use. An empty list is none.
+        description:
+          - Further addresses that the port may use, as for an address that moves between guests. An empty list is none.
+          - They are not kept free, as in Neutron. Have those of a network outside of its C(allocation_pool).
         type: list
         elements: dict
         suboptions:
@@ -117,6 +130,13 @@ options:
           mac_address:
             description: Left out, the port's own.
             type: str
+      qos:
+        description:
+          - With O(service=ovn), how fast the port may be, in the words of Neutron's bandwidth limit rule. A mapping of
+            C(max_kbps) (required), C(max_burst_kbps) (80 percent of that, as in Neutron) and C(direction) (C(egress) by
+            default, what the instance sends, or C(ingress)), or a list of such mappings, one for each direction.
+          - An empty one is no limit.
+        type: raw
       floating_ip:
         description:
           - With O(service=neutron), the floating IP that the port has. V(true) is a new one of the only external
@@ -171,6 +191,8 @@ EXAMPLES = r"""
         network: private
         host: compute-1
         security_groups: [default, web]
+        allowed_address_pairs: [{ip_address: 10.20.0.200}]
+        qos: {max_kbps: 100000}
 
 - name: Remove it
   kvmstack.launch.port:
@@ -222,9 +244,11 @@ ports:
       host: compute-1
       mac_address: fa:16:3e:29:a9:ea
       fixed_ip: 10.20.0.2
+      fixed_ips: [10.20.0.2]
       security_groups: [default, web]
       port_security: true
       allowed_address_pairs: []
+      qos: []
       floating_ip: null
       floating_ip_address: null
       record_id: null

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 from ..core.diff import line
-from ..core.errors import LaunchError
+from ..core.errors import InvalidRequest, LaunchError
 from ..core.names import tap_name
 from ..network.model import DRIFT, Network
 from ..network.names import DEFAULT_PROJECT, SHARED, Name, name_in
 from ..network.request import Definitions
+from .qos import Limit
 
 # What a result repeats of the item, and what it adds to it. `id` is ours, `port_id` the service's.
 ASKED = (
@@ -24,9 +25,11 @@ ASKED = (
     "host",
     "mac_address",
     "fixed_ip",
+    "fixed_ips",
     "security_groups",
     "port_security",
     "allowed_address_pairs",
+    "qos",
     "floating_ip",
     "record_id",
 )
@@ -46,7 +49,8 @@ class Pair(NamedTuple):
 class Request:
     """A port as it is asked for; None means not mentioned.
 
-    network, port and security_groups are names or, where the backend has any, ids. floating_ip is True (from the only
+    network, port and security_groups are names or, where the backend has any, ids. further_ips are the addresses
+    beside fixed_ip. floating_ip is True (from the only
     external network), False (none), or the name or id of an external network, an address or a floating IP's id.
     record_id is the record of instances that the port belongs to. project_id is whose it is, and its groups are;
     shared: its network is the one of all projects. `fault` says why the request makes no sense.
@@ -60,9 +64,11 @@ class Request:
     host: str | None = None
     mac_address: str | None = None
     fixed_ip: str | None = None
+    further_ips: tuple[str, ...] | None = None
     security_groups: tuple[str, ...] | None = None
     port_security: bool | None = None
     allowed_address_pairs: tuple[Pair, ...] | None = None
+    qos: tuple[Limit, ...] | None = None
     floating_ip: str | bool | None = None
     availability_zone: str | None = None
     record_id: str | None = None
@@ -80,10 +86,40 @@ class Request:
         """What its network is known by."""
         return name_in(self.project_id, self.network, self.shared)
 
+    @property
+    def fixed_ips(self) -> tuple[str, ...] | None:
+        """All its addresses; None if it says of its first one alone, or of none."""
+        return None if self.further_ips is None else (str(self.fixed_ip), *self.further_ips)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What it asks for that only one port of a network can have."""
+        return tuple(filter(None, (self.fixed_ip, *(self.further_ips or ()), self.mac_address)))
+
     def to_result(self) -> dict[str, Any]:
         """What is known of a port that was not made."""
         network = self.definitions.networks.get(str(self.network))
         return result(self, **(definition(network) if isinstance(network, Network) else {}))
+
+
+def own_pairs(pairs: Iterable[Pair], mac: str | None) -> tuple[Pair, ...]:
+    """Address pairs as they are compared: what has the port's own MAC address says none."""
+    return tuple(
+        sorted(
+            {Pair(pair.ip_address, None if pair.mac_address == mac else pair.mac_address) for pair in pairs}, key=str
+        )
+    )
+
+
+def allowed_pairs(request: Request, before: Any, secured: bool, mac: str | None) -> tuple[Pair, ...]:
+    """The address pairs that the port is to have: those asked for, else those it has, none without port security."""
+    if not secured:
+        if request.allowed_address_pairs:
+            raise InvalidRequest("a port without port security can have no address pairs")
+        return ()
+    if request.allowed_address_pairs is None:
+        return before.allowed_address_pairs if before else ()
+    return own_pairs(request.allowed_address_pairs, mac)
 
 
 def called(network: Name) -> str:
@@ -105,10 +141,12 @@ def result(item: Any, **known: Any) -> dict[str, Any]:
     fields = {name: getattr(item, name, None) for name in ASKED}
     fields.update(dict.fromkeys(ADDED), dns=[], up=False, adopted=False)
     fields.update(known)
-    for name in ("security_groups", "dns"):
+    for name in ("security_groups", "dns", "fixed_ips"):
         fields[name] = fields[name] if fields[name] is None else list(fields[name])
     if fields["allowed_address_pairs"] is not None:
         fields["allowed_address_pairs"] = [Pair(*pair)._asdict() for pair in fields["allowed_address_pairs"]]
+    if fields["qos"] is not None:
+        fields["qos"] = [limit._asdict() for limit in fields["qos"]]
     fields["tap"] = fields["port_id"] and tap_name(fields["port_id"])
     return fields
 
@@ -118,6 +156,11 @@ def as_text(port: Any, whole: bool) -> str:
     if whole:
         return port.as_text()
     fields = port.to_result()
-    shown = ("network", "fixed_ip", "mac_address", "security_groups", "floating_ip_address", "host")
+    shown = ("network", "fixed_ip", "fixed_ips", "mac_address", "security_groups", "port_security")
+    shown += ("allowed_address_pairs", "qos", "floating_ip_address", "host")
+    known = {name: fields.get(name) for name in shown}
+    # What is as of most ports, or said already, is not said.
+    known.update({"port_security": None} if fields["port_security"] else {})
+    known.update({"fixed_ip": None} if len(fields["fixed_ips"] or ()) > 1 else {"fixed_ips": None})
     drift = {} if getattr(port, "in_sync", True) else {"drift": DRIFT}
-    return line("port %s" % fields["name"], {**{name: fields.get(name) for name in shown}, **drift})
+    return line("port %s" % fields["name"], {**known, **drift})

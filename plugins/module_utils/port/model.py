@@ -13,7 +13,8 @@ from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..network.addresses import derived_mac
 from ..network.model import DRIFT, Network, check_fixed_ip, free_addresses
 from ..network.names import DEFAULT_PROJECT, Name, name_in
-from .item import Request, called, definition, result
+from .item import Pair, Request, allowed_pairs, called, definition, result
+from .qos import Limit
 
 
 class NotMade(NotFound):
@@ -24,7 +25,7 @@ class NotMade(NotFound):
 
 @dataclass(frozen=True)
 class Port:
-    """A port as it is or is to be, and its groups by name.
+    """A port as it is or is to be, and its groups by name. fixed_ip is what DHCP gives it, further_ips are beside it.
 
     `in_sync` is false when what the backend holds is not what it would write.
     """
@@ -39,6 +40,9 @@ class Port:
     security_groups: tuple[str, ...]
     port_security: bool
     record_id: str | None = None
+    further_ips: tuple[str, ...] = ()
+    allowed_address_pairs: tuple[Pair, ...] = ()
+    qos: tuple[Limit, ...] = ()
     project_id: str = DEFAULT_PROJECT
     up: bool = False
     in_sync: bool = True
@@ -46,6 +50,11 @@ class Port:
     @property
     def key(self) -> str:
         return self.id
+
+    @property
+    def fixed_ips(self) -> tuple[str, ...]:
+        """All its addresses."""
+        return tuple(filter(None, (self.fixed_ip, *self.further_ips)))
 
     @property
     def full_groups(self) -> set[Name]:
@@ -57,7 +66,6 @@ class Port:
         return result(
             self,
             network=self.network.name,
-            allowed_address_pairs=[],
             port_id=self.id,
             status="ACTIVE" if self.up else "DOWN",
             up=self.up,
@@ -118,7 +126,7 @@ class AddressPool:
             if request.fault is not None:
                 continue
             # An address that a later port asks for is not given to an earlier one.
-            for word in filter(None, (request.fixed_ip, request.mac_address)):
+            for word in request.addresses:
                 self.held.setdefault(request.full_network, {}).setdefault(word, request.id)
 
     def address(self, network: Network, holder: str) -> str:
@@ -160,6 +168,7 @@ def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
         fixed_ip = pool.claim(network, request.fixed_ip, "fixed_ip", request.id)
     if request.mac_address and not mac:
         mac = pool.claim(network, request.mac_address, "mac_address", request.id)
+    mac = mac or pool.mac(network, request.id)
     return Port(
         id=request.id,
         name=request.name,
@@ -168,8 +177,11 @@ def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
         host=request.host or (before and before.host),
         security_groups=_groups(request, before, secured, pool.current),
         port_security=secured,
-        mac_address=mac or pool.mac(network, request.id),
+        mac_address=mac,
         fixed_ip=fixed_ip or pool.address(network, request.id),
+        further_ips=_further_ips(request, before, network, pool),
+        allowed_address_pairs=allowed_pairs(request, before, secured, mac),
+        qos=_first(request.qos, before and before.qos, ()),
         record_id=request.record_id or (before and before.record_id),
         project_id=request.project_id,
         up=bool(before and before.up),
@@ -190,6 +202,17 @@ def _network(request: Request, before: Port | None, pool: AddressPool) -> Networ
     if network is None:
         raise NotFound("network %s is not there: make it first, with kvmstack.launch.network" % request.network)
     return network
+
+
+def _further_ips(request: Request, before: Port | None, network: Network, pool: AddressPool) -> tuple[str, ...]:
+    """The addresses beside the first, which may come and go: those asked for, else those it has."""
+    have = before.further_ips if before else ()
+    addresses = have if request.further_ips is None else request.further_ips
+    for address in addresses:
+        if address not in have:
+            check_fixed_ip(network, address)
+        pool.claim(network, address, "fixed_ip", request.id)
+    return addresses
 
 
 def _groups(request: Request, before: Port | None, secured: bool, current: Current) -> tuple[str, ...]:

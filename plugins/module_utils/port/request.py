@@ -19,11 +19,18 @@ from ..network.model import check_fixed_ip
 from ..network.names import DEFAULT_PROJECT
 from ..network.request import Definitions, definitions
 from ..network.security import DEFAULT
+from .addresses import counted_ips, first_and_further
 from .item import Pair, Request, called
 from .neutron.floating import is_address
+from .qos import limits
 
 # Options that are texts as they are, and whose empty text is none.
 NAMES = ("network", "port", "host", "availability_zone", "record_id")
+# What to do about it with neutron.
+BEYOND_NEUTRON = {
+    "qos": "give the port or its network a QoS policy in neutron",
+    "fixed_ips": "make the port in neutron, and name it as port",
+}
 # By these a port is known.
 IDENTITY = ("id", "name", "instance_uuid", "network", "port", "record_id")
 
@@ -33,10 +40,10 @@ TEXTS = ("network", "port", "host", "availability_zone", "mac_address", "fixed_i
 OPTIONS = {
     **dict.fromkeys(("id", "name", "instance_uuid"), REQUIRED),
     **dict.fromkeys(TEXTS, {"type": "str"}),
-    "security_groups": {"type": "list", "elements": "str"},
+    **dict.fromkeys(("fixed_ips", "security_groups"), {"type": "list", "elements": "str"}),
     "port_security": {"type": "bool"},
     "allowed_address_pairs": {"type": "list", "elements": "dict", "options": PAIR},
-    "floating_ip": {"type": "raw"},
+    **dict.fromkeys(("qos", "floating_ip"), {"type": "raw"}),
     "network_info": {"type": "dict"},
 }
 
@@ -80,14 +87,19 @@ def _request(port: Mapping[str, Any], known: Request) -> Request:
     """One port of the request, checked as far as it can be without looking at what is there."""
     if port.get("host") and not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", port["host"]):
         raise InvalidRequest("host %r is not a host's name" % port["host"])
-    groups, pairs = port.get("security_groups"), port.get("allowed_address_pairs")
+    groups, pairs, qos = (port.get(name) for name in ("security_groups", "allowed_address_pairs", "qos"))
+    fixed_ip = checked_ip(port["fixed_ip"]) if port.get("fixed_ip") else None
+    listed = None if port.get("fixed_ips") is None else counted_ips(port["fixed_ips"], 0, "fixed_ips")
+    fixed_ip, further_ips = first_and_further(fixed_ip, listed)
     request = replace(
         known,
         mac_address=checked_mac(port["mac_address"]) if port.get("mac_address") else None,
-        fixed_ip=checked_ip(port["fixed_ip"]) if port.get("fixed_ip") else None,
+        fixed_ip=fixed_ip,
+        further_ips=further_ips,
         security_groups=None if groups is None else tuple(sorted(set(groups))),
         port_security=port.get("port_security"),
         allowed_address_pairs=None if pairs is None else tuple(sorted({_pair(pair) for pair in pairs}, key=str)),
+        qos=None if qos is None else limits(qos, "qos"),
         floating_ip=floating_ip(port.get("floating_ip"), "floating_ip"),
         **{name: port.get(name) or None for name in NAMES},
     )
@@ -115,7 +127,7 @@ def floating_ip(value: Any, what: str) -> str | bool | None:
 
 def _check_ovn(request: Request, present: bool) -> None:
     """What only OVN asks for, and what it has not."""
-    for what in ("port", "allowed_address_pairs", "floating_ip"):
+    for what in ("port", "floating_ip"):
         if getattr(request, what):
             raise InvalidRequest("%s needs service: neutron" % what)
     if not request.network:
@@ -125,12 +137,16 @@ def _check_ovn(request: Request, present: bool) -> None:
     for group in request.security_groups or ():
         checked_name(group, "security group")
         request.definitions.group(group)
-    if network and request.fixed_ip:
-        check_fixed_ip(network, request.fixed_ip)
+    for address in (request.fixed_ip, *(request.further_ips or ())):
+        if network and address:
+            check_fixed_ip(network, address)
 
 
 def _check_neutron(request: Request, present: bool) -> None:
-    """What only neutron asks for."""
+    """What only neutron asks for, and what is not asked of it here."""
+    for what, instead in BEYOND_NEUTRON.items():
+        if getattr(request, what):
+            raise InvalidRequest("%s needs service: ovn; %s" % (what, instead))
     if present and bool(request.network) == bool(request.port):
         raise InvalidRequest("say either the network that it is on, or the port of yours that it is")
 
@@ -168,9 +184,9 @@ def _without_rivals(requests: list[Request]) -> list[Request]:
 def _exclusive(request: Request) -> list[tuple[str, str]]:
     """What only one port can have, of what this one asks for."""
     words = [
-        (what, "%s on network %s" % (getattr(request, what), called(request.full_network)))
-        for what in ("fixed_ip", "mac_address")
-        if getattr(request, what)
+        ("mac_address" if word == request.mac_address else "fixed_ip", "%s on network %s" % (word, network))
+        for network in [called(request.full_network)]
+        for word in request.addresses
     ]
     if request.port:
         words.append(("port", request.port))

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.names import name_in
 from ansible_collections.kvmstack.launch.plugins.module_utils.port import request
+from ansible_collections.kvmstack.launch.plugins.module_utils.port.item import as_text
 from ansible_collections.kvmstack.launch.plugins.module_utils.port.model import Current, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.port.ovn import rows
 
@@ -78,6 +79,18 @@ def there(*ports, **definitions):
         ({"name": "a\nb"}, "printable"),
         ({"host": "a b"}, "host"),
         ({"security_groups": ["web"], "port_security": False}, "port_security"),
+        ({"allowed_address_pairs": [{"ip_address": "10.20.0.9"}], "port_security": False}, "port_security"),
+        ({"allowed_address_pairs": [{"ip_address": "ten"}]}, "allowed_address_pairs"),
+        ({"allowed_address_pairs": [{"ip_address": "10.20.0.9", "mac_address": "01:00:5e:00:00:01"}]}, "mac_address"),
+        ({"mac_address": "00:00:00:00:00:00"}, "mac_address"),
+        ({"fixed_ips": []}, "one address at least"),
+        ({"fixed_ips": ["10.20.0.5", "ten"]}, "fixed_ips[1] 'ten' is not an IP address"),
+        ({"fixed_ips": ["10.20.0.5", "10.20.0.5"]}, "twice"),
+        ({"fixed_ips": ["10.20.0.5", "10.21.0.5"]}, "outside"),
+        ({"fixed_ips": ["10.20.0.5", "10.20.0.1"]}, "gateway"),
+        ({"fixed_ip": "10.20.0.6", "fixed_ips": ["10.20.0.5", "10.20.0.6"]}, "is not the first of fixed_ips"),
+        ({"qos": {"max_kbps": 0}}, "qos: max_kbps: 0 is less than 1"),
+        ({"qos": "fast"}, "qos: 'fast' is not a mapping"),
     ],
 )
 def test_a_wrong_port_is_refused(said, words):
@@ -112,6 +125,14 @@ def test_two_ports_cannot_ask_for_one_thing():
         wanted(port(), port())
 
 
+def test_of_several_addresses_each_is_its_ports_alone():
+    first, second = wanted(port(fixed_ips=["10.20.0.5", "10.20.0.6"]), port("b", fixed_ips=["10.20.0.7", "10.20.0.6"]))
+    assert first.fault is None
+    assert "fixed_ip 10.20.0.6 on network private: port web asks for it too" in str(second.fault)
+    items = made(port("a"), port("b", fixed_ips=["10.20.0.2", "10.20.0.3"]), port("c"))
+    assert [item.fixed_ips for item in items] == [("10.20.0.4",), ("10.20.0.2", "10.20.0.3"), ("10.20.0.5",)]
+
+
 def test_addresses_are_the_lowest_free_ones_in_order():
     current = Current(held={PRIVATE: {"10.20.0.2": "foreign", "10.20.0.4": "foreign"}})
     items = made(port("a"), port("b"), port("c", fixed_ip="10.20.0.5"), port("d"), current=current)
@@ -139,9 +160,11 @@ def test_a_full_network_aborts_and_says_what_to_do():
         assert words in str(changes[2].error)
 
 
-@pytest.mark.parametrize("what", [{"fixed_ip": "10.20.0.5"}, {"mac_address": MAC}])
+@pytest.mark.parametrize(
+    "what", [{"fixed_ip": "10.20.0.5"}, {"mac_address": MAC}, {"fixed_ips": ["10.20.0.4", "10.20.0.5"]}]
+)
 def test_what_another_port_has_is_a_conflict_that_names_it(what):
-    (word,) = what.values()
+    word = what.get("mac_address", "10.20.0.5")
     current = Current(held={PRIVATE: {word: "0e991dc9"}})
     changes = plan(wanted(port("a", **what), port("b")), current, "present")
     assert isinstance(changes[0].error, Conflict)
@@ -150,6 +173,10 @@ def test_what_another_port_has_is_a_conflict_that_names_it(what):
 
 
 WEB = {"web": [{"protocol": "tcp", "port": 80}]}
+OTHER_MAC = "fa:16:3e:00:00:09"
+PAIRS = [{"ip_address": "10.20.0.200"}]
+FAST, SLOW = {"max_kbps": 20000}, {"max_kbps": 1000, "max_burst_kbps": 500}
+TWO = ["10.20.0.5", "10.20.0.6"]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +191,30 @@ WEB = {"web": [{"protocol": "tcp", "port": 80}]}
         pytest.param({"security_groups": ["web"]}, {}, "keep", id="groups left out are kept"),
         pytest.param({"security_groups": ["web"]}, {"security_groups": []}, "update", id="no groups"),
         pytest.param({"security_groups": ["web"]}, {"port_security": False}, "update", id="security off"),
+        pytest.param({"port_security": False}, {}, "keep", id="security left out is kept"),
+        pytest.param({"port_security": False}, {"port_security": True}, "update", id="security on"),
+        pytest.param({}, {"allowed_address_pairs": PAIRS}, "update", id="an address pair"),
+        pytest.param({"allowed_address_pairs": PAIRS}, {}, "keep", id="pairs left out are kept"),
+        pytest.param({"allowed_address_pairs": PAIRS}, {"allowed_address_pairs": []}, "update", id="no pairs"),
+        pytest.param({"allowed_address_pairs": PAIRS}, {"port_security": False}, "update", id="pairs go with security"),
+        pytest.param(
+            {"allowed_address_pairs": PAIRS, "mac_address": MAC},
+            {"allowed_address_pairs": [{**PAIRS[0], "mac_address": MAC.upper()}]},
+            "keep",
+            id="its own MAC address is none of a pair's",
+        ),
+        pytest.param({}, {"qos": {}}, "keep", id="no limit, as before"),
+        pytest.param({}, {"qos": FAST}, "update", id="a limit"),
+        pytest.param({"qos": FAST}, {}, "keep", id="limits left out are kept"),
+        pytest.param({"qos": FAST}, {"qos": [FAST]}, "keep", id="a list of the same one"),
+        pytest.param({"qos": FAST}, {"qos": SLOW}, "update", id="another limit"),
+        pytest.param({"qos": FAST}, {"qos": {**FAST, "direction": "ingress"}}, "update", id="another direction"),
+        pytest.param({"qos": FAST}, {"qos": {}}, "update", id="no limit any more"),
+        pytest.param({"fixed_ip": TWO[0]}, {"fixed_ips": TWO[:1]}, "keep", id="a list of the one address"),
+        pytest.param({"fixed_ip": TWO[0]}, {"fixed_ips": TWO}, "update", id="one address more"),
+        pytest.param({"fixed_ips": TWO}, {}, "keep", id="several addresses left out are kept"),
+        pytest.param({"fixed_ips": TWO}, {"fixed_ip": TWO[0]}, "keep", id="the first says nothing of the others"),
+        pytest.param({"fixed_ips": TWO}, {"fixed_ips": TWO[:1]}, "update", id="one address less"),
     ],
 )
 def test_plan(before, after, action):
@@ -178,6 +229,7 @@ def test_plan(before, after, action):
     [
         ({"fixed_ip": "10.20.0.9"}, "fixed_ip is 10.20.0.2 and cannot become 10.20.0.9"),
         ({"mac_address": MAC}, "mac_address is "),
+        ({"fixed_ips": ["10.20.0.9", "10.20.0.2"]}, "fixed_ip is 10.20.0.2 and cannot become 10.20.0.9"),
         ({"network": "other"}, "on network private and cannot move to other"),
     ],
 )
@@ -249,3 +301,55 @@ def test_a_ports_record(have, asked, outcome):
 def test_the_default_deny_holds_for_every_port_with_security(said, groups):
     (item,) = made(port(**said))
     assert rows.port_groups(item) == groups
+
+
+@pytest.mark.parametrize(
+    ("said", "addresses", "port_security"),
+    [
+        pytest.param({}, [MAC + " 10.20.0.5"], [MAC + " 10.20.0.5"], id="its own"),
+        pytest.param({"port_security": False}, [MAC + " 10.20.0.5", "unknown"], [], id="no security"),
+        pytest.param(
+            {"allowed_address_pairs": [{"ip_address": "10.20.0.200"}, {"ip_address": "10.30.0.0/16"}]},
+            [MAC + " 10.20.0.5"],
+            [MAC + " 10.20.0.5 10.20.0.200 10.30.0.0/16"],
+            id="pairs with its own MAC address",
+        ),
+        pytest.param(
+            {"allowed_address_pairs": [{"ip_address": "10.20.0.5"}]},
+            [MAC + " 10.20.0.5"],
+            [MAC + " 10.20.0.5"],
+            id="a pair that is its own address",
+        ),
+        pytest.param(
+            {
+                "allowed_address_pairs": [
+                    {"ip_address": ip, "mac_address": OTHER_MAC} for ip in ("10.0.0.8", "10.0.0.9")
+                ]
+            },
+            [MAC + " 10.20.0.5", OTHER_MAC],
+            [MAC + " 10.20.0.5", OTHER_MAC + " 10.0.0.8 10.0.0.9"],
+            id="pairs with another MAC address",
+        ),
+        pytest.param({"fixed_ips": TWO}, *[[MAC + " 10.20.0.5 10.20.0.6"]] * 2, id="several addresses"),
+    ],
+)
+def test_what_a_row_says_of_addresses(said, addresses, port_security):
+    (item,) = made(port(**{"mac_address": MAC, "fixed_ip": "10.20.0.5", **said}))
+    columns = rows.port_columns(item)
+    assert (columns["addresses"], columns["port_security"]) == (addresses, port_security)
+
+
+def test_a_diff_says_what_is_not_as_of_most_ports():
+    (plain,), (item,) = (
+        made(port(mac_address=MAC, **said))
+        for said in ({}, {"fixed_ips": TWO, "qos": SLOW, "allowed_address_pairs": PAIRS, "security_groups": []})
+    )
+    assert as_text(plain, False) == (
+        "port web: network private, fixed_ip 10.20.0.2, mac_address %s, security_groups [default]\n" % MAC
+    )
+    assert as_text(item, False) == (
+        "port web: network private, fixed_ips [10.20.0.5, 10.20.0.6], mac_address %s, allowed_address_pairs "
+        "[{ip_address: 10.20.0.200}], qos [{direction: egress, max_kbps: 1000, max_burst_kbps: 500}]\n" % MAC
+    )
+    (off,) = made(port(port_security=False))
+    assert "port_security false" in as_text(off, False)

@@ -97,8 +97,19 @@ def test_two_ports_cannot_ask_for_one_thing(what):
 
 
 @pytest.mark.parametrize(
-    "said", [{"port": "mine"}, {"floating_ip": True}, {"allowed_address_pairs": [{"ip_address": "10.0.0.1"}]}]
+    ("said", "words"),
+    [
+        ({"qos": {"max_kbps": 1000}}, "qos needs service: ovn; give the port or its network a QoS policy"),
+        ({"fixed_ips": ["10.0.0.5", "10.0.0.6"]}, "fixed_ips needs service: ovn; make the port in neutron"),
+    ],
 )
+def test_it_says_what_needs_ovn(said, words):
+    good, refused = wanted(asked("b", qos={}), asked(**said))
+    assert good.fault is None
+    assert words in str(refused.fault)
+
+
+@pytest.mark.parametrize("said", [{"port": "mine"}, {"floating_ip": True}])
 def test_ovn_says_what_needs_neutron(said):
     item = {**asked(**said), "network": "private"}
     (refused,) = request.parse({"ports": [item], "networks": {}, "security_groups": {}})

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ..names import Name
 from .conditions import by_uuid, references
-from .rows import switch_name
+from .rows import mark, switch_name
 
 COLUMNS = ["name", "type", "addresses", "dynamic_addresses"]
 # Words that stand for addresses.
@@ -19,15 +19,20 @@ KEYWORDS = ("router", "unknown", "dynamic")
 class AddressBook:
     """Every address and MAC address in use on a network's switch, and the port that has it.
 
-    What was read stays valid while the switch has the same ports: who gives out an address verifies that.
+    What was read stays valid while the switch has the same ports, and the number of the Writer is the same: who gives
+    out an address verifies that.
     """
 
     def __init__(self, select: Callable[[list], list]):
         self.select = select
         self.known: dict[Name, tuple[list[UUID], dict[str, str]]] = {}
+        self.number: str | None = None
 
     def held(self, tables: Any, networks: Iterable[Name]) -> dict[Name, dict[str, str]]:
         """By network."""
+        number = next((row.external_ids.get(mark("generation")) for row in tables["NB_Global"].rows.values()), None)
+        if number != self.number:
+            self.known, self.number = {}, number
         ports = {name: [] for name in sorted(set(networks))}
         switches = {switch_name(name): name for name in ports}
         for row in tables["Logical_Switch"].rows.values():

@@ -157,7 +157,8 @@ def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
         found = definition_conditions(tables, networks, {row.name for row in rows["Port_Group"]})
         asked = {"Logical_Switch": by_mark("network", names), "Port_Group": by_mark("security_group", names)}
         return {**found, **asked, "DHCP_Options": by_mark("network", names)}
-    return {table: [True] for table in tables} | {"Logical_Switch_Port": by_mark("gateway", ["true"])}
+    gateways = {"Logical_Switch_Port": by_mark("gateway", ["true"])}
+    return {table: [True] for table in tables} | gateways | {"QoS": []}
 
 
 def _uuids(column: list) -> list[UUID]:

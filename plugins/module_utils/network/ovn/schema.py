@@ -34,7 +34,12 @@ SCHEMA = {
         "NB_Global": {"isRoot": True, "maxRows": 1, "columns": {"external_ids": _MAP}},
         "Logical_Switch": {
             "isRoot": True,
-            "columns": {"name": _TEXT, "ports": _set(_rows("Logical_Switch_Port")), "external_ids": _MAP},
+            "columns": {
+                "name": _TEXT,
+                "ports": _set(_rows("Logical_Switch_Port")),
+                "qos_rules": _set(_rows("QoS")),
+                "external_ids": _MAP,
+            },
         },
         "Logical_Switch_Port": {
             "isRoot": False,
@@ -69,6 +74,16 @@ SCHEMA = {
                 "priority": {"type": "integer"},
                 "match": _TEXT,
                 "action": _TEXT,
+            },
+        },
+        "QoS": {
+            "isRoot": False,
+            "columns": {
+                "direction": _TEXT,
+                "priority": {"type": "integer"},
+                "match": _TEXT,
+                "bandwidth": {"type": {"key": "string", "value": "integer", "min": 0, "max": "unlimited"}},
+                "external_ids": _MAP,
             },
         },
     },

@@ -145,16 +145,22 @@ class Writer:
                 setattr(row, column, value)
 
     def _put_row(self, table: str, row: Any, columns: dict[str, Any], ids: dict[str, str]) -> Any:
-        """A row with these columns, made if there is none. A new one is numbered: see _number()."""
+        """A row with these columns, made if there is none. A new one is numbered: see number()."""
         if row is None:
-            self._number()
+            self.number()
             return self.insert(table, {**columns, "external_ids": ids})
         self.verify(row, "external_ids")
         self.set(row, columns, ids)
         return row
 
-    def _number(self) -> None:
-        """Count our transactions that make switches and groups, and verify the count.
+    def verify_number(self) -> None:
+        """Verify the count of number(), unless this transaction counts."""
+        row = next(iter(self.tables["NB_Global"].rows.values()), None)
+        if row is not None and not self.numbered:
+            self.verify(row, "external_ids")
+
+    def number(self) -> None:
+        """Count our transactions that make switches and groups, or give a port that is there an address; verify that.
 
         OVN lets two switches have one name; of two controllers that make the same one, the later must see the first.
         """

@@ -143,15 +143,6 @@ def sorted_groups(groups: Any) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: (group.name, group.id)))
 
 
-def own_pairs(pairs: Any, mac: str | None) -> tuple[Pair, ...]:
-    """Address pairs as they are compared: what has the port's own MAC address says none."""
-    return tuple(
-        sorted(
-            {Pair(pair.ip_address, None if pair.mac_address == mac else pair.mac_address) for pair in pairs}, key=str
-        )
-    )
-
-
 def label(port: Port) -> str:
     """How messages call a port."""
     return "port %s on network %s" % (port.name, port.network.name)

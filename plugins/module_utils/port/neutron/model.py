@@ -13,9 +13,9 @@ from typing import Any
 from ...core.change import Change
 from ...core.errors import Conflict, InvalidRequest, LaunchError
 from ...network.addresses import derived_mac
-from ..item import Pair, Request
+from ..item import Request, allowed_pairs
 from .floating import resolve_floating
-from .item import Current, Group, Network, Port, own_pairs, sorted_groups
+from .item import Current, Group, Network, Port, sorted_groups
 from .names import choose
 
 
@@ -89,7 +89,10 @@ def _resolve(request: Request, before: Port | None, current: Current, given: dic
         fixed_ip=_lasting("fixed_ip", request, before),
         security_groups=_groups(request, before, secured, current),
         port_security=secured,
-        allowed_address_pairs=_pairs(request, before, secured),
+        # One without a MAC address is the port's own, which neutron then writes there.
+        allowed_address_pairs=allowed_pairs(
+            request, before, secured, before.mac_address if before else request.mac_address
+        ),
         project_id=current.project_id,
     )
     if before is not None:
@@ -130,17 +133,6 @@ def _groups(request: Request, before: Port | None, secured: bool, current: Curre
     names = ("default",) if request.security_groups is None else request.security_groups
     known = [(group.id, group.name, group) for group in current.groups]
     return sorted_groups({choose("security group", name, known) for name in names})
-
-
-def _pairs(request: Request, before: Port | None, secured: bool) -> tuple[Pair, ...]:
-    """The allowed address pairs. One without a MAC address is the port's own, which neutron then writes there."""
-    if not secured:
-        if request.allowed_address_pairs:
-            raise InvalidRequest("a port without port security can have no address pairs")
-        return ()
-    if request.allowed_address_pairs is None:
-        return before.allowed_address_pairs if before else ()
-    return own_pairs(request.allowed_address_pairs, before.mac_address if before else request.mac_address)
 
 
 def _lasting(what: str, request: Request, before: Port | None) -> str | None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
-from ..item import Pair, Request
+from ..item import Pair, Request, own_pairs
 from .floating import Floating, held_by
-from .item import Group, Network, Port, Subnet, own_pairs, sorted_groups
+from .item import Group, Network, Port, Subnet, sorted_groups
 from .names import mark, marked
 
 Row = Mapping[str, Any]

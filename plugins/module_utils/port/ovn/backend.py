@@ -20,7 +20,7 @@ from ..item import Request
 from ..model import Current, NotMade, Port, plan
 from .rows import known_by
 from .vacated import Vacated, find_vacated
-from .view import View, has_addresses, network_of, port_groups_of
+from .view import View, further_ips_of, lacks, network_of, own_address, port_groups_of
 from .write import Writer
 
 # The options of a query by the key of the mark that they are about: the first that is given selects.
@@ -110,13 +110,13 @@ class Ports:
             groups.update(group_name(name_in(request.project_id, name)) for name in names)
         for row in rows:
             groups |= port_groups_of(row)
-        return with_ports(definition_conditions(tables, networks, groups), by_name(ids))
+        definitions = with_ports(definition_conditions(tables, networks, groups), by_name(ids))
+        return {**definitions, "QoS": by_mark("port", ids)}
 
     def _held(self) -> dict[Name, dict[str, str]]:
         """The addresses in use on the networks where one is to be given out."""
-        rows = self.link.tables["Logical_Switch_Port"].rows.values()
-        addressed = {row.name for row in rows if has_addresses(row)}
-        crowded = {request.full_network for request in self.wanted if request.id not in addressed}
+        rows = {row.name: row for row in self.link.tables["Logical_Switch_Port"].rows.values()}
+        crowded = {request.full_network for request in self.wanted if _needs_address(rows.get(request.id), request)}
         return self.book.held(self.link.tables, crowded if self.state == "present" else ())
 
 
@@ -154,6 +154,13 @@ class Apply:
 def connect(params: Mapping[str, Any]) -> Ports:
     """The ports of a northbound."""
     return Ports(params, northbound.connect(params))
+
+
+def _needs_address(row: Any, request: Request) -> bool:
+    """Whether the port of this row is to get an address that it has not."""
+    if row is None or own_address(row)[1] is None:
+        return True
+    return lacks(row, further_ips_of(row) if request.further_ips is None else request.further_ips)
 
 
 def _final(error: LaunchError) -> LaunchError:

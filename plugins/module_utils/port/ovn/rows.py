@@ -14,12 +14,11 @@ from ..model import Port
 
 def port_columns(port: Port) -> dict[str, Any]:
     """The columns of the logical switch port. Without port security any address may come and go, as in neutron."""
-    address = "%s %s" % (port.mac_address, port.fixed_ip)
     return {
         "type": "",
         "enabled": [True],
-        "addresses": [address] if port.port_security else [address, "unknown"],
-        "port_security": [address] if port.port_security else [],
+        "addresses": addresses(port),
+        "port_security": sources(port) if port.port_security else [],
         "options": {"requested-chassis": port.host} if port.host else {},
         "external_ids": {
             mark("instance_uuid"): port.instance_uuid,
@@ -27,10 +26,32 @@ def port_columns(port: Port) -> dict[str, Any]:
             mark("network"): port.network.name,
             mark("port_security"): json.dumps(port.port_security),
             mark("security_groups"): json.dumps(list(port.security_groups)),
+            **_marks(port),
             **({mark("record"): port.record_id} if port.record_id else {}),
             **project_ids(port.project_id, port.network.shared),
         },
     }
+
+
+def addresses(port: Port) -> list[str]:
+    """Where frames are sent to the port: its own MAC address with its addresses, and the MAC addresses it may use."""
+    own = " ".join((str(port.mac_address), *port.fixed_ips))
+    others = {pair.mac_address for pair in port.allowed_address_pairs if pair.mac_address}
+    return sorted([own, *others] if port.port_security else [own, "unknown"])
+
+
+def sources(port: Port) -> list[str]:
+    """What the port may send from: a text for each MAC address, with the IP addresses that go with it."""
+    allowed = {str(port.mac_address): list(port.fixed_ips)}
+    for pair in port.allowed_address_pairs:
+        allowed.setdefault(pair.mac_address or str(port.mac_address), []).append(pair.ip_address)
+    return sorted(" ".join((mac, *dict.fromkeys(ips))) for mac, ips in allowed.items())
+
+
+def _marks(port: Port) -> dict[str, str]:
+    """What the row says of what most ports have none of."""
+    said = {name: getattr(port, name) for name in ("further_ips", "allowed_address_pairs", "qos")}
+    return {mark(name): json.dumps(value) for name, value in said.items() if value}
 
 
 def known_by(row: Mapping[str, Any]) -> Request:

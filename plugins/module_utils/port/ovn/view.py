@@ -16,8 +16,10 @@ from ...network.names import Name, name_in
 from ...network.ovn import view as networks
 from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark, name_of, project_of
 from ...network.ovn.view import has_acls, try_read
-from ..item import Request
+from ..item import Pair, Request
 from ..model import Current, Port
+from ..qos import Limit
+from .qos import has_limits, limits_by_port
 from .rows import port_columns, port_groups
 
 
@@ -37,6 +39,7 @@ class View:
         self.held = held
         self.networks = networks.View(tables)
         self.lsps = {row.name: row for row in tables["Logical_Switch_Port"].rows.values()}
+        self.limits = limits_by_port(tables)
         self.port_groups = self.networks.port_groups
         self.drop = self.port_groups.get(DROP_GROUP)
         if self.drop is not None and not self.networks.is_ours(DROP_GROUP):
@@ -79,15 +82,20 @@ class View:
             raise Conflict(
                 "port %s is marked as ours but is on no network of ours: see to it with ovn-nbctl" % row.name
             )
-        first = (row.addresses or [""])[0].split()
+        mac, fixed_ip = own_address(row)
         return Port(
             id=row.name,
             name=ids.get(mark("port_name"), ""),
             instance_uuid=ids[mark("instance_uuid")],
             network=network.definition,
             host=row.options.get("requested-chassis"),
-            mac_address=first[0].lower() if len(first) == 2 else None,
-            fixed_ip=first[1] if len(first) == 2 else None,
+            mac_address=mac and mac.lower(),
+            fixed_ip=fixed_ip,
+            further_ips=further_ips_of(row),
+            allowed_address_pairs=tuple(
+                Pair(*pair) for pair in json.loads(ids.get(mark("allowed_address_pairs"), "[]"))
+            ),
+            qos=tuple(Limit(*limit) for limit in json.loads(ids.get(mark("qos"), "[]"))),
             security_groups=tuple(json.loads(ids.get(mark("security_groups"), "[]"))),
             project_id=project_of(ids),
             port_security=json.loads(ids.get(mark("port_security"), "true")),
@@ -113,7 +121,7 @@ class View:
         return port if not isinstance(port, Port) or self._as_written(row, port) else replace(port, in_sync=False)
 
     def _as_written(self, row: Any, port: Port) -> bool:
-        """Whether the row, its DHCP options and its port groups are what we would write for this port."""
+        """Whether the row, its DHCP options, port groups and limits are what we would write for this port."""
         for column, value in port_columns(port).items():
             is_there = getattr(row, column)
             if is_there != value and not (isinstance(value, dict) and value.items() <= is_there.items()):
@@ -121,7 +129,8 @@ class View:
         dhcp = [self.networks.dhcp_row(port.network.full_name)] if port.network.dhcp else []
         member_of = {name for name, members in self.members.items() if row.uuid in members}
         guarded = not port.port_security or (self.drop is not None and has_acls(self.drop, drop_acls()))
-        return row.dhcpv4_options == list(filter(None, dhcp)) and member_of == port_groups(port) and guarded
+        grouped = member_of == port_groups(port) and guarded
+        return row.dhcpv4_options == list(filter(None, dhcp)) and grouped and has_limits(self.limits[row.name], port)
 
 
 def network_of(row: Any) -> Name:
@@ -136,6 +145,17 @@ def port_groups_of(row: Any) -> set[str]:
     return {group_name(name_in(project_of(ids), name)) for name in names}
 
 
-def has_addresses(row: Any) -> bool:
-    """Whether a port's row has a MAC and an IP address."""
-    return len((row.addresses or [""])[0].split()) == 2
+def own_address(row: Any) -> tuple[str | None, str | None]:
+    """The MAC address and the first IP address of a port's row; what has no IP address is another's MAC address."""
+    found = (text.split() for text in row.addresses)
+    return next(((words[0], words[1]) for words in found if len(words) > 1), (None, None))
+
+
+def further_ips_of(row: Any) -> tuple[str, ...]:
+    """The addresses that a port's row says it has beside its first."""
+    return tuple(json.loads(row.external_ids.get(mark("further_ips"), "[]")))
+
+
+def lacks(row: Any, addresses: Iterable[str]) -> bool:
+    """Whether any of these is not yet the port's, so that another port may have it."""
+    return not set(addresses) <= {word for text in row.addresses for word in text.split()}

@@ -14,9 +14,10 @@ from ...network.ovn import write as networks
 from ...network.ovn.rows import DROP_GROUP, drop_acls, drop_ids, switch_name
 from ...network.ovn.view import try_read
 from ..model import Port
+from .qos import put_limits
 from .rows import port_columns, port_groups
 from .vacated import Vacated
-from .view import View
+from .view import View, lacks
 
 
 class Writer:
@@ -26,6 +27,7 @@ class Writer:
         self.view = view
         self.rows = networks.Writer(txn, view.networks)
         self.removed: dict[Name, set[UUID]] = {}
+        self.gives_addresses = False
 
     def put(self, change: Change) -> None:
         """Make or update the port on its network, and put it into its groups."""
@@ -40,15 +42,24 @@ class Writer:
             row = self.rows.insert("Logical_Switch_Port", {"name": port.id, **columns})
             self.rows.verify(switch, "ports")
             switch.addvalue("ports", row)
+            self.gives_addresses = True
         else:
+            if lacks(row, port.fixed_ips):
+                # Who gives one out at the same time sees only which ports there are: the number tells him.
+                self.rows.verify(switch, "ports")
+                self.rows.number()
             self.rows.verify(row, "external_ids")
             self.rows.set(row, {**columns, "options": {**row.options, **columns["options"]}}, columns["external_ids"])
+        put_limits(self.rows, switch, self.view.limits[port.id], port)
         self._join(row, port_groups(port))
 
     def remove(self, port: Port) -> None:
         """Remove the port."""
         row = self.view.lsps[port.id]
-        self.view.networks.switches[switch_name(port.network.full_name)][0].delvalue("ports", row)
+        switch = self.view.networks.switches[switch_name(port.network.full_name)][0]
+        switch.delvalue("ports", row)
+        for limit in self.view.limits[port.id]:
+            switch.delvalue("qos_rules", limit)
         self.removed.setdefault(port.network.full_name, set()).add(row.uuid)
         self._join(row, set())
 
@@ -57,6 +68,8 @@ class Writer:
 
         Who takes one of the last two ports must see that the other goes at the same time.
         """
+        if self.gives_addresses:
+            self.rows.verify_number()
         for name, removed in sorted(self.removed.items()):
             switch = self.view.networks.switches[switch_name(name)][0]
             self.rows.verify(switch, "ports")
