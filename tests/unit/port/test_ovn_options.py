@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -48,6 +49,12 @@ def limits(server):
     """The rows of QoS that switches have."""
     found = records(server, "QoS", "direction", "priority", "match", "bandwidth")
     return sorted([each["direction"], each["priority"], each["match"], plain(each["bandwidth"])] for each in found)
+
+
+def transactions(server):
+    """How many there have been."""
+    log = ["ovsdb-tool", "show-log", server.directory + "/nb.db"]
+    return subprocess.run(log, check=True, capture_output=True, text=True).stdout.count("record ")
 
 
 def rows_of_both(name="a"):
@@ -256,6 +263,25 @@ def test_check_mode_shows_them_and_writes_nothing(northbound):
     assert (code, result["ports"][0]["qos"][0]["max_burst_kbps"]) == (0, 800)
     assert json.loads(row(northbound)[2]["kvmstack:qos"]) == [["egress", 1000, 800]]
     assert module(northbound, said)[1]["changed"] is False
+
+
+def test_what_is_cut_off_leaves_all_or_nothing(northbound, monkeypatch):
+    """Everything that a run writes of its ports is one transaction."""
+    Run(northbound, port("a", qos=BOTH), port("b"))
+    before = northbound.dump()
+    changed = [port("a", qos={}, fixed_ips=["10.20.0.2", "10.20.0.9"]), port("b", qos=BOTH), port("c", qos=BOTH)]
+
+    def killed():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Run(northbound, *changed, monkeypatch=monkeypatch, meanwhile=killed)
+    assert northbound.dump() == before
+    written = transactions(northbound)
+    run = Run(northbound, *changed)
+    assert (run.actions, transactions(northbound)) == (["update", "update", "create"], written + 1)
+    assert Run(northbound, *changed).actions == ["keep"] * 3
+    assert limits(northbound) == sorted(rows_of_both("b") + rows_of_both("c"))
 
 
 def test_a_plan_is_what_is_made(northbound):
