@@ -33,8 +33,9 @@ options:
       - What to launch. An entry has C(name), C(count) (C(web) with a count of 2 is C(web-1) and C(web-2)), C(state)
         (V(started) by default, V(stopped) to be there and off, V(absent) to be destroyed), C(flavor)
         (a name in O(flavors), or a mapping like theirs), C(image) (a name in O(images)), C(networks) (names in
-        O(networks), or mappings of C(network) or C(port), C(fixed_ip), C(security_groups), C(port_security),
-        C(allowed_address_pairs) and C(floating_ip); left out, the only one that there is), C(volumes) (mappings of
+        O(networks), or mappings of C(network) or C(port), C(fixed_ip), C(fixed_ips), C(mac_address),
+        C(security_groups), C(port_security), C(allowed_address_pairs), C(qos) and C(floating_ip), as
+        M(kvmstack.launch.port) has them; left out, the only one that there is), C(volumes) (mappings of
         C(name), C(size) in GiB, C(format), C(type), C(image), C(snapshot), C(boot) and C(delete_on_termination);
         without a size an existing volume of exactly that name), C(ssh_keys), C(metadata), C(group) (a name in
         O(groups)), C(availability_zone) and C(scheduler_hints) (nova's C(same_host), C(different_host),

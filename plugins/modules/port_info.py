@@ -73,6 +73,7 @@ ports:
       host: compute-1
       mac_address: fa:16:3e:29:a9:ea
       fixed_ip: 10.20.0.2
+      fixed_ips: [10.20.0.2]
       port_id: 0e991dc9-0757-52de-86e1-25bfde01721f
       status: ACTIVE
       up: true

@@ -100,7 +100,10 @@ ENTRY = {
     "name": "full", "count": 2, "state": "started", "flavor": "full", "image": "full", "group": "full",
     "networks": [
         "private",
-        {"network": "full", "fixed_ip": "10.21.0.20", "security_groups": ["web", "full"], "port_security": True},
+        {"network": "full", "fixed_ips": ["10.21.0.20", "10.21.0.40"], "security_groups": ["web", "full"],
+         "port_security": True,
+         "mac_address": "fa:16:3e:00:00:01", "qos": [{"max_kbps": 9, "max_burst_kbps": 9, "direction": "ingress"}],
+         "allowed_address_pairs": ["10.21.0.9", {"ip_address": "10.21.0.0/28", "mac_address": "fa:16:3e:00:00:02"}]},
     ],
     "volumes": [{"name": "data", "size": 1, "format": "qcow2", "delete_on_termination": True}],
     "ssh_keys": ["ssh-ed25519 AAAA me@here"], "metadata": {"role": "web", "nr": 7}, "availability_zone": "north",
@@ -370,8 +373,9 @@ NAMES = {"flavors": "flavor", "images": "image", "server_groups": "group"}
 @pytest.mark.parametrize("path", IN_ENTRY, ids=lambda path: ".".join(map(str, path)) or "entry")
 def test_a_value_of_another_kind_in_an_entry_is_that_entrys_alone(path, url):
     one = copy.deepcopy({**ENTRY, "count": None, "flavor": SPELLED, "group": None})
-    if path[-1:] != ("fixed_ip",):
-        del one["networks"][1]["fixed_ip"]
+    for own in ("fixed_ips", "mac_address"):
+        if path[:3] != ("networks", 1, own):
+            del one["networks"][1][own]
     entries = [with_value({**one, "name": "e%d" % index}, path, value) for index, value in enumerate(JUNK)]
     check_told(launch(request(*entries, **FULL), url, check_mode=True), path, JUNK)
 

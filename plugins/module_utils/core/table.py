@@ -32,8 +32,9 @@ def _value(document: Document, column: str) -> Any:
     if column == "address" and "ports" in document:
         ports = [port for port in document["ports"] if not port.get("leaving")]
         info = [port.get("network_info") or port for port in ports]
-        pairs = [(port.get("fixed_ip"), known.get("floating_ip_address")) for port, known in zip(ports, info)]
-        return [address for pair in pairs for address in pair if address]
+        own = [port.get("fixed_ips") or [port.get("fixed_ip")] for port in ports]
+        each = [[*addresses, known.get("floating_ip_address")] for addresses, known in zip(own, info)]
+        return [address for addresses in each for address in addresses if address]
     if column == "volumes" and "volumes" in document:
         return [
             "%s %s GiB" % (volume["name"], volume["size"] or "?")

@@ -57,7 +57,10 @@ def network_data(ports: list[dict[str, Any]]) -> dict[str, Any]:
     servers = [server for port in ports for server in port.get("dns") or []]
     return {
         "links": [_link(port) for port in ports],
-        "networks": [_network(number, port) for number, port in enumerate(ports)],
+        "networks": [
+            {"id": "network%d" % number, **network}
+            for number, network in enumerate(network for port in ports for network in _networks(port))
+        ],
         "services": [{"type": "dns", "address": server} for server in dict.fromkeys(servers)],
     }
 
@@ -72,27 +75,26 @@ def _link(port: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _network(number: int, port: dict[str, Any]) -> dict[str, Any]:
-    """A port's address: leased by the network, or said here where the network has no DHCP."""
-    network = {
-        "id": "network%d" % number,
-        "type": "ipv4_dhcp",
-        "link": port["tap"],
-        "network_id": port.get("network_id") or port.get("network"),
-    }
+def _networks(port: dict[str, Any]) -> list[dict[str, Any]]:
+    """A port's addresses: the first leased by the network, or said here where the network has no DHCP; all others said.
+
+    An address of which the network's prefix is not known cannot be said.
+    """
+    on = {"link": port["tap"], "network_id": port.get("network_id") or port.get("network")}
+    further = (port.get("fixed_ips") or [])[1:] if port.get("cidr") else []
+    return [_first(port, on), *({**on, **_said(port, address), "routes": [], "services": []} for address in further)]
+
+
+def _first(port: dict[str, Any], on: dict[str, Any]) -> dict[str, Any]:
     if port.get("dhcp") is not False or not port.get("fixed_ip") or not port.get("cidr"):
-        return network
+        return {**on, "type": "ipv4_dhcp"}
     routes = [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": port["gateway"]}] if port.get("gateway") else []
-    netmask = str(ipaddress.ip_network(port["cidr"]).netmask)
     services = [{"type": "dns", "address": server} for server in port.get("dns") or []]
-    return {
-        **network,
-        "type": "ipv4",
-        "ip_address": port["fixed_ip"],
-        "netmask": netmask,
-        "routes": routes,
-        "services": services,
-    }
+    return {**on, **_said(port, port["fixed_ip"]), "routes": routes, "services": services}
+
+
+def _said(port: dict[str, Any], address: str) -> dict[str, str]:
+    return {"type": "ipv4", "ip_address": address, "netmask": str(ipaddress.ip_network(port["cidr"]).netmask)}
 
 
 def _json(content: Any) -> bytes:

@@ -19,19 +19,26 @@ from ..core.names import port_id
 # What a volume is made with and keeps.
 MADE_WITH = ("type", "snapshot", "boot")
 # What is said of a port beside its network and its address.
-SAID = ("security_groups", "port_security", "allowed_address_pairs", "floating_ip")
+SAID = ("security_groups", "port_security", "allowed_address_pairs", "qos", "floating_ip")
+# What a port has only once, and keeps.
+OWN = ("fixed_ip", "mac_address")
 
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """A port of an instance: on a network, or one of the user's own (port). network_info: what its stage found out."""
+    """A port of an instance: on a network, or one of the user's own (port). network_info: what its stage found out.
+
+    fixed_ips are all its addresses where there are several; fixed_ip is the first of them.
+    """
 
     network: str | None = None
     port: str | None = None
     fixed_ip: str | None = None
+    fixed_ips: list | None = None
     security_groups: list | None = None
     port_security: bool | None = None
     allowed_address_pairs: list | None = None
+    qos: list | None = None
     floating_ip: Any = None
     id: str | None = None
     name: str | None = None
@@ -105,9 +112,17 @@ def ports(wanted: Any, identity: str, before: Sequence[NetworkRequest] | None) -
     asked = wanted.ports or []
     taken, identified = {port.id for port in before or ()}, []
     for port, known in zip(asked, _recognize(asked, before or ())):
-        identified.append(over(port, known) if known else _name(port, wanted.name, identity, taken))
+        identified.append(_over(port, known) if known else _name(port, wanted.name, identity, taken))
         taken.add(identified[-1].id)
     return identified
+
+
+def _over(port: NetworkRequest, known: NetworkRequest) -> NetworkRequest:
+    """What the port of the record becomes; without port security it has neither groups nor address pairs any more."""
+    after = over(port, known)
+    if port.port_security is False:
+        return replace(after, security_groups=port.security_groups, allowed_address_pairs=port.allowed_address_pairs)
+    return after
 
 
 def _recognize(asked: Sequence[NetworkRequest], known: Iterable[NetworkRequest]) -> list[NetworkRequest | None]:
@@ -127,7 +142,7 @@ def _recognize(asked: Sequence[NetworkRequest], known: Iterable[NetworkRequest])
 
 
 def _has_address(asked: NetworkRequest, known: NetworkRequest) -> bool:
-    return asked.fixed_ip is not None and asked.fixed_ip == known.fixed_ip
+    return any(getattr(asked, name) is not None and getattr(asked, name) == getattr(known, name) for name in OWN)
 
 
 def _has_all(asked: NetworkRequest, known: NetworkRequest) -> bool:
@@ -137,7 +152,7 @@ def _has_all(asked: NetworkRequest, known: NetworkRequest) -> bool:
 
 def _may_be(asked: NetworkRequest, known: NetworkRequest) -> bool:
     """Whether no address tells them apart."""
-    return asked.fixed_ip is None or known.fixed_ip is None
+    return all(getattr(asked, name) is None or getattr(known, name) is None for name in OWN)
 
 
 def _name(port: NetworkRequest, instance: str, identity: str, taken: Container[str]) -> NetworkRequest:
@@ -174,8 +189,10 @@ def fixed_changes(wanted: Any, before: Any) -> list[str]:
     """Every change of an attached port or volume that a running guest cannot take, for people."""
     changes = []
     for port, have in zip(wanted.ports or (), _recognize(wanted.ports or (), before.ports)):
-        if have and have.fixed_ip and port.fixed_ip and port.fixed_ip != have.fixed_ip:
-            changes.append("networks (%s: %s, now %s)" % (port.network, port.fixed_ip, have.fixed_ip))
+        for name in OWN if have else ():
+            now, other = getattr(have, name), getattr(port, name)
+            if now and other and now != other:
+                changes.append("networks (%s: %s, now %s)" % (port.network, other, now))
     if wanted.volumes is not None:
         changes += _fixed_volume_changes(wanted.volumes, before.volumes)
     return changes

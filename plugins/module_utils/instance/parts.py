@@ -11,12 +11,18 @@ from typing import Any
 from ..core.convert import LARGEST, boolean, choice, mapping, printable, sequence, text, whole
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name, volume_id
-from ..network.addresses import checked_address, checked_mac, checked_prefix
+from ..network.addresses import checked_mac, checked_prefix
+from ..port.addresses import counted_ip, counted_ips, counted_mac, first_and_further
+from ..port.qos import limits
 from ..port.request import floating_ip
 from .attachments import BlockDeviceMapping, NetworkRequest
 
-# What the embedded services do not have.
-BEYOND = {"ovn": {"port", "allowed_address_pairs", "floating_ip"}, "file": {"type", "image", "snapshot", "boot"}}
+# What the services do not have; of neutron, what is its own business.
+BEYOND = {
+    "ovn": {"port", "floating_ip"},
+    "neutron": {"qos", "fixed_ips"},
+    "file": {"type", "image", "snapshot", "boot"},
+}
 GROUPS = "security_groups"
 MAX_VOLUMES = 24  # vdb to vdy; vda is the root disk, vdz the config drive
 
@@ -42,19 +48,10 @@ def _port(index: int, entry: Any, service: str, what: str) -> NetworkRequest:
         checked_name(said["network"], "%s: network" % what)
         for group in said.get(GROUPS, ()):
             checked_name(group, "%s: %s: security group" % (what, GROUPS))
-    address = _address(entry["fixed_ip"], index, "%s: fixed_ip" % what) if "fixed_ip" in entry else None
-    return NetworkRequest(**said, fixed_ip=address)
-
-
-def _address(value: Any, index: int, what: str) -> str:
-    """The fixed_ip of the index-th of a count: the first has the address given, the others those that follow."""
-    address = checked_address(text(value, what), what)
-    try:
-        return str(address + index)
-    except ValueError:
-        raise InvalidRequest(
-            "%s: %d addresses from %s on are more than there are" % (what, index + 1, address)
-        ) from None
+    own = {key: convert(entry[key], index, "%s: %s" % (what, key)) for key, convert in COUNTED.items() if key in entry}
+    _refuse_beyond(own, service, what)
+    own["fixed_ip"], _further = first_and_further(own.get("fixed_ip"), own.get("fixed_ips"))
+    return NetworkRequest(**said, **own)
 
 
 def _names(value: Any, what: str) -> list[str]:
@@ -75,16 +72,24 @@ def _pair(pair: Any, what: str) -> dict[str, str]:
     return pair
 
 
-# The keys of a network by the converters of their values; fixed_ip counts.
+def _limits(value: Any, what: str) -> list[dict[str, Any]]:
+    """Limits, as the record and the stage have them."""
+    return [limit._asdict() for limit in limits(value, what)]
+
+
+# The keys of a network by the converters of their values.
 NETWORK = {
     "network": printable,
     "port": printable,
     GROUPS: _names,
     "port_security": boolean,
     "allowed_address_pairs": _pairs,
+    "qos": _limits,
     "floating_ip": floating_ip,
 }
-NETWORK_KEYS = {*NETWORK, "fixed_ip"}
+# Those whose values count.
+COUNTED = {"fixed_ip": counted_ip, "fixed_ips": counted_ips, "mac_address": counted_mac}
+NETWORK_KEYS = {*NETWORK, *COUNTED}
 
 
 def volumes(name: str, count: int, entries: Any, project_id: str, service: str) -> list[BlockDeviceMapping]:
@@ -156,4 +161,6 @@ def _refuse_beyond(said: dict[str, Any], service: str, what: str) -> None:
     """InvalidRequest for what is asked for and is beyond the service."""
     beyond = sorted(key for key in BEYOND.get(service, ()) if said.get(key))
     if beyond:
-        raise InvalidRequest("%s: %s: the embedded service %s has no such thing" % (what, ", ".join(beyond), service))
+        raise InvalidRequest(
+            "%s: %s: with the service %s there is no such thing here" % (what, ", ".join(beyond), service)
+        )

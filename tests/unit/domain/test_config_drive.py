@@ -49,6 +49,30 @@ def test_network_data(domain):
     }
 
 
+@pytest.mark.parametrize("dhcp", [True, False])
+def test_several_addresses_of_a_port_are_all_said(ask, dhcp):
+    params = ask()
+    first, *others = params["domains"][0]["ports"]
+    first.update(dhcp=dhcp, network_id="net-1", fixed_ips=["10.20.0.11", "10.20.0.12"])
+    params["domains"][0]["ports"] = [first, {**first, "fixed_ips": None, "fixed_ip": "10.20.0.13"}, *others]
+    networks = read(parse(params)[0], "network_data.json")["networks"]
+    assert [(each["id"], each.get("ip_address")) for each in networks] == [
+        ("network0", None if dhcp else "10.20.0.11"),
+        ("network1", "10.20.0.12"),
+        ("network2", None if dhcp else "10.20.0.13"),
+    ]
+    assert networks[1] == {
+        "id": "network1",
+        "type": "ipv4",
+        "link": networks[0]["link"],
+        "network_id": "net-1",
+        "ip_address": "10.20.0.12",
+        "netmask": "255.255.255.0",
+        "routes": [],
+        "services": [],
+    }
+
+
 def test_a_network_without_dhcp_says_its_addresses(ask):
     params = ask()
     params["domains"][0]["ports"][0].update(dhcp=False, gateway="10.20.0.1", network_id="net-1")

@@ -30,6 +30,9 @@ REFUSED = {"name": "bad", "uuid": None, "status": "ERROR", "failed": True, "msg"
         pytest.param("attempted_hosts", {"attempted_hosts": ["c1", "c2"]}, "c1, c2", id="a list"),
         pytest.param("address", WEB, "10.0.0.9", id="an address"),
         pytest.param("address", {"ports": [FLOATING]}, "10.0.0.9, 192.0.2.9", id="a floating address"),
+        pytest.param(
+            "address", {"ports": [{**PORT, "fixed_ips": ["10.0.0.9", "10.0.0.8"]}]}, "10.0.0.9, 10.0.0.8", id="2"
+        ),
         pytest.param("address", {"ports": [{**PORT, "leaving": True}, {"fixed_ip": None}]}, "", id="no address"),
         pytest.param("address", {"address": "c1"}, "c1", id="a row that is no instance"),
         pytest.param("volumes", {"volumes": [DATA, UNSIZED]}, "data 2 GiB, old ? GiB", id="volumes"),

@@ -87,6 +87,8 @@ def on(network, fixed_ip=None, **said):
 
 WEB, DB = on("a", security_groups=["web"]), on("a", security_groups=["db"])
 FIFTH, SIXTH = on("a", "10.0.0.5"), on("a", "10.0.0.6")
+FIRST_MAC, SECOND_MAC = (on("a", mac_address="fa:16:3e:00:00:0%d" % number) for number in (1, 2))
+SLOW = on("a", qos=[{"direction": "egress", "max_kbps": 10, "max_burst_kbps": 8}])
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,9 @@ FIFTH, SIXTH = on("a", "10.0.0.5"), on("a", "10.0.0.6")
             [FIFTH, on("b"), on("a")], [on("b"), on("a", "10.0.0.6")], [1, 2], id="one that has no address yet"
         ),
         pytest.param([MINE, on("a")], [on("a"), MINE], [1, 0], id="one of the user's own"),
+        pytest.param([FIRST_MAC, SECOND_MAC], [SECOND_MAC], [1], id="told apart by its MAC address"),
+        pytest.param([FIRST_MAC, on("a")], [SECOND_MAC], [1], id="another MAC address is that of another"),
+        pytest.param([WEB, SLOW], [SLOW], [1], id="told apart by its limits"),
     ],
 )
 def test_a_port_is_known_by_what_is_said_of_it(before, after, staying):
@@ -110,6 +115,31 @@ def test_a_port_is_known_by_what_is_said_of_it(before, after, staying):
     assert [port.id for port in made.ports if not port.leaving] == [before.ports[index].id for index in staying]
     assert names(made.ports, leaving=True) == [port.name for i, port in enumerate(before.ports) if i not in staying]
     assert len({port.id for port in made.ports}) == len(made.ports)
+
+
+@pytest.mark.parametrize(
+    ("now", "groups", "pairs"),
+    [
+        pytest.param({"qos": []}, ["web"], [{"ip_address": "10.0.0.9"}], id="what is not mentioned stays"),
+        pytest.param({"allowed_address_pairs": []}, ["web"], [], id="no pairs any more"),
+        pytest.param({"port_security": False}, None, None, id="without port security it has neither"),
+        pytest.param({"port_security": False, "security_groups": []}, [], None, id="nor if that is said"),
+        pytest.param(
+            {"port_security": False, "security_groups": ["db"]}, ["db"], None, id="what makes no sense is the stage's"
+        ),
+    ],
+)
+def test_what_may_change_of_a_port(now, groups, pairs):
+    before = instance([replace(WEB, allowed_address_pairs=[{"ip_address": "10.0.0.9"}])], [])
+    [port] = instance([on("a", **now)], [], before).ports
+    assert port.id == before.ports[0].id
+    assert (port.security_groups, port.allowed_address_pairs) == (groups, pairs)
+
+
+def test_a_mac_address_that_is_to_be_another_is_refused():
+    before = instance([replace(FIFTH, mac_address="fa:16:3e:00:00:01")], [])
+    wanted = InstanceRequest("web", "p", ports=[replace(FIFTH, mac_address="fa:16:3e:00:00:02")])
+    assert attachments.fixed_changes(wanted, before) == ["networks (a: fa:16:3e:00:00:02, now fa:16:3e:00:00:01)"]
 
 
 def test_a_new_port_beside_those_that_stay_and_go_is_none_of_them():

@@ -82,6 +82,14 @@ def test_a_failed_launch_begins_again_when_asked_again():
         pytest.param(replace(WEB, metadata={"a": "2"}), "update", id="metadata"),
         pytest.param(replace(WEB, volumes=[replace(VOLUME, size=2)]), "update", id="a larger volume"),
         pytest.param(replace(WEB, ports=[replace(PORT, security_groups=["web"])]), "update", id="security groups"),
+        pytest.param(replace(WEB, ports=[replace(PORT, qos=[])]), "update", id="limits"),
+        pytest.param(replace(WEB, ports=[replace(PORT, allowed_address_pairs=[])]), "update", id="address pairs"),
+        pytest.param(replace(WEB, ports=[replace(PORT, port_security=False)]), "update", id="port security"),
+        pytest.param(
+            replace(WEB, ports=[replace(PORT, fixed_ip="10.20.0.9", fixed_ips=["10.20.0.9", "10.20.0.10"])]),
+            "update",
+            id="one address more",
+        ),
     ],
 )
 def test_a_running_instance_takes(wanted, action):

@@ -46,6 +46,57 @@ def test_a_count_numbers_names_and_addresses():
     assert (second.name, second.ports[0].fixed_ip) == ("web-2", "10.20.0.51")
 
 
+def test_what_is_a_ports_alone_counts():
+    said = {"network": "private", "fixed_ips": ["10.20.0.50", "10.20.0.60"], "mac_address": "FA:16:3E:00:00:FF"}
+    (first,), (second,) = (each.ports for each in parse(request({**WEB, "count": 2, "networks": [said]})))
+    assert (first.fixed_ip, first.fixed_ips) == ("10.20.0.50", ["10.20.0.50", "10.20.0.60"])
+    assert (second.fixed_ip, second.fixed_ips) == ("10.20.0.51", ["10.20.0.51", "10.20.0.61"])
+    assert (first.mac_address, second.mac_address) == ("fa:16:3e:00:00:ff", "fa:16:3e:00:01:00")
+
+
+def test_what_may_be_said_of_a_port_is_kept_as_the_stage_has_it():
+    said = {"network": "private", "qos": {"max_kbps": "1000"}, "allowed_address_pairs": ["10.20.0.200"]}
+    (instance,) = parse(request({**WEB, "networks": [said]}))
+    (port,) = instance.ports
+    assert port.qos == [{"direction": "egress", "max_kbps": 1000, "max_burst_kbps": 800}]
+    assert port.allowed_address_pairs == [{"ip_address": "10.20.0.200"}]
+
+
+@pytest.mark.parametrize("said", [{"qos": {"max_kbps": 1000}}, {"fixed_ips": ["10.0.0.5"]}])
+def test_what_neutron_is_not_asked_for_is_refused(said):
+    told = refused({"networks": [{"network": "outer", **said}]}, network_service="neutron", networks={})
+    assert "%s: with the service neutron there is no such thing here" % next(iter(said)) in told
+
+
+ONE = {"network": "private"}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"mac_address": "01:00:5e:00:00:01"}, "networks[0]: mac_address '01:00:5e:00:00:01' is not one machine's"),
+        ({"mac_address": "ff:ff:ff:ff:ff:ff"}, "is not one machine's"),
+        ({"mac_address": 5}, "networks[0]: mac_address: 5 is not a text"),
+        ({"mac_address": "fe:ff:ff:ff:ff:ff", "count": 2}, "'ff:00:00:00:00:00' is not one machine's"),
+        ({"fixed_ips": "10.20.0.5"}, "networks[0]: fixed_ips: '10.20.0.5' is not a list"),
+        ({"fixed_ips": ["10.20.0.5", 7]}, "networks[0]: fixed_ips[1]: 7 is not a text"),
+        ({"fixed_ips": []}, "networks[0]: fixed_ips: a port has one address at least"),
+        ({"fixed_ips": ["10.20.0.5", "10.20.0.1"]}, "address of network private's gateway"),
+        ({"fixed_ips": ["10.20.0.5", "10.20.0.6"], "fixed_ip": "10.20.0.6"}, "is not the first of fixed_ips"),
+        ({"fixed_ips": ["10.20.0.5", "10.20.0.6"], "count": 2}, "10.20.0.6 on network private: port web-1 asks for it"),
+        ({"qos": {"max_kbps": "fast"}}, "networks[0]: qos: max_kbps: 'fast' is not a whole number"),
+        ({"allowed_address_pairs": ["ten"]}, "networks[0]: allowed_address_pairs[0]: ip_address 'ten'"),
+        ({"allowed_address_pairs": ["10.20.0.9"], "port_security": False}, "can have no security groups and no"),
+    ],
+)
+def test_what_makes_no_sense_of_a_port_is_refused(said, words):
+    said = dict(said)
+    count = {"count": said.pop("count")} if "count" in said else {}
+    instances = parse(request({**WEB, **count, "networks": [{**ONE, **said}]}, {**WEB, "name": "other"}))
+    assert words in str(instances[-2].refusal)
+    assert instances[-1].refusal is None
+
+
 def test_a_volume_with_a_size_is_the_instances_own():
     [web] = parse(request({**WEB, "volumes": [{"name": "data", "size": 1}, {"name": "archive"}]}))
     assert [volume.name for volume in web.volumes] == ["web-data", "archive"]
