@@ -36,7 +36,11 @@ options:
         C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and C(shared) (false).
       - A network is its project's own, whatever other projects call theirs. One that is C(shared) is the same for all
         projects that define it so; it is the first one's to change and to remove, and theirs to use as it is.
-      - The gateway's address is kept free for a router. Without a gateway the first address still is DHCP's.
+      - C(router) says who the gateway is. C(host), the default where there is a gateway, is every compute host for its
+        own guests (M(kvmstack.launch.gateway)). They get out with the host's address, and ask it for names where no
+        C(dns) is said. With C(none) the gateway's address is kept free for a router of yours, and nobody gets out
+        without one.
+      - Without a gateway the first address still is DHCP's.
       - The C(cidr) of a network that has ports cannot change.
     type: dict
     default: {}

@@ -159,8 +159,8 @@ options:
     description:
       - With O(service=ovn), definitions of networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first
         address if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442),
-        C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain) and C(port_security) (true).
-      - The gateway's address is kept free for a router. Without a gateway the first address still is DHCP's.
+        C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and C(router), see
+        M(kvmstack.launch.network).
       - Nothing is made of these here. A port on a network that is not there yet is planned by them in check mode, and
         refused otherwise.
     type: dict
@@ -259,7 +259,9 @@ ports:
       adopted: false
       cidr: 10.20.0.0/24
       gateway: 10.20.0.1
-      dns: [192.0.2.53]
+      gateway_port: c08c513d-6ba2-5bed-8f4b-97a255946444
+      gateway_mac: fa:16:3f:9c:ca:5d
+      dns: [10.20.0.1]
       mtu: 1442
       dhcp: true
       domain: null
