@@ -475,6 +475,16 @@ def test_any_request_ends_in_words(url, drawn):
     check_words(launch({**asked, "launch_instances": [GOOD_ENTRY, *changed]}, url))
 
 
+@given(some.lists(broken(SERVED), max_size=3), some.sampled_from(["cinder", "rbd"]))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_request_to_services_ends_in_words(url, entries, volumes):
+    good = {**SERVED, "name": "good", "networks": [], "volumes": SERVED["volumes"][:1]}
+    documents = accept([good, *entries], url, volumes)
+    assert not documents[0].get("failed")
+    for document in documents:
+        check_message(document.get("msg") or "")
+
+
 def check_words(documents):
     """The good one runs; of the others each does as asked, or it is told why not."""
     good, *others = documents
