@@ -134,6 +134,35 @@ def held(base: str) -> Iterator[BinaryIO | None]:
         part.close()
 
 
+@contextmanager
+def using(base: str) -> Iterator[BinaryIO]:
+    """A base, open, that stays where it is meanwhile, and that counts as used now; Unavailable if it has just gone."""
+    with open(base, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        if not is_named(file):
+            raise Unavailable("base %s has just been removed, as nobody used it: run again" % base)
+        touch(base)
+        yield file
+
+
+@contextmanager
+def let_go(base: str) -> Iterator[bool]:
+    """Whether nobody is at work with a base; meanwhile nobody can begin."""
+    with open(base, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def touch(base: str | None) -> None:
+    """Note that a base is used, or was until now; one that is gone is none."""
+    with suppress(FileNotFoundError):
+        os.utime(str(base))
+
+
 def _lock(path: str, wait: bool = True) -> BinaryIO:
     """Open a part and lock it; BlockingIOError if it must not wait and another has it."""
     while True:

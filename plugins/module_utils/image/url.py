@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
@@ -18,7 +19,7 @@ from ..core.disk import disk_errors, in_use, locked, make_directory, put_in_plac
 from ..core.errors import Conflict, InvalidRequest, LaunchError
 from . import policy
 from .access import Access, access
-from .base import held, inspect_file, obtain, place, reader, sweep
+from .base import held, inspect_file, obtain, place, reader, sweep, touch, using
 from .fetch import fetch, version
 from .format import Qcow2, parse_qcow2
 from .model import Image, base_name, root_size
@@ -162,20 +163,20 @@ def make_root(image: Image, base: str, state_path: str, max_size: int) -> Image:
 
     max_size: GiB of one whose flavor says none. Its directory says whose it is before there is a disk in it.
     """
-    with open(base, "rb") as file:
+    with using(base) as file:
         try:
             virtual_size = inspect_file(file.fileno(), base, str(image.disk_format))
         except InvalidRequest as error:
             raise Conflict("%s; remove that file, the next run fetches it again" % error) from error
-    if image.path is None:
-        return replace(image, base=base, cached=True)
-    path = os.path.dirname(image.path)
-    size = 0 if os.path.exists(image.path) else root_size(image, virtual_size, max_size)
-    make_directory(path)
-    with locked(path):
-        directory.write(state_path, directory.Owner(str(image.instance_uuid), record_id=image.record_id))
-        if not os.path.exists(image.path):
-            make_overlay(image.path, base, str(image.disk_format), size)
+        if image.path is None:
+            return replace(image, base=base, cached=True)
+        path = os.path.dirname(image.path)
+        size = 0 if os.path.exists(image.path) else root_size(image, virtual_size, max_size)
+        make_directory(path)
+        with locked(path):
+            directory.write(state_path, directory.Owner(str(image.instance_uuid), record_id=image.record_id))
+            if not os.path.exists(image.path):
+                make_overlay(image.path, base, str(image.disk_format), size)
     return replace(image, base=base, cached=True, virtual_size=read_header(image.path).virtual_size)
 
 
@@ -200,6 +201,8 @@ def remove_root(image: Image) -> Image:
     path = str(image.path)
     if in_use(path):
         raise Conflict("root disk %s: a running guest uses it; remove its domain first" % path)
+    with suppress(Conflict, FileNotFoundError):
+        touch(read_header(path).backing_file)
     remove(path, path + ".part")
     directory.remove_if_unused(os.path.dirname(path))
     return image
