@@ -619,6 +619,29 @@ def test_a_wrong_endpoint_is_refused(endpoint):
         ovn.connect({"ovn": {**TLS, "northbound": endpoint}})
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_northbound_may_be_called_by_a_name(northbound, monkeypatch, address):
+    """Whichever of the name's addresses it listens on."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as free:
+        number = free.getsockname()[1]
+    subprocess.run(["ovs-appctl", "-t", northbound.directory + "/ctl", "ovsdb-server/add-remote",
+                    "ptcp:%d:%s" % (number, "[%s]" % address if ":" in address else address)], check=True)  # fmt: skip
+    known = [(kind, socket.SOCK_STREAM, 6, "", (each, number)) for kind, each in
+             ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))]  # fmt: skip
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **more: known)
+    endpoint = "tcp:central.example:%d" % number
+    found = ovn.connect({"ovn": {**TLS, "northbound": endpoint}}).read(request.parse({"ports": [port()]}))
+    assert found.ports == {}
+
+
+@pytest.mark.parametrize("name", ["central.invalid:6641", "central.invalid:66410", "x" * 70 + ".invalid:6641"])
+def test_a_name_that_nobody_has_is_said(monkeypatch, name):
+    monkeypatch.setattr(northbound_link, "CONNECT_TIMEOUT", 1)
+    with pytest.raises(Unavailable, match="tcp:" + name):
+        ovn.connect({"ovn": {**TLS, "northbound": "tcp:" + name}}).read(request.parse({"ports": [port()]}))
+
+
 @pytest.mark.parametrize("kind", ["nothing there", "nobody listens", "somebody mute"])
 def test_a_northbound_that_does_not_answer_is_said_in_time(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(northbound_link, "CONNECT_TIMEOUT", 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import time
 from typing import Any, Callable, Mapping
 
@@ -22,6 +23,7 @@ PAUSE = 0.05
 UNREPLICATED = {"Port_Group": ["ports"], "Logical_Switch": ["qos_rules"]}
 
 _REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):(?:[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]+")
+_OF_NAME = re.compile(r"(tcp|ssl):([^:\[\]]*[^:\[\]0-9.][^:\[\]]*):([0-9]+)")
 
 
 class Northbound:
@@ -34,7 +36,7 @@ class Northbound:
         helper = idl.SchemaHelper(None, SCHEMA)
         for table, declared in SCHEMA["tables"].items():
             helper.register_columns(table, sorted(declared["columns"]), readonly=UNREPLICATED.get(table, []))
-        self.database = idl.Idl(endpoint, helper)
+        self.database = idl.Idl(",".join(map(_with_address, endpoint.split(","))), helper)
         # The replica's state when it was last brought up to date.
         self.moment = 0
         self.conditions = {table: [] for table in SCHEMA["tables"]}
@@ -176,6 +178,20 @@ def connect(params: Mapping[str, Any]) -> Northbound:
         stream.Stream.ssl_set_certificate_file(options["certificate"])
         stream.Stream.ssl_set_ca_cert_file(options["ca_certificate"])
     return Northbound(endpoint, idl, poller.Poller)
+
+
+def _with_address(remote: str) -> str:
+    """A remote whose host is a name, with that of its addresses which answers: the IDL itself may know no names."""
+    named = _OF_NAME.fullmatch(remote)
+    if named is None:
+        return remote
+    kind, host, port = named.groups()
+    try:
+        with socket.create_connection((host, int(port)), CONNECT_TIMEOUT) as connection:
+            address = connection.getpeername()[0]
+    except (OSError, OverflowError, ValueError):  # which the IDL will find, too
+        return remote
+    return "%s:%s:%s" % (kind, "[%s]" % address if ":" in address else address, port)
 
 
 def _query(idl: Any, database: Any) -> Any:
