@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import record as host_record
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import kept_sql
 from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import Run, place
 from ansible_collections.kvmstack.launch.tests.unit.port.conftest import northbound
 
@@ -28,7 +29,7 @@ SILENT = {"ansible_host": "127.0.0.1", "ansible_port": 1}
 INVENTORY = {"compute": {"hosts": {"c1": SILENT, "c2": SILENT}}}
 OURS = str(ROOT / "playbooks/%s.yml")
 LEAVES_OUT = "--limit c1 leaves localhost out"
-PARTS = ("controller", "attempt", "abandoned", "prepare")
+PARTS = ("controller", "attempt", "abandoned", "prepare", "image_cache")
 PLAYBOOKS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("playbooks/*.yml"))}
 
 
@@ -147,6 +148,44 @@ def test_hosts_that_do_not_answer_lose_an_instance_and_are_remembered(run, recor
     found, said = run(OURS % "destroy", *WANTED, *ovn, "-e", "launch_take_over=true")
     assert (found, said.count("UNREACHABLE"), record.find()) == (0, 2, {}), said
     assert document["uuid"] not in northbound.dump()
+
+
+DELETE = ["-e", "launch_volume_names=web-data"]
+
+
+@pytest.fixture
+def kept(record, web):
+    """A volume that has outlived its instance, on c1, which does not answer."""
+    record.built(*record.ask({"volumes": [{"name": "data", "size": 1}]}).values())
+    record.destroyed(*record.ask(state="absent").values())
+
+
+def test_a_volume_on_a_host_that_does_not_answer_stays_recorded_until_it_is_given_up(run, record, kept):
+    found, said = run(OURS % "volume_delete", *DELETE, "--check")
+    assert (found, volumes_of(record)) == (2, ["available"]), said
+    found, said = run(OURS % "volume_delete", *DELETE)
+    assert (found, "web-data: host c1: " in said, "Connection refused" in said) == (2, True, True), said
+    assert volumes_of(record) == ["deleting"]
+    assert "is being deleted" in record.ask({"volumes": [{"name": "web-data"}]})["web"]["msg"]
+    found, said = run(OURS % "volume_delete", *DELETE, "--limit", "c2,localhost")
+    assert (found, "host c1: it has not been asked" in said) == (2, True), said
+    found, said = run(OURS % "volume_delete", "-e", "launch_force=true")
+    assert (found, "deleted" in said, volumes_of(record)) == (0, True, []), said
+    found, said = run(OURS % "volume_delete", *DELETE)
+    assert (found, "changed=0" in said) == (0, True), said
+
+
+def test_a_volume_that_an_instance_has_is_not_deleted(run, record, web):
+    record.built(*record.ask({"volumes": [{"name": "data", "size": 1}]}).values())
+    found, said = run(OURS % "volume_delete", *DELETE)
+    assert (found, "web-data: instance web has it: detach it" in said) == (2, True), said
+    found, said = run(OURS % "volume_delete")
+    assert (found, "in-use web" in said, volumes_of(record)) == (0, True, ["in-use"]), said
+
+
+def volumes_of(record):
+    """What has become of each volume of the record."""
+    return [volume.status for volume in kept_sql.connect(record.params).read([]).values()]
 
 
 def test_an_audit_that_could_not_look_at_a_host_says_so(run, web, ovn):

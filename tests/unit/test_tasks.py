@@ -29,6 +29,8 @@ REGISTERED = {
     "launch_volumes",
     "launch_ports",
     "launch_audit",
+    "launch_kept",
+    "launch_removed",
     "launch_controller",
 }
 # How a task brings in another file, and where that is named.

@@ -308,6 +308,8 @@ def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str,
             raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked.name)
         if known and known["instance_uuid"] not in (None, before and before.uuid):
             raise Conflict("volume %s is attached to instance %s" % (asked.name, known["instance_uuid"]))
+        if known and known["instance_uuid"] is None and known["delete_on_termination"]:
+            raise Conflict("volume %s is being deleted: run volume_delete again to end that" % asked.name)
         launched = before is not None and before.launched
         if known and launched and known["host"] not in (None, before.host):
             raise Conflict(

@@ -1,11 +1,14 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Volumes in the record: an instance's are its own from the request on, so that no other can be given them."""
+"""Volumes in the record: an instance's are its own from the request on, so that no other can be given them.
+
+One that is to be deleted on termination and has no instance is being deleted.
+"""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Mapping
 
 from ..core.errors import Conflict
 
@@ -43,9 +46,9 @@ def attach(database, connection, instance) -> None:
         if volume.id not in known:
             _add(database, connection, row)
             continue
-        free = table.c.instance_uuid.is_(None) | (table.c.instance_uuid == instance.uuid)
+        free = _is_free(table) | (table.c.instance_uuid == instance.uuid)
         if not connection.execute(table.update().where(table.c.id == volume.id, free).values(row)).rowcount:
-            raise Conflict("volume %s has been attached to another instance: run again" % volume.name)
+            raise Conflict("volume %s has been attached to another instance, or deleted: run again" % volume.name)
 
 
 def _add(database, connection, row: dict[str, Any]) -> None:
@@ -74,4 +77,48 @@ def _detach(database, connection, instance, asked: str | None, *which) -> None:
         if not place or (row.delete_on_termination and place == asked):
             connection.execute(table.delete().where(table.c.id == row.id))
         else:
-            connection.execute(table.update().where(table.c.id == row.id).values(instance_uuid=None, host=place))
+            kept = {"instance_uuid": None, "host": place, "delete_on_termination": False}
+            connection.execute(table.update().where(table.c.id == row.id).values(kept))
+
+
+def is_going(row: Mapping[str, Any]) -> bool:
+    """Whether a volume is being deleted, for itself."""
+    return bool(row["instance_uuid"] is None and row["delete_on_termination"])
+
+
+def _is_free(table):
+    return table.c.instance_uuid.is_(None) & table.c.delete_on_termination.is_(False)
+
+
+def of_project(database, connection, project_id: str) -> list[dict[str, Any]]:
+    """The volumes of a project by name, each with the name of its instance."""
+    table, instances = database.tables.volumes, database.tables.instances
+    columns = (table.c.id, table.c.name, table.c.size, table.c.format, table.c.instance_uuid)
+    host, owner = database.sql.func.coalesce(table.c.host, instances.c.host), instances.c.name.label("instance")
+    found = (
+        database.sql.select(*columns, table.c.delete_on_termination, host.label("host"), owner)
+        .select_from(table.outerjoin(instances, instances.c.uuid == table.c.instance_uuid))
+        .where(table.c.project_id == project_id)
+        .order_by(table.c.name)
+    )
+    return [_told(dict(row)) for row in connection.execute(found).mappings()]
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    status = "deleting" if is_going(row) else "in-use" if row["instance_uuid"] else "available"
+    del row["delete_on_termination"]
+    return {**row, "status": status}
+
+
+def mark(database, connection, identity: str) -> bool:
+    """Let no instance be given a volume any more; whether it was nobody's."""
+    table = database.tables.volumes
+    going = table.update().where(table.c.id == identity, _is_free(table)).values(delete_on_termination=True)
+    return bool(connection.execute(going).rowcount)
+
+
+def forget(database, connection, identity: str) -> bool:
+    """Take a volume that is being deleted out of the record; whether it was there."""
+    table = database.tables.volumes
+    mine = (table.c.id == identity, table.c.instance_uuid.is_(None), table.c.delete_on_termination.is_(True))
+    return bool(connection.execute(table.delete().where(*mine)).rowcount)

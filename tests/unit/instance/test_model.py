@@ -136,12 +136,13 @@ def test_a_flavor_too_small_for_the_image_is_a_fault(image, fault):
     assert fault in after.fault
 
 
-KEPT = {"size": 1, "host": "c2", "instance_uuid": None}
+KEPT = {"size": 1, "host": "c2", "instance_uuid": None, "delete_on_termination": False}
 HELD = {**KEPT, "instance_uuid": "other"}
+GOING = {**KEPT, "delete_on_termination": True}
 
 
 def test_a_volume_that_exists_pins_its_host_and_keeps_its_size():
-    known = {"id": "v1", "name": "web-data", "size": 5, "host": "c2", "instance_uuid": None}
+    known = {"id": "v1", "name": "web-data", **KEPT, "size": 5}
     located = change(replace(WEB, volumes=[replace(VOLUME, size=None)]), volumes=[known]).after
     assert (located.volumes[0].size, located.volumes[0].host) == (5, "c2")
 
@@ -159,6 +160,7 @@ def test_a_volume_keeps_the_id_that_the_record_has_for_it():
     [
         pytest.param(None, [], "does not exist", id="missing"),
         pytest.param(1, [{"id": "v1", "name": "web-data", **HELD}], "attached to", id="taken"),
+        pytest.param(None, [{"id": "v1", "name": "web-data", **GOING}], "is being deleted", id="being deleted"),
         pytest.param(1, [{"id": "v2", "name": "web-data", **KEPT}], "was not made as this one", id="another's"),
     ],
 )
