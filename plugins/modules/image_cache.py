@@ -70,9 +70,13 @@ bases:
       type: bool
       returned: always
     failed:
-      description: Whether it is in use by now.
+      description: Whether it was to go and did not.
       type: bool
       returned: always
+    msg:
+      description: Why, such as that it is in use by now.
+      type: str
+      returned: when the item failed
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -150,6 +150,28 @@ def test_hosts_that_do_not_answer_lose_an_instance_and_are_remembered(run, recor
     assert document["uuid"] not in northbound.dump()
 
 
+def test_a_hosts_cache_is_cleaned_without_the_controller_and_again_changes_nothing(run, tmp_path):
+    base = tmp_path / "base/old.raw"
+    base.parent.mkdir()
+    base.write_bytes(b"x")
+    os.utime(base, (0, 0))
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    options = ["--limit", "c1", "-e", json.dumps({**here, "launch_state_path": str(tmp_path)})]
+    found, said = run(OURS % "image_cache", *options, "--check", "--diff")
+    assert (found, base.exists(), "changed=1" in said, "-base old.raw" in said) == (0, True, True, True), said
+    found, said = run(OURS % "image_cache", *options, "-e", "launch_image_cache_age=1d")
+    assert (found, base.exists(), "minimum_age" in said) == (2, True, True), said
+    found, said = run(OURS % "image_cache", *options)
+    assert (found, base.exists(), "changed=1" in said) == (0, False, True), said
+    found, said = run(OURS % "image_cache", *options)
+    assert (found, "changed=0" in said) == (0, True), said
+
+
+def test_a_host_whose_cache_cannot_be_reached_is_told(run):
+    found, said = run(OURS % "image_cache")
+    assert (found, said.count("unreachable=1")) == (4, 2), said
+
+
 DELETE = ["-e", "launch_volume_names=web-data"]
 
 

@@ -137,30 +137,36 @@ def held(base: str) -> Iterator[BinaryIO | None]:
 @contextmanager
 def using(base: str) -> Iterator[BinaryIO]:
     """A base, open, that stays where it is meanwhile, and that counts as used now; Unavailable if it has just gone."""
-    with open(base, "rb") as file:
+    gone = Unavailable("base %s has just been removed, as nobody used it: run again" % base)
+    try:
+        file = open(base, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        raise gone from None
+    with file:
         fcntl.flock(file, fcntl.LOCK_SH)
         if not is_named(file):
-            raise Unavailable("base %s has just been removed, as nobody used it: run again" % base)
+            raise gone
         touch(base)
         yield file
 
 
 @contextmanager
 def let_go(base: str) -> Iterator[bool]:
-    """Whether nobody is at work with a base; meanwhile nobody can begin."""
+    """Whether nobody is at work with a base; meanwhile nobody can begin. FileNotFoundError if it is gone."""
     with open(base, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
-            yield True
+            # One that was removed and fetched again has its name by now, and is somebody's.
+            yield is_named(file)
 
 
-def touch(base: str | None) -> None:
+def touch(base: str) -> None:
     """Note that a base is used, or was until now; one that is gone is none."""
     with suppress(FileNotFoundError):
-        os.utime(str(base))
+        os.utime(base)
 
 
 def _lock(path: str, wait: bool = True) -> BinaryIO:

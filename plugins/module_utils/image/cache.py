@@ -8,22 +8,28 @@ A base's time of modification is when a root disk was last laid over it, or remo
 from __future__ import annotations
 
 import os
+import stat
 import time
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape, glob
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 from ..core.change import Change
 from ..core.convert import whole
 from ..core.diff import line
 from ..core.disk import disk_errors, in_use, remove
-from ..core.errors import Conflict
+from ..core.errors import Conflict, LaunchError
 from ..core.names import instance_path
 from .base import let_go
 from .url import read_header
 
 # nova's remove_unused_original_minimum_age_seconds.
 OPTIONS = {"minimum_age": {"type": "int", "default": 24 * 3600}}
+
+# What is being made is called like the file that it becomes, and this.
+PART = ".part"
 
 
 @dataclass(frozen=True)
@@ -84,28 +90,56 @@ class Cache:
     def read(self, wanted: list[int]) -> dict[str, Base]:
         """The bases by path. Conflict where a root disk does not say what it lies over: any of them may be it."""
         with disk_errors(self.directory):
-            used, moment = self._used(), time.time()
-            found = {}
-            for path in sorted(glob(os.path.join(escape(self.directory), "*"))):
-                if not path.endswith((".part", ".part.json")):
-                    facts = os.stat(path)
-                    age = max(0, int(moment - facts.st_mtime))
-                    found[path] = Base(path, facts.st_blocks * 512, age, used.count(path), in_use(path))
-            return found
+            used, moment = Counter(self._used()), time.time()
+            paths = sorted(glob(os.path.join(escape(self.directory), "*")))
+            found = [_look(path, used, moment) for path in paths if not path.endswith((PART, ".part.json"))]
+            return {base.path: base for base in found if base is not None}
 
-    def _used(self) -> list[str]:
-        """What the root disks lie over, also those that are half made."""
-        disks = glob(instance_path(escape(self.state_path), "*", "root.qcow2*"))
-        return [str(read_header(path).backing_file) for path in disks if os.path.isfile(path)]
+    def _used(self) -> Iterator[str]:
+        """What the root disks lie over, by its real path."""
+        for path in glob(instance_path(escape(self.state_path), "*", "root.qcow2*")):
+            base = _backing_file(path)
+            if base is not None:
+                yield os.path.realpath(base)
 
-    def apply(self, changes: list[Change]) -> dict[str, Base | Conflict]:
-        """Remove bases, but not those that somebody has begun to use meanwhile."""
-        outcome: dict[str, Base | Conflict] = {}
+    def apply(self, changes: list[Change]) -> dict[str, Base | LaunchError]:
+        """Remove bases, but not those that somebody has begun to use meanwhile; one that cannot go stops no other."""
+        outcome: dict[str, Base | LaunchError] = {}
         for change in changes:
-            with disk_errors(self.directory), let_go(change.key) as unused:
-                if unused and change.key not in self._used():
-                    remove(change.key)
-                    outcome[change.key] = change.before
-                else:
-                    outcome[change.key] = Conflict("it is in use by now")
+            try:
+                with disk_errors(self.directory):
+                    self._remove(change.key)
+                outcome[change.key] = change.before
+            except LaunchError as error:
+                outcome[change.key] = error
         return outcome
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError), let_go(path) as unused:
+            if not unused or os.path.realpath(path) in self._used():
+                raise Conflict("it is in use by now")
+            remove(path)
+
+
+def _look(path: str, used: Mapping[str, int], moment: float) -> Base | None:
+    """A base; None for what is none, or has just been removed."""
+    try:
+        facts = os.stat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(facts.st_mode):
+        return None
+    age = max(0, int(moment - facts.st_mtime))
+    return Base(path, facts.st_blocks * 512, age, used[os.path.realpath(path)], in_use(path))
+
+
+def _backing_file(path: str) -> str | None:
+    """What a root disk lies over, if over anything. One that has gone, or was never finished, needs nothing."""
+    try:
+        return read_header(path).backing_file
+    except FileNotFoundError:
+        return None
+    except Conflict:
+        if path.endswith(PART):  # who is making it has its base open; the next run makes it anew
+            return None
+        raise

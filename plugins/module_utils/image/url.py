@@ -202,7 +202,7 @@ def remove_root(image: Image) -> Image:
     if in_use(path):
         raise Conflict("root disk %s: a running guest uses it; remove its domain first" % path)
     with suppress(Conflict, FileNotFoundError):
-        touch(read_header(path).backing_file)
+        touch(read_header(path).backing_file or "")
     remove(path, path + ".part")
     directory.remove_if_unused(os.path.dirname(path))
     return image

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import subprocess
 import time
@@ -11,7 +12,7 @@ import uuid
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import base as bases
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import cache, url
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.cache import Base, plan
@@ -117,6 +118,73 @@ def test_one_that_goes_while_somebody_waits_for_it_is_told_as_gone(state, monkey
     monkeypatch.setattr(bases.fcntl, "flock", lambda _file, _how: path.unlink())
     with pytest.raises(Unavailable, match="has just been removed"), bases.using(str(path)):
         pass
+
+
+def test_one_that_another_run_has_removed_meanwhile_is_gone(state):
+    assert list(clean(state, meanwhile=(state / "base/old.raw").unlink)) == ["old.raw"]
+    assert left(state) == []
+    with pytest.raises(Unavailable, match="has just been removed"), bases.using(str(state / "base/old.raw")):
+        pass
+
+
+def test_one_that_was_removed_and_fetched_again_meanwhile_stays(state, monkeypatch):
+    def again(_file, _how):
+        path = state / "base/old.raw"
+        path.unlink()
+        put(state, "old.raw", age=0)
+
+    monkeypatch.setattr(bases.fcntl, "flock", again)
+    assert isinstance(clean(state)["old.raw"], Conflict)
+    assert left(state) == ["old.raw"]
+
+
+def test_one_that_cannot_be_removed_stops_no_other(state, monkeypatch):
+    def refuse(path):
+        if path.endswith("old.raw"):
+            raise PermissionError(1, "Operation not permitted", path)
+        os.unlink(path)
+
+    put(state, "older.raw")
+    monkeypatch.setattr(cache, "remove", refuse)
+    outcome = clean(state)
+    assert isinstance(outcome["old.raw"], Unavailable)
+    assert (outcome["older.raw"].used_by, left(state)) == (0, ["old.raw"])
+
+
+def test_what_is_no_base_is_passed_over(state):
+    (state / "base/lost+found").mkdir()
+    os.symlink("nowhere", state / "base/dangling.raw")
+    assert list(clean(state)) == ["old.raw"]
+    assert left(state) == ["dangling.raw", "lost+found"]
+
+
+@pytest.mark.parametrize("content", [b"", b"QFI", b"?"], ids=["empty", "begun", "anything"])
+def test_a_root_disk_that_was_never_finished_needs_no_base(state, content):
+    path = state / "instances" / FIRST / "root.qcow2.part"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert list(clean(state)) == ["old.raw"]
+
+
+def test_a_root_disk_that_goes_while_it_is_looked_at_needs_no_base(state, monkeypatch):
+    path = state / "instances" / FIRST / "root.qcow2"
+    monkeypatch.setattr(cache, "glob", lambda asked: [str(path)] if "root.qcow2" in asked else glob.glob(asked))
+    assert list(clean(state)) == ["old.raw"]
+
+
+def test_a_root_disk_made_by_another_path_to_the_same_place_counts(state, tmp_path_factory):
+    link = tmp_path_factory.mktemp("links") / "link"
+    link.symlink_to(state)
+    root_disk(link, link / "base/old.raw")
+    os.utime(state / "base/old.raw", (0, 0))
+    assert clean(state) == {}
+    assert clean(link) == {}
+
+
+@pytest.mark.parametrize("minimum_age", [-1, "a day", None])
+def test_an_age_that_is_none_is_refused(minimum_age):
+    with pytest.raises(InvalidRequest, match="minimum_age"):
+        cache.parse({"minimum_age": minimum_age})
 
 
 def test_a_guest_that_has_one_open_keeps_it(state):
