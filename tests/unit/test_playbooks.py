@@ -187,6 +187,7 @@ def test_a_volume_on_a_host_that_does_not_answer_stays_recorded_until_it_is_give
     assert (found, volumes_of(record)) == (2, ["available"]), said
     found, said = run(OURS % "volume_delete", *DELETE)
     assert (found, "web-data: host c1: " in said, "Connection refused" in said) == (2, True, True), said
+    assert "1 c1 deleting" in said, said
     assert volumes_of(record) == ["deleting"]
     assert "is being deleted" in record.ask({"volumes": [{"name": "web-data"}]})["web"]["msg"]
     found, said = run(OURS % "volume_delete", *DELETE, "--limit", "c2,localhost")
@@ -195,6 +196,14 @@ def test_a_volume_on_a_host_that_does_not_answer_stays_recorded_until_it_is_give
     assert (found, "deleted" in said, volumes_of(record)) == (0, True, []), said
     found, said = run(OURS % "volume_delete", *DELETE)
     assert (found, "changed=0" in said) == (0, True), said
+
+
+def test_a_name_that_no_volume_can_have_is_a_slip_that_deletes_nothing(run, record, kept):
+    names = ["-e", 'launch_volume_names="web-data, web-more"']
+    found, said = run(OURS % "volume_delete", *names)
+    assert (found, "volume name ' web-more'" in said, volumes_of(record)) == (2, True, ["available"]), said
+    found, said = run(OURS % "volume_delete", "-e", "launch_volume_names=", "--check")
+    assert (found, volumes_of(record)) == (2, ["available"]), said
 
 
 def test_a_volume_that_an_instance_has_is_not_deleted(run, record, web):

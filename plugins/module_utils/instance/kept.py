@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Callable, Mapping
 
 from ..core.change import Change
-from ..core.convert import mapping, printable
+from ..core.convert import mapping
 from ..core.diff import showing
 from ..core.errors import Conflict, LaunchError, Unavailable
+from ..core.names import checked_name
 
 OPTIONS = {"names": {"type": "list", "elements": "str", "default": []}, "answers": {"type": "dict"}}
 
@@ -48,8 +49,8 @@ class Volume:
 
 
 def parse(params: Mapping[str, Any]) -> list[Volume]:
-    """The volumes that are to go, by name."""
-    return [Volume(name) for name in dict.fromkeys(printable(name, "names") for name in params["names"])]
+    """The volumes that are to go, by name. What none can be called is a slip: it is not taken for one long gone."""
+    return [Volume(checked_name(name, "volume")) for name in dict.fromkeys(params["names"])]
 
 
 def planner(answers: Mapping[str, str] | None) -> Callable[[list[Volume], Mapping[str, Volume], str], list[Change]]:

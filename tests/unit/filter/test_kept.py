@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.filter.kept import going, gone
+from ansible_collections.kvmstack.launch.plugins.module_utils.volume import request
+
+FIRST, SECOND = (str(uuid.UUID(int=number)) for number in (1, 2))
 
 
 def volume(name, host="c1", status="deleting"):
@@ -22,6 +27,14 @@ ALL = [volume("a"), volume("b", "c2"), volume("c", status="in-use"), volume("d",
 )
 def test_going(host, expected):
     assert going(ALL, host) == expected
+
+
+def test_what_is_going_is_what_the_module_takes():
+    """All that it needs, and nothing that it does not know."""
+    [item] = going([{**volume("a"), "id": FIRST, "record_id": SECOND}], "c1")
+    assert set(item) <= set(request.OPTIONS)
+    [wanted] = request.parse({"volumes": [item], "state_path": "/state"})
+    assert (wanted.id, wanted.record_id) == (FIRST, SECOND)
 
 
 REMOVED = {"launch_removed": {"volumes": [{"id": "id-a", "failed": False}]}}

@@ -57,10 +57,10 @@ def test_a_volume_that_does_not_exist_is_gone():
     assert kept.Volume("nothing").to_result()["status"] == "deleted"
 
 
-@pytest.mark.parametrize("names", [["a\0b"], [""], ["x" * 256]])
-def test_a_name_that_is_none_is_refused(names):
-    with pytest.raises(InvalidRequest):
-        kept.parse({"names": names})
+@pytest.mark.parametrize("name", ["a\0b", "", " data", '["data"]', "web/data", "x" * 64])
+def test_a_name_that_no_volume_can_have_is_refused(name):
+    with pytest.raises(InvalidRequest, match="volume name"):
+        kept.parse({"names": ["data", name]})
 
 
 @pytest.fixture
@@ -109,6 +109,20 @@ def test_a_volume_goes_when_its_host_has_said_so(volumes, delete, run):
     assert statuses(delete()) == {"web-one": "in-use", "web-three": "available"}
     assert delete("web-two")["web-two"].status == "deleted"
     assert run().ask({"name": "db", "volumes": [{"name": "web-two", "size": 3}]})["db"]["status"] == "BUILD"
+
+
+def test_what_a_killed_run_has_marked_is_ended_by_the_next_named_or_not(volumes, delete):
+    delete("web-two", "web-three")
+    again = delete()
+    assert statuses(again) == {"web-one": "in-use", "web-three": "deleting", "web-two": "deleting"}
+    assert statuses(delete("web-two")) == {"web-two": "deleting"}
+    assert statuses(delete("web-two", answers={again["web-two"].id: ""})) == {"web-two": "deleted"}
+    silent = delete(answers={again["web-three"].id: "host c1: it has not been asked"})
+    assert isinstance(silent["web-three"], Unavailable)
+    delete(answers={again["web-three"].id: ""}, check_mode=True)
+    assert statuses(delete()) == {"web-one": "in-use", "web-three": "deleting"}
+    assert statuses(delete(answers={again["web-three"].id: ""}))["web-three"] == "deleted"
+    assert statuses(delete(answers={})) == {"web-one": "in-use"}
 
 
 def test_another_project_has_none_of_them(volumes, delete):
