@@ -17,6 +17,7 @@ options:
       northbound:
         description:
           - Where it listens, as C(unix:PATH), C(tcp:ADDRESS:PORT) or C(ssl:ADDRESS:PORT), an IPv6 address in brackets.
+            For a name in place of an address the first of its addresses is taken that answers.
           - The members of a cluster are separated by commas; the leader is used.
           - Over C(ssl:) O(ovn.private_key), O(ovn.certificate) and O(ovn.ca_certificate) are all needed.
         type: str
