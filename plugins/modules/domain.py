@@ -202,6 +202,14 @@ domains:
       description: Memory in MiB.
       type: int
       returned: always
+    disk:
+      description: GiB of the flavor's disk; null if that was not written down.
+      type: int
+      returned: always
+    allocation:
+      description: The CPUs, pages and devices of the host that the scheduler gave it; null for any.
+      type: dict
+      returned: always
     virt_type:
       description: Whether it is V(kvm) or V(qemu).
       type: str

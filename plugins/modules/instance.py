@@ -89,6 +89,34 @@ options:
         is.
     type: str
     default: ""
+  adopt:
+    description:
+      - What there is. With it nothing is launched; instances that run, and that the record has never had, are taken
+        into it as they are, when they have the name and the project of one of O(instances) and are as that says. Those
+        that it has stay as they are; nothing is touched on a compute host or in the network.
+      - It is for a record that is lost, or was put back from an old copy. The playbook C(kvmstack.launch.adopt) does
+        it.
+      - Only ports of the embedded network service, and volumes in files of compute hosts, can be taken over.
+    type: dict
+    suboptions:
+      hosts:
+        description: As M(kvmstack.launch.audit) takes it; P(kvmstack.launch.existing#filter) makes it.
+        type: dict
+        default: {}
+      ports:
+        description: The ports, as M(kvmstack.launch.port_info) lists them. Left out, there is nothing to be taken over.
+        type: list
+        elements: dict
+      record:
+        description:
+          - The identity of the record that is lost. This one goes on in its place, with its identity, if it has neither
+            instances nor volumes yet.
+          - Be sure that it is lost. Two records with one identity each take what the other has for something unknown.
+        type: str
+      settings:
+        description: As M(kvmstack.launch.schedule) takes it.
+        type: dict
+        default: {}
   user_id:
     description: The user who asks.
     type: str
@@ -154,13 +182,21 @@ instances:
       failed: false
 """
 
+from dataclasses import replace
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.core.run import Stage, run
+from ..module_utils.core.run import Stage, failing, run
 from ..module_utils.core.specs import DATABASE, PROJECT, STATE
-from ..module_utils.instance import model, request, sql
+from ..module_utils.instance import adopt, adopt_sql, audit_sql, model, request, sql
 from ..module_utils.record import lease
 
+ADOPT = {
+    "hosts": {"type": "dict", "default": {}},
+    "ports": {"type": "list", "elements": "dict"},
+    "record": {"type": "str"},
+    "settings": {"type": "dict", "default": {}},
+}
 SPEC = {
     **STATE,
     **DATABASE,
@@ -169,6 +205,7 @@ SPEC = {
     "take_over": {"type": "bool", "default": False},
     "quotas": {"type": "dict", "default": {}},
     "instances": {"type": "list", "elements": "raw", "required": True},
+    "adopt": {"type": "dict", "options": ADOPT},
     "flavors": {"type": "dict", "default": {}},
     "images": {"type": "dict", "default": {}},
     "networks": {"type": "dict", "default": {}},
@@ -188,7 +225,16 @@ STAGE = Stage("instance", request.parse, sql.connect, model.plan, as_text=model.
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, STAGE)
+    with failing(module):
+        chosen = adoption(module.params["adopt"]) if module.params["adopt"] else STAGE
+    run(module, chosen)
+
+
+def adoption(asked: dict) -> Stage:
+    """The stage as it takes in what there is."""
+    [existing] = audit_sql.parse({"project_id": None, **asked})
+    plan = adopt.planner(existing, asked["record"])
+    return replace(STAGE, connect=lambda params: adopt_sql.connect(params, existing), plan=plan)
 
 
 def main() -> None:

@@ -219,6 +219,17 @@ def volumes_of(record):
     return [volume.status for volume in kept_sql.connect(record.params).read([]).values()]
 
 
+def test_an_adoption_that_could_not_look_at_the_hosts_takes_nothing(run, record, ovn):
+    for options in (["--check"], [], ["-e", "launch_adopt_record=7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10"]):
+        found, said = run(OURS % "adopt", *WANTED, *ovn, *options)
+        assert (found, "may be on c1, c2: run again with these" in said, record.find()) == (2, True, {}), said
+
+
+def test_an_adoption_leaves_what_is_recorded(run, record, web, ovn):
+    found, said = run(OURS % "adopt", *WANTED, *ovn)
+    assert (found, "web" in said, "ACTIVE c1" in said, said.count("failed=0")) == (0, True, True, 3), said
+
+
 def test_an_audit_that_could_not_look_at_a_host_says_so(run, web, ovn):
     found, said = run(OURS % "audit", *ovn)
     assert (found, "all agrees" in said) == (0, False), said

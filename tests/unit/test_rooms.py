@@ -258,9 +258,9 @@ def test_no_two_files_import_each_other_in_a_circle():
     assert not left, sorted(str(path.relative_to(PLUGINS)) for path in left)
 
 
-# Each table's one writer in record/; a revision makes the identity in records. preview.py copies tables in memory only.
+# Each table's one writer in record/; preview.py copies tables in memory only.
 WRITERS = {
-    "records": None,
+    "records": "identity",
     "instances": "instances",
     "instance_actions": "events",
     "instance_action_events": "events",

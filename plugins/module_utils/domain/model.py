@@ -151,6 +151,8 @@ class Domain:
             "status": self.status,
             "vcpus": self.vcpus,
             "ram": self.ram,
+            "disk": self.disk,
+            "allocation": self.allocation,
             "virt_type": self.virt_type,
             "project_id": self.labels.project_id,
             "flavor": self.labels.flavor,

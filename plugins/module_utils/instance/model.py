@@ -248,12 +248,12 @@ def _plan_present(item: InstanceRequest, before: Instance | None, current: Recor
             raise Conflict("; ".join(faults))
     else:
         check_group(item, current.groups)
-        item = _with_ports(item)
+        item = with_ports(item)
     after = replace(item, volumes=_locate(item, before, current.volumes)).over(before)
     return replace(after, record_id=current.record_id)
 
 
-def _with_ports(item: InstanceRequest) -> InstanceRequest:
+def with_ports(item: InstanceRequest) -> InstanceRequest:
     """The request of a new instance; one that mentions no networks has the only one there is, or must say (as nova)."""
     if item.ports is not None or item.networks == ():
         return item

@@ -216,6 +216,8 @@ class Writing:
     def _insert(self, change: Change) -> None:
         times = dict.fromkeys(("created_at", "requested_at", "updated_at"), self.moment)
         values = {**_values(change.after), **times, **self._lease(change), "request_id": self.request_id, "deleted": 0}
+        if change.after.launched:  # it runs, and is taken into the record as it is
+            values["launched_at"] = self.moment
         instances.add(self.database, self.connection, values)
 
     def _update(self, change: Change) -> None:

@@ -8,7 +8,7 @@ One that is to be deleted on termination and has no instance is being deleted.
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ..core.errors import Conflict
 
@@ -59,6 +59,12 @@ def _add(database, connection, row: dict[str, Any]) -> None:
         if not find(database, connection, row["project_id"], [SimpleNamespace(**row)]):
             raise  # one of its values is wrong
         raise Conflict("volume %s has been made by another run: run again" % row["name"]) from None
+
+
+def keep(database, connection, rows: Iterable[dict[str, Any]]) -> None:
+    """Record volumes that no instance has; Conflict for one whose name or id is taken."""
+    for row in rows:
+        _add(database, connection, row)
 
 
 def detach(database, connection, instance) -> None:
