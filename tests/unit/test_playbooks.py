@@ -220,7 +220,8 @@ def volumes_of(record):
 
 
 def test_an_adoption_that_could_not_look_at_the_hosts_takes_nothing(run, record, ovn):
-    for options in (["--check"], [], ["-e", "launch_adopt_record=7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10"]):
+    named, service = "launch_adopt_record=7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10", "launch_network_service=neutron"
+    for options in (["--check"], [], ["-e", named], ["-e", service]):
         found, said = run(OURS % "adopt", *WANTED, *ovn, *options)
         assert (found, "may be on c1, c2: run again with these" in said, record.find()) == (2, True, {}), said
 
