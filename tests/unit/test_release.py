@@ -30,6 +30,7 @@ DOCUMENTED = sorted(
     path.relative_to(ROOT)
     for pattern in (
         "plugins/modules/*.py",
+        "plugins/inventory/*.py",
         "plugins/lookup/*.py",
         "plugins/filter/*.yml",
         "roles/*/meta/argument_specs.yml",

@@ -31,7 +31,7 @@ WITH_QUERY = ["instance", "host", "network", "port", "volume", "domain"]
 # Doors of compute hosts; all others are of the controller.
 ON_HOSTS = {"build", "domain", "domain_info", "gateway", "host_info", "image", "image_cache"}
 DOORS = sorted(path.stem for path in PLUGINS.glob("modules/*.py"))
-MODELS = sorted([*UTILS.rglob("model.py"), *UTILS.glob("*/request.py")])
+MODELS = sorted([*UTILS.rglob("model.py"), *UTILS.glob("*/request.py"), UTILS / "instance/inventory.py"])
 
 # What a model may import, with all that it imports of ours.
 PURE = {
@@ -58,6 +58,7 @@ PURE = {
     "os",
     "re",
     "reprlib",
+    "shlex",
     "string",
     "struct",
     "types",
