@@ -83,6 +83,13 @@ options:
     description: Whether to take over instances that another living run drives; that run then fails for them.
     type: bool
     default: false
+  default_ssh_keys:
+    description:
+      - Public keys for new instances whose entries have no C(ssh_keys); C([]) there is none. An instance keeps those
+        that it was made with, whatever they are here later.
+    type: list
+    elements: str
+    default: []
   user_data:
     description:
       - The text of a JSON object, user data by instance name. It is shown nowhere and never recorded; a digest of it
@@ -211,6 +218,7 @@ SPEC = {
     "networks": {"type": "dict", "default": {}},
     "security_groups": {"type": "dict", "default": {}},
     "groups": {"type": "dict", "default": {}},
+    "default_ssh_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "user_data": {"type": "str", "default": "", "no_log": True},
     **dict.fromkeys(("user_id", "user_name", "project_name", "request_id"), {"type": "str"}),
     "image_service": {"type": "str", "choices": ["url", "glance"], "default": "url"},

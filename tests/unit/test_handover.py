@@ -371,3 +371,22 @@ def test_a_table_is_one_text_where_ansible_keeps_its_lines(form, lines):
 def test_repair_that_is_neither_asked_for_nor_not_is_refused_in_words():
     [answer] = answers([question("audit", audited(DOMAIN), COMPUTE, {"launch_repair": "maybe"})])
     assert "launch_repair: 'maybe' is not true or false" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("files", "extra", "keys"),
+    [
+        pytest.param(["ed25519", "ecdsa", "rsa"], {}, ["ssh-ed25519 A"], id="the best"),
+        pytest.param(["rsa", "ecdsa"], {}, ["ssh-ecdsa A"], id="the better"),
+        pytest.param(["rsa"], {}, ["ssh-rsa A"], id="what there is"),
+        pytest.param([], {}, [], id="none"),
+        pytest.param(["rsa"], {"launch_default_keys": "false"}, [], id="none is wanted"),
+    ],
+)
+def test_the_key_of_who_launches(files, extra, keys, tmp_path):
+    (tmp_path / ".ssh").mkdir()
+    for kind in files:
+        (tmp_path / (".ssh/id_%s.pub" % kind)).write_text("ssh-%s A\n" % kind)
+    playbook, *where = ACCEPT
+    asked = question(playbook, travelling(), COMPUTE, extra, [*where, "{{ _launch_default_ssh_keys }}"])
+    assert answers([asked], HOME=str(tmp_path)) == [{"value": keys}]

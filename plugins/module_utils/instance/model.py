@@ -126,8 +126,8 @@ class InstanceRequest:
     ("volume", its name) and so on. A flavor, image or group that has one is no more than its name. image_ref is what
     the entry calls its image, by name or by id. With absent it says that there is to be none of that name. refusal is
     why it makes no sense at all; then there is nothing to record. networks are the names of those that there are, for
-    an entry that mentions none; None where only their service knows. counted is, for the first instance of an entry
-    with a count, the entry's name and its count.
+    an entry that mentions none; None where only their service knows. default_ssh_keys are those of a new instance that
+    mentions none. counted is, for the first instance of an entry with a count, the entry's name and its count.
     """
 
     name: str
@@ -141,6 +141,7 @@ class InstanceRequest:
     volumes: list | None = None
     metadata: dict | None = None
     ssh_keys: list | None = None
+    default_ssh_keys: list | None = None
     user_data_digest: str | None = None
     group: dict | None = None
     availability_zone: str | None = None
@@ -337,11 +338,18 @@ def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
         ports=_begun_ports(wanted, identity, before),
         volumes=attachments.volumes(wanted, identity, before.volumes if before else None),
         metadata=wanted.metadata or {},
-        ssh_keys=wanted.ssh_keys or [],
+        ssh_keys=_begun_keys(wanted, before),
         scheduler_hints=wanted.scheduler_hints or {},
         user_data_digest=wanted.user_data_digest or (before and before.user_data_digest),
         fault=failed,
     )
+
+
+def _begun_keys(wanted: InstanceRequest, before: Instance | None) -> list:
+    """The keys of a launch; where none are mentioned those that its attempts have had, whoever makes the next one."""
+    if wanted.ssh_keys is not None:
+        return wanted.ssh_keys
+    return (before.ssh_keys if before else None) or wanted.default_ssh_keys or []
 
 
 def _begun_ports(wanted: InstanceRequest, identity: str, before: Instance | None) -> list:

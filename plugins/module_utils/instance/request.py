@@ -30,6 +30,7 @@ INSTANCE_KEYS = {
 }  # fmt: skip
 # Who asks: names are as their service has them.
 OWNER = {"project_id": printable, "project_name": text, "user_id": printable, "user_name": text}
+DEFAULT_KEYS = "the controller's own key (launch_default_keys: false does without)"
 STATES = ("started", "stopped", "absent")
 # What each service of volumes knows an image by, and what to do about one that lacks it.
 SOURCES = {
@@ -150,6 +151,7 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         volumes=_with_images(asked, params, faults),
         metadata=_unless_none(entry.get("metadata"), "metadata", labels),
         ssh_keys=_unless_none(entry.get("ssh_keys"), "ssh_keys", _ssh_keys),
+        default_ssh_keys=None if "ssh_keys" in entry else _ssh_keys(params.get("default_ssh_keys") or [], DEFAULT_KEYS),
         user_data_digest=_unless_none(params["texts"].get(name), "user_data", _digest),
         group=group,
         availability_zone=_unless_none(entry.get("availability_zone"), "availability_zone", printable),

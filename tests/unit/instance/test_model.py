@@ -74,6 +74,34 @@ def test_a_failed_launch_begins_again_when_asked_again():
     assert again.after.uuid == failed.uuid
 
 
+SILENT = replace(WEB, ssh_keys=None, default_ssh_keys=["mine"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "keys"),
+    [
+        pytest.param(SILENT, ["mine"], id="what mentions none has the default"),
+        pytest.param(replace(SILENT, default_ssh_keys=None), [], id="where there is none, none"),
+        pytest.param(replace(WEB, default_ssh_keys=["mine"]), ["k"], id="its own"),
+        pytest.param(replace(SILENT, ssh_keys=[]), [], id="none is none"),
+    ],
+)
+def test_the_keys_of_a_new_instance(wanted, keys):
+    assert change(wanted).after.ssh_keys == keys
+
+
+@pytest.mark.parametrize("keys", [[], ["k"], ["mine"]])
+def test_an_instance_keeps_its_keys_whatever_the_default_is_later(keys):
+    before = launched(replace(WEB, ssh_keys=keys))
+    again = change(replace(SILENT, default_ssh_keys=["another's"]), before)
+    assert (again.action, again.error, again.after.ssh_keys) == ("keep", None, keys)
+
+
+def test_a_launch_that_was_killed_goes_on_with_its_keys():
+    first = change(SILENT).after
+    assert change(replace(SILENT, default_ssh_keys=["another's"]), first).action == "keep"
+
+
 @pytest.mark.parametrize(
     ("wanted", "action"),
     [

@@ -353,3 +353,14 @@ def test_each_of_two_of_one_name_is_refused():
 def test_who_asks_has_a_name_that_can_be_shown(who, value):
     with pytest.raises(InvalidRequest, match=who):
         parse(request(WEB, **{who: value}))
+
+
+def test_a_default_key_is_theirs_who_name_none_and_has_to_be_one():
+    mine, own, bad = "ssh-ed25519 AAAA me@here", "ssh-rsa BBBB", "nonsense"
+    entries = [{**WEB, "name": "a"}, {**WEB, "name": "b", "ssh_keys": [own]}]
+    assert [(each.ssh_keys, each.default_ssh_keys) for each in parse(request(*entries, default_ssh_keys=[mine]))] == [
+        (None, [mine]), ([own], None),
+    ]  # fmt: skip
+    first, second = parse(request(*entries, default_ssh_keys=[bad]))
+    assert "the controller's own key (launch_default_keys: false does without): 'nonsense' is not" in str(first.refusal)
+    assert second.refusal is None
