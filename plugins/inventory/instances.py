@@ -32,8 +32,8 @@ description:
     digit or C(_) becomes C(_).
   - C(kvmstack) is a variable with C(uuid), C(name), C(project_id), C(project_name), C(user_name), C(status),
     C(target_state), C(power_state), C(host), C(availability_zone), C(flavor), C(vcpus), C(ram), C(image), C(group),
-    C(admin_user), C(metadata), C(addresses), C(volumes), C(fault), C(seen) and C(unknown_since). Nothing of it is
-    secret; O(compose), O(groups) and O(keyed_groups) may use it.
+    C(admin_user), C(metadata), C(addresses), C(volumes) and C(fault). Nothing of it is secret; O(compose), O(groups)
+    and O(keyed_groups) may use it.
 extends_documentation_fragment:
   - constructed
   - inventory_cache
@@ -87,6 +87,8 @@ options:
     type: list
     elements: str
     default: []
+    vars:
+      - name: launch_direct_networks
 requirements:
   - SQLAlchemy >= 2.0.40 on the controller
   - alembic >= 1.13.2 on the controller
@@ -157,7 +159,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.get_option("ansible_user"), self.get_option("jump"), tuple(self.get_option("direct_networks"))
         )
         known: dict[str, Mapping] = {}
-        for host in rules.hosts(told, self._is_taken, lambda name: self._once(known, name), reach):
+        for host in rules.hosts(told, self._holder, lambda name: self._once(known, name), reach):
             self._add(host)
 
     def _told(self, path: str, cache: bool) -> list[dict[str, Any]]:
@@ -191,12 +193,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         wanted = {"host": self.get_option("compute_hosts"), "status": self.get_option("statuses")}
         return all(values is None or instance[name] in values for name, values in wanted.items())
 
-    def _is_taken(self, name: str, uuid: str) -> bool:
-        """Whether the inventory has another host, or a group, of this name."""
+    def _holder(self, name: str) -> str | None:
+        """Whose a name is: an instance's, another host's or a group's, or nobody's yet."""
         host = self.inventory.get_host(name)
-        return name in self.inventory.groups or (
-            host is not None and (host.get_vars().get(rules.VARIABLE) or {}).get("uuid") != uuid
-        )
+        if host is None:
+            return "" if name in self.inventory.groups else None
+        return (host.get_vars().get(rules.VARIABLE) or {}).get("uuid", "")
 
     def _once(self, known: dict[str, Mapping], name: str) -> Mapping:
         if name not in known:

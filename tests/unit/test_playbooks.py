@@ -236,3 +236,21 @@ def test_an_audit_that_could_not_look_at_a_host_says_so(run, web, ovn):
     assert (found, "all agrees" in said) == (0, False), said
     for words in ("unseen host c1 c1 c1 ", "Connection refused", "recorded there: 1 instances, 1 claims"):
         assert words in said
+
+
+def test_instances_are_hosts_for_the_plays_that_follow(run, record, web):
+    """Also of a second launch in the same run; nothing of it is a change."""
+    uuid = record.find()["web"]["uuid"]
+    joins = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"launch": {"instances": list(record.find().values())}, "launch_guest_user": "debian"},
+        "tasks": [{"import_role": {"name": "kvmstack.launch.launch", "tasks_from": "join"}}],
+    }
+    shown = "{{ inventory_hostname }} as {{ ansible_user }} is {{ kvmstack.uuid }}, {{ ansible_ssh_common_args }}"
+    follows = {"hosts": "instances:&host_c1", "gather_facts": False, "tasks": [{"debug": {"msg": shown}}]}
+    found, said = run([joins, joins, follows])
+    assert found == 0, said
+    assert "web as debian is %s, -o HostKeyAlias=%s" % (uuid, uuid) in said
+    assert (said.count("(item=web)"), "changed=0" in said, "changed=1" in said) == (1, True, False), said
+    assert "web as" not in run([joins, follows], "--check")[1]

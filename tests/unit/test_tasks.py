@@ -102,6 +102,9 @@ def test_a_task_on_a_compute_host_ends(name, task):
 
 @named
 def test_no_task_is_repeated(name, task):
+    """But the one that Ansible takes hosts from: one of a result."""
+    if "ansible.builtin.add_host" in task:
+        return
     assert not {key for key in task if key in ("loop", "until", "retries") or key.startswith("with_")}
 
 

@@ -23,7 +23,7 @@ VARIABLE = "kvmstack"
 # What the variable has of a document as it is. Nothing in it is secret; user data and keys are not in it.
 FACTS = (
     "uuid", "name", "project_id", "project_name", "user_name", "status", "target_state", "power_state", "host",
-    "availability_zone", "metadata", "fault", "seen", "unknown_since",
+    "availability_zone", "metadata", "fault",
 )  # fmt: skip
 
 # Names with a meaning of their own for Ansible: no instance takes them.
@@ -87,38 +87,39 @@ def _address(port: Document) -> dict[str, Any]:
 
 
 def hosts(
-    instances: Iterable[Document], is_taken: Callable[[str, str], bool], variables_of: Callable[[str], Document],
+    instances: Iterable[Document], holder: Callable[[str], str | None], variables_of: Callable[[str], Document],
     reach: Reach,
 ) -> list[Host]:  # fmt: skip
     """What the inventory has of such instances, in their order.
 
-    is_taken(name, uuid): whether something else than this instance has the name. variables_of(compute host): what the
-    inventory says of it, nothing of one that it does not have.
+    holder(name): whose a name is, an instance's UUID, an empty text for what is none, None while it is free.
+    variables_of(compute host): what the inventory says of it, nothing of one that it does not have.
     """
     instances = list(instances)
     return [
         Host(name, groups(instance), variables(instance, variables_of, reach))
-        for name, instance in zip(names(instances, is_taken), instances)
+        for name, instance in zip(names(instances, holder), instances)
     ]
 
 
-def names(instances: list[Document], is_taken: Callable[[str, str], bool]) -> Iterator[str]:
+def names(instances: list[Document], holder: Callable[[str], str | None]) -> Iterator[str]:
     """What the instances are called: by their names; NAME.PROJECT where it is not one instance's alone.
 
     So are those that have the name of a compute host, of another host of the inventory or of one of Ansible's groups:
-    whoever may launch could be taken for it. Where that is another's too, it is NAME.UUID.
+    whoever may launch could be taken for it. Where that is another's too, it is NAME.UUID. One that the inventory has
+    already keeps what it is called there.
     """
     counted = Counter(instance["name"] for instance in instances)
-    compute = {instance["host"] for instance in instances}
     longer = Counter(_with_project(instance) for instance in instances)
+    compute = {instance["host"] for instance in instances}
     for instance in instances:
-        name, uuid = instance["name"], instance["uuid"]
-        if counted[name] == 1 and name not in compute | MEANT and not is_taken(name, uuid):
-            yield name
-            continue
-        other = _with_project(instance)
-        alone = longer[other] == 1 and other not in counted and other not in compute and not is_taken(other, uuid)
-        yield other if alone else "%s.%s" % (name, uuid)
+        name, other, last = instance["name"], _with_project(instance), "%s.%s" % (instance["name"], instance["uuid"])
+        known = next((each for each in (name, other, last) if holder(each) == instance["uuid"]), None)
+        free = {
+            name: counted[name] == 1 and name not in compute | MEANT and holder(name) is None,
+            other: longer[other] == 1 and other not in compute | set(counted) and holder(other) is None,
+        }
+        yield known or next((each for each, is_free in free.items() if is_free), last)
 
 
 def _with_project(instance: Document) -> str:

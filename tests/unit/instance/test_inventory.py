@@ -33,7 +33,8 @@ def told(**said):
 
 
 def hosts(*instances, taken=(), compute=None, reach=None):
-    return inventory.hosts(instances, lambda name, uuid: name in taken, lambda name: compute or {}, reach or Reach())
+    holders = dict(taken if isinstance(taken, dict) else dict.fromkeys(taken, ""))
+    return inventory.hosts(instances, holders.get, lambda name: compute or {}, reach or Reach())
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,9 @@ def hosts(*instances, taken=(), compute=None, reach=None):
         pytest.param([{"name": "instances"}], (), ["instances.p"], id="the group's name"),
         pytest.param([{}], {"web"}, ["web.p"], id="a name of the inventory"),
         pytest.param([{}], {"web", "web.p"}, ["web." + UUID], id="both names of the inventory"),
+        pytest.param([{}], {"web": UUID}, ["web"], id="the inventory has it"),
+        pytest.param([{}], {"web.p": UUID}, ["web.p"], id="the inventory has it, under that name"),
+        pytest.param([{}], {"web": "another"}, ["web.p"], id="another instance's name"),
         pytest.param(
             [{}, {"project_id": "q"}, {"name": "web.q"}], (), ["web.p", "web." + UUID, "web.q"],
             id="a name that looks like that",
