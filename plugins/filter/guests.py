@@ -1,15 +1,110 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters for what comes after a launch: its guests as hosts of the inventory."""
+"""Filters for what comes after a launch: whether its guests answer, and what they are in the inventory."""
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import documents as travelling
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import whole
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import inventory
 
 Document = Mapping[str, Any]
+
+# What a task registers that waits, and who waits for the guests that are reached straight.
+ANSWERS = "launch_guests"
+CONTROLLER = "localhost"
+SSH = {"port": 22, "banner": "SSH-"}
+
+
+def wait_hosts(documents: Iterable[Document], wait_for: Any, direct_networks: Iterable[str] | None = None) -> list[str]:
+    """The compute hosts on whose guests a launch is to wait, none if it is not to."""
+    places = [place for _document, place, address in _waited_for(documents, direct_networks) if address]
+    return [place for place in dict.fromkeys(places) if place != CONTROLLER] if _asked(wait_for) else []
+
+
+def guests(
+    documents: Iterable[Document], host: str, wait_for: Any, direct_networks: Iterable[str] | None = None
+) -> list[dict[str, Any]]:
+    """The guests that this compute host, or the controller, is to wait for."""
+    asked = _asked(wait_for)
+    mine = [each for each in _waited_for(documents, direct_networks) if each[1] == host and each[2]] if asked else []
+    return [{"name": document["name"], "address": address, **asked} for document, _place, address in mine]
+
+
+def waited(
+    documents: Iterable[Document],
+    hostvars: Mapping[str, Any],
+    wait_for: Any,
+    direct_networks: Iterable[str] | None = None,
+) -> list[dict[str, Any]]:
+    """The documents as the guests have answered; failed where one has not, nobody could ask it, or none knows how."""
+    documents = list(documents)
+    try:
+        if not port_of(wait_for):
+            return documents
+        wrong = None
+    except InvalidRequest as error:
+        wrong = str(error)
+    found = {document["uuid"]: each for document, *each in _waited_for(documents, direct_networks)}
+    return [
+        _answered(document, *found[document["uuid"]], hostvars, wrong) if document.get("uuid") in found else document
+        for document in documents
+    ]
+
+
+def port_of(wait_for: Any) -> dict[str, Any] | None:
+    """The port that guests are to answer on, and their banner; None if nobody waits."""
+    if wait_for in (None, "", False):
+        return None
+    if str(wait_for).lower() == "ssh":
+        return SSH
+    try:
+        return {"port": whole(wait_for, "launch_wait_for", 1, 65535), "banner": ""}
+    except InvalidRequest:
+        raise InvalidRequest("launch_wait_for: %.40s is neither ssh nor a port, 1 to 65535" % wait_for) from None
+
+
+def _asked(wait_for: Any) -> dict[str, Any] | None:
+    """The same; what makes no sense is told at the end, when the launch itself is done."""
+    try:
+        return port_of(wait_for)
+    except InvalidRequest:
+        return None
+
+
+def _waited_for(
+    documents: Iterable[Document], direct_networks: Iterable[str] | None
+) -> Iterator[tuple[Document, str, str | None]]:
+    """The documents of guests that run as they should, who is to ask each of them, and its address."""
+    reach = inventory.Reach(direct_networks=tuple(direct_networks or ()))
+    for document in documents:
+        if _is_living(document) and not document.get("failed") and document.get("status") == "ACTIVE":
+            address, straight = inventory.endpoint(inventory.told(document), reach)
+            yield document, CONTROLLER if straight else document["host"], address
+
+
+def _answered(
+    document: Document, place: str, address: str | None, hostvars: Mapping[str, Any], wrong: str | None
+) -> dict[str, Any]:
+    """A document as its guest has answered."""
+    if wrong:
+        return {**document, "failed": True, "msg": wrong}
+    if not address:
+        return {**document, "notes": [*document.get("notes", ()), "nobody waited for it, as it has no address"]}
+    answer = _variables(place, hostvars).get(ANSWERS) or {}
+    if answer.get("skipped"):
+        return dict(document)
+    results = {each["name"]: each for each in answer.get("guests") or ()}
+    result = results.get(document["name"])
+    if result is None:
+        why = answer.get("msg") or "it is not among the hosts of this run: see the inventory and --limit"
+        result = {"failed": True, "msg": "host %s could not ask: %s" % (place, why)}
+    if not result["failed"]:
+        return dict(document)
+    return {**document, "failed": True, "msg": "it does not answer: %s" % result["msg"]}
 
 
 def inventory_hosts(
@@ -60,4 +155,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        return {"inventory_hosts": inventory_hosts}
+        return {each.__name__: each for each in (wait_hosts, guests, waited, inventory_hosts)}

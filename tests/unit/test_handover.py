@@ -336,7 +336,7 @@ def test_a_task_runs_if(title, answered):
 
 
 def test_every_attempt_is_for_the_same_hosts(answered):
-    plays = answered["new instances"]["value"][3:-3]
+    plays = answered["new instances"]["value"][3:-4]
     assert len(plays) == 9
     assert plays[:3] == plays[3:6] == plays[6:]
 
@@ -346,7 +346,7 @@ def test_every_attempt_is_for_the_same_hosts(answered):
     [("one that another run has destroyed", [["c1"], ["localhost"]]), ("new instances", [[], []])],
 )
 def test_what_another_run_has_taken_over_goes_also_after_the_last_attempt(title, expected, answered):
-    assert [hosts for _name, hosts in answered[title]["value"][-3:-1]] == expected
+    assert [hosts for _name, hosts in answered[title]["value"][-4:-2]] == expected
 
 
 def test_the_passwords_of_a_hosts_volumes(tmp_path):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -254,3 +255,86 @@ def test_instances_are_hosts_for_the_plays_that_follow(run, record, web):
     assert "web as debian is %s, -o HostKeyAlias=%s" % (uuid, uuid) in said
     assert (said.count("(item=web)"), "changed=0" in said, "changed=1" in said) == (1, True, False), said
     assert "web as" not in run([joins, follows], "--check")[1]
+
+
+@pytest.fixture
+def guest():
+    """The port of something that answers as sshd does, on 127.0.0.1 alone."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+LISTENS, SILENT_GUEST = "127.0.0.1", "127.0.0.2"
+
+
+def running(name, address, **more):
+    port = {"network": "private", "fixed_ip": address, **more}
+    return {"name": name, "uuid": name, "project_id": "p", "host": "c1", "status": "ACTIVE", "ports": [port],
+            "volumes": []}  # fmt: skip
+
+
+@pytest.fixture
+def end(run, tmp_path):
+    """The end of a launch, of such instances: our plays, from the wait on."""
+    (tmp_path / "inventory.yml").write_text(json.dumps({"compute": {"hosts": {"c1": HERE, "c2": SILENT}}}))
+
+    def end(documents, *options, **variables):
+        first = {"hosts": "localhost", "gather_facts": False,
+                 "tasks": [{"set_fact": {"launch": {"instances": documents}}}]}  # fmt: skip
+        ours = [{**play, "vars": variables, "vars_files": str(ROOT / "playbooks" / play["vars_files"])}
+                for play in PLAYBOOKS["launch"][-2:]]  # fmt: skip
+        return run([first, *ours], *options)
+
+    return end
+
+
+FLOATING = {"network_info": {"floating_ip_address": LISTENS}}
+
+
+@pytest.mark.parametrize(
+    ("documents", "tells"),
+    [
+        pytest.param([running("web", LISTENS)], None, id="over its compute host"),
+        pytest.param([running("web", SILENT_GUEST, **FLOATING)], None, id="straight"),
+        pytest.param([running("web", SILENT_GUEST)], "web is ACTIVE: it does not answer: 127.0.0.2 port", id="nobody"),
+        pytest.param([running("web", LISTENS), running("db", SILENT_GUEST)], "db is ACTIVE: it does not", id="one not"),
+        pytest.param(
+            [{**running("web", LISTENS), "host": "c2"}], "web is ACTIVE: it does not answer: host c2 could not ask",
+            id="a host that does not answer",
+        ),
+        pytest.param([running("web", None)], None, id="without an address"),
+        pytest.param([{**running("web", SILENT_GUEST), "status": "SHUTOFF", "target_state": "stopped"}], None,
+                     id="off"),
+    ],
+)  # fmt: skip
+def test_a_launch_waits_for_its_guests(end, guest, documents, tells):
+    found, said = end(documents, "-e", "launch_wait_for=%d launch_wait_timeout=2" % guest)
+    assert found == (2 if tells else 0), said
+    assert (tells or "failed=0") in said
+    assert ("nobody waited for it" in said) == (documents[0]["ports"][0]["fixed_ip"] is None)
+
+
+@pytest.mark.parametrize("options", [["-e", "launch_wait_for=22", "--check"], []])
+def test_nobody_waits_in_check_mode_or_unasked(end, options):
+    found, said = end([running("web", SILENT_GUEST)], *options)
+    assert (found, "does not answer" in said) == (0, False), said
+
+
+def test_it_may_be_said_in_the_inventory(end, guest, tmp_path):
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text("{launch_wait_for: %d, launch_wait_timeout: 1}" % guest)
+    found, said = end([running("web", SILENT_GUEST)])
+    assert (found, "web is ACTIVE: it does not answer: 127.0.0.2" in said) == (2, True), said
+
+
+def test_it_may_be_said_where_the_playbook_is_imported(end, guest):
+    found, said = end([running("web", SILENT_GUEST)], launch_wait_for=guest, launch_wait_timeout=1)
+    assert (found, "web is ACTIVE: it does not answer: 127.0.0.2" in said) == (2, True), said
+
+
+def test_what_nobody_can_wait_for_is_told(end):
+    found, said = end([running("web", LISTENS)], "-e", "launch_wait_for=shh")
+    assert (found, "web is ACTIVE: launch_wait_for: shh is neither ssh nor a port, 1 to 65535" in said) == (2, True)

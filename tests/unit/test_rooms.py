@@ -29,7 +29,7 @@ STAGES = ["token", "instance", "host", "schedule", "network", "image", "port", "
 BENT = {"token", "host", "schedule", "build"}
 WITH_QUERY = ["instance", "host", "network", "port", "volume", "domain"]
 # Doors of compute hosts; all others are of the controller.
-ON_HOSTS = {"build", "domain", "domain_info", "gateway", "host_info", "image", "image_cache"}
+ON_HOSTS = {"build", "domain", "domain_info", "gateway", "guest_wait", "host_info", "image", "image_cache"}
 DOORS = sorted(path.stem for path in PLUGINS.glob("modules/*.py"))
 MODELS = sorted([*UTILS.rglob("model.py"), *UTILS.glob("*/request.py"), UTILS / "instance/inventory.py"])
 

@@ -32,6 +32,7 @@ REGISTERED = {
     "launch_kept",
     "launch_removed",
     "launch_controller",
+    "launch_guests",
 }
 # How a task brings in another file, and where that is named.
 BRINGS = ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks", "ansible.builtin.import_role")
@@ -97,7 +98,7 @@ def test_a_task_on_a_compute_host_ends(name, task):
     """A host that goes silent in the middle of a task would hold the whole run for ever."""
     plays = [play for each in PLAYS.values() for play in each if play.get("vars_files") == "vars/compute_host.yml"]
     if module_of(task) and name in {brought(each) for play in plays for each in flat(play.get("tasks"))}:
-        assert used(task["timeout"]) & {"launch_build_timeout", "launch_info_timeout"}
+        assert used(task["timeout"]) & {"launch_build_timeout", "launch_info_timeout", "launch_wait_timeout"}
 
 
 @named

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.filter.guests import inventory_hosts
+from ansible_collections.kvmstack.launch.plugins.filter.guests import guests, inventory_hosts, wait_hosts, waited
 
 PORT = {"network": "private", "fixed_ip": "10.20.0.50"}
 WEB = {
@@ -67,3 +67,59 @@ def test_no_host_or_group_is_taken_over(name):
 
 def test_a_network_may_be_reached_straight():
     assert known([WEB], direct_networks=["private"])["web"]["ansible_ssh_common_args"] == "-o HostKeyAlias=u1"
+
+
+DB = {**WEB, "name": "db", "uuid": "u2", "host": "c2", "ports": [{**PORT, "fixed_ip": "10.20.0.51"}]}
+STRAIGHT = {
+    **WEB,
+    "name": "www",
+    "uuid": "u3",
+    "ports": [{**PORT, "network_info": {"floating_ip_address": "192.0.2.9"}}],
+}
+ALL = [WEB, DB, STRAIGHT, {**WEB, "name": "bad", "failed": True}, {**WEB, "name": "off", "status": "SHUTOFF"}]
+
+
+@pytest.mark.parametrize(
+    ("wait_for", "direct_networks", "hosts"),
+    [
+        pytest.param("ssh", None, ["c1", "c2"], id="ssh"),
+        pytest.param(80, None, ["c1", "c2"], id="a port"),
+        pytest.param("80", None, ["c1", "c2"], id="a port as a text"),
+        pytest.param("", None, [], id="nothing"),
+        pytest.param(None, None, [], id="not said"),
+        pytest.param(False, None, [], id="false"),
+        pytest.param("shh", None, [], id="what makes no sense"),
+        pytest.param(65536, None, [], id="no port"),
+        pytest.param("ssh", ["private"], [], id="all straight"),
+    ],
+)
+def test_who_waits(wait_for, direct_networks, hosts):
+    assert wait_hosts(ALL, wait_for, direct_networks) == hosts
+
+
+@pytest.mark.parametrize(
+    ("host", "wait_for", "expected"),
+    [
+        pytest.param("c1", "SSH", [("web", "10.20.0.50", 22, "SSH-")], id="ssh"),
+        pytest.param("c2", "5432", [("db", "10.20.0.51", 5432, "")], id="a port"),
+        pytest.param("localhost", "ssh", [("www", "192.0.2.9", 22, "SSH-")], id="the controller"),
+        pytest.param("c1", "", [], id="nothing"),
+    ],
+)
+def test_for_whom(host, wait_for, expected):
+    assert [tuple(each.values()) for each in guests(ALL, host, wait_for)] == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "msg"),
+    [
+        pytest.param({"guests": [{"name": "web", "failed": False}]}, None, id="it answered"),
+        pytest.param({"guests": [{"name": "web", "failed": True, "msg": "no"}]}, "it does not answer: no", id="not"),
+        pytest.param({"skipped": True}, None, id="nobody asked"),
+        pytest.param({"msg": "no route"}, "it does not answer: host c1 could not ask: no route", id="a silent host"),
+    ],
+)
+def test_what_became_of_it(answer, msg):
+    [document] = waited([WEB], {"c1": {"launch_guests": answer}}, "ssh")
+    assert (document.get("failed", False), document.get("msg")) == (msg is not None, msg)
+    assert waited([WEB], {"c1": {"launch_guests": answer}}, "") == [WEB]
