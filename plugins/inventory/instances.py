@@ -19,7 +19,7 @@ description:
   - The record is only read. One of an older release is seen as its upgrade would make it, and is not upgraded.
   - C(ansible_host) is the instance's floating address; else one that is reached straight, of a physical network or one
     of O(direct_networks); else its first one. An instance without an address has none.
-  - C(ansible_user) is what the image's property C(os_admin_user) says, else O(ansible_user).
+  - C(ansible_user) is what the image's property C(os_admin_user) says, else the option of that name.
   - C(ansible_ssh_common_args) has C(HostKeyAlias) with the instance's UUID, so that an address that an earlier instance
     had is no alarm. Where the address is not reached straight, ssh jumps over the instance's own compute host, unless
     that one's C(ansible_connection) is V(local).
