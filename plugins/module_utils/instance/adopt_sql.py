@@ -101,7 +101,7 @@ class Adopting(Writing):
             raise Conflict("its flavor asks for CPUs or devices of its own, and its guest does not say which it has")
         hosts = read_hosts(self.database, lambda query: self.connection.execute(query).all(), [instance.host])
         if instance.host not in hosts:
-            raise Conflict("host %s is not recorded: run survey, then adopt again" % instance.host)
+            raise Conflict("host %s is not recorded, as it has not said what room it has: run again" % instance.host)
         return {
             "instance_uuid": instance.uuid,
             "host": instance.host,

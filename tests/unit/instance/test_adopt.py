@@ -287,7 +287,7 @@ def test_a_record_that_gets_something_meanwhile_stays_itself(lost, new, monkeypa
 def test_a_host_that_is_not_recorded_takes_no_claim(lost, run):
     mine = run()
     told, _changes = take(mine, found(lost))
-    assert "run survey" in str(told["web"])
+    assert "host c1 is not recorded" in str(told["web"])
     assert (mine.find(), rows(mine, "volumes"), mine.identity() != lost.identity()) == ({}, [], True)
 
 
