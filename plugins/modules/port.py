@@ -231,6 +231,8 @@ ports:
       has yet to choose is null.
     - C(adopted) says that the port is the user's own. It becomes the instance's by an C(update), and is given back by a
       C(delete).
+    - With O(service=ovn) the port's C(name), in small letters, is known to the other guests of its network, alone and
+      with the network's C(domain), and its addresses lead back to it.
     - A failed one has C(msg), and C(abort) when no other host can help.
   type: list
   elements: dict

@@ -237,7 +237,9 @@ def test_only_limits_of_what_is_asked_for_are_replicated(northbound):
     backend.read(request.parse(params))
     tables = backend.link.tables
     assert sorted(row.match for row in tables["QoS"].rows.values()) == [each[2] for each in rows_of_both("c3")]
-    assert not any(row._data["qos_rules"].as_list() for row in tables["Logical_Switch"].rows.values())
+    assert [row.external_ids["kvmstack:port"] for row in tables["DNS"].rows.values()] == [identity("c3")]
+    for column in ("qos_rules", "dns_records"):
+        assert not any(row._data[column].as_list() for row in tables["Logical_Switch"].rows.values())
     backend.link.close()
     # Who does not write them needs none of them.
     query = {"instance_uuids": [identity("instance c3")], "names": None, "networks": None}
@@ -245,6 +247,7 @@ def test_only_limits_of_what_is_asked_for_are_replicated(northbound):
         stage = connect(parameters(northbound))
         assert len(stage.find(asked)) == count
         assert not stage.link.tables["QoS"].rows
+        assert not stage.link.tables["DNS"].rows
         stage.link.close()
 
 
@@ -292,3 +295,42 @@ def test_a_plan_is_what_is_made(northbound):
     planned = [change.after for change in model.plan(wanted, backend.read(wanted), "present")]
     backend.link.close()
     assert Run(northbound, *params["ports"], made=True).ports == planned == find(northbound)
+
+
+def names(server):
+    """What switches have OVN answer for names."""
+    known = server.nbctl("--bare", "--columns=_uuid", "list", "DNS").split()
+    told = server.nbctl("--bare", "--columns=dns_records", "list", "Logical_Switch").split()
+    assert sorted(told) == sorted(known)
+    return {key: value for each in records(server, "DNS", "records") for key, value in plain(each["records"]).items()}
+
+
+def test_names_come_change_and_go_with_their_ports(northbound):
+    domain = {"private": {"cidr": "10.20.0.0/24", "domain": "Lab.test"}}
+    Run(northbound, port("Web-1", fixed_ips=["10.20.0.5", "10.20.0.6"]), port("db"))
+    assert names(northbound) == {
+        "web-1": "10.20.0.5 10.20.0.6",
+        "5.0.20.10.in-addr.arpa": "web-1",
+        "6.0.20.10.in-addr.arpa": "web-1",
+        "db": "10.20.0.2",
+        "2.0.20.10.in-addr.arpa": "db",
+    }
+    check_kept(northbound, port("db"))
+    make(northbound, networks=domain)
+    assert Run(northbound, port("db"), networks=domain).actions == ["update"]
+    assert names(northbound)["db.lab.test"] == "10.20.0.2"
+    assert names(northbound)["2.0.20.10.in-addr.arpa"] == "db.lab.test"
+    assert Run(northbound, port("Web-1", fixed_ips=["10.20.0.5"]), networks=domain).actions == ["update"]
+    assert names(northbound)["web-1"] == "10.20.0.5"
+    assert "6.0.20.10.in-addr.arpa" not in names(northbound)
+    assert Run(northbound, port("Web-1"), port("db"), state="absent").errors == [None, None]
+    assert records(northbound, "DNS", "_uuid") == []
+
+
+@pytest.mark.parametrize("damage", ["--all destroy dns", "set dns {dns} records:x=10.20.0.9"])
+def test_names_that_somebody_changed_are_mended(northbound, damage):
+    Run(northbound, port("a"))
+    before = names(northbound)
+    northbound.nbctl(*damage.format(dns=northbound.nbctl("--bare", "--columns=_uuid", "list", "dns")).split())
+    assert Run(northbound, port("a")).actions == ["update"]
+    assert names(northbound) == before

@@ -158,7 +158,7 @@ def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
         asked = {"Logical_Switch": by_mark("network", names), "Port_Group": by_mark("security_group", names)}
         return {**found, **asked, "DHCP_Options": by_mark("network", names)}
     gateways = {"Logical_Switch_Port": by_mark("gateway", ["true"])}
-    return {table: [True] for table in tables} | gateways | {"QoS": []}
+    return {table: [True] for table in tables} | gateways | {"DNS": [], "QoS": []}
 
 
 def _uuids(column: list) -> list[UUID]:

@@ -55,6 +55,7 @@ def definition_conditions(tables: Any, networks: Iterable[Name], port_groups: It
         "Port_Group": by_name(names | set(map(group_name, remotes))) + speaking,
         "ACL": by_uuid(sorted({uuid for row in existing for uuid in references(row, "acls")})),
         "Logical_Switch_Port": by_name(map(gateway_port, networks)),
+        "DNS": [],
         "QoS": [],
     }
 

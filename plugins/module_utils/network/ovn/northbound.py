@@ -20,7 +20,7 @@ CONNECT_TIMEOUT, DUMP_TIMEOUT, COMMIT_TIMEOUT = 4, 60, 60
 # Seconds to wait for the change that made a transaction fail.
 PAUSE = 0.05
 # Known, but never replicated, as there may be one for every port. Who needs a port group's asks for them by select.
-UNREPLICATED = {"Port_Group": ["ports"], "Logical_Switch": ["qos_rules"]}
+UNREPLICATED = {"Port_Group": ["ports"], "Logical_Switch": ["dns_records", "qos_rules"]}
 
 _REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):(?:[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]+")
 _OF_NAME = re.compile(r"(tcp|ssl):([^:\[\]]*[^:\[\]0-9.][^:\[\]]*):([0-9]+)")

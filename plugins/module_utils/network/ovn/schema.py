@@ -37,6 +37,7 @@ SCHEMA = {
             "columns": {
                 "name": _TEXT,
                 "ports": _set(_rows("Logical_Switch_Port")),
+                "dns_records": _set(_rows("DNS", "weak")),
                 "qos_rules": _set(_rows("QoS")),
                 "external_ids": _MAP,
             },
@@ -76,6 +77,7 @@ SCHEMA = {
                 "action": _TEXT,
             },
         },
+        "DNS": {"isRoot": True, "columns": {"records": _MAP, "external_ids": _MAP}},
         "QoS": {
             "isRoot": False,
             "columns": {

@@ -111,7 +111,7 @@ class Ports:
         for row in rows:
             groups |= port_groups_of(row)
         definitions = with_ports(definition_conditions(tables, networks, groups), by_name(ids))
-        return {**definitions, "QoS": by_mark("port", ids)}
+        return {**definitions, **dict.fromkeys(("DNS", "QoS"), by_mark("port", ids))}
 
     def _held(self) -> dict[Name, dict[str, str]]:
         """The addresses in use on the networks where one is to be given out."""

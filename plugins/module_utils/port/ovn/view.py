@@ -19,6 +19,7 @@ from ...network.ovn.view import has_acls, try_read
 from ..item import Pair, Request
 from ..model import Current, Port
 from ..qos import Limit
+from .dns import dns_by_port, has_dns
 from .qos import has_limits, limits_by_port
 from .rows import port_columns, port_groups
 
@@ -40,6 +41,7 @@ class View:
         self.networks = networks.View(tables)
         self.lsps = {row.name: row for row in tables["Logical_Switch_Port"].rows.values()}
         self.limits = limits_by_port(tables)
+        self.dns = dns_by_port(tables)
         self.port_groups = self.networks.port_groups
         self.drop = self.port_groups.get(DROP_GROUP)
         if self.drop is not None and not self.networks.is_ours(DROP_GROUP):
@@ -130,7 +132,8 @@ class View:
         member_of = {name for name, members in self.members.items() if row.uuid in members}
         guarded = not port.port_security or (self.drop is not None and has_acls(self.drop, drop_acls()))
         grouped = member_of == port_groups(port) and guarded
-        return row.dhcpv4_options == list(filter(None, dhcp)) and grouped and has_limits(self.limits[row.name], port)
+        told = has_limits(self.limits[row.name], port) and has_dns(self.dns[row.name], port)
+        return row.dhcpv4_options == list(filter(None, dhcp)) and grouped and told
 
 
 def network_of(row: Any) -> Name:

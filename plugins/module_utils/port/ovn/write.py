@@ -14,6 +14,7 @@ from ...network.ovn import write as networks
 from ...network.ovn.rows import DROP_GROUP, drop_acls, drop_ids, switch_name
 from ...network.ovn.view import try_read
 from ..model import Port
+from .dns import put_dns
 from .qos import put_limits
 from .rows import port_columns, port_groups
 from .vacated import Vacated
@@ -51,6 +52,7 @@ class Writer:
             self.rows.verify(row, "external_ids")
             self.rows.set(row, {**columns, "options": {**row.options, **columns["options"]}}, columns["external_ids"])
         put_limits(self.rows, switch, self.view.limits[port.id], port)
+        put_dns(self.rows, switch, self.view.dns[port.id], port)
         self._join(row, port_groups(port))
 
     def remove(self, port: Port) -> None:
@@ -60,6 +62,8 @@ class Writer:
         switch.delvalue("ports", row)
         for limit in self.view.limits[port.id]:
             switch.delvalue("qos_rules", limit)
+        for row_of_names in self.view.dns[port.id]:
+            row_of_names.delete()
         self.removed.setdefault(port.network.full_name, set()).add(row.uuid)
         self._join(row, set())
 

@@ -1,0 +1,50 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An instance's name on its network, as a row of the OVN northbound's DNS: each port has its own.
+
+OVN answers a guest's query by UDP for the name, whatever server the guest asks; not one with EDNS (ovn-northd(8)).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from ipaddress import ip_address
+from typing import Any, Iterable
+
+from ...network.ovn.rows import mark
+from ...network.ovn.write import Writer
+from ..model import Port
+
+
+def dns_records(port: Port) -> dict[str, str]:
+    """The names of a port's instance with its addresses, and the other way round. OVN wants small letters."""
+    name, addresses = port.name.lower(), [ip for ip in port.fixed_ips if ip]
+    full = "%s.%s" % (name, port.network.domain.lower()) if port.network.domain else name
+    if not addresses:
+        return {}
+    forward = dict.fromkeys((name, full), " ".join(addresses))
+    return {**forward, **{ip_address(ip).reverse_pointer: full for ip in addresses}}
+
+
+def dns_by_port(tables: Any) -> defaultdict[str, list]:
+    """The rows of ours by the ports that they say they are of."""
+    found = defaultdict(list)
+    for row in tables["DNS"].rows.values():
+        found[row.external_ids.get(mark("port"))].append(row)
+    return found
+
+
+def has_dns(rows: Iterable[Any], port: Port) -> bool:
+    """Whether these rows are exactly the one that tells the port's names."""
+    return [row.records for row in rows] == [dns_records(port)]
+
+
+def put_dns(writer: Writer, switch: Any, rows: list[Any], port: Port) -> None:
+    """Make one of these rows the one that tells the port's names, or a new one; the others go."""
+    for row in rows[1:]:
+        row.delete()
+    if not rows:
+        columns = {"records": dns_records(port), "external_ids": {mark("port"): port.id}}
+        switch.addvalue("dns_records", writer.insert("DNS", columns))
+    elif rows[0].records != dns_records(port):
+        rows[0].records = dns_records(port)
