@@ -12,8 +12,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from typing import Any, Iterator, Mapping
 
+from ..core import directory
 from ..core.change import Change
 from ..core.command import command
 from ..core.disk import disk_errors, locked, make_directory, read_record, write_record
@@ -57,6 +59,8 @@ class Gateways:
     def _apply(self, change: Change) -> Use | LaunchError:
         wanted = change.after.gateways if change.after else ()
         try:
+            if not wanted:
+                directory.remove_if_unused(instance_path(self.state_path, change.key))
             for gateway in wanted:
                 self._use(gateway, change.key)
             ports = {gateway.port for gateway in wanted}
@@ -76,13 +80,16 @@ class Gateways:
             check_routes(gateway, json.loads(command("ip", "-json", "route", package="iproute2")))
             if facts:
                 command("systemctl", "stop", _unit(gateway), package="systemd")
+        # By its directory an instance is known to be here: another run may be looking for who is not.
+        make_directory(instance_path(self.state_path, instance_uuid))
         self._write(gateway, [*users, instance_uuid])
         if as_it_is and self._is_up(gateway.port):
             return
         try:
             self._start(gateway)
         except LaunchError:
-            self._leave({"gateway": gateway.to_record(), "instances": [*users, instance_uuid]}, instance_uuid)
+            with suppress(LaunchError):
+                self._leave({"gateway": gateway.to_record(), "instances": [*users, instance_uuid]}, instance_uuid)
             raise
 
     def _leave(self, facts: Mapping[str, Any], instance_uuid: str) -> None:
@@ -91,8 +98,9 @@ class Gateways:
         if users == facts["instances"]:
             return
         gateway = read_gateway(facts["gateway"], up=True)
-        self._write(gateway, users)
-        if not users:
+        if users:
+            self._write(gateway, users)
+        else:
             self._stop(gateway)
 
     def _start(self, gateway: Gateway) -> None:
@@ -108,6 +116,7 @@ class Gateways:
             ) from error
 
     def _stop(self, gateway: Gateway) -> None:
+        """Take a gateway away; what it was goes last, so that a run that is cut off here can be repeated."""
         command("systemctl", "disable", "--quiet", "--now", _unit(gateway), package="systemd")
         command("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", gateway.interface, package="openvswitch-switch")
         shutil.rmtree(self._path(gateway.interface))

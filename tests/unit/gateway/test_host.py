@@ -28,11 +28,6 @@ class Machine:
         monkeypatch.setattr(host, "IP_FORWARD", str(self.forwarding))
         monkeypatch.setattr(host, "command", self.command)
         monkeypatch.setattr(host.Gateways, "_is_up", lambda _self, port: host.interface_name(port) in self.up)
-        self.there(WEB, DB)
-
-    def there(self, *instances):
-        for uuid in instances:
-            os.makedirs(self.path / "instances" / uuid)
 
     def command(self, *words, package):
         self.said.append(" ".join(words))
@@ -113,6 +108,21 @@ def test_what_does_not_start_leaves_nothing_and_stops_no_other(machine):
     assert machine.run(Use(WEB, (A,))) == (["create"], [])
 
 
+def test_without_the_unit_the_error_is_the_first_one(machine):
+    machine.broken = "able --quiet"
+    _actions, [error] = machine.run(Use(WEB, (A,)))
+    assert "run prepare.yml again if there is no such unit" in error
+
+
+def test_what_could_not_be_taken_away_is_taken_away_by_the_next_run(machine):
+    machine.run(Use(WEB, (A,)))
+    machine.broken = "del-port"
+    assert machine.run(Use(WEB), state="absent") == (["delete"], ["it is broken"])
+    machine.broken = None
+    assert machine.run(Use(WEB), state="absent") == (["delete"], [])
+    assert machine.kept() == []
+
+
 def test_one_that_was_killed_in_the_middle_is_made_in_the_next_run(machine):
     machine.run(Use(WEB, (A,)))
     machine.up.clear()
@@ -125,6 +135,15 @@ def test_who_is_not_here_any_more_keeps_no_gateway(machine):
     os.rmdir(machine.path / "instances" / DB)
     machine.run(Use(WEB), state="absent")
     assert machine.kept() == []
+
+
+def test_another_run_takes_nothing_from_an_instance_that_has_nothing_else_yet(machine):
+    machine.run(Use(WEB, (A,)))
+    assert os.listdir(machine.path / "instances") == [WEB]
+    machine.run(Use(DB, (B,)))
+    assert machine.kept() == sorted([A.interface, B.interface])
+    machine.run(Use(WEB), Use(DB), state="absent")
+    assert os.listdir(machine.path / "instances") == []
 
 
 def test_a_host_with_another_way_there_makes_nothing(machine):
