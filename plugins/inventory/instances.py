@@ -120,7 +120,7 @@ import json
 import os
 from typing import Any, Mapping
 
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.helpers import get_group_vars
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
@@ -218,7 +218,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             said = combine_vars(said, each)
         self.templar.available_variables = {**said, "inventory_hostname": name}
         names = ("ansible_connection", *jump.ADDRESS, *jump.USER, *jump.PORT, *jump.KEY, *jump.MORE)
-        return {each: self.templar.template(said[each]) for each in names if each in said}
+        known = {}
+        for each in names:
+            try:
+                known.update({each: self.templar.template(said[each])} if each in said else {})
+            except AnsibleError as error:
+                self.display.warning("compute host %s: %s is not known in an inventory yet: %s" % (name, each, error))
+        return known
 
     def _add(self, host: rules.Host) -> None:
         """Add a host with its groups, the rules' and the user's own."""
@@ -227,7 +233,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.inventory.add_child(self.inventory.add_group(group), host.name)
         for name, value in host.variables.items():
             self.inventory.set_variable(host.name, name, value)
-        strict, variables = self.get_option("strict"), host.variables
+        strict, variables = self.get_option("strict"), self.inventory.get_host(host.name).get_vars()
         self._set_composite_vars(self.get_option("compose"), variables, host.name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, host.name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host.name, strict=strict)

@@ -63,6 +63,10 @@ def changed(url, *statements):
     engine.dispose()
 
 
+# Give an instance, by its name, an address; SQLAlchemy takes a bare colon for a parameter.
+PORT = """update instances set ports = '[{"network"\\: "private", "fixed_ip"\\: "%s"}]' where name = '%s'"""
+
+
 @pytest.fixture
 def url(tmp_path):
     return "sqlite:///%s" % (tmp_path / "launch.db")
@@ -107,8 +111,7 @@ def test_which_instances_are_shown(ask, url, config, names):
 def test_the_way_is_over_the_compute_host_as_the_inventory_has_it(ask, url, tmp_path):
     launched(url, "p", "c1", {"name": "web"})
     launched(url, "p", "c2", {"name": "db"})
-    port = """update instances set ports = '[{"network": "private", "fixed_ip": "%s"}]' where name = '%s'"""
-    changed(url, *(port.replace(":", "\\:") % each for each in [("10.20.0.50", "web"), ("10.20.0.51", "db")]))
+    changed(url, PORT % ("10.20.0.50", "web"), PORT % ("10.20.0.51", "db"))
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "group_vars/compute.yml").write_text('{"ansible_user": "{{ operator }}", "operator": "ops"}')
     known = ask({"database": url, "ansible_user": "debian"})[0]["_meta"]["hostvars"]
@@ -121,6 +124,16 @@ def test_the_way_is_over_the_compute_host_as_the_inventory_has_it(ask, url, tmp_
     assert known["web"]["ansible_user"] == "debian"
 
 
+def test_a_compute_host_whose_address_is_a_fact_is_reached_by_its_name(ask, url, tmp_path):
+    launched(url, "p", "c1", {"name": "web"})
+    changed(url, PORT % ("10.20.0.50", "web"))
+    (tmp_path / "host_vars").mkdir()
+    (tmp_path / "host_vars/c1.yml").write_text('{"ansible_host": "{{ ansible_facts.fqdn }}"}')
+    found, said = ask({"database": url})
+    assert found["_meta"]["hostvars"]["web"]["ansible_ssh_common_args"].startswith("-o ProxyJump=c1 ")
+    assert "compute host c1: ansible_host is not known in an inventory yet: " in said
+
+
 def test_an_instance_is_never_taken_for_a_host_of_the_inventory(ask, url):
     launched(url, "p", "c1", {"name": "c2"}, {"name": "compute"})
     found, _said = ask({"database": url})
@@ -131,13 +144,13 @@ def test_an_instance_is_never_taken_for_a_host_of_the_inventory(ask, url):
 def test_variables_and_groups_of_ones_own(ask, url):
     launched(url, "p", "c1", {"name": "web", "metadata": {"role": "front"}})
     own = {
-        "compose": {"size": "kvmstack.ram * 2", "wrong": "nothing.there"},
+        "compose": {"size": "kvmstack.ram * 2", "wrong": "nothing.there", "label": "inventory_hostname ~ 1"},
         "groups": {"many": "kvmstack.vcpus > 1", "few": "kvmstack.vcpus < 2"},
         "keyed_groups": [{"prefix": "role", "key": "kvmstack.metadata.role"}],
     }
     found, _said = ask({"database": url, **own})
     known = found["_meta"]["hostvars"]["web"]
-    assert (known["size"], "wrong" in known) == (1024, False)
+    assert (known["size"], known["label"], "wrong" in known) == (1024, "web1", False)
     assert (found["many"]["hosts"], found["role_front"]["hosts"], "few" in found) == (["web"], ["web"], False)
     assert "Could not set wrong for host web" in ask({"database": url, **own, "strict": True})[1]
 
