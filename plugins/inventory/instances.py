@@ -23,6 +23,7 @@ description:
   - C(ansible_ssh_common_args) has C(HostKeyAlias) with the instance's UUID, so that an address that an earlier instance
     had is no alarm. Where the address is not reached straight, ssh jumps over the instance's own compute host, unless
     that one's C(ansible_connection) is V(local).
+  - C(ansible_control_path) is each instance's own, as two projects' instances may have the same address.
   - The compute host is reached as its variables in the same inventory say (C(ansible_host), C(ansible_user),
     C(ansible_port), C(ansible_ssh_private_key_file), C(ansible_ssh_common_args), C(ansible_ssh_extra_args)), also those
     of C(group_vars). Its file has to be read before this one, by the order of C(-i), or of the names in a folder. A

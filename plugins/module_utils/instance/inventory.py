@@ -32,6 +32,10 @@ MEANT = {"all", "ungrouped", "localhost", GROUP}
 # The longest value of metadata that makes a group.
 LONGEST = 63
 
+# Where ssh keeps an instance's connection. By Ansible's own default two instances with one address, as those of two
+# projects may have, would share it. A path is short; %r and %p are ssh's.
+CONTROL_PATH = "%%(directory)s/%s-%%%%r-%%%%p"
+
 _UNSAFE_GROUP = re.compile(r"[^A-Za-z0-9_]")
 _UNSAFE_HOST = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -156,6 +160,7 @@ def variables(instance: Document, variables_of: Callable[[str], Document], reach
         **({"ansible_host": address} if address else {}),
         **({"ansible_user": user} if user else {}),
         "ansible_ssh_common_args": args,
+        "ansible_control_path": CONTROL_PATH % instance["uuid"][:18],
         VARIABLE: dict(instance),
     }
 

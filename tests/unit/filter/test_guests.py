@@ -30,6 +30,7 @@ def test_an_instance_is_a_host():
         "ansible_host": "10.20.0.50",
         "ansible_user": "debian",
         "ansible_ssh_common_args": "-o ProxyJump=192.0.2.11 -o HostKeyAlias=u1",
+        "ansible_control_path": "%(directory)s/u1-%%r-%%p",
     }
 
 

@@ -164,3 +164,8 @@ def test_nothing_that_is_not_to_be_shown_is_told():
     [host] = hosts(told(**secret, image=image, volumes=volumes))
     assert "SECRET" not in json.dumps(host.variables)
     assert host.variables["kvmstack"]["volumes"] == [{"name": "data", "size": 1}]
+
+
+def test_two_instances_with_one_address_share_no_connection():
+    paths = [host.variables["ansible_control_path"] for host in hosts(told(), told(project_id="q", uuid="another"))]
+    assert [path % {"directory": "/cp"} for path in paths] == ["/cp/e5e9defd-803c-42dd-%r-%p", "/cp/another-%r-%p"]
