@@ -192,12 +192,12 @@ class Site:
         [row] = [row for row in self.records() if row["name"] == name]
         return row
 
-    def console(self, name: str, words: str, seconds: int = 90) -> str:
-        """An instance's console, when it has the words; fails with what it has when they do not come."""
+    def console(self, name: str, words: str, seconds: int = 90, times: int = 1) -> str:
+        """An instance's console, when it has the words so often; fails with what it has when they do not come."""
         row, end, text = self.record(name), time.monotonic() + seconds, ""
         while time.monotonic() < end:
             text = self.on(row["host"], "cat /var/lib/kvmstack/instances/%s/console.log" % row["uuid"])
-            if words in text:
+            if text.count(words) >= times:
                 return text
             time.sleep(1)
         raise AssertionError("%r is not on the console of %s:\n%s" % (words, name, text))

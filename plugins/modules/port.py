@@ -120,6 +120,8 @@ options:
         description:
           - Further addresses that the port may use, as for an address that moves between guests. An empty list is none.
           - They are not kept free, as in Neutron. Have those of a network outside of its C(allocation_pool).
+          - OVN's rules for the members of a group are for their own addresses. What comes from one of these is let in
+            by a rule with this address.
         type: list
         elements: dict
         suboptions:
