@@ -380,12 +380,14 @@ def test_repair_that_is_neither_asked_for_nor_not_is_refused_in_words():
         pytest.param(["rsa", "ecdsa"], {}, ["ssh-ecdsa A"], id="the better"),
         pytest.param(["rsa"], {}, ["ssh-rsa A"], id="what there is"),
         pytest.param([], {}, [], id="none"),
+        pytest.param(None, {}, [], id="not even a folder for it"),
         pytest.param(["rsa"], {"launch_default_keys": "false"}, [], id="none is wanted"),
     ],
 )
 def test_the_key_of_who_launches(files, extra, keys, tmp_path):
-    (tmp_path / ".ssh").mkdir()
-    for kind in files:
+    if files is not None:
+        (tmp_path / ".ssh").mkdir()
+    for kind in files or ():
         (tmp_path / (".ssh/id_%s.pub" % kind)).write_text("ssh-%s A\n" % kind)
     playbook, *where = ACCEPT
     asked = question(playbook, travelling(), COMPUTE, extra, [*where, "{{ _launch_default_ssh_keys }}"])
