@@ -61,7 +61,7 @@ def wait(guests: Iterable[Guest], timeout: float) -> None:
             ends = began + timeout
             for guest in left:
                 if guest.connection is not None and now >= min(ends, guest.began + ATTEMPT):
-                    _end(selector, guest, "it did not answer")
+                    _end(selector, guest, _silence(selector, guest))
             if now >= ends:
                 return
             _begin_due(selector, left, now)
@@ -124,6 +124,12 @@ def _answered(selector: Any, guest: Guest) -> bool:
     if not heard or len(guest.heard) > LONGEST:
         _end(selector, guest, "it does not say %s" % guest.banner)
     return False
+
+
+def _silence(selector: Any, guest: Guest) -> str:
+    """What is the matter with an attempt that takes too long."""
+    is_connected = selector.get_key(guest.connection).events == selectors.EVENT_READ
+    return "it says nothing" if is_connected else os.strerror(errno.ETIMEDOUT)
 
 
 def _end(selector: Any, guest: Guest, problem: str) -> None:

@@ -103,7 +103,7 @@ def test_who_answers_over_ipv6(serve):
     [
         pytest.param([b"220 mail\r\n"], "it does not say SSH-", id="something else"),
         pytest.param([b"x" * 9000], "it does not say SSH-", id="too much"),
-        pytest.param([None], "it did not answer", id="nothing"),
+        pytest.param([None], "it says nothing", id="nothing"),
     ],
 )
 def test_who_does_not_answer(serve, said, words):
