@@ -23,9 +23,6 @@ from .audit import Existing
 from .guest import Guest, as_found, differences
 from .model import AS_ASKED, Instance, InstanceRequest, Recorded, check_group, with_ports
 
-# What is learned of a port that there is.
-OF_PORT = ("mac_address", "fixed_ip")
-
 NOT_CHECKED = "keys and user data are recorded as the request has them: what the guest was given cannot be seen"
 NOT_FOUND = "no compute host has it, and a launch makes it anew"
 
@@ -146,7 +143,7 @@ def _instance(item: InstanceRequest, guest: Guest) -> Instance:
         target_state=state,
         task_state=None,
         launched=True,
-        ports=[attachments.learn(port, made[port.id], OF_PORT) for port in begun.ports],
+        ports=[attachments.learn_port(port, made[port.id]) for port in begun.ports],
         volumes=[as_found(volume, guest) for volume in begun.volumes],
         record_id=guest.record_id,
     )

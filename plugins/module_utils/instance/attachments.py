@@ -22,6 +22,9 @@ MADE_WITH = ("type", "snapshot", "boot")
 SAID = ("security_groups", "port_security", "allowed_address_pairs", "qos", "floating_ip")
 # What a port has only once, and keeps.
 OWN = ("fixed_ip", "mac_address")
+# What is learned of a port that there is, and what the network says of it beside.
+OF_PORT = ("mac_address", "fixed_ip")
+NETWORK_INFO = ("port_id", "floating_ip_address", "cidr", "gateway", "dns", "mtu", "dhcp", "domain")
 
 
 @dataclass(frozen=True)
@@ -219,6 +222,12 @@ def _fixed_volume_changes(wanted: Iterable[BlockDeviceMapping], before: Iterable
 def learn(part: Any, made: Mapping[str, Any] | None, keys: Iterable[str]) -> Any:
     """The part with what its stage has found out about it."""
     return replace(part, **{key: made[key] for key in keys if made.get(key) is not None}) if made else part
+
+
+def learn_port(port: NetworkRequest, made: Mapping[str, Any]) -> NetworkRequest:
+    """The port with its MAC and address, and what else the network says of it."""
+    info = {key: made[key] for key in NETWORK_INFO if made.get(key) is not None}
+    return replace(learn(port, made, OF_PORT), network_info=info)
 
 
 def without_detached(parts: Iterable[Any], existing: set[str]) -> list[Any]:

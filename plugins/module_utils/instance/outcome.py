@@ -18,9 +18,7 @@ from ..core.errors import Conflict, LaunchError
 from . import attachments
 from .model import AS_ASKED, Driven, Instance, Recorded, from_document
 
-# What the record keeps of a port and of a volume that their stages have made.
-OF_PORT = ("mac_address", "fixed_ip")
-NETWORK_INFO = ("port_id", "floating_ip_address", "cidr", "gateway", "dns", "mtu", "dhcp", "domain")
+# What the record keeps of a volume that its stage has made.
 OF_VOLUME = ("size", "volume_id", "attachment_id")
 
 
@@ -232,17 +230,9 @@ def _fenced(known: Instance, error: StageFailed) -> StageFailed:
 
 
 def _ports(known: Instance, outcome: Outcome) -> list[attachments.NetworkRequest]:
-    """The ports with their MAC and address, and what else the network said of them (the seed's step 13)."""
+    """The ports with what the network said of them (the seed's step 13)."""
     made = {port["id"]: port for port in outcome.document.get("ports") or () if port.get("port_id")}
-    ports = []
-    for port in known.ports:
-        result = made.get(port.id)
-        if result is None:
-            ports.append(port)
-            continue
-        info = {key: result[key] for key in NETWORK_INFO if result.get(key) is not None}
-        ports.append(replace(attachments.learn(port, result, OF_PORT), network_info=info))
-    return ports
+    return [attachments.learn_port(port, made[port.id]) if port.id in made else port for port in known.ports]
 
 
 def _volumes(known: Instance, outcome: Outcome) -> list[attachments.BlockDeviceMapping]:
