@@ -10,13 +10,17 @@ from .convert import sequence
 
 Document = Mapping[str, Any]
 
+# Columns that say why something is not as it should be; where all is, they are left out.
+WHY = ("fault", "reason")
+
 
 def table(rows: Iterable[Document], columns: list[str]) -> list[str]:
     """Aligned lines: the columns as a heading, then a line for each row.
 
     Beside its own keys an instance's document has the columns address and volumes, and fault with this run's failure.
     """
-    columns = sequence(columns, "columns")
+    rows, asked = list(rows), sequence(columns, "columns")
+    columns = [column for column in asked if column not in WHY or any(_value(row, column) for row in rows)]
     cells = [[_cell(_value(row, column)) for column in columns] for row in rows]
     lines = [[column.upper() for column in columns], *cells]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]

@@ -53,6 +53,11 @@ def test_columns_are_aligned_and_lines_not_padded():
     ]
 
 
+@pytest.mark.parametrize("column", ["fault", "reason"])
+def test_where_all_is_as_it_should_be_no_column_says_why(column):
+    assert table([WEB], ["name", column]) == ["NAME", "web"]
+
+
 def test_a_table_of_nothing_has_its_heading():
     assert table([], ["name", "host"]) == ["NAME  HOST"]
     assert table([WEB], []) == ["", ""]
@@ -99,7 +104,7 @@ def test_a_plan_ends_with_its_sums():
 
 
 def test_a_plan_of_nothing():
-    assert plan([]) == ["NAME  PLAN  HOST  ADDRESS  VOLUMES  REASON", ""]
+    assert plan([]) == ["NAME  PLAN  HOST  ADDRESS  VOLUMES", ""]
 
 
 @pytest.mark.parametrize(
