@@ -1,16 +1,18 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A Debian image with real cloud-init takes all it needs from our config drive."""
+"""A Debian image with real cloud-init takes what it needs from our config drive; Ansible reaches it by the record."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOpenSSHKeyForCloudInitInMoleculeTestsOfThis cloud@molecule"
+# A new guest's host key is not known yet, and this one's never again.
+ACCEPT = "-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=/dev/null"
 USER_DATA = """#cloud-config
 runcmd:
   - echo "CLOUD-HOSTNAME $(hostname)" > /dev/ttyS0
@@ -22,19 +24,28 @@ runcmd:
 
 
 @pytest.fixture(scope="module")
-def debian(site):
+def key(tmp_path_factory):
+    """The file of a new private key of ssh; that of the public one is beside it."""
+    path = tmp_path_factory.mktemp("key") / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "cloud@molecule", "-f", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def debian(site, key):
     """A running instance of the image; gone at the end."""
     image = ROOT / "build/images/cloud-init.qcow2"
     subprocess.run([ROOT / "tests/guests/cloud_init/build", image], check=True)
     wanted = {
         "launch_images": {"debian": {"url": "file:///srv/images/cloud-init.qcow2", "checksum": "none"}},
+        "launch_security_groups": {"ssh": [{"protocol": "tcp", "port": 22, "remote": "10.20.0.1/32"}]},
         "launch_instances": [
             {
                 "name": "cloudy",
                 "flavor": {"vcpus": 1, "ram": 512},
                 "image": "debian",
-                "networks": ["private"],
-                "ssh_keys": [KEY],
+                "networks": [{"network": "private", "security_groups": ["default", "ssh"]}],
+                "ssh_keys": [key.with_suffix(".pub").read_text().strip()],
                 "user_data": USER_DATA,
             }
         ],
@@ -44,10 +55,22 @@ def debian(site):
     site.destroy(wanted)
 
 
-def test_cloud_init_applies_it_all(site, debian):
+def test_cloud_init_applies_it_all(site, debian, key):
     text = site.console("cloudy", "CLOUD-DONE", seconds=420)
     [port] = site.record("cloudy")["ports"]
     assert "CLOUD-HOSTNAME cloudy" in text
     assert "CLOUD-ADDRESS %s/24" % port["fixed_ip"] in text
-    assert "CLOUD-KEY %s" % KEY in text
+    assert "CLOUD-KEY %s" % key.with_suffix(".pub").read_text().strip() in text
     assert "CLOUD-DATASOURCE configdrive" in text
+
+
+def test_ansible_reaches_it_by_the_record_over_its_host(site, debian, key, tmp_path):
+    source = tmp_path / "vms.kvmstack.yml"
+    options = {"ansible_ssh_private_key_file": "'%s'" % key, "ansible_ssh_extra_args": "'%s'" % ACCEPT}
+    plugin = {"plugin": "kvmstack.launch.instances", "ansible_user": "debian"}
+    source.write_text(json.dumps({**plugin, "database": site.database, "compose": options}))
+    inventories = ["--inventory", ROOT / site.inventory, "--inventory", source]
+    command = ["ansible", *inventories, "image_debian", "-m", "ansible.builtin.command", "-a", "hostname"]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False, **site.streams)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "cloudy"
