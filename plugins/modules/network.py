@@ -31,9 +31,10 @@ options:
     default: ovn
   networks:
     description:
-      - Definitions of networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first address if left
-        out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442), C(allocation_pool) (C(start) and
-        C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and C(shared) (false).
+      - Definitions of networks by name. Each has C(cidr) (IPv4, required), C(ipv6_cidr), C(gateway) (the first
+        address if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442),
+        C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and C(shared)
+        (false).
       - A network is its project's own, whatever other projects call theirs. One that is C(shared) is the same for all
         projects that define it so; it is the first one's to change and to remove, and theirs to use as it is.
       - C(router) says who the gateway is. C(host), the default where there is a gateway, is every compute host for its
@@ -41,7 +42,12 @@ options:
         C(dns) is said. With C(none) the gateway's address is kept free for a router of yours, and nobody gets out
         without one.
       - Without a gateway the first address still is DHCP's.
-      - The C(cidr) of a network that has ports cannot change.
+      - With C(ipv6_cidr), a /64, each port also has the IPv6 address that follows from its MAC address (EUI-64), which
+        its guest makes of what the router announces (SLAAC). C(router=host) announces the first address of
+        C(ipv6_cidr) as the router, and as a server of names unless C(dns) says otherwise. With C(router=none) nobody
+        announces anything, and guests have no such address until a router of yours does.
+      - The C(cidr) of a network that has ports cannot change. An C(ipv6_cidr) may come to it, and then stays as well;
+        a port has its address from its next launch on.
     type: dict
     default: {}
   security_groups:
@@ -123,6 +129,7 @@ networks:
       project_id: default
       shared: false
       cidr: 10.20.0.0/24
+      ipv6_cidr: null
       gateway: 10.20.0.1
       dns: [192.0.2.53]
       mtu: 1442

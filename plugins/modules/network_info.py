@@ -51,6 +51,7 @@ networks:
       project_id: default
       shared: false
       cidr: 10.20.0.0/24
+      ipv6_cidr: null
       gateway: 10.20.0.1
       dns: [192.0.2.53]
       mtu: 1442

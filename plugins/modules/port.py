@@ -103,6 +103,8 @@ options:
           - With O(service=ovn), all IP addresses of the port, in place of O(ports[].fixed_ip), which is the first. DHCP
             gives the first, the guest is to set the others itself. All are the port's alone.
           - Those beside the first may come and go.
+          - They are IPv4. The IPv6 address that a port has where its network has C(ipv6_cidr) follows from its MAC
+            address. It may be named here, after the others, and no other one.
         type: list
         elements: str
       security_groups:
@@ -159,10 +161,10 @@ options:
         type: dict
   networks:
     description:
-      - With O(service=ovn), definitions of networks by name. Each has C(cidr) (IPv4, required), C(gateway) (the first
-        address if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442),
-        C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and C(router), see
-        M(kvmstack.launch.network).
+      - With O(service=ovn), definitions of networks by name. Each has C(cidr) (IPv4, required), C(ipv6_cidr) (a /64),
+        C(gateway) (the first address if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu)
+        (1442), C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and
+        C(router), see M(kvmstack.launch.network).
       - Nothing is made of these here. A port on a network that is not there yet is planned by them in check mode, and
         refused otherwise.
     type: dict
@@ -265,6 +267,8 @@ ports:
       gateway: 10.20.0.1
       gateway_port: c08c513d-6ba2-5bed-8f4b-97a255946444
       gateway_mac: fa:16:3f:9c:ca:5d
+      ipv6_cidr: null
+      ipv6_gateway: null
       dns: [10.20.0.1]
       mtu: 1442
       dhcp: true

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Container
 
 from ..core.convert import shown
@@ -51,10 +51,30 @@ def checked_cidr(text: str) -> IPv4Network:
     except InvalidRequest as error:
         raise InvalidRequest("%s; write it like 10.20.0.0/24" % error) from error
     if cidr.version != 4:
-        raise InvalidRequest("cidr %s: IPv6 is not supported yet" % cidr)
+        raise InvalidRequest("cidr %s is IPv6: a network has a cidr of IPv4, and an ipv6_cidr beside it" % cidr)
     if cidr.prefixlen > 30:
         raise InvalidRequest("cidr %s has no room for a gateway and a guest: use /30 or larger" % cidr)
     return cidr
+
+
+def checked_ipv6_cidr(text: str) -> IPv6Network:
+    """The IPv6 network of a CIDR: a /64, as guests make their addresses in it themselves (RFC 4862, SLAAC)."""
+    try:
+        cidr = checked_prefix(text, "ipv6_cidr")
+    except InvalidRequest as error:
+        raise InvalidRequest("%s; write it like fd00:20::/64" % error) from error
+    if cidr.version != 6 or cidr.prefixlen != 64:
+        raise InvalidRequest("ipv6_cidr %s is not an IPv6 /64, in which guests make their own addresses" % cidr)
+    if cidr.is_link_local or cidr.is_multicast or int(cidr[0]) == 0:
+        raise InvalidRequest("ipv6_cidr %s is not for networks of machines: take one of yours, or of fd00::/8" % cidr)
+    return cidr
+
+
+def slaac_address(cidr: str, mac: str) -> str:
+    """The address that a machine gives itself in a /64: EUI-64 of its MAC address (RFC 4291), as neutron has it."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes((octets[0] ^ 2,)) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return str(ip_network(cidr)[int.from_bytes(identifier, "big")])
 
 
 def checked_host(cidr: IPv4Network, text: str, what: str) -> Any:

@@ -15,7 +15,15 @@ from ..core.convert import shown
 from ..core.diff import line
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name
-from .addresses import NetworkFull, checked_address, checked_cidr, checked_host, derived_mac
+from .addresses import (
+    NetworkFull,
+    checked_address,
+    checked_cidr,
+    checked_host,
+    checked_ipv6_cidr,
+    derived_mac,
+    slaac_address,
+)
 from .names import DEFAULT_PROJECT, Name, gateway_port, name_in
 from .security import DEFAULT, Group
 
@@ -37,6 +45,7 @@ class Network:
 
     port_security is what a port gets that does not say. shared: it is one network for all projects, and project_id the
     project that made it; any other network is its project's own. router: who takes packets out of it, HOST or NONE.
+    ipv6_cidr: the /64 in which ports have an IPv6 address too, which follows from their MAC address.
     `in_sync` is false when what the backend holds is not what it would write for this definition.
     """
 
@@ -54,11 +63,21 @@ class Network:
     in_sync: bool = True
     shared: bool = False
     project_id: str = DEFAULT_PROJECT
+    ipv6_cidr: str | None = None
 
     @property
     def full_name(self) -> Name:
         """What it is known by."""
         return name_in(self.project_id, self.name, self.shared)
+
+    @property
+    def ipv6_gateway(self) -> str | None:
+        """The first address of ipv6_cidr, where hosts are the router; any other router announces its own."""
+        return str(ip_network(self.ipv6_cidr)[1]) if self.ipv6_cidr and self.router == HOST else None
+
+    def slaac_ip(self, mac: str | None) -> str | None:
+        """The IPv6 address of a port with this MAC address."""
+        return slaac_address(self.ipv6_cidr, mac) if self.ipv6_cidr and mac else None
 
     @property
     def server(self) -> str | None:
@@ -79,7 +98,8 @@ class Network:
 
     def definition(self) -> str:
         """The definition as one text, from which read_network() makes the network again."""
-        elsewhere = ("name", "in_sync", "project_id", *(() if self.shared else ("shared",)))
+        silent = (name for name in ("shared", "ipv6_cidr") if not getattr(self, name))
+        elsewhere = ("name", "in_sync", "project_id", *silent)
         return json.dumps({k: v for k, v in asdict(self).items() if k not in elsewhere}, sort_keys=True)
 
 
@@ -102,12 +122,16 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
     router = options.get("router", HOST if gateway else NONE)
     if router == HOST and not gateway:
         raise InvalidRequest("router: host needs a gateway, which is the host: leave one of them out")
-    servers = options.get("dns", [gateway] if router == HOST else [])
+    ipv6_cidr = checked_ipv6_cidr(options["ipv6_cidr"]) if options.get("ipv6_cidr") else None
+    gateways = [gateway, *([str(ipv6_cidr[1])] if ipv6_cidr else [])]
+    servers = options.get("dns", gateways if router == HOST else [])
     mtu, domain = options.get("mtu", 1442), options.get("domain") or None
     if domain and not _DOMAIN.fullmatch(domain):
         raise InvalidRequest("domain %s is not a domain name" % shown(domain))
     if not 576 <= mtu <= 65535:
         raise InvalidRequest("mtu %s is not within 576 and 65535" % shown(mtu))
+    if ipv6_cidr and mtu < 1280:
+        raise InvalidRequest("mtu %d is too small for IPv6, which needs 1280: leave out ipv6_cidr" % mtu)
     first, last = (checked_host(cidr, pool[end], "allocation_pool.%s" % end) for end in ("start", "end"))
     if first > last:
         raise InvalidRequest("allocation_pool ends (%s) before it starts (%s)" % (last, first))
@@ -124,15 +148,32 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
         port_security=options.get("port_security", True),
         router=router,
         shared=options.get("shared", False),
+        ipv6_cidr=ipv6_cidr and str(ipv6_cidr),
     )
 
 
-def check_fixed_ip(network: Network, fixed_ip: str) -> None:
-    """Raise InvalidRequest unless a port of this network may have this address."""
+def check_fixed_ip(network: Network, fixed_ip: str, mac: str | None = None) -> None:
+    """Raise InvalidRequest unless a port of this network may have this address; mac: the port's, if it is known."""
+    if ":" in fixed_ip:
+        _check_slaac(network, fixed_ip, mac)
+        return
     checked_host(ip_network(network.cidr), fixed_ip, "fixed_ip")
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
         if fixed_ip == address:
             raise InvalidRequest("fixed_ip %s is the address of network %s's %s" % (fixed_ip, network.name, what))
+
+
+def _check_slaac(network: Network, fixed_ip: str, mac: str | None) -> None:
+    """The only IPv6 address of a port is the one that its guest gives itself."""
+    if network.ipv6_cidr is None:
+        raise InvalidRequest("fixed_ip %s is IPv6, and network %s has no ipv6_cidr" % (fixed_ip, network.name))
+    own = network.slaac_ip(mac)
+    if own not in (None, fixed_ip):
+        raise InvalidRequest(
+            "fixed_ip %s: the IPv6 address of a port on network %s follows from its MAC address (EUI-64): with %s it "
+            "is %s; leave it out, or say another mac_address" % (fixed_ip, network.name, mac, own)
+        )
+    checked_host(ip_network(network.ipv6_cidr), fixed_ip, "fixed_ip")
 
 
 def free_addresses(network: Network, taken: Container[str]) -> Iterator[str]:
@@ -249,7 +290,7 @@ def describe(definition: Network | Group) -> dict[str, Any]:
     """The fields of a result that a definition tells."""
     if isinstance(definition, Group):
         return {"rules": [rule.words() for rule in definition.rules]}
-    names = ("cidr", "gateway", "mtu", "dhcp", "domain", "port_security", "router", "shared")
+    names = ("cidr", "ipv6_cidr", "gateway", "mtu", "dhcp", "domain", "port_security", "router", "shared")
     pool = {"start": definition.first, "end": definition.last}
     return {**{name: getattr(definition, name) for name in names}, "dns": list(definition.dns), "allocation_pool": pool}
 
@@ -316,6 +357,11 @@ def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> N
         raise Conflict(
             "network %s is %s and cannot become %s while it has ports (%s): remove them, or define a network of "
             "another name" % (network.name, existing.cidr, network.cidr, ", ".join(before.ports))
+        )
+    if existing.ipv6_cidr not in (None, network.ipv6_cidr) and before.ports:
+        raise Conflict(
+            "network %s has ipv6_cidr %s, in which guests have made their addresses: it stays while there are ports "
+            "(%s)" % (network.name, existing.ipv6_cidr, ", ".join(before.ports))
         )
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
         if address not in (existing.gateway, existing.server) and address in held:

@@ -168,6 +168,7 @@ def _texts(value: Any, what: str) -> list[str]:
 # What a network and a rule may say, by the converters of the values.
 NETWORK_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "cidr": text,
+    "ipv6_cidr": text,
     "gateway": text,
     "dns": _texts,
     "mtu": whole,

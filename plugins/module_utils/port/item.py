@@ -34,7 +34,7 @@ ASKED = (
     "record_id",
 )
 ADDED = ("port_id", "status", "tap", "cidr", "gateway", "dns", "mtu", "dhcp", "domain", "up")
-ADDED += ("gateway_port", "gateway_mac")
+ADDED += ("gateway_port", "gateway_mac", "ipv6_cidr", "ipv6_gateway")
 ADDED += ("floating_ip_address", "adopted")
 
 
@@ -131,7 +131,7 @@ def called(network: Name) -> str:
 
 def definition(network: Network) -> dict[str, Any]:
     """The fields of a result that a network's definition tells."""
-    names = ("cidr", "gateway", "gateway_port", "dns", "mtu", "dhcp", "domain")
+    names = ("cidr", "gateway", "gateway_port", "ipv6_cidr", "ipv6_gateway", "dns", "mtu", "dhcp", "domain")
     mac = network.server_mac if network.gateway_port else None
     return {**{name: getattr(network, name) for name in names}, "gateway_mac": mac}
 

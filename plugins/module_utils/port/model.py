@@ -27,6 +27,7 @@ class NotMade(NotFound):
 class Port:
     """A port as it is or is to be, and its groups by name. fixed_ip is what DHCP gives it, further_ips are beside it.
 
+    Both are IPv4. The guest gives itself its IPv6 address, where its network has any: it is nobody's to choose.
     `in_sync` is false when what the backend holds is not what it would write.
     """
 
@@ -53,8 +54,8 @@ class Port:
 
     @property
     def fixed_ips(self) -> tuple[str, ...]:
-        """All its addresses."""
-        return tuple(filter(None, (self.fixed_ip, *self.further_ips)))
+        """All its addresses, the IPv4 ones first."""
+        return tuple(filter(None, (self.fixed_ip, *self.further_ips, self.network.slaac_ip(self.mac_address))))
 
     @property
     def full_groups(self) -> set[Name]:
@@ -179,7 +180,7 @@ def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
         port_security=secured,
         mac_address=mac,
         fixed_ip=fixed_ip or pool.address(network, request.id),
-        further_ips=_further_ips(request, before, network, pool),
+        further_ips=_further_ips(request, before, network, pool, mac),
         allowed_address_pairs=allowed_pairs(request, before, secured, mac),
         qos=_first(request.qos, before and before.qos, ()),
         record_id=request.record_id or (before and before.record_id),
@@ -204,13 +205,19 @@ def _network(request: Request, before: Port | None, pool: AddressPool) -> Networ
     return network
 
 
-def _further_ips(request: Request, before: Port | None, network: Network, pool: AddressPool) -> tuple[str, ...]:
-    """The addresses beside the first, which may come and go: those asked for, else those it has."""
+def _further_ips(
+    request: Request, before: Port | None, network: Network, pool: AddressPool, mac: str
+) -> tuple[str, ...]:
+    """The addresses beside the first, which may come and go: those asked for, else those it has.
+
+    The IPv6 address that it has anyway may be among those asked for.
+    """
     have = before.further_ips if before else ()
-    addresses = have if request.further_ips is None else request.further_ips
+    asked = have if request.further_ips is None else request.further_ips
+    addresses = tuple(address for address in asked if address != network.slaac_ip(mac))
     for address in addresses:
         if address not in have:
-            check_fixed_ip(network, address)
+            check_fixed_ip(network, address, mac)
         pool.claim(network, address, "fixed_ip", request.id)
     return addresses
 

@@ -137,9 +137,14 @@ def _check_ovn(request: Request, present: bool) -> None:
     for group in request.security_groups or ():
         checked_name(group, "security group")
         request.definitions.group(group)
+    if request.fixed_ip and ":" in request.fixed_ip:
+        raise InvalidRequest(
+            "fixed_ip %s is IPv6: the first address of a port is an IPv4 one, and its IPv6 one follows from its MAC "
+            "address" % request.fixed_ip
+        )
     for address in (request.fixed_ip, *(request.further_ips or ())):
         if network and address:
-            check_fixed_ip(network, address)
+            check_fixed_ip(network, address, request.mac_address)
 
 
 def _check_neutron(request: Request, present: bool) -> None:

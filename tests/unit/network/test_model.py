@@ -20,6 +20,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import
 
 LAN = {"cidr": "10.20.0.0/24"}
 WEB = [{"protocol": "tcp", "port": 80}]
+WANTED = {"kind": "network", "name": "private"}
 
 
 def private(**options):
@@ -58,6 +59,81 @@ def test_network(options, gateway, server, first):
     assert model.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
 
 
+@pytest.mark.parametrize(
+    ("options", "gateway", "dns"),
+    [
+        pytest.param({}, "fd00:20::1", ("10.20.0.1", "fd00:20::1"), id="the host is its first address, and answers"),
+        pytest.param({"dns": ["192.0.2.53"]}, "fd00:20::1", ("192.0.2.53",), id="who answers for names is said"),
+        pytest.param({"router": "none"}, None, (), id="nobody announces a router"),
+        pytest.param(
+            {"ipv6_cidr": "FD00:0020:0::/64"}, "fd00:20::1", ("10.20.0.1", "fd00:20::1"), id="another spelling"
+        ),
+    ],
+)
+def test_a_network_of_both_families(options, gateway, dns):
+    defined = private(**{"ipv6_cidr": "fd00:20::/64", **options})
+    assert (defined.ipv6_cidr, defined.ipv6_gateway, defined.dns) == ("fd00:20::/64", gateway, dns)
+    assert model.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
+    [wanted] = request.parse({"networks": {"private": {**LAN, "ipv6_cidr": "fd00:20::/64"}}, "wanted": [WANTED]})
+    assert wanted.to_result()["ipv6_cidr"] == "fd00:20::/64"
+
+
+def test_a_network_without_ipv6_is_written_as_before():
+    assert "ipv6" not in private().definition()
+    assert private(ipv6_cidr="") == private(ipv6_cidr=None) == private()
+
+
+@pytest.mark.parametrize(
+    ("mac", "address"),
+    [
+        # neutron's own example (oslo_utils.netutils.get_ipv6_addr_by_EUI64), and both values of the universal bit.
+        ("00:16:3e:33:44:55", "fd00:20::216:3eff:fe33:4455"),
+        ("fa:16:3e:00:02:01", "fd00:20::f816:3eff:fe00:201"),
+        ("02:00:00:00:00:01", "fd00:20::ff:fe00:1"),
+    ],
+)
+def test_the_address_that_a_guest_gives_itself(mac, address):
+    defined = private(ipv6_cidr="fd00:20::/64")
+    assert defined.slaac_ip(mac) == address
+    assert private().slaac_ip(mac) is defined.slaac_ip(None) is None
+    model.check_fixed_ip(defined, address)
+    model.check_fixed_ip(defined, address, mac)
+    with pytest.raises(InvalidRequest, match="network private has no ipv6_cidr"):
+        model.check_fixed_ip(private(), address, mac)
+    with pytest.raises(InvalidRequest, match="fixed_ip fd00:21::1 is outside fd00:20::/64"):
+        model.check_fixed_ip(defined, "fd00:21::1")
+    with pytest.raises(
+        InvalidRequest, match="follows from its MAC address .EUI-64.: with %s it is %s;" % (mac, address)
+    ):
+        model.check_fixed_ip(defined, "fd00:20::5", mac)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ports", "refused"),
+    [
+        pytest.param(None, "fd00:20::/64", ("a",), False, id="it may come while there are ports"),
+        pytest.param("fd00:20::/64", "fd00:20::/64", ("a",), False, id="as it is"),
+        pytest.param("fd00:20::/64", "fd00:21::/64", ("a",), True, id="another one"),
+        pytest.param("fd00:20::/64", None, ("a",), True, id="none any more"),
+        pytest.param("fd00:20::/64", None, (), False, id="none any more, without ports"),
+    ],
+)
+def test_an_ipv6_cidr_comes_and_stays(before, after, ports, refused):
+    wanted = request.parse({"networks": {"private": {**LAN, "ipv6_cidr": after}}, "wanted": [WANTED]})
+    key = key_of("network", private().full_name)
+    [change] = plan(wanted, Current({key: Item(private(ipv6_cidr=before), ports=ports)}), "present")
+    assert isinstance(change.error, Conflict) == refused
+    assert not refused or "has ipv6_cidr fd00:20::/64" in str(change.error)
+
+
+def test_the_default_group_is_of_both_families():
+    acls = {acl.match for acl in rows.group_acls(security.DEFAULT)}
+    assert {"inport == @kvmstack_sg_default && ip%d" % family for family in (4, 6)} < acls
+    inward = "outport == @kvmstack_sg_default && ip%d && ip%d.src == $kvmstack_sg_default_ip%d"
+    assert {inward % (family, family, family) for family in (4, 6)} < acls
+    assert any(acl.action == "allow-related" for acl in rows.drop_acls())
+
+
 def test_what_was_made_before_projects_had_their_own_is_the_default_projects():
     """It says of no project that it is its, and is not written anew for that."""
     ids = rows.network_ids(Item(private(), keep=False))
@@ -88,7 +164,15 @@ def test_a_network_from_the_command_line(options, meant):
         ({"cidr": "10.20.0.0"}, "no room"),
         ({"cidr": "10.20.0.5/24"}, "host bits"),
         ({"cidr": "10.20.0.0/31"}, "no room"),
-        ({"cidr": "fd00::/64"}, "IPv6 is not supported yet"),
+        ({"cidr": "fd00::/64"}, "cidr fd00::/64 is IPv6: a network has a cidr of IPv4, and an ipv6_cidr beside it"),
+        ({"ipv6_cidr": "fd00:20::/56"}, "ipv6_cidr fd00:20::/56 is not an IPv6 /64"),
+        ({"ipv6_cidr": "10.20.0.0/24"}, "ipv6_cidr 10.20.0.0/24 is not an IPv6 /64"),
+        ({"ipv6_cidr": "fd00:20::1/64"}, "host bits set; write it like fd00:20::/64"),
+        ({"ipv6_cidr": "fe80::/64"}, "ipv6_cidr fe80::/64 is not for networks of machines"),
+        ({"ipv6_cidr": "ff05::/64"}, "ipv6_cidr ff05::/64 is not for networks of machines"),
+        ({"ipv6_cidr": "::/64"}, "ipv6_cidr ::/64 is not for networks of machines"),
+        ({"ipv6_cidr": 64}, "ipv6_cidr: 64 is not a text"),
+        ({"ipv6_cidr": "fd00:20::/64", "mtu": 1279}, "mtu 1279 is too small for IPv6"),
         ({"cidr": "private"}, "cidr 'private'"),
         ({"cidr": None}, "cidr"),
         ({"gateway": "10.21.0.1"}, "gateway 10.21.0.1 is outside 10.20.0.0/24"),

@@ -91,6 +91,9 @@ def there(*ports, **definitions):
         ({"fixed_ip": "10.20.0.6", "fixed_ips": ["10.20.0.5", "10.20.0.6"]}, "is not the first of fixed_ips"),
         ({"qos": {"max_kbps": 0}}, "qos: max_kbps: 0 is less than 1"),
         ({"qos": "fast"}, "qos: 'fast' is not a mapping"),
+        ({"fixed_ip": "fd00:20::5"}, "the first address of a port is an IPv4 one"),
+        ({"fixed_ips": ["fd00:20::5", "10.20.0.5"]}, "the first address of a port is an IPv4 one"),
+        ({"fixed_ips": ["10.20.0.5", "fd00:20::5"]}, "fd00:20::5 is IPv6, and network private has no ipv6_cidr"),
     ],
 )
 def test_a_wrong_port_is_refused(said, words):
@@ -99,6 +102,38 @@ def test_a_wrong_port_is_refused(said, words):
     assert words in str(bad.fault)
     changes = plan([good, bad], Current(), "present")
     assert [change.error for change in changes] == [None, bad.fault]
+
+
+DUAL = {"private": {"cidr": "10.20.0.0/24", "ipv6_cidr": "fd00:20::/64"}}
+OWN = "fd00:20::f816:3eff:fe00:1"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param({}, id="it is not mentioned"),
+        pytest.param({"fixed_ips": ["10.20.0.2", OWN]}, id="it is named"),
+        pytest.param({"fixed_ips": ["10.20.0.2", "fd00:0020::F816:3EFF:FE00:1"]}, id="in another spelling"),
+    ],
+)
+def test_a_port_has_the_ipv6_address_that_follows_from_its_mac(said):
+    [first] = made(port(mac_address=MAC, **said), networks=DUAL)
+    assert (first.fixed_ip, first.further_ips, first.fixed_ips) == ("10.20.0.2", (), ("10.20.0.2", OWN))
+    assert rows.addresses(first) == rows.sources(first) == ["%s 10.20.0.2 %s" % (MAC, OWN)]
+    result = first.to_result()
+    assert (result["fixed_ip"], result["fixed_ips"]) == ("10.20.0.2", ["10.20.0.2", OWN])
+    assert (result["ipv6_cidr"], result["ipv6_gateway"]) == ("fd00:20::/64", "fd00:20::1")
+    current = there(port(mac_address=MAC), networks=DUAL)
+    [change] = plan(wanted(port(**said), networks=DUAL), current, "present")
+    assert change.action == "keep"
+
+
+@pytest.mark.parametrize("mac", [MAC, None])
+def test_another_ipv6_address_is_refused(mac):
+    asked = port(mac_address=mac, fixed_ips=["10.20.0.2", "fd00:20::5"])
+    [change] = plan(wanted(asked, networks=DUAL), Current(), "present")
+    assert isinstance(change.error, InvalidRequest)
+    assert "fixed_ip fd00:20::5: the IPv6 address of a port on network private follows from its" in str(change.error)
 
 
 @pytest.mark.parametrize("bad", [{"networks": {"private": {"cidr": "z"}}}, {"groups": {"web": 80}}])

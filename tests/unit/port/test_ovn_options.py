@@ -327,6 +327,30 @@ def test_names_come_change_and_go_with_their_ports(northbound):
     assert records(northbound, "DNS", "_uuid") == []
 
 
+def test_ports_of_both_families(northbound):
+    dual, own = {"private": {"cidr": "10.20.0.0/24", "ipv6_cidr": "fd00:20::/64"}}, "fd00:20::f816:3eff:fe00:1"
+    asked = port("a", mac_address=MAC, fixed_ips=["10.20.0.5", "10.20.0.6"])
+    Run(northbound, asked)
+    assert Run(northbound, asked, networks=dual).actions == ["update"]
+    rows = records(northbound, "Logical_Switch_Port", "addresses", "type")
+    [gateway] = [as_set(each["addresses"])[0] for each in rows if each["type"] == "localport"]
+    assert gateway.split()[1:] == ["10.20.0.1", "fd00:20::1"]
+    both = "%s 10.20.0.5 10.20.0.6 %s" % (MAC, own)
+    addresses, port_security, marks = row(northbound)
+    assert addresses == port_security == [both]
+    assert json.loads(marks["kvmstack:further_ips"]) == ["10.20.0.6"]
+    assert names(northbound)["a"] == "10.20.0.5 10.20.0.6 " + own
+    assert find(northbound)[0].fixed_ips == ("10.20.0.5", "10.20.0.6", own)
+    check_kept(northbound, asked, networks=dual)
+    check_kept(northbound, {**asked, "fixed_ips": ["10.20.0.5", "10.20.0.6", own]}, networks=dual)
+    # Who names them by the record names it too; whose address comes or goes keeps it.
+    assert Run(northbound, {**asked, "fixed_ips": ["10.20.0.5", own]}, networks=dual).actions == ["update"]
+    assert row(northbound)[0] == ["%s 10.20.0.5 %s" % (MAC, own)]
+    northbound.nbctl("lsp-set-port-security", identity("a"), MAC + " 10.20.0.5")
+    assert Run(northbound, port("a"), networks=dual).actions == ["update"]
+    assert row(northbound)[1] == ["%s 10.20.0.5 %s" % (MAC, own)]
+
+
 @pytest.mark.parametrize("damage", ["--all destroy dns", "set dns {dns} records:x=10.20.0.9"])
 def test_names_that_somebody_changed_are_mended(northbound, damage):
     Run(northbound, port("a"))

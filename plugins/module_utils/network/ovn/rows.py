@@ -69,7 +69,10 @@ def drop_ids() -> dict[str, str]:
 
 
 def drop_acls() -> frozenset:
-    """Default deny in both directions. DHCP may leave, or a port without any group would have no address."""
+    """Default deny in both directions. DHCP may leave, or a port without any group would have no address.
+
+    Neighbour discovery and router advertisements pass before any ACL (ovn-northd(8)), as one of these is stateful.
+    """
     return frozenset(
         (
             Acl("to-lport", DROP_PRIORITY, "outport == @%s && ip" % DROP_GROUP, "drop"),
@@ -161,7 +164,7 @@ def gateway_columns(network: Network) -> dict[str, Any] | None:
         return None
     return {
         "type": "localport",
-        "addresses": ["%s %s" % (network.server_mac, network.gateway)],
+        "addresses": [" ".join(filter(None, (network.server_mac, network.gateway, network.ipv6_gateway)))],
         "external_ids": {mark("gateway"): "true", mark("network"): network.name, **_whose(network)},
     }
 
