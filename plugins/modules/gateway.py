@@ -15,6 +15,9 @@ description:
     address, the same on every host.
   - What guests send to elsewhere leaves with the host's own address (masquerade). From elsewhere nothing comes in but
     answers. dnsmasq answers for names by the servers that the host asks.
+  - Where the network has C(ipv6_cidr), all this is so of IPv6 as well, and dnsmasq announces the gateway as the router
+    of that /64 (SLAAC). As Linux takes no such announcements any more once it forwards, interfaces of the host that
+    take them then have C(accept_ra=2), by which they go on.
   - A gateway is there as long as an instance on this host uses it, and comes back at boot.
   - A host that has another route to the network's addresses is refused.
 extends_documentation_fragment:
@@ -68,6 +71,13 @@ options:
           domain:
             description: The network's domain.
             type: str
+          ipv6_address:
+            description: The gateway's IPv6 address with the prefix length 64, such as V(fd00:20::1/64), if it has any.
+            type: str
+          rdnss:
+            description: The IPv6 addresses of servers that it names to guests.
+            type: list
+            elements: str
   integration_bridge:
     description: The bridge that ovn-controller manages.
     type: str
@@ -84,6 +94,8 @@ EXAMPLES = r"""
             mac: fa:16:3f:1c:7a:02
             network: private
             address: 10.20.0.1/24
+            ipv6_address: fd00:20::1/64
+            rdnss: [fd00:20::1]
 """
 
 RETURN = r"""

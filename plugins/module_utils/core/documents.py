@@ -244,11 +244,20 @@ def _gateways(document: Document) -> list[dict]:
             "port": port["gateway_port"],
             "mac": port["gateway_mac"],
             "address": "%s/%s" % (port["gateway"], port["cidr"].partition("/")[2]),
+            **_announced(port),
             **{key: port.get(key) for key in ("network", "mtu", "domain")},
         }
         for port in document.get("ports") or ()
         if _has_gateway(port) and not port.get("leaving")
     ]
+
+
+def _announced(port: Mapping[str, Any]) -> dict[str, Any]:
+    """What a gateway is of IPv6, where the port's network has any."""
+    if not port.get("ipv6_gateway"):
+        return {}
+    servers = [server for server in port.get("dns") or () if ":" in server]
+    return {"ipv6_address": "%s/%s" % (port["ipv6_gateway"], port["ipv6_cidr"].partition("/")[2]), "rdnss": servers}
 
 
 def _concerns(document: Document, part: Mapping[str, Any], state: str) -> bool:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_interface
+
 from .model import Gateway
 
 # The sets of the nftables table inet kvmstack, and what a gateway is in each (roles/compute_host).
@@ -11,6 +13,11 @@ ELEMENTS = {
     "gateways": '"{interface}"',
     "sources": '"{interface}" . {cidr}',
     "masqueraded": "{cidr}",
+}
+# Likewise of one with IPv6.
+ELEMENTS_6 = {
+    "sources6": '"{interface}" . {ipv6_cidr}',
+    "masqueraded6": "{ipv6_cidr}",
 }
 
 
@@ -28,6 +35,7 @@ def files(gateway: Gateway, bridge: str) -> dict[str, str]:
             "MAC=" + gateway.mac,
             "ADDRESS=" + gateway.address,
             "MTU=%d" % gateway.mtu,
+            *(["IPV6_ADDRESS=" + gateway.ipv6_address] if gateway.ipv6_address else []),
         ),
         "start.nft": _elements("add", gateway),
         "stop.nft": _elements("delete", gateway),
@@ -36,9 +44,10 @@ def files(gateway: Gateway, bridge: str) -> dict[str, str]:
 
 
 def _elements(verb: str, gateway: Gateway) -> str:
-    known = {"interface": gateway.interface, "cidr": gateway.cidr}
+    known = {"interface": gateway.interface, "cidr": gateway.cidr, "ipv6_cidr": gateway.ipv6_cidr}
+    elements = {**ELEMENTS, **(ELEMENTS_6 if gateway.ipv6_address else {})}
     return _lines(
-        *("%s element inet kvmstack %s { %s }" % (verb, name, text.format(**known)) for name, text in ELEMENTS.items())
+        *("%s element inet kvmstack %s { %s }" % (verb, name, text.format(**known)) for name, text in elements.items())
     )
 
 
@@ -52,7 +61,17 @@ def _dnsmasq(gateway: Gateway) -> str:
         "no-hosts",
         "pid-file=" + pid_file(gateway.interface),
         *domain,
+        *_announcements(gateway),
     )
+
+
+def _announcements(gateway: Gateway) -> list[str]:
+    """dnsmasq(8) as the router of a /64. Its MTU is the interface's; with an empty option it names no servers."""
+    if not gateway.ipv6_address:
+        return []
+    prefix = ip_interface(gateway.ipv6_address).network.network_address
+    servers = "".join(",[%s]" % server for server in gateway.rdnss)
+    return ["enable-ra", "dhcp-range=%s,ra-only,64,1h" % prefix, "dhcp-option=option6:dns-server" + servers]
 
 
 def _lines(*lines: str) -> str:

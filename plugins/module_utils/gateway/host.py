@@ -26,8 +26,9 @@ from .model import Gateway, Use, check_routes, interface_name, read_gateway
 
 RECORD = "gateway.json"
 # Its being there says that it is us who made this host a router.
-FORWARDING = "forwarding"
+FORWARDING, FORWARDING_6 = "forwarding", "forwarding6"
 IP_FORWARD = "/proc/sys/net/ipv4/ip_forward"
+IP6_FORWARD = "/proc/sys/net/ipv6/conf/all/forwarding"
 
 
 class Gateways:
@@ -77,7 +78,7 @@ class Gateways:
         users = [uuid for uuid in facts.get("instances", ()) if uuid != instance_uuid]
         as_it_is = facts.get("gateway") == gateway.to_record()
         if not as_it_is:
-            check_routes(gateway, json.loads(command("ip", "-json", "route", package="iproute2")))
+            check_routes(gateway, _routes(ipv6=bool(gateway.ipv6_address)))
             if facts:
                 command("systemctl", "stop", _unit(gateway), package="systemd")
         # By its directory an instance is known to be here: another run may be looking for who is not.
@@ -104,7 +105,7 @@ class Gateways:
             self._stop(gateway)
 
     def _start(self, gateway: Gateway) -> None:
-        self._forward()
+        self._forward(gateway)
         unit = _unit(gateway)
         try:
             command("systemctl", "enable", "--quiet", unit, package="systemd")
@@ -120,18 +121,26 @@ class Gateways:
         command("systemctl", "disable", "--quiet", "--now", _unit(gateway), package="systemd")
         command("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", gateway.interface, package="openvswitch-switch")
         shutil.rmtree(self._path(gateway.interface))
-        mine = os.path.join(self.directory, FORWARDING)
-        if not any(self._records()) and os.path.exists(mine):
-            _write(IP_FORWARD, "0")
-            os.unlink(mine)
+        left = [facts["gateway"] for facts in self._records()]
+        if not left:
+            self._forward_no_more(FORWARDING, IP_FORWARD)
+        if not any(each.get("ipv6_address") for each in left):
+            self._forward_no_more(FORWARDING_6, IP6_FORWARD)
 
-    def _forward(self) -> None:
-        """Make this host a router, and remember that it was none."""
-        with open(IP_FORWARD, encoding="ascii") as file:
-            routes = file.read().strip() != "0"
-        if not routes:
+    def _forward(self, gateway: Gateway) -> None:
+        """Make this host a router, and remember that it was none. Of IPv6 its unit makes it one: see forward-ipv6."""
+        if _is_off(IP_FORWARD):
             _write(os.path.join(self.directory, FORWARDING), "")
             _write(IP_FORWARD, "1")
+        if gateway.ipv6_address and _is_off(IP6_FORWARD):
+            _write(os.path.join(self.directory, FORWARDING_6), "")
+
+    def _forward_no_more(self, mark: str, switch: str) -> None:
+        """Make this host what it was before it was a router."""
+        mine = os.path.join(self.directory, mark)
+        if os.path.exists(mine):
+            _write(switch, "0")
+            os.unlink(mine)
 
     def _write(self, gateway: Gateway, instances: list[str]) -> None:
         """Write down what is to be; the record last, as by it the rest is known to be whole."""
@@ -172,6 +181,23 @@ def connect(params: Mapping[str, Any]) -> Gateways:
 
 def _unit(gateway: Gateway) -> str:
     return "kvmstack-gateway@%s.service" % gateway.interface
+
+
+def _routes(ipv6: bool) -> list[dict[str, Any]]:
+    """The host's routes; those of IPv6 too."""
+    families = ((), ("-6",)) if ipv6 else ((),)
+    return [
+        route for each in families for route in json.loads(command("ip", *each, "-json", "route", package="iproute2"))
+    ]
+
+
+def _is_off(switch: str) -> bool:
+    """Whether the kernel says no."""
+    try:
+        with open(switch, encoding="ascii") as file:
+            return file.read().strip() == "0"
+    except FileNotFoundError as error:
+        raise Unavailable("this host's kernel has no %s: is IPv6 turned off?" % switch) from error
 
 
 def _write(path: str, text: str) -> None:

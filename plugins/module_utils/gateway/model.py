@@ -21,7 +21,8 @@ class Gateway:
     """A network's gateway on a host: an interface in the integration bridge, bound to the network's localport.
 
     port: that localport's id. mac: of the interface. address: of the interface, with the prefix length. mtu in bytes.
-    domain: what guests' names end with. up: whether it works.
+    domain: what guests' names end with. ipv6_address: likewise, where it announces itself as the router of a /64, and
+    rdnss the IPv6 servers that it names to guests. up: whether it works.
     """
 
     port: str
@@ -31,6 +32,8 @@ class Gateway:
     mtu: int
     domain: str | None = None
     up: bool = True
+    ipv6_address: str | None = None
+    rdnss: tuple[str, ...] = ()
 
     @property
     def interface(self) -> str:
@@ -42,9 +45,16 @@ class Gateway:
         """The network's addresses."""
         return str(ip_interface(self.address).network)
 
+    @property
+    def ipv6_cidr(self) -> str | None:
+        """The network's IPv6 addresses, if it has any."""
+        return str(ip_interface(self.ipv6_address).network) if self.ipv6_address else None
+
     def to_record(self) -> dict[str, Any]:
-        """What is kept on the host, from which read_gateway() makes it again."""
-        return {key: value for key, value in asdict(self).items() if key != "up"}
+        """What is kept on the host, from which read_gateway() makes it again. Without IPv6 it speaks of none."""
+        facts = {**asdict(self), "rdnss": list(self.rdnss)}
+        silent = ("up", *(() if self.ipv6_address else ("ipv6_address", "rdnss")))
+        return {key: value for key, value in facts.items() if key not in silent}
 
     def to_result(self) -> dict[str, Any]:
         """Its fields."""
@@ -78,7 +88,8 @@ def interface_name(port: str) -> str:
 def read_gateway(facts: Mapping[str, Any], up: bool) -> Gateway:
     """The gateway that to_record() told of; what a later release says beside is not understood, and left out."""
     known = {field.name for field in fields(Gateway)}
-    return Gateway(**{**{key: value for key, value in facts.items() if key in known}, "up": up})
+    said = {key: value for key, value in facts.items() if key in known}
+    return Gateway(**{**said, "rdnss": tuple(said.get("rdnss", ())), "up": up})
 
 
 def plan(wanted: Iterable[Use], current: Mapping[str, Use], state: str) -> list[Change]:
@@ -96,23 +107,27 @@ def _change(use: Use, before: Use | None, state: str) -> Change:
 def check_routes(gateway: Gateway, routes: Iterable[Mapping[str, Any]]) -> None:
     """Unavailable if the host itself reaches any of the network's addresses by another way; another host may not.
 
-    routes: what `ip -json route` tells.
+    routes: what `ip -json route` and `ip -6 -json route` tell.
     """
-    mine = ip_network(gateway.cidr)
+    cidrs = [ip_network(cidr) for cidr in (gateway.cidr, gateway.ipv6_cidr) if cidr]
     for route in routes:
         if route.get("dst") in (None, "default") or route.get("dev") == gateway.interface:
             continue
         other = ip_network(route["dst"])
-        if other.version == mine.version and other.overlaps(mine):
-            raise Unavailable(
-                "network %s is %s, but this host reaches %s by its interface %s: give the network other addresses, or "
-                "router: none" % (gateway.network, mine, other, route.get("dev"))
-            )
+        for mine in cidrs:
+            if other.version == mine.version and other.overlaps(mine):
+                raise Unavailable(
+                    "network %s is %s, but this host reaches %s by its interface %s: give the network other addresses, "
+                    "or router: none" % (gateway.network, mine, other, route.get("dev"))
+                )
 
 
 def as_text(use: Use, whole: bool) -> str:
     """What a diff shows of an instance's gateways."""
     return "".join(
-        line("gateway of network %s" % each.network, {"address": each.address, "interface": each.interface})
+        line(
+            "gateway of network %s" % each.network,
+            {"address": each.address, "ipv6_address": each.ipv6_address, "interface": each.interface},
+        )
         for each in use.gateways
     )

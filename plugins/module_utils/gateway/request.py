@@ -11,7 +11,7 @@ from ..core.convert import shown
 from ..core.errors import InvalidRequest
 from ..core.request import parse_all
 from ..core.specs import REQUIRED
-from ..network.addresses import checked_mac
+from ..network.addresses import checked_address, checked_mac
 from .model import Gateway, Use
 
 # An item, as an argument spec has it.
@@ -26,6 +26,8 @@ OPTIONS = {
             **dict.fromkeys(("port", "mac", "network", "address"), REQUIRED),
             "mtu": {"type": "int", "default": 1442},
             "domain": {"type": "str"},
+            "ipv6_address": {"type": "str"},
+            "rdnss": {"type": "list", "elements": "str"},
         },
     },
 }
@@ -42,9 +44,36 @@ def _use(entry: Mapping[str, Any]) -> Use:
 
 
 def _gateway(asked: Mapping[str, Any]) -> Gateway:
-    try:
-        address = str(ip_interface(asked["address"]))
-    except ValueError as error:
-        raise InvalidRequest("address %s is not one with a prefix length" % shown(asked["address"])) from error
     known = {key: asked.get(key) for key in ("port", "network", "mtu", "domain")}
-    return Gateway(mac=checked_mac(asked["mac"], "mac"), address=address, **known)
+    return Gateway(
+        mac=checked_mac(asked["mac"], "mac"),
+        address=str(_interface(asked["address"], "address")),
+        ipv6_address=_ipv6_address(asked["ipv6_address"]) if asked.get("ipv6_address") else None,
+        rdnss=tuple(_server(server) for server in asked.get("rdnss") or ()),
+        **known,
+    )
+
+
+def _ipv6_address(text: str) -> str:
+    """The address of a router of a /64, in which guests make their own addresses."""
+    found = _interface(text, "ipv6_address")
+    if found.version != 6 or found.network.prefixlen != 64:
+        raise InvalidRequest("ipv6_address %s is not one in an IPv6 /64" % found)
+    return str(found)
+
+
+def _server(text: str) -> str:
+    server = checked_address(text, "rdnss")
+    if server.version != 6:
+        raise InvalidRequest("rdnss %s is not an IPv6 address" % server)
+    return str(server)
+
+
+def _interface(text: str, what: str) -> Any:
+    """An address with its prefix length."""
+    try:
+        if "%" in text:
+            raise ValueError
+        return ip_interface(text)
+    except ValueError as error:
+        raise InvalidRequest("%s %s is not one with a prefix length" % (what, shown(text))) from error

@@ -12,7 +12,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 from ansible_collections.kvmstack.launch.plugins.module_utils.gateway import host
 from ansible_collections.kvmstack.launch.plugins.module_utils.gateway.model import Use, plan
 
-from .test_model import A, B
+from .test_model import DUAL, A, B
 
 WEB, DB = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
 UNIT = "kvmstack-gateway@%s.service" % A.interface
@@ -22,10 +22,12 @@ class Machine:
     """What runs on a host, and what it was told."""
 
     def __init__(self, path, monkeypatch):
-        self.path, self.said, self.broken, self.up, self.routes = path, [], None, set(), "[]"
-        self.forwarding = path / "ip_forward"
-        self.forwarding.write_text("0\n")
+        self.path, self.said, self.broken, self.up, self.routes, self.routes_6 = path, [], None, set(), "[]", "[]"
+        self.forwarding, self.forwarding_6 = path / "ip_forward", path / "forwarding"
+        for switch in (self.forwarding, self.forwarding_6):
+            switch.write_text("0\n")
         monkeypatch.setattr(host, "IP_FORWARD", str(self.forwarding))
+        monkeypatch.setattr(host, "IP6_FORWARD", str(self.forwarding_6))
         monkeypatch.setattr(host, "command", self.command)
         monkeypatch.setattr(host.Gateways, "_is_up", lambda _self, port: host.interface_name(port) in self.up)
 
@@ -33,11 +35,16 @@ class Machine:
         self.said.append(" ".join(words))
         if words[:3] == ("ip", "-json", "route"):
             return self.routes
+        if words == ("ip", "-6", "-json", "route"):
+            return self.routes_6
         if self.broken and self.broken in self.said[-1]:
             raise Unavailable("it is broken")
         interface = words[-1].partition("@")[2].partition(".")[0]
         if words[1] == "restart":
             self.up.add(interface)
+            # As the unit does it.
+            if "IPV6_ADDRESS" in (self.path / "gateways" / interface / "environment").read_text():
+                self.forwarding_6.write_text("1")
         elif words[1] in ("stop", "disable"):
             self.up.discard(interface)
         return ""
@@ -82,6 +89,43 @@ def test_a_router_stays_one(machine):
     machine.run(Use(WEB, (A,)))
     machine.run(Use(WEB), state="absent")
     assert machine.forwarding.read_text() == "1\n"
+
+
+def test_it_is_a_router_of_ipv6_while_a_network_of_it_is_there(machine):
+    machine.run(Use(WEB, (B,)))
+    assert not any("-6" in said for said in machine.said)
+    assert machine.forwarding_6.read_text() == "0\n"
+    machine.run(Use(DB, (DUAL,)))
+    assert machine.run(Use(WEB, (B,)), Use(DB, (DUAL,))) == (["keep", "keep"], [])
+    assert machine.forwarding_6.read_text() == "1"
+    machine.run(Use(DB), state="absent")
+    assert (machine.forwarding_6.read_text(), machine.forwarding.read_text()) == ("0", "1")
+    assert machine.kept() == [B.interface]
+
+
+def test_ipv6_comes_to_a_gateway_that_is_there(machine):
+    machine.run(Use(WEB, (A,)))
+    assert machine.run(Use(WEB, (DUAL,))) == (["update"], [])
+    assert "ip -6 -json route" in machine.said
+    assert machine.said[-1] == "systemctl restart " + UNIT
+
+
+def test_a_router_of_ipv6_stays_one(machine):
+    machine.forwarding_6.write_text("1\n")
+    machine.run(Use(WEB, (DUAL,)))
+    machine.run(Use(WEB), state="absent")
+    assert machine.forwarding_6.read_text() == "1"
+
+
+def test_a_host_without_ipv6_or_with_another_way_there_makes_nothing(machine):
+    machine.routes_6 = '[{"dst": "default", "dev": "eth0"}, {"dst": "fd00:20::/48", "dev": "tun0"}]'
+    _actions, [error] = machine.run(Use(WEB, (DUAL,)))
+    assert "network private is fd00:20::/64, but this host reaches fd00:20::/48 by its interface tun0" in error
+    machine.routes_6 = "[]"
+    machine.forwarding_6.unlink()
+    _actions, [error] = machine.run(Use(WEB, (DUAL,)))
+    assert "is IPv6 turned off?" in error
+    assert machine.kept() == []
 
 
 def test_a_network_less(machine):

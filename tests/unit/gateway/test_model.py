@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -22,6 +23,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.gateway.model impo
 
 WEB = "11111111-0000-4000-8000-000000000001"
 A = Gateway("aaaaaaaa-0000-4000-8000-00000000000a", "fa:16:3f:00:00:01", "private", "10.20.0.1/24", 1442, "lab.test")
+DUAL = replace(A, ipv6_address="fd00:20::1/64", rdnss=("fd00:20::1", "2001:db8::53"))
 B = replace(A, port="bbbbbbbb-0000-4000-8000-00000000000b", network="other", address="10.30.0.1/24", domain=None)
 
 
@@ -33,6 +35,8 @@ B = replace(A, port="bbbbbbbb-0000-4000-8000-00000000000b", network="other", add
         pytest.param((A,), (A, B), "present", "update", id="one less"),
         pytest.param((A,), (replace(A, up=False),), "present", "update", id="one that does not work"),
         pytest.param((replace(A, mtu=1400),), (A,), "present", "update", id="another MTU"),
+        pytest.param((DUAL,), (A,), "present", "update", id="IPv6 beside the other"),
+        pytest.param((DUAL,), (DUAL,), "present", "keep", id="both, as before"),
         pytest.param((), (A,), "present", "delete", id="none any more"),
         pytest.param((), None, "present", "keep", id="none, as before"),
         pytest.param((A,), (A,), "absent", "delete", id="the instance goes"),
@@ -66,8 +70,32 @@ def test_a_host_with_another_way_to_the_addresses_is_refused(route, told):
     assert not error.value.abort
 
 
-def test_a_record_is_read_as_it_was_written():
-    assert read_gateway({**A.to_record(), "of a later release": 1}, up=True) == A
+@pytest.mark.parametrize(
+    ("route", "told"),
+    [
+        pytest.param({"dst": "fe80::/64", "dev": "eth0"}, None, id="of one link"),
+        pytest.param({"dst": "fd00:20::/64", "dev": A.interface}, None, id="our own"),
+        pytest.param({"dst": "fd00:21::/64", "dev": "eth0"}, None, id="other addresses"),
+        pytest.param({"dst": "fd00:20::/48", "dev": "tun0"}, "reaches fd00:20::/48 by its interface tun0", id="a VPN"),
+        pytest.param({"dst": "10.20.0.0/16", "dev": "eth1"}, "reaches 10.20.0.0/16 by its", id="the other family"),
+    ],
+)
+def test_a_host_with_another_way_to_the_ipv6_addresses_is_refused(route, told):
+    check_routes(A, [] if "." in route["dst"] else [route])
+    if told is None:
+        check_routes(DUAL, [route])
+        return
+    with pytest.raises(Unavailable, match="network private is ") as error:
+        check_routes(DUAL, [route])
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize("gateway", [A, B, DUAL])
+def test_a_record_is_read_as_it_was_written(gateway):
+    record = json.loads(json.dumps(gateway.to_record()))
+    assert record == gateway.to_record()
+    assert read_gateway({**record, "of a later release": 1}, up=True) == gateway
+    assert ("ipv6_address" in record) == (gateway is DUAL)
     assert len(A.interface) <= 15
 
 
@@ -80,6 +108,22 @@ def test_the_files_of_a_unit():
     assert made["stop.nft"] == made["start.nft"].replace("add ", "delete ")
     assert "local=/lab.test/" in made["dnsmasq.conf"]
     assert "domain" not in files.files(B, "br-int")["dnsmasq.conf"]
+    assert not any(word in text for text in made.values() for word in ("IPV6", "6 {", "-ra"))
+
+
+def test_the_files_of_a_unit_with_ipv6():
+    made = files.files(DUAL, "br-int")
+    assert made["environment"].splitlines()[-1] == "IPV6_ADDRESS=fd00:20::1/64"
+    assert 'add element inet kvmstack sources6 { "kvgaaaaaaaa000" . fd00:20::/64 }' in made["start.nft"]
+    assert "add element inet kvmstack masqueraded6 { fd00:20::/64 }" in made["start.nft"]
+    assert made["stop.nft"] == made["start.nft"].replace("add ", "delete ")
+    assert made["dnsmasq.conf"].splitlines()[-3:] == [
+        "enable-ra",
+        "dhcp-range=fd00:20::,ra-only,64,1h",
+        "dhcp-option=option6:dns-server,[fd00:20::1],[2001:db8::53]",
+    ]
+    silent = files.files(replace(DUAL, rdnss=()), "br-int")["dnsmasq.conf"]
+    assert silent.splitlines()[-1] == "dhcp-option=option6:dns-server"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +132,10 @@ def test_the_files_of_a_unit():
         ({"address": "10.20.0.1"}, None),
         ({"address": "nowhere"}, "is not one with a prefix length"),
         ({"mac": "ff:ff:ff:ff:ff:ff"}, "mac"),
+        ({"ipv6_address": "fd00:20::1/48"}, "ipv6_address fd00:20::1/48 is not one in an IPv6 /64"),
+        ({"ipv6_address": "10.20.0.1/24"}, "is not one in an IPv6 /64"),
+        ({"ipv6_address": "fd00:20::1%x\n/64"}, "is not one with a prefix length"),
+        ({"ipv6_address": "fd00:20::1/64", "rdnss": ["10.20.0.1"]}, "rdnss 10.20.0.1 is not an IPv6 address"),
     ],
 )
 def test_a_request(said, told):
@@ -100,7 +148,15 @@ def test_a_request(said, told):
         assert told in str(use.fault)
 
 
+def test_a_request_with_ipv6_is_read_as_it_is():
+    asked = {**DUAL.to_record(), "ipv6_address": "FD00:0020::1/64"}
+    [use] = request.parse({"gateways": [{"instance_uuid": WEB, "gateways": [asked]}]})
+    assert use.gateways == (DUAL,)
+    assert use.to_result()["gateways"][0]["rdnss"] == ["fd00:20::1", "2001:db8::53"]
+
+
 def test_a_diff_names_each():
     assert as_text(Use(WEB, (A,)), whole=False) == (
         "gateway of network private: address 10.20.0.1/24, interface kvgaaaaaaaa000\n"
     )
+    assert "ipv6_address fd00:20::1/64" in as_text(Use(WEB, (DUAL,)), whole=False)
