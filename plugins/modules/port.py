@@ -267,6 +267,7 @@ ports:
       gateway: 10.20.0.1
       gateway_port: c08c513d-6ba2-5bed-8f4b-97a255946444
       gateway_mac: fa:16:3f:9c:ca:5d
+      ipv6_address: null
       ipv6_cidr: null
       ipv6_gateway: null
       dns: [10.20.0.1]

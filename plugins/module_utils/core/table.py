@@ -37,7 +37,8 @@ def _value(document: Document, column: str) -> Any:
         ports = [port for port in document["ports"] if not port.get("leaving")]
         info = [port.get("network_info") or port for port in ports]
         own = [port.get("fixed_ips") or [port.get("fixed_ip")] for port in ports]
-        each = [[*addresses, known.get("floating_ip_address")] for addresses, known in zip(own, info)]
+        found = [(known.get("ipv6_address"), known.get("floating_ip_address")) for known in info]
+        each = [dict.fromkeys([*addresses, *beside]) for addresses, beside in zip(own, found)]
         return [address for addresses in each for address in addresses if address]
     if column == "volumes" and "volumes" in document:
         return [

@@ -78,11 +78,16 @@ def _link(port: dict[str, Any]) -> dict[str, Any]:
 def _networks(port: dict[str, Any]) -> list[dict[str, Any]]:
     """A port's addresses: the first leased by the network, or said here where the network has no DHCP; all others said.
 
-    An address of which the network's prefix is not known cannot be said.
+    An address of which the network's prefix is not known cannot be said. The guest makes its IPv6 address itself.
     """
     on = {"link": port["tap"], "network_id": port.get("network_id") or port.get("network")}
-    further = (port.get("fixed_ips") or [])[1:] if port.get("cidr") else []
-    return [_first(port, on), *({**on, **_said(port, address), "routes": [], "services": []} for address in further)]
+    listed = (port.get("fixed_ips") or [])[1:] if port.get("cidr") else []
+    further = [address for address in listed if address != port.get("ipv6_address")]
+    return [
+        _first(port, on),
+        *({**on, **_said(port, address), "routes": [], "services": []} for address in further),
+        *([{**on, **_slaac(port)}] if port.get("ipv6_address") else []),
+    ]
 
 
 def _first(port: dict[str, Any], on: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +100,18 @@ def _first(port: dict[str, Any], on: dict[str, Any]) -> dict[str, Any]:
 
 def _said(port: dict[str, Any], address: str) -> dict[str, str]:
     return {"type": "ipv4", "ip_address": address, "netmask": str(ipaddress.ip_network(port["cidr"]).netmask)}
+
+
+def _slaac(port: dict[str, Any]) -> dict[str, Any]:
+    """The IPv6 address of a port (neutron's ipv6_address_mode: slaac)."""
+    gateway = port.get("ipv6_gateway")
+    return {
+        "type": "ipv6_slaac",
+        "ip_address": port["ipv6_address"],
+        "netmask": str(ipaddress.ip_network(port["ipv6_cidr"]).netmask),
+        "routes": [{"network": "::", "netmask": "::", "gateway": gateway}] if gateway else [],
+        "services": [{"type": "dns", "address": server} for server in port.get("dns") or [] if ":" in server],
+    }
 
 
 def _json(content: Any) -> bytes:

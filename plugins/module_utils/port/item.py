@@ -34,7 +34,7 @@ ASKED = (
     "record_id",
 )
 ADDED = ("port_id", "status", "tap", "cidr", "gateway", "dns", "mtu", "dhcp", "domain", "up")
-ADDED += ("gateway_port", "gateway_mac", "ipv6_cidr", "ipv6_gateway")
+ADDED += ("gateway_port", "gateway_mac", "ipv6_address", "ipv6_cidr", "ipv6_gateway")
 ADDED += ("floating_ip_address", "adopted")
 
 

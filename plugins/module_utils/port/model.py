@@ -55,7 +55,12 @@ class Port:
     @property
     def fixed_ips(self) -> tuple[str, ...]:
         """All its addresses, the IPv4 ones first."""
-        return tuple(filter(None, (self.fixed_ip, *self.further_ips, self.network.slaac_ip(self.mac_address))))
+        return tuple(filter(None, (self.fixed_ip, *self.further_ips, self.ipv6_address)))
+
+    @property
+    def ipv6_address(self) -> str | None:
+        """The address that its guest gives itself, where its network has IPv6."""
+        return self.network.slaac_ip(self.mac_address)
 
     @property
     def full_groups(self) -> set[Name]:
@@ -70,6 +75,7 @@ class Port:
             port_id=self.id,
             status="ACTIVE" if self.up else "DOWN",
             up=self.up,
+            ipv6_address=self.ipv6_address,
             **definition(self.network),
         )
 

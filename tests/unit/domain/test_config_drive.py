@@ -90,6 +90,30 @@ def test_a_network_without_dhcp_says_its_addresses(ask):
     ]
 
 
+@pytest.mark.parametrize(
+    "gateway", [pytest.param("fd00:20::1", id="the host is the router"), pytest.param(None, id="nobody is")]
+)
+def test_the_address_that_a_guest_makes_itself_is_said_as_nova_says_it(ask, gateway):
+    params = ask()
+    first, *others = params["domains"][0]["ports"]
+    ipv6 = {"ipv6_address": "fd00:20::f816:3eff:fe00:1", "ipv6_cidr": "fd00:20::/64", "ipv6_gateway": gateway}
+    first.update(ipv6, dns=["10.20.0.1", "fd00:20::1"], fixed_ips=["10.20.0.11", "10.20.0.12", ipv6["ipv6_address"]])
+    params["domains"][0]["ports"] = [first, *others]
+    told = read(parse(params)[0], "network_data.json")
+    assert [each["type"] for each in told["networks"]] == ["ipv4_dhcp", "ipv4", "ipv6_slaac"]
+    assert told["networks"][2] == {
+        "id": "network2",
+        "type": "ipv6_slaac",
+        "link": told["networks"][0]["link"],
+        "network_id": "private",
+        "ip_address": "fd00:20::f816:3eff:fe00:1",
+        "netmask": "ffff:ffff:ffff:ffff::",
+        "routes": [{"network": "::", "netmask": "::", "gateway": gateway}] if gateway else [],
+        "services": [{"type": "dns", "address": "fd00:20::1"}],
+    }
+    assert [service["address"] for service in told["services"]] == ["10.20.0.1", "fd00:20::1"]
+
+
 def test_both_versions_say_the_same(domain):
     files = domain.config_drive
     names = {name.split("/")[2] for name in files}

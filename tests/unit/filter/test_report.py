@@ -33,6 +33,18 @@ REFUSED = {"name": "bad", "uuid": None, "status": "ERROR", "failed": True, "msg"
         pytest.param(
             "address", {"ports": [{**PORT, "fixed_ips": ["10.0.0.9", "10.0.0.8"]}]}, "10.0.0.9, 10.0.0.8", id="2"
         ),
+        pytest.param(
+            "address",
+            {"ports": [{**PORT, "fixed_ips": ["10.0.0.9", "fd00::9"], "ipv6_address": "fd00::9"}]},
+            "10.0.0.9, fd00::9",
+            id="of both families, in a plan",
+        ),
+        pytest.param(
+            "address",
+            {"ports": [{"fixed_ip": "10.0.0.9", "fixed_ips": None, "network_info": {"ipv6_address": "fd00::9"}}]},
+            "10.0.0.9, fd00::9",
+            id="of both families, as recorded",
+        ),
         pytest.param("address", {"ports": [{**PORT, "leaving": True}, {"fixed_ip": None}]}, "", id="no address"),
         pytest.param("address", {"address": "c1"}, "c1", id="a row that is no instance"),
         pytest.param("volumes", {"volumes": [DATA, UNSIZED]}, "data 2 GiB, old ? GiB", id="volumes"),

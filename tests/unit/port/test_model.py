@@ -122,6 +122,7 @@ def test_a_port_has_the_ipv6_address_that_follows_from_its_mac(said):
     assert rows.addresses(first) == rows.sources(first) == ["%s 10.20.0.2 %s" % (MAC, OWN)]
     result = first.to_result()
     assert (result["fixed_ip"], result["fixed_ips"]) == ("10.20.0.2", ["10.20.0.2", OWN])
+    assert result["ipv6_address"] == OWN
     assert (result["ipv6_cidr"], result["ipv6_gateway"]) == ("fd00:20::/64", "fd00:20::1")
     current = there(port(mac_address=MAC), networks=DUAL)
     [change] = plan(wanted(port(**said), networks=DUAL), current, "present")
