@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import socket
 import threading
 from typing import Iterator
 
@@ -16,6 +17,7 @@ from ansible_collections.kvmstack.launch.molecule.shared.launching import reques
 
 # The controller, seen from the hosts: all of the world outside that there is.
 OUTSIDE = "198.51.100.1"
+OUTSIDE_6 = "2001:db8:51:100::1"
 
 # What the guest tries. Its host is $HOST, and $TAP the MAC address of its own interface there.
 SCRIPT = """#!/bin/sh
@@ -38,6 +40,22 @@ echo TRY-END
 """
 
 
+# The same of IPv6, once the guest has made itself an address of what its host announces.
+SCRIPT_6 = """#!/bin/sh
+said() { printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 "$1" "$2" 2> /dev/null | tail -n 1; }
+global() { ip -6 addr show dev eth0 scope global | awk '$1 == "inet6" { print $2 }'; }
+for _try in $(seq 60); do [ -n "$(global)" ] && break; sleep 1; done
+sleep 2
+for address in $(global); do echo "TRY-ADDRESS $address"; done
+echo "TRY-ROUTER $(ip -6 route show default | grep -c 'via fe80')."
+echo "TRY-OUT $(said OUTSIDE PORT)."
+echo "TRY-NAMES $(nslookup outside.test fd00:22::1 2>&1 | grep -ci -m 1 -e refused -e servfail -e nxdomain)."
+for address in fd00:22::1 HOST; do echo "TRY-HOST $(said $address 22 | head -c 4)."; done
+echo "TRY-DATABASE $(said CENTRAL 6642)."
+echo TRY-END
+"""
+
+
 class Hello(http.server.BaseHTTPRequestHandler):
     """Says who asks."""
 
@@ -50,10 +68,17 @@ class Hello(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server6(http.server.ThreadingHTTPServer):
+    """One of IPv6."""
+
+    address_family = socket.AF_INET6
+
+
 @contextlib.contextmanager
-def outside() -> Iterator[int]:
+def outside(address: str = OUTSIDE) -> Iterator[int]:
     """A web server outside of the compute hosts; its port."""
-    with http.server.ThreadingHTTPServer((OUTSIDE, 0), Hello) as server:
+    kind = Server6 if ":" in address else http.server.ThreadingHTTPServer
+    with kind((address, 0), Hello) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
@@ -64,9 +89,9 @@ def on_host(name):
     return {"query": json.dumps(["=", "$host", name])}
 
 
-def address_of(site, host):
+def address_of(site, host, family=4):
     """A host's address on the management network."""
-    return site.on(host, "ip -br -4 address show eth0").split()[2].partition("/")[0]
+    return site.on(host, "ip -br -%d address show eth0 scope global" % family).split()[2].partition("/")[0]
 
 
 @pytest.fixture
@@ -89,6 +114,11 @@ def tries(site, **entry):
         site.launch(wanted)
         text = site.console("out", "TRY-END")
         site.unchanged(wanted)
+    return by_word(text)
+
+
+def by_word(text):
+    """What follows each word of a guest's tries on its console."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         word, _, told = line.strip().partition(" ")
@@ -97,6 +127,7 @@ def tries(site, **entry):
     return found
 
 
+DUAL = {"cidr": "10.22.0.0/24", "ipv6_cidr": "fd00:22::/64"}
 INSIDE = {"cidr": "10.21.0.0/24", "router": "none", "dns": []}
 
 
@@ -127,6 +158,48 @@ def test_a_guest_reaches_the_world_and_its_host_reaches_the_guest(site):
     assert [each["ifname"] for each in interfaces if "10.20.0.1" in str(each)]
     site.destroy(request("out"))
     left = site.on("compute-1", "ip -br link; ls /var/lib/kvmstack/gateways; cat /proc/sys/net/ipv4/ip_forward")
+    assert "kvg" not in left
+    assert left.endswith("0\n")
+
+
+@pytest.mark.usefixtures("gone")
+def test_a_guest_has_an_address_of_each_family_and_reaches_the_world_by_both(site):
+    host = address_of(site, "compute-1", 6)
+    routes = site.on("compute-1", "ip -6 route show default")
+    with outside(OUTSIDE_6) as port:
+        words = {"OUTSIDE": OUTSIDE_6, "PORT": str(port), "HOST": host, "CENTRAL": address_of(site, site.central, 6)}
+        script = SCRIPT_6
+        for word, said in words.items():
+            script = script.replace(" %s" % word, " %s" % said)
+        networks = [{"network": "dual", "security_groups": ["default", "web6"]}]
+        wanted = request("out", user_data=script, volumes=[], networks=networks, scheduler_hints=on_host("compute-1"))
+        wanted["launch_networks"] = {"dual": DUAL}
+        wanted["launch_security_groups"] = {"web6": [{"protocol": "tcp", "port": 80, "remote": "fd00:22::1/128"}]}
+        run = site.launch(wanted)
+        found = by_word(site.console("out", "TRY-END"))
+        site.unchanged(wanted)
+    [made] = site.record("out")["ports"]
+    address = made["network_info"]["ipv6_address"]
+    assert "%s, %s" % (made["fixed_ip"], address) in run.output
+    assert found == {
+        "ADDRESS": [address + "/64"],
+        "ROUTER": ["1."],
+        "OUT": ["hello %s." % host],
+        "NAMES": ["1."],
+        "HOST": [".", "."],
+        "DATABASE": ["."],
+    }
+    get = "exec 3<>/dev/tcp/%s/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 5 tail -n 1 <&3" % address
+    assert "hello from out" in site.on("compute-1", 'bash -c "%s"' % get)
+    # The host keeps what it was told of its own routes; nobody outside gets in.
+    assert site.on("compute-1", "ip -6 route show default") == routes
+    site.on(site.central, "ip -6 route replace fd00:22::/64 via %s" % host)
+    try:
+        assert "hello" not in site.on(site.central, 'timeout 5 bash -c "%s" || true' % get)
+    finally:
+        site.on(site.central, "ip -6 route del fd00:22::/64")
+    site.destroy(request("out"))
+    left = site.on("compute-1", "ip -br link; cat /proc/sys/net/ipv6/conf/all/forwarding")
     assert "kvg" not in left
     assert left.endswith("0\n")
 
