@@ -148,6 +148,11 @@ options:
             the project has and no other port.
           - V(false) is none. One that was made here goes, the user's own stays his.
         type: raw
+      dns_name:
+        description:
+          - With O(service=ovn), the name by which the other guests of its network find it, alone and with the network's
+            C(domain); its addresses lead back to it. In a launch it is the instance's name.
+        type: str
       record_id:
         description:
           - With O(service=ovn), the UUID of the record of instances that the port belongs to. A port that is there and
@@ -235,8 +240,6 @@ ports:
       has yet to choose is null.
     - C(adopted) says that the port is the user's own. It becomes the instance's by an C(update), and is given back by a
       C(delete).
-    - With O(service=ovn) the port's C(name), in small letters, is known to the other guests of its network, alone and
-      with the network's C(domain), and its addresses lead back to it.
     - A failed one has C(msg), and C(abort) when no other host can help.
   type: list
   elements: dict
@@ -258,6 +261,7 @@ ports:
       floating_ip: null
       floating_ip_address: null
       record_id: null
+      dns_name: web-1
       port_id: 0e991dc9-0757-52de-86e1-25bfde01721f
       tap: kvt0e991dc9-07
       status: DOWN

@@ -24,7 +24,7 @@ SCRIPT = """#!/bin/sh
 said() { printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 "$1" "$2" 2> /dev/null | tail -n 1; }
 echo "TRY-OUT $(said OUTSIDE PORT)."
 echo "TRY-NAMES $(nslookup outside.test 10.20.0.1 2>&1 | grep -ci -m 1 -e refused -e servfail -e nxdomain)."
-echo "TRY-PEER $(nslookup out 10.20.0.1 2>&1 | tail -n 2 | grep -o '10[.]20[.][0-9.]*')."
+echo "TRY-PEER $(nslookup out 10.20.0.1 2>&1 | grep -A 1 Name: | grep -o '10[.]20[.][0-9.]*')."
 for address in 10.20.0.1 HOST; do echo "TRY-HOST $(said $address 22 | head -c 4)."; done
 echo "TRY-DATABASE $(said CENTRAL 6642)."
 read -r mac < /sys/class/net/eth0/address

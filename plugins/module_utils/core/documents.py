@@ -229,7 +229,8 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
             if wanted and _concerns(document, part, state):
                 # A local volume may be on a host already, and its instance goes there.
                 place = {**owner, "host": part.get("host") or owner["host"]}
-                yield index, {"availability_zone": document.get("availability_zone"), **part, **place}
+                own = {"availability_zone": document.get("availability_zone"), "dns_name": document.get("name")}
+                yield index, {**own, **part, **place}
 
 
 def _has_gateway(port: Mapping[str, Any]) -> bool:

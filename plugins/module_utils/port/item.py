@@ -32,6 +32,7 @@ ASKED = (
     "qos",
     "floating_ip",
     "record_id",
+    "dns_name",
 )
 ADDED = ("port_id", "status", "tap", "cidr", "gateway", "dns", "mtu", "dhcp", "domain", "up")
 ADDED += ("gateway_port", "gateway_mac", "ipv6_address", "ipv6_cidr", "ipv6_gateway")
@@ -52,6 +53,7 @@ class Request:
     network, port and security_groups are names or, where the backend has any, ids. further_ips are the addresses
     beside fixed_ip. floating_ip is True (from the only
     external network), False (none), or the name or id of an external network, an address or a floating IP's id.
+    dns_name is what the network's other guests find it by.
     record_id is the record of instances that the port belongs to. project_id is whose it is, and its groups are;
     shared: its network is the one of all projects. `fault` says why the request makes no sense.
     """
@@ -72,6 +74,7 @@ class Request:
     floating_ip: str | bool | None = None
     availability_zone: str | None = None
     record_id: str | None = None
+    dns_name: str | None = None
     project_id: str = DEFAULT_PROJECT
     shared: bool = False
     definitions: Definitions = field(default=Definitions(), repr=False, compare=False)

@@ -41,6 +41,7 @@ class Port:
     security_groups: tuple[str, ...]
     port_security: bool
     record_id: str | None = None
+    dns_name: str | None = None
     further_ips: tuple[str, ...] = ()
     allowed_address_pairs: tuple[Pair, ...] = ()
     qos: tuple[Limit, ...] = ()
@@ -190,6 +191,7 @@ def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
         allowed_address_pairs=allowed_pairs(request, before, secured, mac),
         qos=_first(request.qos, before and before.qos, ()),
         record_id=request.record_id or (before and before.record_id),
+        dns_name=request.dns_name or (before and before.dns_name),
         project_id=request.project_id,
         up=bool(before and before.up),
     )

@@ -25,7 +25,7 @@ from .neutron.floating import is_address
 from .qos import limits
 
 # Options that are texts as they are, and whose empty text is none.
-NAMES = ("network", "port", "host", "availability_zone", "record_id")
+NAMES = ("network", "port", "host", "availability_zone", "record_id", "dns_name")
 # What to do about it with neutron.
 BEYOND_NEUTRON = {
     "qos": "give the port or its network a QoS policy in neutron",
@@ -37,6 +37,7 @@ IDENTITY = ("id", "name", "instance_uuid", "network", "port", "record_id")
 # An item, as an argument spec has it.
 PAIR = {"ip_address": REQUIRED, "mac_address": {"type": "str"}}
 TEXTS = ("network", "port", "host", "availability_zone", "mac_address", "fixed_ip", "record_id", "project_id")
+TEXTS += ("dns_name",)
 OPTIONS = {
     **dict.fromkeys(("id", "name", "instance_uuid"), REQUIRED),
     **dict.fromkeys(TEXTS, {"type": "str"}),
@@ -133,6 +134,8 @@ def _check_ovn(request: Request, present: bool) -> None:
     if not request.network:
         raise InvalidRequest("say the network that it is on")
     checked_name(request.network, "network")
+    if request.dns_name:
+        checked_name(request.dns_name, "DNS")
     network = request.definitions.network(request.network)
     for group in request.security_groups or ():
         checked_name(group, "security group")

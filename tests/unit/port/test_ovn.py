@@ -530,8 +530,8 @@ def test_a_changed_network_is_written_once_and_then_kept(northbound, broken):
     assert (run.made, run.actions) == (["keep", "keep"], ["keep", "keep"])
     assert len(records(northbound, "DHCP_Options", "cidr")) == (0 if key == "dhcp" else 1)
     run = Run(northbound, port("a"), port("b"))
-    # Their own DHCP options went with the network's; their names end with its domain.
-    assert (run.made, run.actions) == (["update", "keep"], ["update" if key in ("dhcp", "domain") else "keep"] * 2)
+    # Their own DHCP options went with the network's.
+    assert (run.made, run.actions) == (["update", "keep"], ["update" if key == "dhcp" else "keep"] * 2)
     run = Run(northbound, port("a"), port("b"))
     assert (run.made, run.actions) == (["keep", "keep"], ["keep", "keep"])
 

@@ -230,7 +230,7 @@ def test_an_address_that_was_taken_off_and_given_to_another_is_not_taken_back(no
 
 
 def test_only_limits_of_what_is_asked_for_are_replicated(northbound):
-    crowd = [port("c%d" % number, qos=BOTH) for number in range(20)]
+    crowd = [port("c%d" % number, dns_name="c%d" % number, qos=BOTH) for number in range(20)]
     Run(northbound, *crowd)
     params = parameters(northbound, crowd[3])
     backend = ovn.connect(params)
@@ -307,7 +307,8 @@ def names(server):
 
 def test_names_come_change_and_go_with_their_ports(northbound):
     domain = {"private": {"cidr": "10.20.0.0/24", "domain": "Lab.test"}}
-    Run(northbound, port("Web-1", fixed_ips=["10.20.0.5", "10.20.0.6"]), port("db"))
+    Run(northbound, port("x", dns_name="Web-1", fixed_ips=["10.20.0.5", "10.20.0.6"]), port("db", dns_name="db"))
+    Run(northbound, port("nameless", fixed_ip="10.20.0.9"))
     assert names(northbound) == {
         "web-1": "10.20.0.5 10.20.0.6",
         "5.0.20.10.in-addr.arpa": "web-1",
@@ -320,16 +321,16 @@ def test_names_come_change_and_go_with_their_ports(northbound):
     assert Run(northbound, port("db"), networks=domain).actions == ["update"]
     assert names(northbound)["db.lab.test"] == "10.20.0.2"
     assert names(northbound)["2.0.20.10.in-addr.arpa"] == "db.lab.test"
-    assert Run(northbound, port("Web-1", fixed_ips=["10.20.0.5"]), networks=domain).actions == ["update"]
+    assert Run(northbound, port("x", fixed_ips=["10.20.0.5"]), networks=domain).actions == ["update"]
     assert names(northbound)["web-1"] == "10.20.0.5"
     assert "6.0.20.10.in-addr.arpa" not in names(northbound)
-    assert Run(northbound, port("Web-1"), port("db"), state="absent").errors == [None, None]
+    assert Run(northbound, port("x"), port("db"), state="absent").errors == [None, None]
     assert records(northbound, "DNS", "_uuid") == []
 
 
 def test_ports_of_both_families(northbound):
     dual, own = {"private": {"cidr": "10.20.0.0/24", "ipv6_cidr": "fd00:20::/64"}}, "fd00:20::f816:3eff:fe00:1"
-    asked = port("a", mac_address=MAC, fixed_ips=["10.20.0.5", "10.20.0.6"])
+    asked = port("a", dns_name="a", mac_address=MAC, fixed_ips=["10.20.0.5", "10.20.0.6"])
     Run(northbound, asked)
     assert Run(northbound, asked, networks=dual).actions == ["update"]
     rows = records(northbound, "Logical_Switch_Port", "addresses", "type")
@@ -353,7 +354,7 @@ def test_ports_of_both_families(northbound):
 
 @pytest.mark.parametrize("damage", ["--all destroy dns", "set dns {dns} records:x=10.20.0.9"])
 def test_names_that_somebody_changed_are_mended(northbound, damage):
-    Run(northbound, port("a"))
+    Run(northbound, port("a", dns_name="a"))
     before = names(northbound)
     northbound.nbctl(*damage.format(dns=northbound.nbctl("--bare", "--columns=_uuid", "list", "dns")).split())
     assert Run(northbound, port("a")).actions == ["update"]

@@ -17,10 +17,10 @@ from ..model import Port
 
 
 def dns_records(port: Port) -> dict[str, str]:
-    """The names of a port's instance with its addresses, and the other way round. OVN wants small letters."""
-    name, addresses = port.name.lower(), [ip for ip in port.fixed_ips if ip]
+    """The names of a port with its addresses, and the other way round. OVN wants small letters."""
+    name, addresses = (port.dns_name or "").lower(), [ip for ip in port.fixed_ips if ip]
     full = "%s.%s" % (name, port.network.domain.lower()) if port.network.domain else name
-    if not addresses:
+    if not name or not addresses:
         return {}
     forward = dict.fromkeys((name, full), " ".join(addresses))
     return {**forward, **{ip_address(ip).reverse_pointer: full for ip in addresses}}
@@ -36,13 +36,15 @@ def dns_by_port(tables: Any) -> defaultdict[str, list]:
 
 def has_dns(rows: Iterable[Any], port: Port) -> bool:
     """Whether these rows are exactly the one that tells the port's names."""
-    return [row.records for row in rows] == [dns_records(port)]
+    return [row.records for row in rows] == list(filter(None, [dns_records(port)]))
 
 
 def put_dns(writer: Writer, switch: Any, rows: list[Any], port: Port) -> None:
     """Make one of these rows the one that tells the port's names, or a new one; the others go."""
-    for row in rows[1:]:
+    for row in rows[1:] if dns_records(port) else rows:
         row.delete()
+    if not dns_records(port):
+        return
     if not rows:
         columns = {"records": dns_records(port), "external_ids": {mark("port"): port.id}}
         switch.addvalue("dns_records", writer.insert("DNS", columns))

@@ -28,6 +28,7 @@ def port_columns(port: Port) -> dict[str, Any]:
             mark("security_groups"): json.dumps(list(port.security_groups)),
             **_marks(port),
             **({mark("record"): port.record_id} if port.record_id else {}),
+            **({mark("dns_name"): port.dns_name} if port.dns_name else {}),
             **project_ids(port.project_id, port.network.shared),
         },
     }

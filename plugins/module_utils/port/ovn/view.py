@@ -102,6 +102,7 @@ class View:
             project_id=project_of(ids),
             port_security=json.loads(ids.get(mark("port_security"), "true")),
             record_id=ids.get(mark("record")),
+            dns_name=ids.get(mark("dns_name")),
             up=row.up == [True],
         )
 
