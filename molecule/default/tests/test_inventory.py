@@ -15,7 +15,7 @@ from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOfWhoLaunchesOfWhoLaunchesOfWhoLaunchesOfWh who@launches"
 AFTER = """
 - ansible.builtin.import_playbook: %s
-- hosts: metadata_role_web
+- hosts: metadata_role_joining
   gather_facts: false
   tasks:
     - ansible.builtin.debug:
@@ -36,7 +36,7 @@ def web(site, tmp_path_factory):
     (folder / ".ssh").mkdir()
     (folder / ".ssh/id_ed25519.pub").write_text(KEY + "\n")
     (folder / "after.yml").write_text(AFTER % (ROOT / "playbooks/launch.yml"))
-    wanted = request("web", networks=open_to("default", "web"), metadata={"role": "web"}, volumes=[])
+    wanted = request("web", networks=open_to("default", "web"), metadata={"role": "joining"}, volumes=[])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
         run = site.run(str(folder / "after.yml"), {**wanted, "launch_wait_for": 80, "launch_wait_timeout": 90})
@@ -67,7 +67,7 @@ def test_the_record_is_an_inventory_and_its_way_to_a_guest_is_one(site, web, tmp
     row = site.record("web")
     address = row["ports"][0]["fixed_ip"]
     assert "web" in listed["host_%s" % row["host"].replace("-", "_")]["hosts"]
-    assert listed["metadata_role_web"]["hosts"] == ["web"]
+    assert listed["metadata_role_joining"]["hosts"] == ["web"]
     assert (host["ansible_host"], host["ansible_user"], host["kvmstack"]["uuid"]) == (address, "debian", row["uuid"])
     _option, jump, *_more = shlex.split(host["ansible_ssh_common_args"])
     command = jump.partition("ProxyCommand=")[2].replace("%h", address).replace("%p", "80")

@@ -23,14 +23,14 @@ OUTSIDE_6 = "2001:db8:51:100::1"
 SCRIPT = """#!/bin/sh
 said() { printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 "$1" "$2" 2> /dev/null | tail -n 1; }
 echo "TRY-OUT $(said OUTSIDE PORT)."
-echo "TRY-NAMES $(nslookup outside.test 10.20.0.1 2>&1 | grep -ci -m 1 -e refused -e servfail -e nxdomain)."
-echo "TRY-PEER $(nslookup out 10.20.0.1 2>&1 | grep -A 1 Name: | grep -o '10[.]20[.][0-9.]*')."
-for address in 10.20.0.1 HOST; do echo "TRY-HOST $(said $address 22 | head -c 4)."; done
+echo "TRY-NAMES $(nslookup outside.test 10.23.0.1 2>&1 | grep -ci -m 1 -e refused -e servfail -e nxdomain)."
+echo "TRY-PEER $(nslookup out 10.23.0.1 2>&1 | grep -A 1 Name: | grep -o '10[.]23[.][0-9.]*')."
+for address in 10.23.0.1 HOST; do echo "TRY-HOST $(said $address 22 | head -c 4)."; done
 echo "TRY-DATABASE $(said CENTRAL 6642)."
 read -r mac < /sys/class/net/eth0/address
 tap=fe${mac#fa}
-ip neigh replace 10.20.0.99 lladdr "$tap" dev eth0 nud permanent
-ip route add HOST/32 via 10.20.0.99 dev eth0
+ip neigh replace 10.23.0.99 lladdr "$tap" dev eth0 nud permanent
+ip route add HOST/32 via 10.23.0.99 dev eth0
 echo "TRY-PAST $(said HOST 22 | head -c 4)."
 ip route del HOST/32
 echo "TRY-ARP $(arping -c 2 -w 2 -I eth0 HOST | grep -c 'reply from')."
@@ -110,7 +110,7 @@ def tries(site, **entry):
             script = script.replace(" %s" % word, " %s" % words[word]).replace("add HOST", "add %s" % host)
         wanted = request("out", user_data=script.replace("del HOST", "del %s" % host), volumes=[], **entry)
         wanted["launch_instances"][0]["scheduler_hints"] = on_host("compute-1")
-        wanted["launch_networks"] = {"private": {"cidr": "10.20.0.0/24"}, "inside": INSIDE}
+        wanted["launch_networks"] = {"world": WORLD, "inside": INSIDE}
         site.launch(wanted)
         text = site.console("out", "TRY-END")
         site.unchanged(wanted)
@@ -121,13 +121,14 @@ def by_word(text):
     """What follows each word of a guest's tries on its console."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
-        word, _, told = line.strip().partition(" ")
+        word, _space, told = line.strip().partition(" ")
         if word.startswith("TRY-") and told:
             found.setdefault(word[4:], []).append(told)
     return found
 
 
 DUAL = {"cidr": "10.22.0.0/24", "ipv6_cidr": "fd00:22::/64"}
+WORLD = {"cidr": "10.23.0.0/24"}
 INSIDE = {"cidr": "10.21.0.0/24", "router": "none", "dns": []}
 
 
@@ -136,7 +137,7 @@ def test_a_guest_reaches_the_world_and_its_host_reaches_the_guest(site):
     # As Docker and ufw have it.
     drop = "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }"
     site.on("compute-1", "nft '%s'" % drop)
-    found = tries(site, networks=[{"network": "private", "security_groups": ["default", "web"]}])
+    found = tries(site, networks=[{"network": "world", "security_groups": ["default", "web"]}])
     host = address_of(site, "compute-1")
     assert found == {
         "OUT": ["hello %s." % host],
@@ -155,11 +156,12 @@ def test_a_guest_reaches_the_world_and_its_host_reaches_the_guest(site):
     site.console("out", "TRY-END")
     assert "hello from out" in site.on("compute-1", 'bash -c "%s"' % get % port["fixed_ip"])
     interfaces = json.loads(site.on("compute-1", "ip --json address"))
-    assert [each["ifname"] for each in interfaces if "10.20.0.1" in str(each)]
+    assert [each["ifname"] for each in interfaces if "10.23.0.1" in str(each)]
     site.destroy(request("out"))
-    left = site.on("compute-1", "ip -br link; ls /var/lib/kvmstack/gateways; cat /proc/sys/net/ipv4/ip_forward")
-    assert "kvg" not in left
-    assert left.endswith("0\n")
+    left = site.on(
+        "compute-1", "ip -br address; cat /var/lib/kvmstack/gateways/*/environment || true; nft list ruleset"
+    )
+    assert "10.23.0." not in left
 
 
 @pytest.mark.usefixtures("gone")
@@ -199,8 +201,8 @@ def test_a_guest_has_an_address_of_each_family_and_reaches_the_world_by_both(sit
     finally:
         site.on(site.central, "ip -6 route del fd00:22::/64")
     site.destroy(request("out"))
-    left = site.on("compute-1", "ip -br link; cat /proc/sys/net/ipv6/conf/all/forwarding")
-    assert "kvg" not in left
+    left = site.on("compute-1", "ip -br address; cat /proc/sys/net/ipv6/conf/all/forwarding")
+    assert "fd00:22:" not in left
     assert left.endswith("0\n")
 
 
@@ -208,18 +210,17 @@ def test_a_guest_has_an_address_of_each_family_and_reaches_the_world_by_both(sit
 def test_a_network_without_a_router_is_an_island(site):
     found = tries(site, networks=[{"network": "inside", "security_groups": ["default", "web"]}])
     assert (found["OUT"], found["PAST"], found["ARP"], found["LINK"]) == (["."], ["."], ["0."], ["."])
-    assert "kvg" not in site.on("compute-1", "ip -br link")
+    assert "10.21.0." not in site.on("compute-1", "ip -br address")
 
 
 @pytest.mark.usefixtures("gone")
 def test_a_host_with_another_way_to_the_network_is_left_out(site):
-    site.on("compute-2", "ip route add 10.20.0.128/25 dev eth0")
+    site.on("compute-2", "ip route add 10.23.0.128/25 dev eth0")
     try:
-        wanted = request("out", scheduler_hints=on_host("compute-2"), volumes=[])
+        wanted = request("out", scheduler_hints=on_host("compute-2"), volumes=[], networks=["world"])
+        wanted["launch_networks"] = {"world": WORLD}
         run = site.launch(wanted, status=2)
-        assert (
-            "network private is 10.20.0.0/24, but this host reaches 10.20.0.128/25 by its interface eth0" in run.output
-        )
-        assert "kvg" not in site.on("compute-2", "ip -br link")
+        assert "network world is 10.23.0.0/24, but this host reaches 10.23.0.128/25 by its interface eth0" in run.output
+        assert "10.23.0.1/" not in site.on("compute-2", "ip -br address")
     finally:
-        site.on("compute-2", "ip route del 10.20.0.128/25")
+        site.on("compute-2", "ip route del 10.23.0.128/25")
