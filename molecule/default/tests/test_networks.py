@@ -22,8 +22,10 @@ OUTSIDE_6 = "2001:db8:51:100::1"
 # What the guest tries. Its host is $HOST, and $TAP the MAC address of its own interface there.
 SCRIPT = """#!/bin/sh
 said() { printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 "$1" "$2" 2> /dev/null | tail -n 1; }
-echo "TRY-OUT $(said OUTSIDE PORT)."
-echo "TRY-NAMES $(nslookup outside.test 10.23.0.1 2>&1 | grep -ci -m 1 -e refused -e servfail -e nxdomain)."
+names() { nslookup outside.test "$1" 2>&1 | grep -o -m 1 -e REFUSED -e SERVFAIL -e NXDOMAIN; }
+again() { for _try in 1 2 3 4 5; do told=$("$@"); [ -n "$told" ] && break; sleep 1; done; echo "$told"; }
+echo "TRY-OUT $(again said OUTSIDE PORT)."
+echo "TRY-NAMES $(again names 10.23.0.1)."
 echo "TRY-PEER $(nslookup out 10.23.0.1 2>&1 | grep -A 1 Name: | grep -o '10[.]23[.][0-9.]*')."
 for address in 10.23.0.1 HOST; do echo "TRY-HOST $(said $address 22 | head -c 4)."; done
 echo "TRY-DATABASE $(said CENTRAL 6642)."
@@ -43,13 +45,15 @@ echo TRY-END
 # The same of IPv6, once the guest has made itself an address of what its host announces.
 SCRIPT_6 = """#!/bin/sh
 said() { printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 "$1" "$2" 2> /dev/null | tail -n 1; }
+names() { nslookup outside.test "$1" 2>&1 | grep -o -m 1 -e REFUSED -e SERVFAIL -e NXDOMAIN; }
+again() { for _try in 1 2 3 4 5; do told=$("$@"); [ -n "$told" ] && break; sleep 1; done; echo "$told"; }
 global() { ip -6 addr show dev eth0 scope global | awk '$1 == "inet6" { print $2 }'; }
 for _try in $(seq 60); do [ -n "$(global)" ] && break; sleep 1; done
 sleep 2
 for address in $(global); do echo "TRY-ADDRESS $address"; done
 echo "TRY-ROUTER $(ip -6 route show default | grep -c 'via fe80')."
-echo "TRY-OUT $(said OUTSIDE PORT)."
-echo "TRY-NAMES $(nslookup outside.test fd00:22::1 2>&1 | grep -ci -m 1 -e refused -e servfail -e nxdomain)."
+echo "TRY-OUT $(again said OUTSIDE PORT)."
+echo "TRY-NAMES $(again names fd00:22::1)."
 for address in fd00:22::1 HOST; do echo "TRY-HOST $(said $address 22 | head -c 4)."; done
 echo "TRY-DATABASE $(said CENTRAL 6642)."
 echo TRY-END
@@ -141,7 +145,7 @@ def test_a_guest_reaches_the_world_and_its_host_reaches_the_guest(site):
     host = address_of(site, "compute-1")
     assert found == {
         "OUT": ["hello %s." % host],
-        "NAMES": ["1."],
+        "NAMES": ["REFUSED."],
         "PEER": ["%s." % site.record("out")["ports"][0]["fixed_ip"]],
         "HOST": [".", "."],
         "DATABASE": ["."],
@@ -187,7 +191,7 @@ def test_a_guest_has_an_address_of_each_family_and_reaches_the_world_by_both(sit
         "ADDRESS": [address + "/64"],
         "ROUTER": ["1."],
         "OUT": ["hello %s." % host],
-        "NAMES": ["1."],
+        "NAMES": ["REFUSED."],
         "HOST": [".", "."],
         "DATABASE": ["."],
     }
