@@ -42,13 +42,19 @@ def answered(url: str, seconds: int = 180) -> None:
 
 
 def working(volume, backends: list[str], seconds: int = 180) -> None:
-    """Waits until Cinder has heard of its scheduler and of all backends."""
+    """Waits until Cinder has heard of its scheduler and of all backends, and that one what room they have."""
     end = time.monotonic() + seconds
-    wanted = {"cinder-scheduler", *backends}
-    while missing := wanted - {name for one in volume.services() for name in (one.binary, one.host.split("@")[-1])}:
+    wanted = {"cinder-scheduler", *backends, *("room of " + name for name in backends)}
+    while missing := wanted - heard(volume):
         if time.monotonic() > end:
             raise TimeoutError("Cinder does not hear of %s" % ", ".join(sorted(missing)))
         time.sleep(0.5)
+
+
+def heard(volume) -> set[str]:
+    """What Cinder knows of its services, and its scheduler of backends' room: without that it places no volume."""
+    services = {name for one in volume.services() for name in (one.binary, one.host.split("@")[-1])}
+    return services | {"room of " + one.name.split("@")[-1].split("#")[0] for one in volume.backend_pools()}
 
 
 def accounts(identity, wanted: list[dict], password: str) -> None:
