@@ -7,7 +7,6 @@ OVN answers a guest's query by UDP for the name, whatever server the guest asks;
 
 from __future__ import annotations
 
-from collections import defaultdict
 from ipaddress import ip_address
 from typing import Any, Iterable
 
@@ -26,14 +25,6 @@ def dns_records(port: Port) -> dict[str, str]:
     return {**forward, **{ip_address(ip).reverse_pointer: full for ip in addresses}}
 
 
-def dns_by_port(tables: Any) -> defaultdict[str, list]:
-    """The rows of ours by the ports that they say they are of."""
-    found = defaultdict(list)
-    for row in tables["DNS"].rows.values():
-        found[row.external_ids.get(mark("port"))].append(row)
-    return found
-
-
 def has_dns(rows: Iterable[Any], port: Port) -> bool:
     """Whether these rows are exactly the one that tells the port's names."""
     return [row.records for row in rows] == list(filter(None, [dns_records(port)]))
@@ -41,12 +32,11 @@ def has_dns(rows: Iterable[Any], port: Port) -> bool:
 
 def put_dns(writer: Writer, switch: Any, rows: list[Any], port: Port) -> None:
     """Make one of these rows the one that tells the port's names, or a new one; the others go."""
-    for row in rows[1:] if dns_records(port) else rows:
+    records = dns_records(port)
+    for row in rows[1:] if records else rows:
         row.delete()
-    if not dns_records(port):
-        return
-    if not rows:
-        columns = {"records": dns_records(port), "external_ids": {mark("port"): port.id}}
+    if records and not rows:
+        columns = {"records": records, "external_ids": {mark("port"): port.id}}
         switch.addvalue("dns_records", writer.insert("DNS", columns))
-    elif rows[0].records != dns_records(port):
-        rows[0].records = dns_records(port)
+    elif records and rows[0].records != records:
+        rows[0].records = records

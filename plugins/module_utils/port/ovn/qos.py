@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, Iterable
 
 from ...network.ovn.rows import mark
@@ -27,14 +26,6 @@ def limit_columns(port: str, limit: Limit) -> dict[str, Any]:
         "match": '%s == "%s"' % (end, port),
         "bandwidth": {"rate": limit.max_kbps, "burst": limit.max_burst_kbps},
     }
-
-
-def limits_by_port(tables: Any) -> defaultdict[str, list]:
-    """The rows of ours by the ports that they say they are of."""
-    found = defaultdict(list)
-    for row in tables["QoS"].rows.values():
-        found[row.external_ids.get(mark("port"))].append(row)
-    return found
 
 
 def has_limits(rows: Iterable[Any], port: Port) -> bool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Iterable, Mapping
@@ -19,8 +20,8 @@ from ...network.ovn.view import has_acls, try_read
 from ..item import Pair, Request
 from ..model import Current, Port
 from ..qos import Limit
-from .dns import dns_by_port, has_dns
-from .qos import has_limits, limits_by_port
+from .dns import has_dns
+from .qos import has_limits
 from .rows import port_columns, port_groups
 
 
@@ -40,8 +41,7 @@ class View:
         self.held = held
         self.networks = networks.View(tables)
         self.lsps = {row.name: row for row in tables["Logical_Switch_Port"].rows.values()}
-        self.limits = limits_by_port(tables)
-        self.dns = dns_by_port(tables)
+        self.limits, self.dns = _by_port(tables["QoS"]), _by_port(tables["DNS"])
         self.port_groups = self.networks.port_groups
         self.drop = self.port_groups.get(DROP_GROUP)
         if self.drop is not None and not self.networks.is_ours(DROP_GROUP):
@@ -135,6 +135,14 @@ class View:
         grouped = member_of == port_groups(port) and guarded
         told = has_limits(self.limits[row.name], port) and has_dns(self.dns[row.name], port)
         return row.dhcpv4_options == list(filter(None, dhcp)) and grouped and told
+
+
+def _by_port(table: Any) -> defaultdict[str, list]:
+    """The rows of ours by the ports that they say they are of."""
+    found = defaultdict(list)
+    for row in table.rows.values():
+        found[row.external_ids.get(mark("port"))].append(row)
+    return found
 
 
 def network_of(row: Any) -> Name:
