@@ -6,11 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-
-def bracketed(address: Any) -> str:
-    """The address or host name; an IPv6 address in brackets, as its own colons end there (RFC 3986, ovsdb(7))."""
-    text = str(address)
-    return "[%s]" % text if ":" in text and not text.startswith("[") else text
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import bracketed
 
 
 class FilterModule:

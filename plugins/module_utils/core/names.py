@@ -56,6 +56,12 @@ def tap_name(port: str) -> str:
     return "kvt" + port[:11]
 
 
+def bracketed(address: object) -> str:
+    """The address or host name; an IPv6 address in brackets, as its own colons end there (RFC 3986, ovsdb(7))."""
+    written = str(address)
+    return "[%s]" % written if ":" in written and not written.startswith("[") else written
+
+
 def instance_path(state_path: str, instance_uuid: str, *parts: str) -> str:
     """Where a compute host keeps an instance's files: root disk, config drive, console log."""
     return os.path.join(state_path, "instances", instance_uuid, *parts)

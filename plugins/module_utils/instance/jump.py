@@ -7,6 +7,8 @@ from __future__ import annotations
 import shlex
 from typing import Any, Mapping
 
+from ..core.names import bracketed
+
 # What Ansible itself would reach the compute host with, each under its names, the one that counts first.
 ADDRESS = ("ansible_ssh_host", "ansible_host")
 USER = ("ansible_ssh_user", "ansible_user")
@@ -30,8 +32,7 @@ def option(host: str, variables: Mapping[str, Any]) -> str:
     address, user, port = _said(variables, ADDRESS) or host, _said(variables, USER), _said(variables, PORT)
     key, more = _said(variables, KEY), [str(variables[name]) for name in MORE if variables.get(name)]
     if not key and not more:
-        bracketed = "[%s]" % address if ":" in address else address
-        jump = "%s%s%s" % (user + "@" if user else "", bracketed, ":" + port if port else "")
+        jump = "%s%s%s" % (user + "@" if user else "", bracketed(address), ":" + port if port else "")
         return "-o " + shlex.quote("ProxyJump=" + jump)
     words = ["ssh", *(word for text in more for word in shlex.split(text))]
     for letter, value in (("-i", key), ("-l", user), ("-p", port)):

@@ -12,6 +12,7 @@ import time
 from typing import Any, Callable, Mapping
 
 from ...core.errors import InvalidRequest, MissingLibrary, Unavailable
+from ...core.names import bracketed
 from .schema import SCHEMA
 
 DEFAULT_ENDPOINT = "unix:/run/ovn/ovnnb_db.sock"
@@ -191,7 +192,7 @@ def _with_address(remote: str) -> str:
             address = connection.getpeername()[0]
     except (OSError, OverflowError, ValueError):  # which the IDL will find, too
         return remote
-    return "%s:%s:%s" % (kind, "[%s]" % address if ":" in address else address, port)
+    return "%s:%s:%s" % (kind, bracketed(address), port)
 
 
 def _query(idl: Any, database: Any) -> Any:
