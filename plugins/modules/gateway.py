@@ -143,7 +143,7 @@ from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import INTEGRATION_BRIDGE, STATE, STATE_PATH, arguments
 from ..module_utils.gateway import host, model, request
 
-STAGE = Stage("gateway", request.parse, host.connect, model.plan, request.OPTIONS, model.as_text)
+STAGE = Stage("gateway", request.parse, host.connect, model.plan, request.OPTIONS, model.as_text, request.items_of)
 ARGUMENTS = arguments("gateways", request.OPTIONS, {**STATE, **STATE_PATH, **INTEGRATION_BRIDGE})
 
 

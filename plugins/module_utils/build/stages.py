@@ -28,7 +28,13 @@ from .model import admit, cleared, is_new, needs_undo, note_remains, undo_reques
 
 STAGES = (
     Stage(
-        "gateway", gateway_request.parse, gateway_host.connect, gateway.plan, gateway_request.OPTIONS, gateway.as_text
+        "gateway",
+        gateway_request.parse,
+        gateway_host.connect,
+        gateway.plan,
+        gateway_request.OPTIONS,
+        gateway.as_text,
+        gateway_request.items_of,
     ),
     Stage("image", image_request.parse, url.connect, options=image_request.OPTIONS, as_text=image.as_text),
     Stage("volume", volume_request.parse, file.connect, volume.plan, volume_request.OPTIONS, volume.as_text),

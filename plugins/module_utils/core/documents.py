@@ -211,13 +211,10 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
         "instance_uuid": document["uuid"],
         **{key: document.get(key) for key in ("host", "record_id", "project_id")},
     }
-    if noun in ("schedule", "domain", "image", "gateway") and state == "absent" and not is_deleting(document):
+    if noun in ("schedule", "domain", "image") and state == "absent" and not is_deleting(document):
         return
     if noun in ("schedule", "domain"):
         yield None, dict(document)
-    elif noun == "gateway":
-        if is_deleting(document) or any(map(_has_gateway, document.get("ports") or ())):
-            yield None, {"name": document.get("name"), "gateways": _gateways(document), **owner}
     elif noun == "image":
         image = document.get("image") or {}
         if image.get("url"):
@@ -231,34 +228,6 @@ def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[
                 place = {**owner, "host": part.get("host") or owner["host"]}
                 own = {"availability_zone": document.get("availability_zone"), "dns_name": document.get("name")}
                 yield index, {**own, **part, **place}
-
-
-def _has_gateway(port: Mapping[str, Any]) -> bool:
-    """Whether the port's host is the gateway of its network."""
-    return bool(port.get("gateway_port"))
-
-
-def _gateways(document: Document) -> list[dict]:
-    """The gateways that an instance uses: those of its ports that stay."""
-    return [
-        {
-            "port": port["gateway_port"],
-            "mac": port["gateway_mac"],
-            "address": "%s/%s" % (port["gateway"], port["cidr"].partition("/")[2]),
-            **_announced(port),
-            **{key: port.get(key) for key in ("network", "mtu", "domain")},
-        }
-        for port in document.get("ports") or ()
-        if _has_gateway(port) and not port.get("leaving")
-    ]
-
-
-def _announced(port: Mapping[str, Any]) -> dict[str, Any]:
-    """What a gateway is of IPv6, where the port's network has any."""
-    if not port.get("ipv6_gateway"):
-        return {}
-    servers = [server for server in port.get("dns") or () if ":" in server]
-    return {"ipv6_address": "%s/%s" % (port["ipv6_gateway"], port["ipv6_cidr"].partition("/")[2]), "rdnss": servers}
 
 
 def _concerns(document: Document, part: Mapping[str, Any], state: str) -> bool:

@@ -29,8 +29,8 @@ class Stage:
     pending ones true and returns, by key, the item as it now is or the LaunchError that stopped it.
     plan(wanted, current, state) pairs the two and is pure.
     options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows (diff.py).
-    items(document, params) are those of one document where they are not its parts of that noun, and which several
-    documents may share; option is the module's that has them, if it is not called like the list.
+    items(document, params) are those of one document, in params["state"], where they are not its parts of that noun;
+    several documents may share them; option is the module's that has them, if it is not called like the list.
     """
 
     noun: str
@@ -129,7 +129,7 @@ def _parts(module: AnsibleModule, stage: Stage, state: str, service: str) -> tra
     """What the stage has to do with a document."""
     if stage.items is None:
         return travelling.parts_of(stage.noun, state, service)
-    return lambda document: [(None, item) for item in stage.items(document, module.params)]
+    return lambda document: [(None, item) for item in stage.items(document, {**module.params, "state": state})]
 
 
 def exit_with(module: AnsibleModule, travelled: Travelled, **more: Any) -> None:

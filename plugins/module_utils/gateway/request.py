@@ -8,6 +8,7 @@ from ipaddress import ip_interface
 from typing import Any, Mapping
 
 from ..core.convert import shown
+from ..core.documents import Document, goes_on, is_deleting
 from ..core.errors import InvalidRequest
 from ..core.request import parse_all
 from ..core.specs import REQUIRED
@@ -36,6 +37,34 @@ OPTIONS = {
 def parse(params: Mapping[str, Any]) -> list[Any]:
     """What each instance uses."""
     return parse_all(params["gateways"], _use)
+
+
+def items_of(document: Document, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What an instance uses: the gateways of its ports that stay, none once it goes."""
+    going, ports = is_deleting(document), [port for port in document.get("ports") or () if port.get("gateway_port")]
+    if not goes_on(document) or going != (params["state"] == "absent") or not (going or ports):
+        return []
+    used = [_of_port(port) for port in ports if not port.get("leaving")]
+    return [{"instance_uuid": document["uuid"], "name": document.get("name"), "gateways": used}]
+
+
+def _of_port(port: Mapping[str, Any]) -> dict[str, Any]:
+    """The gateway of a port's network."""
+    return {
+        "port": port["gateway_port"],
+        "mac": port["gateway_mac"],
+        "address": "%s/%s" % (port["gateway"], port["cidr"].partition("/")[2]),
+        **_announced(port),
+        **{key: port.get(key) for key in ("network", "mtu", "domain")},
+    }
+
+
+def _announced(port: Mapping[str, Any]) -> dict[str, Any]:
+    """What a gateway is of IPv6, where the port's network has any."""
+    if not port.get("ipv6_gateway"):
+        return {}
+    servers = [server for server in port.get("dns") or () if ":" in server]
+    return {"ipv6_address": "%s/%s" % (port["ipv6_gateway"], port["ipv6_cidr"].partition("/")[2]), "rdnss": servers}
 
 
 def _use(entry: Mapping[str, Any]) -> Use:

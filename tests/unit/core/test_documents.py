@@ -75,29 +75,6 @@ def test_an_item_says_whose_it_is_and_where():
     assert (image["size"], image["launched"]) == (5, False)
 
 
-GATE = {"gateway_port": "g1", "gateway_mac": "m", "gateway": "10.0.0.1", "cidr": "10.0.0.0/24", "network": "private"}
-GATE_6 = {**GATE, "ipv6_gateway": "fd00:20::1", "ipv6_cidr": "fd00:20::/64", "dns": ["10.0.0.1", "fd00:20::1"]}
-
-
-@pytest.mark.parametrize(
-    ("port", "expected"),
-    [
-        pytest.param({"ipv6_cidr": "fd00:20::/64"}, None, id="a network without a router"),
-        pytest.param(GATE, {"address": "10.0.0.1/24"}, id="IPv4"),
-        pytest.param(
-            GATE_6,
-            {"address": "10.0.0.1/24", "ipv6_address": "fd00:20::1/64", "rdnss": ["fd00:20::1"]},
-            id="both families, with the servers of this one",
-        ),
-    ],
-)
-def test_a_gateway_is_of_the_families_of_its_network(port, expected):
-    found = items([{**WEB, "ports": [{**PORT, **port}]}], parts_of("gateway"))
-    told = ("address", "ipv6_address", "rdnss")
-    gateways = [{key: each[key] for key in told if key in each} for item in found for each in item["gateways"]]
-    assert gateways == ([] if expected is None else [expected])
-
-
 def test_a_port_follows_its_instance_to_another_host():
     [document] = lay([WEB], "port", [{**MADE, "id": "p1", "host": "c1", "fixed_ip": "10.0.0.9"}])
     [port] = items([{**document, "host": "c2"}], parts_of("port"))

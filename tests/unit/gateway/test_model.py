@@ -160,3 +160,45 @@ def test_a_diff_names_each():
         "gateway of network private: address 10.20.0.1/24, interface kvgaaaaaaaa000\n"
     )
     assert "ipv6_address fd00:20::1/64" in as_text(Use(WEB, (DUAL,)), whole=False)
+
+
+GATE = {"gateway_port": "g1", "gateway_mac": "m", "gateway": "10.0.0.1", "cidr": "10.0.0.0/24", "network": "private"}
+GATE_6 = {**GATE, "ipv6_gateway": "fd00:20::1", "ipv6_cidr": "fd00:20::/64", "dns": ["10.0.0.1", "fd00:20::1"]}
+
+
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [
+        pytest.param({"ipv6_cidr": "fd00:20::/64"}, None, id="a network without a router"),
+        pytest.param(GATE, {"address": "10.0.0.1/24"}, id="IPv4"),
+        pytest.param(
+            GATE_6,
+            {"address": "10.0.0.1/24", "ipv6_address": "fd00:20::1/64", "rdnss": ["fd00:20::1"]},
+            id="both families, with the servers of this one",
+        ),
+    ],
+)
+def test_a_gateway_is_of_the_families_of_its_network(port, expected):
+    document = {"uuid": WEB, "name": "web", "ports": [{"id": "p1", "network": "private", **port}]}
+    found = request.items_of(document, {"state": "present"})
+    told = ("address", "ipv6_address", "rdnss")
+    gateways = [{key: each[key] for key in told if key in each} for item in found for each in item["gateways"]]
+    assert gateways == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "expected"),
+    [
+        pytest.param({}, "present", [["private"]], id="one that stays"),
+        pytest.param({}, "absent", [], id="nothing of it goes"),
+        pytest.param({"task_state": "deleting"}, "absent", [["private"]], id="one that goes"),
+        pytest.param({"task_state": "deleting", "ports": []}, "absent", [[]], id="whatever its ports are said to be"),
+        pytest.param({"task_state": "deleting"}, "present", [], id="nothing of that is made"),
+        pytest.param({"failed": True}, "present", [], id="one that has failed"),
+        pytest.param({"ports": [{**GATE, "leaving": True}]}, "present", [[]], id="a port that leaves"),
+        pytest.param({"ports": [{"network": "closed"}]}, "present", [], id="no gateway"),
+    ],
+)
+def test_what_an_instance_uses(said, state, expected):
+    found = request.items_of({"uuid": WEB, "name": "web", "ports": [GATE], **said}, {"state": state})
+    assert [[each["network"] for each in item["gateways"]] for item in found] == expected
