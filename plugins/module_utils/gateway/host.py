@@ -83,7 +83,7 @@ class Gateways:
                 command("systemctl", "stop", _unit(gateway), package="systemd")
         # By its directory an instance is known to be here: another run may be looking for who is not.
         make_directory(instance_path(self.state_path, instance_uuid))
-        self._write(gateway, [*users, instance_uuid])
+        self._note(gateway, [*users, instance_uuid])
         if as_it_is and self._is_up(gateway.port):
             return
         try:
@@ -100,11 +100,14 @@ class Gateways:
             return
         gateway = read_gateway(facts["gateway"], up=True)
         if users:
-            self._write(gateway, users)
+            self._note(gateway, users)
         else:
             self._stop(gateway)
 
     def _start(self, gateway: Gateway) -> None:
+        """Make a gateway, of files that are as this release writes them."""
+        for name, text in files.files(gateway, self.bridge).items():
+            _write(self._path(gateway.interface, name), text)
         self._forward(gateway)
         unit = _unit(gateway)
         try:
@@ -142,13 +145,11 @@ class Gateways:
             _write(switch, "0")
             os.unlink(mine)
 
-    def _write(self, gateway: Gateway, instances: list[str]) -> None:
-        """Write down what is to be; the record last, as by it the rest is known to be whole."""
-        path = self._path(gateway.interface)
-        make_directory(path)
-        for name, text in files.files(gateway, self.bridge).items():
-            _write(os.path.join(path, name), text)
-        write_record(os.path.join(path, RECORD), {"gateway": gateway.to_record(), "instances": sorted(instances)})
+    def _note(self, gateway: Gateway, instances: list[str]) -> None:
+        """Write down what is to be, and for whom."""
+        make_directory(self._path(gateway.interface))
+        facts = {"gateway": gateway.to_record(), "instances": sorted(instances)}
+        write_record(self._path(gateway.interface, RECORD), facts)
 
     def _records(self) -> Iterator[dict[str, Any]]:
         """What is written down of every gateway."""
