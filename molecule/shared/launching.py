@@ -56,6 +56,11 @@ def request(*names: str, **entry) -> dict:
     }
 
 
+def on_host(name: str) -> dict[str, str]:
+    """The hints that let an instance be on one host only."""
+    return {"query": json.dumps(["=", "$host", name])}
+
+
 class Run:
     """What a run of a playbook said: its exit status, its output, and its recap by host."""
 
@@ -174,6 +179,11 @@ class Site:
         done = subprocess.run(shell, input=said, text=True, capture_output=True, check=False, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def page(self, host: str, address: str) -> str:
+        """The last line of what a guest's web server says to a host."""
+        get = r"exec 3<>/dev/tcp/%s/80; printf 'GET / HTTP/1.0\r\n\r\n' >&3; timeout 5 tail -n 1 <&3" % address
+        return self.on(host, 'timeout 20 bash -c "%s" || true' % get)
 
     def reboot(self, host: str) -> None:
         """Let a host boot anew: everything on it ends at once, as when its power fails."""

@@ -13,7 +13,7 @@ from typing import Iterator
 
 import pytest
 
-from ansible_collections.kvmstack.launch.molecule.shared.launching import request
+from ansible_collections.kvmstack.launch.molecule.shared.launching import on_host, request
 
 # The controller, seen from the hosts: all of the world outside that there is.
 OUTSIDE = "198.51.100.1"
@@ -88,11 +88,6 @@ def outside(address: str = OUTSIDE) -> Iterator[int]:
         server.shutdown()
 
 
-def on_host(name):
-    """The hint that lets an instance be on one host only."""
-    return {"query": json.dumps(["=", "$host", name])}
-
-
 def address_of(site, host, family=4):
     """A host's address on the management network."""
     return site.on(host, "ip -br -%d address show eth0 scope global" % family).split()[2].partition("/")[0]
@@ -154,11 +149,10 @@ def test_a_guest_reaches_the_world_and_its_host_reaches_the_guest(site):
         "LINK": ["."],
     }
     [port] = site.record("out")["ports"]
-    get = "exec 3<>/dev/tcp/%s/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 5 tail -n 1 <&3"
-    assert "hello from out" in site.on("compute-1", 'bash -c "%s"' % get.replace('"', '\\"') % port["fixed_ip"])
+    assert "hello from out" in site.page("compute-1", port["fixed_ip"])
     site.reboot("compute-1")
     site.console("out", "TRY-END")
-    assert "hello from out" in site.on("compute-1", 'bash -c "%s"' % get % port["fixed_ip"])
+    assert "hello from out" in site.page("compute-1", port["fixed_ip"])
     interfaces = json.loads(site.on("compute-1", "ip --json address"))
     assert [each["ifname"] for each in interfaces if "10.23.0.1" in str(each)]
     site.destroy(request("out"))
@@ -195,13 +189,12 @@ def test_a_guest_has_an_address_of_each_family_and_reaches_the_world_by_both(sit
         "HOST": [".", "."],
         "DATABASE": ["."],
     }
-    get = "exec 3<>/dev/tcp/%s/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 5 tail -n 1 <&3" % address
-    assert "hello from out" in site.on("compute-1", 'bash -c "%s"' % get)
+    assert "hello from out" in site.page("compute-1", address)
     # The host keeps what it was told of its own routes; nobody outside gets in.
     assert site.on("compute-1", "ip -6 route show default") == routes
     site.on(site.central, "ip -6 route replace fd00:22::/64 via %s" % host)
     try:
-        assert "hello" not in site.on(site.central, 'timeout 5 bash -c "%s" || true' % get)
+        assert "hello" not in site.page(site.central, address)
     finally:
         site.on(site.central, "ip -6 route del fd00:22::/64")
     site.destroy(request("out"))

@@ -9,7 +9,7 @@ from copy import deepcopy
 
 import pytest
 
-from ansible_collections.kvmstack.launch.molecule.shared.launching import request
+from ansible_collections.kvmstack.launch.molecule.shared.launching import on_host, request
 
 MAC, PEER = "fa:16:3e:0a:00:07", "10.20.0.90"
 
@@ -25,11 +25,6 @@ while true; do
   echo TRY-ROUND
 done
 """
-
-
-def on_host(name):
-    """The hint that lets an instance be on one host only."""
-    return {"query": json.dumps(["=", "$host", name])}
 
 
 def a_port(**more):
@@ -74,8 +69,7 @@ def two(site):
 def test_a_port_has_what_it_was_given_and_changes_while_its_guest_runs(site, two):
     assert "TRY-MAC %s" % MAC in site.console("out", "TRY-MAC")
     assert answered(site) == {70, 71, 200}
-    get = "exec 3<>/dev/tcp/10.20.0.200/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 5 tail -n 1 <&3"
-    assert "hello from out" in site.on("compute-1", 'bash -c "%s"' % get)
+    assert "hello from out" in site.page("compute-1", "10.20.0.200")
     assert len(limits(site)) == 2
     meters = "ovs-ofctl -O OpenFlow15 dump-meters br-int"
     assert "rate=8000" in site.on("compute-1", meters)
