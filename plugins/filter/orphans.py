@@ -9,12 +9,15 @@ from typing import Any, Iterable, Mapping
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import boolean, sequence
 
 # What the role's tasks on compute hosts register.
-REGISTERED = ("launch_domains", "launch_volumes")
+REGISTERED = ("launch_domains", "launch_volumes", "launch_gateways")
+# What they tell of, all of it.
+THINGS = ("domains", "directories", "volumes", "gateways")
 
 ITEMS = {
     "domain": lambda found: {"uuid": found["id"], "name": found["name"]},
     "disk": lambda found: {"instance_uuid": found["id"], "name": found["name"]},
     "volume": lambda found: {"id": found["id"], "name": found["name"]},
+    "gateway": lambda found: {"instance_uuid": found["instance_uuid"], "name": found["name"]},
     "port": lambda found: {key: found[key] for key in ("id", "name", "instance_uuid", "network", "host")},
 }
 
@@ -32,7 +35,7 @@ def orphans(found: Iterable[dict[str, Any]], kind: str, host: str | None = None)
 
 def repair_hosts(found: Iterable[dict[str, Any]], repair: Any) -> list[str]:
     """The compute hosts on which something is to be removed; none unless a repair is asked for."""
-    kinds = ("domain", "disk", "volume")
+    kinds = ("domain", "disk", "volume", "gateway")
     hosts = [each["host"] for each in found if each["problem"] == "orphan" and each["kind"] in kinds]
     return list(dict.fromkeys(hosts)) if boolean(repair, "launch_repair") else []
 
@@ -45,11 +48,14 @@ def existing(names: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, dic
 def _existing(host: str, hostvars: Mapping[str, Any]) -> dict[str, Any]:
     if host not in hostvars:
         return {"msg": "it is not in the inventory"}
-    domains, volumes = (hostvars[host].get(name) or {} for name in REGISTERED)
-    if "domains" in domains and "volumes" in volumes:
-        return {**{name: domains[name] for name in ("domains", "directories")}, "volumes": volumes["volumes"]}
-    said = domains.get("msg") or volumes.get("msg") or "it was not asked: see --limit, and the group compute"
-    return {"msg": " ".join(str(said).split())}
+    answers = [hostvars[host].get(name) or {} for name in REGISTERED]
+    told = {name: answer[name] for answer in answers for name in THINGS if name in answer}
+    if set(told) == set(THINGS):
+        return told
+    said = [answer["msg"] for answer in answers if answer.get("msg")] or [
+        "it was not asked: see --limit, and the group compute"
+    ]
+    return {"msg": " ".join(str(said[0]).split())}
 
 
 class FilterModule:

@@ -24,8 +24,9 @@ extends_documentation_fragment:
 options:
   hosts:
     description:
-      - What is there by compute host, the C(domains) and C(directories) of M(kvmstack.launch.domain_info), and the
-        C(volumes) of M(kvmstack.launch.volume_info); or C(msg) alone, why that is not known.
+      - What is there by compute host, the C(domains) and C(directories) of M(kvmstack.launch.domain_info), the
+        C(volumes) of M(kvmstack.launch.volume_info) and the C(gateways) of M(kvmstack.launch.gateway_info); or C(msg)
+        alone, why that is not known.
     type: dict
     default: {}
   ports:
@@ -50,6 +51,7 @@ EXAMPLES = r"""
         domains: "{{ here.domains }}"
         directories: "{{ here.directories }}"
         volumes: "{{ stored.volumes }}"
+        gateways: "{{ out.gateways }}"
 """
 
 RETURN = r"""
@@ -57,7 +59,8 @@ found:
   description:
     - What does not agree, first what exists and should not, then what should exist and does not, then the hosts of
       which that is not known.
-    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(port), V(allocation) or V(host)), C(id), C(name),
+    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(gateway), V(port),
+      V(allocation) or V(host)), C(id), C(name),
       C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is), C(reason), and
       C(action), V(delete) of a claim that was given back.
     - C(problem) is V(orphan) of what was deleted or is elsewhere, V(foreign) of what is another record's, V(unknown) of

@@ -27,9 +27,19 @@ PACKAGE = "ansible_collections.kvmstack.launch.plugins."
 
 STAGES = ["token", "instance", "host", "schedule", "network", "image", "port", "gateway", "volume", "domain", "build"]
 BENT = {"token", "host", "schedule", "build"}
-WITH_QUERY = ["instance", "host", "network", "port", "volume", "domain"]
+WITH_QUERY = ["instance", "host", "network", "port", "gateway", "volume", "domain"]
 # Doors of compute hosts; all others are of the controller.
-ON_HOSTS = {"build", "domain", "domain_info", "gateway", "guest_wait", "host_info", "image", "image_cache"}
+ON_HOSTS = {
+    "build",
+    "domain",
+    "domain_info",
+    "gateway",
+    "gateway_info",
+    "guest_wait",
+    "host_info",
+    "image",
+    "image_cache",
+}
 DOORS = sorted(path.stem for path in PLUGINS.glob("modules/*.py"))
 MODELS = sorted([*UTILS.rglob("model.py"), *UTILS.glob("*/request.py"), UTILS / "instance/inventory.py"])
 

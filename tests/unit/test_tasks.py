@@ -27,6 +27,7 @@ REGISTERED = {
     "launch_built",
     "launch_domains",
     "launch_volumes",
+    "launch_gateways",
     "launch_ports",
     "launch_audit",
     "launch_kept",

@@ -261,6 +261,7 @@ def test_the_audit_finds_what_is_on_neither_side_and_repairs_it(site):
     found = site.run("audit.yml", {}).output
     assert row["uuid"] in found
     assert row["ports"][0]["id"] in found
+    assert re.search("orphan +gateway +kvg", found)
     site.run("audit.yml", {"launch_repair": True, "launch_repair_volumes": True}, "--check")
     assert row["uuid"] in site.domains(row["host"])
     site.run("audit.yml", {}, "--extra-vars", "launch_repair=true")
@@ -268,3 +269,4 @@ def test_the_audit_finds_what_is_on_neither_side_and_repairs_it(site):
     assert {node["vcpus_used"] for node in site.records("compute_nodes", "1 = 1")} == {0}
     assert row["volumes"][0]["id"] in site.on(row["host"], "ls /var/lib/kvmstack/volumes")
     assert row["uuid"] not in "".join(map(site.on, HOSTS, ["virsh list --all --uuid"] * 3))
+    assert "kvg" not in site.on(row["host"], "ls /sys/class/net /var/lib/kvmstack/gateways")

@@ -22,7 +22,7 @@ from ..core.disk import disk_errors, locked, make_directory, read_record, write_
 from ..core.errors import LaunchError, Unavailable
 from ..core.names import instance_path
 from . import files
-from .model import Gateway, Use, check_routes, interface_name, read_gateway
+from .model import Gateway, Listed, Use, check_routes, interface_name, read_gateway
 
 RECORD = "gateway.json"
 # Its being there says that it is us who made this host a router.
@@ -47,6 +47,13 @@ class Gateways:
             for uuid in facts["instances"]:
                 used.setdefault(uuid, []).append(gateway)
         return {use.key: Use(use.key, tuple(used[use.key]), use.name) for use in wanted if use.key in used}
+
+    def listed(self) -> list[Listed]:
+        """Every gateway that there is, or that is to be, and for whom."""
+        return [
+            Listed(read_gateway(facts["gateway"], up=self._is_up(facts["gateway"]["port"])), tuple(facts["instances"]))
+            for facts in self._records()
+        ]
 
     def apply(self, changes: list[Change]) -> dict[str, Use | LaunchError]:
         """Make what instances use, and take away what none uses any more."""
@@ -178,6 +185,11 @@ class Gateways:
 def connect(params: Mapping[str, Any]) -> Gateways:
     """The gateways of this host."""
     return Gateways(params["state_path"], params["integration_bridge"])
+
+
+def find(params: Mapping[str, Any]) -> list[Listed]:
+    """The gateways of this host, by their interfaces."""
+    return Gateways(params["state_path"], bridge="").listed()
 
 
 def _unit(gateway: Gateway) -> str:

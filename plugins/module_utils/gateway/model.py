@@ -80,6 +80,18 @@ class Use:
         return {"name": self.name or self.instance_uuid, "instance_uuid": self.instance_uuid, "gateways": gateways}
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A gateway as its host tells of it, with the UUIDs of the instances that use it."""
+
+    gateway: Gateway
+    instances: tuple[str, ...]
+
+    def to_result(self) -> dict[str, Any]:
+        """Its fields."""
+        return {**self.gateway.to_result(), "up": self.gateway.up, "instances": list(self.instances)}
+
+
 def interface_name(port: str) -> str:
     """The interface of a gateway by its port's id."""
     return "kvg" + port.replace("-", "")[:11]

@@ -64,10 +64,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Existing:
-    """What was found: by host the domains, directories (of instances) and volumes; the ports, None if nobody looked.
+    """What was found: by host the domains, directories (of instances), volumes and gateways; and the ports.
 
-    project is the only one whose ports could be seen, None if all could be. unseen are the hosts that could not be
-    looked at, each with the reason.
+    ports is None if nobody looked for any. project is the only one whose ports could be seen, None if all could be.
+    unseen are the hosts that could not be looked at, each with the reason.
     """
 
     hosts: dict[str, dict[str, list]]
@@ -128,9 +128,36 @@ def _surplus(recorded: Recorded, existing: Existing) -> Iterator[Found]:
                 problem=verdict.problem,
                 record_id=thing.get("record_id"),
             )
+    for host, gateway, verdict in _gateways(recorded, known, existing):
+        if verdict:
+            yield _found_gateway(host, gateway, verdict)
     for identity, host in recorded.claims.items():
         if identity not in known:
             yield Found("allocation", identity, identity, identity, host, "no such instance is recorded")
+
+
+def _gateways(
+    recorded: Recorded, known: dict[str, Instance], existing: Existing
+) -> Iterator[tuple[str, dict[str, Any], Verdict | None]]:
+    """Every gateway and its host, and why it should not be there, if no instance that uses it is there rightly."""
+    for host, here in existing.hosts.items():
+        records = {each["uuid"]: each.get("record_id") for each in here["directories"]}
+        for gateway in here["gateways"]:
+            verdicts = [
+                _judge_owner(recorded, records.get(user, recorded.record_id), user) or _judge_place(known[user], host)
+                for user in gateway["instances"]
+            ]
+            # An orphan goes: so it is none if one of its users is not ours to judge.
+            verdicts.sort(key=lambda verdict: verdict is not None and verdict.problem == ORPHAN)
+            yield host, gateway, verdicts[0] if all(verdicts) else None
+
+
+def _found_gateway(host: str, gateway: dict[str, Any], verdict: Verdict) -> Found:
+    """A gateway as it is told; by one of its users it is taken away."""
+    user, network = gateway["instances"][0], gateway["network"]
+    return Found(
+        "gateway", gateway["interface"], gateway["interface"], user, host, verdict.reason, network, verdict.problem
+    )
 
 
 def _judge_owner(recorded: Recorded, record_id: str | None, owner: str | None) -> Verdict | None:
@@ -151,12 +178,17 @@ def _judge(
     if kind == "volume":
         return _judge_volume(recorded.volumes.get(thing["id"]), known, thing, host)
     instance = known[thing["instance_uuid"] if kind == "port" else thing["uuid"]]
-    if not _settled(instance):
-        return None
     if kind == "port":
+        if not _settled(instance):
+            return None
         mine = thing["id"] in {port.id for port in instance.ports}
         return None if mine else Verdict(ORPHAN, "the instance is not recorded with it")
-    if instance.host == host:
+    return _judge_place(instance, host)
+
+
+def _judge_place(instance: Instance, host: str) -> Verdict | None:
+    """Whether what an instance has on a host should not be there."""
+    if not _settled(instance) or instance.host == host:
         return None
     return Verdict(ORPHAN, "the instance is on %s" % (instance.host or "no host"))
 
@@ -202,6 +234,11 @@ def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         here = existing.hosts.get(row["host"])
         if here is not None and row["instance_uuid"] not in moving and row["id"] not in _ids(here["volumes"]):
             yield Found("volume", row["id"], row["name"], row["instance_uuid"], row["host"], "it is not on its host")
+    known = {instance.uuid: instance for instance in recorded.instances}
+    for host, gateway, verdict in _gateways(recorded, known, existing):
+        if verdict is None and not gateway["up"]:
+            cure = "it does not work: systemctl restart kvmstack-gateway@%s on its host" % gateway["interface"]
+            yield _found_gateway(host, gateway, Verdict(MISSING, cure))
 
 
 def _unseen(recorded: Recorded, existing: Existing) -> Iterator[Found]:

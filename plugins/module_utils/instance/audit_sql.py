@@ -14,7 +14,7 @@ from ..record.identity import record_id
 from .audit import Existing, Found, Recorded, compare
 from .sql import instance_of
 
-THINGS = ("domains", "directories", "volumes")
+THINGS = ("domains", "directories", "volumes", "gateways")
 
 
 def parse(params: dict[str, Any]) -> list[Existing]:
@@ -61,6 +61,9 @@ def _owners(existing: Existing) -> set[str]:
     """The instances that what was found belongs to, as its marks say."""
     things = [thing for here in existing.hosts.values() for name in THINGS for thing in here[name]]
     owners = {thing.get("instance_uuid") or thing.get("uuid") for thing in [*things, *(existing.ports or [])]}
+    owners |= {
+        user for here in existing.hosts.values() for gateway in here["gateways"] for user in gateway["instances"]
+    }
     return {owner for owner in owners if owner}
 
 

@@ -67,6 +67,7 @@ def test_a_repair_that_is_neither_asked_for_nor_not(repair):
 ANSWERED = {
     "launch_domains": {"domains": ["d"], "directories": ["r"], "changed": False},
     "launch_volumes": {"volumes": ["v"], "changed": False},
+    "launch_gateways": {"gateways": ["g"], "changed": False},
 }
 FAILED = {"failed": True, "msg": "no libvirt"}
 
@@ -75,9 +76,12 @@ FAILED = {"failed": True, "msg": "no libvirt"}
     ("hostvars", "expected"),
     [
         pytest.param(
-            {"c1": ANSWERED}, {"c1": {"domains": ["d"], "directories": ["r"], "volumes": ["v"]}}, id="all of it"
+            {"c1": ANSWERED},
+            {"c1": {"domains": ["d"], "directories": ["r"], "volumes": ["v"], "gateways": ["g"]}},
+            id="all of it",
         ),
         pytest.param({"c1": {**ANSWERED, "launch_domains": FAILED}}, {"c1": {"msg": "no libvirt"}}, id="no domains"),
+        pytest.param({"c1": {**ANSWERED, "launch_gateways": FAILED}}, {"c1": {"msg": "no libvirt"}}, id="no gateways"),
         pytest.param({"c1": {**ANSWERED, "launch_volumes": FAILED}}, {"c1": {"msg": "no libvirt"}}, id="no volumes"),
         pytest.param(
             {"c1": {"launch_domains": {"unreachable": True, "msg": "Failed to connect\r\nto the host"}}},

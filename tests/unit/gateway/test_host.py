@@ -73,6 +73,11 @@ def test_the_first_user_makes_it_and_the_last_takes_it_away(machine):
     assert machine.kept() == sorted([A.interface, B.interface])
     assert [said for said in machine.said if "restart" in said and A.interface in said] == ["systemctl restart " + UNIT]
     assert machine.forwarding.read_text() == "1"
+    listed = [each.to_result() for each in host.find({"state_path": str(machine.path)})]
+    assert [(each["interface"], each["up"], each["instances"]) for each in listed] == [
+        (A.interface, True, [WEB, DB]),
+        (B.interface, True, [DB]),
+    ]
     assert machine.run(Use(WEB, (A,)), Use(DB, (A, B))) == (["keep", "keep"], [])
     assert machine.said == []
     assert machine.run(Use(WEB), state="absent") == (["delete"], [])

@@ -34,12 +34,14 @@ PORT = {
 VOLUME = {"id": "v1", "name": "web-data", "instance_uuid": UUID, "host": "c1", "record_id": "r1"}
 DOMAIN = {"uuid": UUID, "name": "web", "record_id": "r1"}
 DISK = {"uuid": UUID, "record_id": "r1"}
+THEIRS = {"uuid": OTHER, "record_id": "r2"}
 WEB = Instance(
     "web", "p", uuid=UUID, vm_state="active", host="c1", launched=True,
     ports=from_data(NetworkRequest, [PORT]), volumes=from_data(BlockDeviceMapping, [VOLUME]),
 )  # fmt: skip
-FULL = {"domains": [DOMAIN], "directories": [DISK], "volumes": [VOLUME]}
-EMPTY = {"domains": [], "directories": [], "volumes": []}
+GATEWAY = {"interface": "kvg1", "network": "private", "instances": [UUID], "up": True}
+FULL = {"domains": [DOMAIN], "directories": [DISK], "volumes": [VOLUME], "gateways": [GATEWAY]}
+EMPTY = {"domains": [], "directories": [], "volumes": [], "gateways": []}
 
 
 def told(
@@ -57,7 +59,7 @@ def told(
 
 
 def everything(problem):
-    kinds = (("disk", UUID), ("domain", UUID), ("port", "p1"), ("volume", "v1"))
+    kinds = (("disk", UUID), ("domain", UUID), ("gateway", "kvg1"), ("port", "p1"), ("volume", "v1"))
     return [(problem, kind, identity, "c1") for kind, identity in kinds]
 
 
@@ -168,6 +170,34 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
             [("missing", "volume", "v2", "c1")],
             id="a waiting volume is gone",
         ),
+        pytest.param(
+            {"c1": FULL, "c2": {**EMPTY, "gateways": [GATEWAY]}},
+            [("orphan", "gateway", "kvg1", "c2")],
+            id="a gateway left on another host",
+        ),
+        pytest.param(
+            {"c1": {**FULL, "gateways": [{**GATEWAY, "instances": [OTHER, UUID]}]}, "deleted": [OTHER]},
+            [],
+            id="a gateway that an instance uses, and one used",
+        ),
+        pytest.param(
+            {
+                "c1": FULL,
+                "c2": {**EMPTY, "gateways": [{**GATEWAY, "instances": [UUID, OTHER]}], "directories": [THEIRS]},
+            },
+            [("foreign", "disk", OTHER, "c2"), ("foreign", "gateway", "kvg1", "c2")],
+            id="a gateway that another record's instance uses",
+        ),
+        pytest.param(
+            {"c1": {**FULL, "gateways": [{**GATEWAY, "up": False}]}},
+            [("missing", "gateway", "kvg1", "c1")],
+            id="a gateway that does not work",
+        ),
+        pytest.param(
+            {"instances": [BUILDING], "c1": {**EMPTY, "gateways": [GATEWAY]}, "volumes": [], "ports": []},
+            [],
+            id="a gateway of one that is being built",
+        ),
     ],
 )
 def test_compare(state, expected):
@@ -185,6 +215,7 @@ def test_what_is_found_is_what_a_stage_removes():
     assert orphans(found, "domain", "c2") == []
     assert orphans(found, "disk", "c1") == [{"instance_uuid": UUID, "name": UUID}]
     assert orphans(found, "volume", "c1") == [{"id": "v1", "name": "web-data"}]
+    assert orphans(found, "gateway", "c1") == [{"instance_uuid": UUID, "name": "kvg1"}]
     assert orphans(found, "port") == [{key: value for key, value in PORT.items() if key != "record_id"}]
 
 
