@@ -33,8 +33,9 @@ description:
     digit or C(_) becomes C(_).
   - C(kvmstack) is a variable with C(uuid), C(name), C(project_id), C(project_name), C(user_name), C(status),
     C(target_state), C(power_state), C(host), C(availability_zone), C(flavor), C(vcpus), C(ram), C(image), C(group),
-    C(admin_user), C(metadata), C(addresses), C(volumes) and C(fault). Nothing of it is secret; O(compose), O(groups)
-    and O(keyed_groups) may use it.
+    C(admin_user), C(metadata), C(addresses) (of each port C(network), C(address), C(ipv6_address), C(floating) and
+    C(physical)), C(volumes) and C(fault). Nothing of it is secret; O(compose), O(groups) and O(keyed_groups) may use
+    it.
 extends_documentation_fragment:
   - constructed
   - inventory_cache

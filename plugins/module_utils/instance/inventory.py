@@ -85,6 +85,7 @@ def _address(port: Document) -> dict[str, Any]:
     return {
         "network": port.get("network") or port.get("port"),
         "address": port.get("fixed_ip"),
+        "ipv6_address": known.get("ipv6_address"),
         "floating": known.get("floating_ip_address"),
         "physical": bool(known.get("physical_network")),
     }

@@ -144,6 +144,13 @@ def test_a_jump_with_a_key_and_options_of_its_own_is_a_command():
     ]  # fmt: skip
 
 
+def test_an_address_of_ipv6_is_told():
+    dual = with_info(PRIVATE, ipv6_address="fd00:20::f816:3eff:fe00:1")
+    [host] = hosts(told(ports=[dual, PUBLIC]))
+    addresses = host.variables["kvmstack"]["addresses"]
+    assert [each["ipv6_address"] for each in addresses] == ["fd00:20::f816:3eff:fe00:1", None]
+
+
 @pytest.mark.parametrize(
     ("properties", "reach", "user"),
     [
