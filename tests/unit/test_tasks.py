@@ -54,6 +54,7 @@ PLAYS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glo
 TASKS = [(name, task) for name, tasks in FILES.items() for task in tasks]
 TASKS += [(name, task) for name, plays in PLAYS.items() for play in plays for task in flat(play.get("tasks"))]
 VARIABLES = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+SPECS = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
 DEFAULTS = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
 named = pytest.mark.parametrize(("name", "task"), TASKS, ids=["%s: %s" % (name, task["name"]) for name, task in TASKS])
 
@@ -100,6 +101,14 @@ def test_a_task_on_a_compute_host_ends(name, task):
     plays = [play for each in PLAYS.values() for play in each if play.get("vars_files") == "vars/compute_host.yml"]
     if module_of(task) and name in {brought(each) for play in plays for each in flat(play.get("tasks"))}:
         assert used(task["timeout"]) & {"launch_build_timeout", "launch_info_timeout", "launch_wait_timeout"}
+
+
+@named
+def test_the_argument_specs_are_read_with_the_request_only(name, task):
+    """They are long, and Ansible would copy them for each play that brings in the role, also without a use."""
+    role = task.get("ansible.builtin.import_role", {})
+    if role.get("name") == "kvmstack.launch.launch":
+        assert role.get("rolespec_validate", True) == (role["tasks_from"] in SPECS)
 
 
 @named
