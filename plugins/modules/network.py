@@ -41,6 +41,12 @@ options:
         own guests (M(kvmstack.launch.gateway)). They get out with the host's address, and ask it for names where no
         C(dns) is said. With C(none) the gateway's address is kept free for a router of yours, and nobody gets out
         without one.
+      - With C(physical_network) it is on a wire of the hosts, as neutron's provider networks are, in frames of the
+        C(vlan) (1 to 4094) or, left out, in untagged ones. Each host that is to have its guests maps a bridge to that
+        name (C(ovn-bridge-mappings)). Its C(allocation_pool) is required, lies beside the C(gateway), and holds every
+        address that a port has or asks for, as the others on the wire ask nobody here. C(mtu) is 1500 if left out, and
+        C(router) C(none), as the gateway is a machine there. Neither C(physical_network) nor C(vlan) changes while
+        there are ports.
       - Without a gateway the first address still is DHCP's.
       - With C(ipv6_cidr), a /64, each port also has the IPv6 address that follows from its MAC address (EUI-64), which
         its guest makes of what the router announces (SLAAC). C(router=host) announces the first address of
@@ -95,11 +101,17 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Make a network, a security group and the group default
+- name: Make a network, one on a wire of the hosts, a security group and the group default
   kvmstack.launch.network:
     ovn: {northbound: "tcp:192.0.2.10:6641"}
     networks:
       private: {cidr: 10.20.0.0/24, dns: [192.0.2.53]}
+      provider:
+        physical_network: physnet1
+        vlan: 100
+        cidr: 198.51.100.0/24
+        gateway: 198.51.100.1
+        allocation_pool: {start: 198.51.100.50, end: 198.51.100.99}
     security_groups:
       web:
         - {protocol: tcp, port: 80, remote: 0.0.0.0/0}
@@ -136,6 +148,9 @@ networks:
       dhcp: true
       domain: null
       port_security: true
+      router: host
+      physical_network: null
+      vlan: null
       allocation_pool: {start: 10.20.0.1, end: 10.20.0.254}
       action: create
       changed: true

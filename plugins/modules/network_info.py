@@ -58,6 +58,9 @@ networks:
       dhcp: true
       domain: null
       port_security: true
+      router: host
+      physical_network: null
+      vlan: null
       allocation_pool: {start: 10.20.0.1, end: 10.20.0.254}
 """
 

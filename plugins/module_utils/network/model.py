@@ -24,13 +24,16 @@ from .addresses import (
     derived_mac,
     slaac_address,
 )
-from .names import DEFAULT_PROJECT, Name, gateway_port, name_in
+from .names import DEFAULT_PROJECT, Name, gateway_port, localnet_port, name_in
+from .provider import check_pool, check_provider
 from .security import DEFAULT, Group
 
 # The two kinds of things that this stage makes.
 NETWORK, SECURITY_GROUP = "network", "security_group"
 # Who is a network's router: every compute host for the guests that it has, or nobody.
 HOST, NONE = "host", "none"
+# Bytes: what Geneve leaves of an Ethernet frame, and a whole one, which goes over a wire as it is.
+MTU, MTU_OF_WIRE = 1442, 1500
 # Written beside an item in diffs when what is there is not as it was made.
 DRIFT = "changed by someone else"
 
@@ -46,6 +49,7 @@ class Network:
     port_security is what a port gets that does not say. shared: it is one network for all projects, and project_id the
     project that made it; any other network is its project's own. router: who takes packets out of it, HOST or NONE.
     ipv6_cidr: the /64 in which ports have an IPv6 address too, which follows from their MAC address.
+    physical_network: the wire of the hosts' that it is on, in frames of this vlan, or in untagged ones.
     `in_sync` is false when what the backend holds is not what it would write for this definition.
     """
 
@@ -55,7 +59,7 @@ class Network:
     first: str
     last: str
     dns: tuple[str, ...] = ()
-    mtu: int = 1442
+    mtu: int = MTU
     dhcp: bool = True
     domain: str | None = None
     port_security: bool = True
@@ -64,6 +68,8 @@ class Network:
     shared: bool = False
     project_id: str = DEFAULT_PROJECT
     ipv6_cidr: str | None = None
+    physical_network: str | None = None
+    vlan: int | None = None
 
     @property
     def full_name(self) -> Name:
@@ -96,9 +102,14 @@ class Network:
         """The id of the port by which every compute host is its gateway, if they are."""
         return gateway_port(self.full_name) if self.router == HOST else None
 
+    @property
+    def localnet_port(self) -> str | None:
+        """The name of the port by which it is on its wire, if it is on one."""
+        return localnet_port(self.full_name) if self.physical_network else None
+
     def definition(self) -> str:
         """The definition as one text, from which read_network() makes the network again."""
-        silent = (name for name in ("shared", "ipv6_cidr") if not getattr(self, name))
+        silent = (name for name in ("shared", "ipv6_cidr", "physical_network", "vlan") if not getattr(self, name))
         elsewhere = ("name", "in_sync", "project_id", *silent)
         return json.dumps({k: v for k, v in asdict(self).items() if k not in elsewhere}, sort_keys=True)
 
@@ -113,19 +124,21 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
     """The network of what is said of it, each value of its type; InvalidRequest if it makes no sense.
 
     Without a gateway in the options it is the first address, as neutron does; no_gateway says that there is none. The
-    gateway is each compute host unless it is said who; where it is, it also answers for names.
+    gateway is each compute host unless it is said who; where it is, it also answers for names. On a wire it is a
+    machine there.
     """
     checked_name(name, "network")
+    physical_network = check_provider(options)
     cidr = checked_cidr(options.get("cidr", ""))
     gateway = None if no_gateway else options.get("gateway", str(cidr[1]))
     pool = options.get("allocation_pool") or {"start": str(cidr[1]), "end": str(cidr[-2])}
-    router = options.get("router", HOST if gateway else NONE)
+    router = options.get("router", HOST if gateway and not physical_network else NONE)
     if router == HOST and not gateway:
         raise InvalidRequest("router: host needs a gateway, which is the host: leave one of them out")
     ipv6_cidr = checked_ipv6_cidr(options["ipv6_cidr"]) if options.get("ipv6_cidr") else None
     gateways = [gateway, *([str(ipv6_cidr[1])] if ipv6_cidr else [])]
     servers = options.get("dns", gateways if router == HOST else [])
-    mtu, domain = options.get("mtu", 1442), options.get("domain") or None
+    mtu, domain = options.get("mtu", MTU_OF_WIRE if physical_network else MTU), options.get("domain") or None
     if domain and not _DOMAIN.fullmatch(domain):
         raise InvalidRequest("domain %s is not a domain name" % shown(domain))
     if not 576 <= mtu <= 65535:
@@ -135,10 +148,13 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
     first, last = (checked_host(cidr, pool[end], "allocation_pool.%s" % end) for end in ("start", "end"))
     if first > last:
         raise InvalidRequest("allocation_pool ends (%s) before it starts (%s)" % (last, first))
+    gateway = gateway and checked_host(cidr, gateway, "gateway")
+    if physical_network:
+        check_pool(gateway, first, last)
     return Network(
         name=name,
         cidr=str(cidr),
-        gateway=gateway and str(checked_host(cidr, gateway, "gateway")),
+        gateway=gateway and str(gateway),
         first=str(first),
         last=str(last),
         dns=tuple(str(checked_address(server, "dns")) for server in servers),
@@ -149,6 +165,8 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
         router=router,
         shared=options.get("shared", False),
         ipv6_cidr=ipv6_cidr and str(ipv6_cidr),
+        physical_network=physical_network,
+        vlan=options.get("vlan"),
     )
 
 
@@ -161,6 +179,12 @@ def check_fixed_ip(network: Network, fixed_ip: str, mac: str | None = None) -> N
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
         if fixed_ip == address:
             raise InvalidRequest("fixed_ip %s is the address of network %s's %s" % (fixed_ip, network.name, what))
+    first, last = IPv4Address(network.first), IPv4Address(network.last)
+    if network.physical_network and not first <= IPv4Address(fixed_ip) <= last:
+        raise InvalidRequest(
+            "fixed_ip %s is outside the allocation_pool of network %s, %s to %s: on physical_network %s it may be "
+            "another machine's" % (fixed_ip, network.name, first, last, network.physical_network)
+        )
 
 
 def _check_slaac(network: Network, fixed_ip: str, mac: str | None) -> None:
@@ -291,6 +315,7 @@ def describe(definition: Network | Group) -> dict[str, Any]:
     if isinstance(definition, Group):
         return {"rules": [rule.words() for rule in definition.rules]}
     names = ("cidr", "ipv6_cidr", "gateway", "mtu", "dhcp", "domain", "port_security", "router", "shared")
+    names += ("physical_network", "vlan")
     pool = {"start": definition.first, "end": definition.last}
     return {**{name: getattr(definition, name) for name in names}, "dns": list(definition.dns), "allocation_pool": pool}
 
@@ -363,11 +388,24 @@ def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> N
             "network %s has ipv6_cidr %s, in which guests have made their addresses: it stays while there are ports "
             "(%s)" % (network.name, existing.ipv6_cidr, ", ".join(before.ports))
         )
+    wires = [_wire(each) for each in (existing, network)]
+    if wires[0] != wires[1] and before.ports:
+        raise Conflict(
+            "network %s is %s and cannot be %s while it has ports (%s), which would lose whom they speak with: remove "
+            "them, or define a network of another name" % (network.name, *wires, ", ".join(before.ports))
+        )
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
         if address not in (existing.gateway, existing.server) and address in held:
             raise Conflict(
                 "network %s: the %s's address %s belongs to port %s" % (network.name, what, address, held[address])
             )
+
+
+def _wire(network: Network) -> str:
+    """Where the network's frames go, in words."""
+    if not network.physical_network:
+        return "on no physical_network"
+    return "on %s, %s" % (network.physical_network, "vlan %d" % network.vlan if network.vlan else "untagged")
 
 
 def _removable(wanted: list[Request], current: Current) -> set[Name]:

@@ -33,4 +33,14 @@ def name_in(project: str | None, name: str | None, shared: bool = False) -> Name
 
 def gateway_port(network: Name) -> str:
     """The id of the port by which compute hosts are a network's gateway."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([NAMESPACE, "gateway", *network])))
+    return _own("gateway", network)
+
+
+def localnet_port(network: Name) -> str:
+    """The name of the port by which a network is on a wire of the hosts; it begins as neutron's."""
+    return "provnet-" + _own("localnet", network)
+
+
+def _own(kind: str, network: Name) -> str:
+    """The id of a network's own port of this kind, the same at every run."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([NAMESPACE, kind, *network])))

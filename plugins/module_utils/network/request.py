@@ -178,6 +178,8 @@ NETWORK_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "port_security": boolean,
     "router": partial(choice, choices=(HOST, NONE)),
     "shared": boolean,
+    "physical_network": text,
+    "vlan": partial(whole, least=1, most=4094),
 }
 RULE_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "direction": partial(choice, choices=("ingress", "egress")),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 from itertools import islice
@@ -21,6 +22,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import
 LAN = {"cidr": "10.20.0.0/24"}
 WEB = [{"protocol": "tcp", "port": 80}]
 WANTED = {"kind": "network", "name": "private"}
+# What is said beside the cidr of a network on a wire.
+WIRE = {"physical_network": "physnet1", "allocation_pool": {"start": "10.20.0.50", "end": "10.20.0.99"}}
 
 
 def private(**options):
@@ -76,6 +79,71 @@ def test_a_network_of_both_families(options, gateway, dns):
     assert model.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
     [wanted] = request.parse({"networks": {"private": {**LAN, "ipv6_cidr": "fd00:20::/64"}}, "wanted": [WANTED]})
     assert wanted.to_result()["ipv6_cidr"] == "fd00:20::/64"
+
+
+@pytest.mark.parametrize(
+    ("options", "known"),
+    [
+        pytest.param({}, {"gateway": "10.20.0.1", "mtu": 1500, "router": "none", "vlan": None}, id="untagged"),
+        pytest.param({"vlan": "100"}, {"vlan": 100}, id="tagged, as the command line says it"),
+        pytest.param({"vlan": None, "gateway": ""}, {"vlan": None, "gateway": None}, id="no gateway"),
+        pytest.param({"mtu": 9000, "dns": ["192.0.2.53"]}, {"mtu": 9000, "dns": ("192.0.2.53",)}, id="large frames"),
+        pytest.param({"router": "none"}, {"router": "none"}, id="the router's word"),
+    ],
+)
+def test_a_network_on_a_wire(options, known):
+    defined = private(**WIRE, **options)
+    assert {key: getattr(defined, key) for key in known} == known
+    assert (defined.physical_network, defined.dns) == ("physnet1", known.get("dns", ()))
+    assert defined.gateway_port is None
+    assert defined.localnet_port.startswith("provnet-")
+    assert model.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
+    assert next(model.free_addresses(defined, {"10.20.0.50"})) == "10.20.0.51"
+
+
+def test_a_network_on_no_wire_is_written_as_before():
+    defined = private(physical_network="", allocation_pool=WIRE["allocation_pool"])
+    assert (defined.physical_network, defined.localnet_port, defined.mtu, defined.router) == (None, None, 1442, "host")
+    assert not {"physical_network", "vlan"} & set(json.loads(defined.definition()))
+    assert rows.localnet_columns(defined) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"),
+    [("10.20.0.50", False), ("10.20.0.99", False), ("10.20.0.49", True), ("10.20.0.100", True)],
+)
+def test_a_fixed_ip_on_a_wire_is_of_its_pool(address, refused):
+    model.check_fixed_ip(private(allocation_pool=WIRE["allocation_pool"]), address)
+    model.check_fixed_ip(private(**WIRE, ipv6_cidr="fd00:20::/64"), "fd00:20::5")
+    if not refused:
+        model.check_fixed_ip(private(**WIRE), address)
+        return
+    with pytest.raises(InvalidRequest, match="outside the allocation_pool of network private, 10.20.0.50 to 10.20.0."):
+        model.check_fixed_ip(private(**WIRE), address)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        pytest.param(WIRE, WIRE, None, id="as it is"),
+        pytest.param(
+            {**WIRE, "vlan": 100}, WIRE, "is on physnet1, vlan 100 and cannot be on physnet1, unta", id="vlan"
+        ),
+        pytest.param(
+            WIRE, {**WIRE, "vlan": 7}, "is on physnet1, untagged and cannot be on physnet1, vlan 7", id="tags"
+        ),
+        pytest.param(WIRE, {**WIRE, "physical_network": "two"}, "cannot be on two, untagged while", id="another wire"),
+        pytest.param(WIRE, {}, "cannot be on no physical_network while it has ports (a)", id="none any more"),
+        pytest.param({}, WIRE, "is on no physical_network and cannot be on physnet1, untagged", id="it comes"),
+    ],
+)
+def test_a_wire_is_changed_without_ports_only(before, after, words):
+    wanted = request.parse({"networks": {"private": {**LAN, **after}}, "wanted": [WANTED]})
+    key = key_of("network", private().full_name)
+    [change] = plan(wanted, Current({key: Item(private(**before), ports=("a",))}), "present")
+    assert (change.error is None) if words is None else (words in str(change.error))
+    [change] = plan(wanted, Current({key: Item(private(**before))}), "present")
+    assert (change.error, change.action) == (None, "keep" if words is None else "update")
 
 
 def test_a_network_without_ipv6_is_written_as_before():
@@ -193,6 +261,23 @@ def test_a_network_from_the_command_line(options, meant):
         ({"allocation_pool": {"start": "10.20.0.9", "end": "10.20.0.3"}}, "ends"),
         ({"allocation_pool": {"start": "10.20.0.9"}}, "end"),
         ({"colour": "red"}, "colour"),
+        ({"vlan": 100}, "vlan 100 is of a wire: say its physical_network"),
+        (
+            {"physical_network": "physnet1"},
+            "physical_network physnet1 has other machines' addresses too: say in an all",
+        ),
+        ({**WIRE, "physical_network": "one,two"}, "physical_network name 'one,two': use 1 to 63 letters"),
+        ({**WIRE, "physical_network": "one:br-ex"}, "physical_network name 'one:br-ex'"),
+        ({**WIRE, "physical_network": 1}, "physical_network: 1 is not a text"),
+        ({**WIRE, "vlan": 0}, "vlan: 0 is less than 1"),
+        ({**WIRE, "vlan": "4095"}, "vlan: 4095 is more than 4094"),
+        ({**WIRE, "vlan": True}, "vlan: True is not a whole number"),
+        ({**WIRE, "router": "host"}, "router: host is not for physical_network physnet1"),
+        ({**WIRE, "gateway": "10.20.0.60"}, "gateway 10.20.0.60 is within the allocation_pool, 10.20.0.50 to 10.20.0."),
+        (
+            {**WIRE, "allocation_pool": {"start": "10.20.0.9", "end": "10.21.0.9"}},
+            "allocation_pool.end 10.21.0.9 is ou",
+        ),
     ],
 )
 def test_a_wrong_network_is_refused(options, words):

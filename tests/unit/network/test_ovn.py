@@ -371,6 +371,71 @@ def test_a_gateway_keeps_no_network(northbound):
     assert gateways(northbound) == []
 
 
+POOL = {"start": "10.20.0.50", "end": "10.20.0.99"}
+WIRE = {**LAN, "physical_network": "physnet1", "vlan": 100, "allocation_pool": POOL}
+
+
+def wires(server):
+    """The ports of wires as neutron's are: name, tag, options, addresses, and the switches that have them."""
+    columns = "--columns=name,tag_request,options,addresses"
+    told = json.loads(server.nbctl("--format=json", columns, "find", "Logical_Switch_Port", "type=localnet"))["data"]
+    return [(name, tag, dict(options[1]), addresses) for name, tag, options, addresses in told]
+
+
+def test_a_wire_comes_changes_and_goes_with_the_word_of_it(northbound):
+    assert Run(northbound, networks={"a": WIRE}).actions == ["create", "create"]
+    options = {"network_name": "physnet1", "mcast_flood": "false", "mcast_flood_reports": "true"}
+    [(name, tag, told, addresses)] = wires(northbound)
+    assert (tag, told, addresses) == (100, options, "unknown")
+    assert name in northbound.nbctl("lsp-list", "kvmstack-a")
+    assert gateways(northbound) == []
+    before = northbound.dump()
+    assert Run(northbound, networks={"a": WIRE}).actions == ["keep", "keep"]
+    assert northbound.dump() == before
+    [item, _group] = find(northbound)
+    assert (item.to_result()["physical_network"], item.to_result()["vlan"], item.in_sync) == ("physnet1", 100, True)
+    assert find(northbound, names=["a"])[0] == item
+    assert Run(northbound, networks={"a": {**WIRE, "vlan": None}}).actions == ["update", "keep"]
+    assert wires(northbound) == [(name, ["set", []], options, "unknown")]
+    assert Run(northbound, networks={"a": LAN}).actions == ["update", "keep"]
+    assert (wires(northbound), len(gateways(northbound))) == ([], 1)
+    assert Run(northbound, networks={"a": WIRE}).actions == ["update", "keep"]
+    assert (len(wires(northbound)), gateways(northbound)) == (1, [])
+    assert Run(northbound, {"name": "a"}, state="absent").actions == ["delete"]
+    assert wires(northbound) == []
+
+
+@pytest.mark.parametrize(
+    "broken", [["tag_request=7"], ["options:network_name=other"], ["type=''"], ["options:qos_min_rate=1"]]
+)
+def test_a_wire_that_someone_changed_is_mended(northbound, broken):
+    Run(northbound, networks={"a": WIRE})
+    [(name, *_known)] = before = wires(northbound)
+    northbound.nbctl("set", "Logical_Switch_Port", name, *broken)
+    assert Run(northbound, networks={"a": WIRE}).actions == ["update", "keep"]
+    assert wires(northbound) == before
+
+
+def test_a_wire_keeps_no_network_and_no_address(northbound):
+    Run(northbound, {"name": "a", "keep": False}, networks={"a": WIRE})
+    assert ports(northbound, "p", "q", groups=[]) == []
+    addresses = northbound.nbctl("--bare", "--columns=addresses", "list", "Logical_Switch_Port")
+    assert sorted(each.split()[-1] for each in addresses.split("\n") if each) == ["10.20.0.50", "10.20.0.51", "unknown"]
+    run = Run(northbound, networks={"a": {**WIRE, "vlan": 101}})
+    assert "cannot be on physnet1, vlan 101 while it has ports" in str(run.errors[0])
+    assert ports(northbound, "p", "q", state="absent", groups=[]) == []
+    assert (names(northbound, "Logical_Switch"), wires(northbound)) == ([], [])
+
+
+def test_a_wire_of_someone_elses_is_left_alone(northbound):
+    northbound.nbctl("ls-add", "other", "--", "lsp-add", "other", "theirs", "--", "lsp-set-type", "theirs", "localnet")
+    northbound.nbctl("lsp-set-options", "theirs", "network_name=physnet1")
+    before = [each for each in northbound.dump().split("\n") if "theirs" in each]
+    Run(northbound, networks={"a": WIRE})
+    Run(northbound, {"name": "a"}, state="absent")
+    assert [each for each in northbound.dump().split("\n") if "theirs" in each] == before
+
+
 @pytest.mark.parametrize(
     ("said", "router", "dns"),
     [

@@ -157,8 +157,8 @@ def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
         found = definition_conditions(tables, networks, {row.name for row in rows["Port_Group"]})
         asked = {"Logical_Switch": by_mark("network", names), "Port_Group": by_mark("security_group", names)}
         return {**found, **asked, "DHCP_Options": by_mark("network", names)}
-    gateways = {"Logical_Switch_Port": by_mark("gateway", ["true"])}
-    return {table: [True] for table in tables} | gateways | {"DNS": [], "QoS": []}
+    own = {"Logical_Switch_Port": by_mark("gateway", ["true"]) + by_mark("localnet", ["true"])}
+    return {table: [True] for table in tables} | own | {"DNS": [], "QoS": []}
 
 
 def _uuids(column: list) -> list[UUID]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Iterable
 from uuid import UUID
 
-from ..names import Name, gateway_port, name_in
+from ..names import Name, gateway_port, localnet_port, name_in
 from .rows import group_name, mark, project_of, remote_key, switch_name
 
 # By table.
@@ -39,7 +39,7 @@ def references(row: Any, column: str) -> list[UUID]:
 
 
 def definition_conditions(tables: Any, networks: Iterable[Name], port_groups: Iterable[str]) -> Conditions:
-    """The switches of these networks with their DHCP options and gateways, and these port groups with their rules."""
+    """The switches of these networks with their DHCP options and own ports, and these port groups with their rules."""
     names = set(port_groups)
     existing = [row for row in tables["Port_Group"].rows.values() if row.name in names]
     groups = {
@@ -54,7 +54,7 @@ def definition_conditions(tables: Any, networks: Iterable[Name], port_groups: It
         "DHCP_Options": by_mark("network", (network.name for network in networks)),
         "Port_Group": by_name(names | set(map(group_name, remotes))) + speaking,
         "ACL": by_uuid(sorted({uuid for row in existing for uuid in references(row, "acls")})),
-        "Logical_Switch_Port": by_name(map(gateway_port, networks)),
+        "Logical_Switch_Port": by_name(port(network) for network in networks for port in (gateway_port, localnet_port)),
         "DNS": [],
         "QoS": [],
     }

@@ -169,6 +169,26 @@ def gateway_columns(network: Network) -> dict[str, Any] | None:
     }
 
 
+def localnet_columns(network: Network) -> dict[str, Any] | None:
+    """The port by which the network is on its wire, on each host that has a bridge mapped to it; None without a wire.
+
+    As neutron's, whose localnet ports have these options as well (neutron/plugins/ml2/drivers/ovn).
+    """
+    if network.localnet_port is None:
+        return None
+    return {
+        "type": "localnet",
+        "addresses": ["unknown"],
+        "tag_request": [network.vlan] if network.vlan else [],
+        "options": {
+            "network_name": str(network.physical_network),
+            "mcast_flood": "false",
+            "mcast_flood_reports": "true",
+        },
+        "external_ids": {mark("localnet"): "true", mark("network"): network.name, **_whose(network)},
+    }
+
+
 def group_ids(item: Item) -> dict[str, str]:
     """What a port group says about the security group it is; a key for each group that its rules speak of."""
     group = item.definition

@@ -52,6 +52,7 @@ SCHEMA = {
                 "up": _optional("boolean"),
                 "addresses": _set("string"),
                 "port_security": _set("string"),
+                "tag_request": _optional("integer"),
                 "dhcpv4_options": _optional(_rows("DHCP_Options", "weak")),
                 "options": _MAP,
                 "external_ids": _MAP,

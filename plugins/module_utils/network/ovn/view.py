@@ -11,7 +11,7 @@ from uuid import UUID
 
 from ...core.errors import Conflict, LaunchError
 from ..model import Item, read_network
-from ..names import Name, gateway_port
+from ..names import Name, gateway_port, localnet_port
 from ..security import read_group
 from .conditions import references
 from .rows import (
@@ -22,6 +22,7 @@ from .rows import (
     group_ids,
     group_name,
     is_drop_group,
+    localnet_columns,
     mark,
     name_of,
     network_ids,
@@ -67,11 +68,15 @@ class View:
         """The port by which compute hosts are the network's gateway, or None."""
         return self.ports.get(gateway_port(network))
 
+    def localnet_row(self, network: Name) -> Any:
+        """The port by which the network is on its wire, or None."""
+        return self.ports.get(localnet_port(network))
+
     def guests(self, network: Name) -> list[UUID]:
-        """The network's ports that are of guests, or of whoever else, but not its gateway."""
-        gateway = self.gateway_row(network)
+        """The network's ports that are of guests, or of whoever else, but not its own."""
+        own = {row.uuid for row in (self.gateway_row(network), self.localnet_row(network)) if row is not None}
         uuids = [uuid for row in self.switches[switch_name(network)] for uuid in references(row, "ports")]
-        return [uuid for uuid in uuids if gateway is None or uuid != gateway.uuid]
+        return [uuid for uuid in uuids if uuid not in own]
 
     def speaking_of(self, group: Name) -> set[Name]:
         """The groups whose rules speak of this one: its project's."""
@@ -94,10 +99,10 @@ class View:
                 "logical switch %s is not ours: give the network another name, or remove the switch" % switch_name(name)
             )
         item = _item(read_network(name.name, project_of(ids), ids[mark("definition")]), ids)
-        gateway = self.gateway_row(name)
         in_sync = (
             _are(self.dhcp[name], dhcp_columns(item.definition))
-            and _are([gateway] if gateway else [], gateway_columns(item.definition))
+            and _is(self.gateway_row(name), gateway_columns(item.definition))
+            and _is(self.localnet_row(name), localnet_columns(item.definition))
             and _ours(ids) == network_ids(item)
         )
         return item if in_sync else _out_of_sync(item)
@@ -119,6 +124,11 @@ class View:
             and remotes <= self.port_groups.keys()
         )
         return item if in_sync else _out_of_sync(item)
+
+
+def _is(row: Any, columns: dict[str, Any] | None) -> bool:
+    """Whether the row has these columns, or is none where there is to be none."""
+    return _are([] if row is None else [row], columns)
 
 
 def _are(rows: list[Any], columns: dict[str, Any] | None) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Callable
 from uuid import UUID
 
-from ..model import Item, Network
-from ..names import Name
+from ..model import Item
+from ..names import Name, gateway_port, localnet_port
 from ..security import DEFAULT
 from .rows import (
     dhcp_columns,
@@ -17,6 +17,7 @@ from .rows import (
     group_acls,
     group_ids,
     group_name,
+    localnet_columns,
     mark,
     merge_ids,
     network_ids,
@@ -36,11 +37,13 @@ class Writer:
         self.numbered = False
 
     def put_network(self, item: Item) -> None:
-        """Make or update the network's switch, DHCP options and gateway."""
+        """Make or update the network's switch, DHCP options and own ports."""
         name = item.definition.full_name
         rows = self.view.switches.get(switch_name(name)) or [None]
         switch = self._put_row("Logical_Switch", rows[0], {"name": switch_name(name)}, network_ids(item))
-        self._put_gateway(item.definition, switch)
+        gateway, wire = gateway_columns(item.definition), localnet_columns(item.definition)
+        self._put_port(switch, gateway_port(name), self.view.gateway_row(name), gateway)
+        self._put_port(switch, localnet_port(name), self.view.localnet_row(name), wire)
         wanted, existing = dhcp_columns(item.definition), self.view.dhcp.get(name, [])
         for row in existing[1:] if wanted else existing:
             row.delete()
@@ -48,14 +51,12 @@ class Writer:
             ids = wanted.pop("external_ids")
             self._put_row("DHCP_Options", existing[0] if existing else None, wanted, ids)
 
-    def _put_gateway(self, network: Network, switch: Any) -> None:
-        """Make, update or remove the port by which compute hosts are the network's gateway."""
-        row, wanted = self.view.gateway_row(network.full_name), gateway_columns(network)
+    def _put_port(self, switch: Any, name: str, row: Any, wanted: dict[str, Any] | None) -> None:
+        """Make, update or remove a port that is the network's own."""
         if wanted is None and row is None:
             return
         if row is None:
-            row = self.insert("Logical_Switch_Port", {"name": network.gateway_port, **wanted})
-            switch.addvalue("ports", row)
+            switch.addvalue("ports", self.insert("Logical_Switch_Port", {"name": name, **wanted}))
         elif wanted is None:
             switch.delvalue("ports", row)
         else:
