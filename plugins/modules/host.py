@@ -43,8 +43,9 @@ options:
         C(memory_mb_reserved), C(disk_gb_reserved), C(cpu_allocation_ratio), C(ram_allocation_ratio),
         C(disk_allocation_ratio), C(availability_zone), C(aggregates) (mappings of C(name) and C(metadata)),
         C(units) (for C(vcpus), C(memory_mb) and C(disk_gb) the C(min_unit), C(max_unit) and C(step_size) of one claim),
-        C(traits) (a list of them beside those that the host tells), C(metrics) (numbers by name) and
-        C(cpu_dedicated_set) (such as V(4-15,20); all other CPUs are shared).
+        C(traits) (a list of them beside those that the host tells), C(metrics) (numbers by name),
+        C(cpu_dedicated_set) (such as V(4-15,20); all other CPUs are shared) and C(bridge_mappings) (by the
+        C(physical_network) of networks the C(bridge) and C(interface) that the host has there).
       - A setting that is not mentioned stays as it is recorded, one that is null becomes the default again.
       - A host whose settings make no sense fails; what it has said is recorded all the same, and so are the others.
     type: dict

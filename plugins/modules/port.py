@@ -274,6 +274,7 @@ ports:
       ipv6_address: null
       ipv6_cidr: null
       ipv6_gateway: null
+      physical_network: null
       dns: [10.20.0.1]
       mtu: 1442
       dhcp: true

@@ -18,8 +18,9 @@ description:
 notes:
   - Filters, weighers and settings mean what nova's of that name do. What follows is otherwise on purpose.
   - C(CoreFilter), C(RamFilter), C(DiskFilter), C(AvailabilityZoneFilter) and C(TraitsFilter) are what nova's placement
-    does; C(RetryFilter) and C(VolumeFilter) know of hosts that failed an instance, and of disks that it has on one. The
-    filters of scheduler hints are enabled, as a hint is never passed over.
+    does; C(RetryFilter) and C(VolumeFilter) know of hosts that failed an instance, and of disks that it has on one;
+    C(PhysicalNetworkFilter) of hosts without a bridge mapped to a network's wire, which nova would learn from neutron's
+    binding. The filters of scheduler hints are enabled, as a hint is never passed over.
   - Disk is claimed for root disks and for local volumes; volumes that wait for an instance have their room as well.
     A running instance gets more of it only if its host has that left, else the request is refused.
   - C(cpu_allocation_ratio), C(ram_allocation_ratio) and C(disk_allocation_ratio) in the metadata of a host's aggregates
@@ -60,6 +61,12 @@ options:
     type: list
     elements: dict
     default: []
+  networks:
+    description:
+      - Definitions of networks by name, O(kvmstack.launch.network#module:networks). An instance with a port on one that
+        has a C(physical_network) goes to a host that has a bridge mapped to it (C(bridge_mappings) of its settings).
+    type: dict
+    default: {}
   host_settings:
     description:
       - The O(kvmstack.launch.host#module:settings) by host. Those of O(nodes) count; a host whose settings make no
@@ -69,8 +76,8 @@ options:
   filters:
     description:
       - The filters to apply, in order, by nova's names. C(ServerGroupAntiAffinityFilter), C(ServerGroupAffinityFilter),
-        C(CoreFilter), C(RamFilter), C(DiskFilter), C(NUMATopologyFilter) and C(PciPassthroughFilter) are what a
-        claim rests on, and come last when they are not named here.
+        C(CoreFilter), C(RamFilter), C(DiskFilter), C(NUMATopologyFilter), C(PciPassthroughFilter) and
+        C(PhysicalNetworkFilter) are what a claim rests on, and come last when they are not named here.
       - There are as well C(AllHostsFilter), C(MetricsFilter), C(AggregateInstanceExtraSpecsFilter),
         C(AggregateImagePropertiesIsolation), C(AggregateMultiTenancyIsolation), C(AggregateTypeAffinityFilter),
         C(IsolatedHostsFilter), C(IoOpsFilter), C(AggregateIoOpsFilter), C(NumInstancesFilter) and
@@ -93,6 +100,7 @@ options:
       - SimpleCIDRAffinityFilter
       - JsonFilter
       - VolumeFilter
+      - PhysicalNetworkFilter
       - ServerGroupAntiAffinityFilter
       - ServerGroupAffinityFilter
       - CoreFilter
@@ -185,6 +193,7 @@ SPEC = {
     "instances": {"type": "list", "elements": "dict", "required": True},
     "candidates": {"type": "list", "elements": "str"},
     "nodes": {"type": "list", "elements": "dict", "default": []},
+    "networks": {"type": "dict", "default": {}},
     "host_settings": {"type": "dict", "default": {}},
 }
 

@@ -93,6 +93,7 @@ FULL = {
             "aggregates": [{"name": "fast", "metadata": {"ssd": "true"}}],
             "units": {"vcpus": {"min_unit": 1, "max_unit": 90, "step_size": 1}}, "traits": ["CUSTOM_A"],
             "metrics": {"load": 0.5}, "cpu_dedicated_set": "4-7",
+            "bridge_mappings": {"physnet1": {"bridge": "br-ex", "interface": "eth2"}},
         },
     },
 }  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable
 
+from ..bridge.mappings import bridge_mappings
 from ..core.convert import (
     LARGEST,
     LONGEST,
@@ -41,6 +42,7 @@ SETTINGS = {
     "traits": [],
     "metrics": {},
     "cpu_dedicated_set": None,
+    "bridge_mappings": {},
 }
 _TRAIT = re.compile("[A-Z][A-Z0-9_]*")  # what flavors can ask for
 UNITS = ("min_unit", "max_unit", "step_size")
@@ -124,4 +126,5 @@ CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "traits": _traits,
     "metrics": numbers_by_key,
     "cpu_dedicated_set": _cpus,
+    "bridge_mappings": bridge_mappings,
 }

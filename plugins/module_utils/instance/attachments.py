@@ -25,7 +25,7 @@ OWN = ("fixed_ip", "mac_address")
 # What is learned of a port that there is, and what the network says of it beside.
 OF_PORT = ("mac_address", "fixed_ip")
 NETWORK_INFO = ("port_id", "floating_ip_address", "cidr", "gateway", "dns", "mtu", "dhcp", "domain")
-NETWORK_INFO += ("ipv6_address", "ipv6_cidr", "ipv6_gateway")
+NETWORK_INFO += ("ipv6_address", "ipv6_cidr", "ipv6_gateway", "physical_network")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ ASKED = (
     "dns_name",
 )
 ADDED = ("port_id", "status", "tap", "cidr", "gateway", "dns", "mtu", "dhcp", "domain", "up")
-ADDED += ("gateway_port", "gateway_mac", "ipv6_address", "ipv6_cidr", "ipv6_gateway")
+ADDED += ("gateway_port", "gateway_mac", "ipv6_address", "ipv6_cidr", "ipv6_gateway", "physical_network")
 ADDED += ("floating_ip_address", "adopted")
 
 
@@ -135,6 +135,7 @@ def called(network: Name) -> str:
 def definition(network: Network) -> dict[str, Any]:
     """The fields of a result that a network's definition tells."""
     names = ("cidr", "gateway", "gateway_port", "ipv6_cidr", "ipv6_gateway", "dns", "mtu", "dhcp", "domain")
+    names += ("physical_network",)
     mac = network.server_mac if network.gateway_port else None
     return {**{name: getattr(network, name) for name in names}, "gateway_mac": mac}
 

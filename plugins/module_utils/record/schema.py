@@ -175,6 +175,7 @@ def schema() -> SimpleNamespace:
         Column("traits", JSON),
         Column("metrics", JSON),
         Column("cpu_dedicated_set", String(255)),
+        Column("bridge_mappings", JSON),
         Column("failed_builds", Integer, nullable=False, server_default="0"),
         Column("num_instances", Integer, nullable=False, server_default="0"),
         Column("updated_at", when, nullable=False),

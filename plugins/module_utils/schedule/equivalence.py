@@ -44,7 +44,7 @@ def equivalence_key(request: Request) -> Any:
     together = group and group.policy == "affinity" and tuple(sorted(group.hosts))
     return (
         request.vcpus, request.memory_mb, request.disk_gb, request.waiting_gb, request.attempted, request.pinned,
-        request.availability_zone, request.numa_topology, request.pci_requests,
+        request.availability_zone, request.physical_networks, request.numa_topology, request.pci_requests,
         request.same_host, request.different_host,
         group and (group.name, group.policy, group.max_server_per_host), together,
         json.dumps(texts, sort_keys=True, default=str),

@@ -77,6 +77,7 @@ class HostState:
     traits: tuple | None = None
     metrics: Mapping | None = None
     cpu_dedicated_set: str | None = None
+    bridge_mappings: Mapping | None = None
     machine: str | None = None
     failed_builds: int = 0
     num_instances: int = 0

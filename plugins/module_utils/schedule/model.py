@@ -75,6 +75,7 @@ class Request:
     extra_specs: Mapping = field(default_factory=dict)
     image_properties: Mapping = field(default_factory=dict)
     availability_zone: str | None = None
+    physical_networks: tuple[str, ...] = ()
     hints: Mapping = field(default_factory=dict)
     numa_topology: Any = None
     pci_requests: tuple = ()

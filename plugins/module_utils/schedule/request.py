@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping
 
 from ..core.errors import InvalidRequest, LaunchError
 from ..instance.model import Instance, from_document
 from ..instance.room import disk_gb
 from ..instance.scheduling import POLICIES, unknown_hints
 from ..network.addresses import checked_prefix
+from ..network.request import definitions
 from .filters.image_properties import parse_version
 from .filters.query import parse_query
 from .hardware.topology import parse_pci_requests, parse_topology
@@ -21,10 +22,12 @@ from .settings import Settings, parse_settings
 def parse(params: dict[str, Any]) -> list[Request]:
     """The scheduler's requests. A flavor or a hint that cannot be is its instance's fault, and stops nobody else."""
     settings = parse_settings(params.get("settings") or {})
-    return [_request(document, settings) for document in params["instances"]]
+    networks = definitions({"networks": params.get("networks")}).networks
+    wires = {name: getattr(network, "physical_network", None) for name, network in networks.items()}
+    return [_request(document, settings, wires) for document in params["instances"]]
 
 
-def _request(document: dict[str, Any], settings: Settings) -> Request:
+def _request(document: dict[str, Any], settings: Settings, wires: Mapping[str, str | None]) -> Request:
     instance = from_document(document)
     flavor, volumes = instance.flavor or {}, [volume for volume in instance.volumes if volume.local]
     image = instance.image or {}
@@ -40,12 +43,23 @@ def _request(document: dict[str, Any], settings: Settings) -> Request:
         "extra_specs": flavor.get("extra_specs") or {},
         "image_properties": image.get("properties") or {},
         "availability_zone": document.get("availability_zone"),
+        "physical_networks": _physical_networks(instance, wires),
         "hints": {key: value for key, value in (document.get("scheduler_hints") or {}).items() if value is not None},
     }
     try:
         return Request(**asked, **_particulars(instance, document, asked))
     except LaunchError as error:
         return Request(**asked, fault=error)
+
+
+def _physical_networks(instance: Instance, wires: Mapping[str, str | None]) -> tuple[str, ...]:
+    """The wires that its ports are on, by their networks' definitions, or as they have been made."""
+    found = {
+        (port.network_info or {}).get("physical_network") or wires.get(str(port.network))
+        for port in instance.ports or ()
+        if not port.leaving
+    }
+    return tuple(sorted(found - {None}))
 
 
 def _particulars(instance: Instance, document: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ NOVA = {
     "vcpus_total": "= 8",
     "vcpus_used": "= 0",
 }
+WIRES = {"physnet1": {"bridge": "br-ex", "interface": "eth2"}}
 CASES = {
     "AllHostsFilter": [({"enabled": False}, {}, None)],
     "ComputeFilter": [
@@ -71,6 +72,14 @@ CASES = {
         ({"availability_zone": "az1"}, {"availability_zone": "az1"}, None),
         (of(availability_zone="az1"), {"availability_zone": "az1"}, None),
         ({"availability_zone": "az2"}, {"availability_zone": "az1"}, "are not in zone az1"),
+    ],
+    "PhysicalNetworkFilter": [
+        ({}, {}, None),
+        ({}, {"physical_networks": ("physnet1",)}, "have no bridge mapping for physnet1"),
+        ({"bridge_mappings": WIRES}, {"physical_networks": ("physnet1",)}, None),
+        ({"bridge_mappings": WIRES}, {}, None),
+        ({"bridge_mappings": WIRES}, {"physical_networks": ("physnet1", "two")}, "have no bridge mapping for two"),
+        ({"bridge_mappings": {}}, {"physical_networks": ("a", "b")}, "have no bridge mapping for a, b"),
     ],
     "ComputeCapabilitiesFilter": [
         ({}, specs(capabilities__hypervisor_version=">= 7000000"), None),

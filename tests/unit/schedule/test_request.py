@@ -48,3 +48,26 @@ def test_where_it_has_to_go(host, waits_on, pinned):
     volume = {"id": "v1", "name": "data", "size": 1, "host": waits_on}
     [request] = parse({"instances": [{**DOCUMENT, "host": host, "volumes": [volume]}]})
     assert request.pinned == pinned
+
+
+WIRE = {
+    "cidr": "192.0.2.0/24",
+    "physical_network": "physnet1",
+    "allocation_pool": {"start": "192.0.2.9", "end": "192.0.2.19"},
+}
+
+
+@pytest.mark.parametrize(
+    ("ports", "wires"),
+    [
+        pytest.param([{"network": "private"}], (), id="on none"),
+        pytest.param([{"network": "private"}, {"network": "lab"}], ("physnet1",), id="by its network's definition"),
+        pytest.param([{"network": "old", "network_info": {"physical_network": "two"}}], ("two",), id="as it was made"),
+        pytest.param([{"network": "lab", "leaving": True}], (), id="it leaves"),
+        pytest.param([{"network": "wrong"}, {"port": "mine"}], (), id="what other stages refuse, or know"),
+    ],
+)
+def test_the_wires_that_an_instance_is_on(ports, wires):
+    networks = {"private": {"cidr": "10.20.0.0/24"}, "lab": WIRE, "wrong": {**WIRE, "vlan": 5000}}
+    [request] = parse({"instances": [{**DOCUMENT, "ports": ports}], "networks": networks})
+    assert request.physical_networks == wires

@@ -22,6 +22,7 @@ from . import (
     revision_0006,
     revision_0007,
     revision_0008,
+    revision_0009,
 )
 
 REVISIONS = [
@@ -33,6 +34,7 @@ REVISIONS = [
     revision_0006,
     revision_0007,
     revision_0008,
+    revision_0009,
 ]
 HEAD = REVISIONS[-1].revision
 

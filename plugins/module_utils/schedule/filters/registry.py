@@ -17,6 +17,7 @@ FILTERS = {
     "RetryFilter": service.retry,
     "VolumeFilter": service.volume,
     "AvailabilityZoneFilter": service.availability_zone,
+    "PhysicalNetworkFilter": service.physical_network,
     "ComputeCapabilitiesFilter": capabilities.compute_capabilities,
     "ImagePropertiesFilter": image_properties.image_properties,
     "TraitsFilter": capabilities.traits,
@@ -45,8 +46,8 @@ FILTERS = {
 
 # What a claim rests on: checked again in its transaction, and applied even where the operator does not list them.
 CLAIM = (
-    "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter", "CoreFilter", "RamFilter", "DiskFilter",
-    "NUMATopologyFilter", "PciPassthroughFilter",
+    "PhysicalNetworkFilter", "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter", "CoreFilter", "RamFilter",
+    "DiskFilter", "NUMATopologyFilter", "PciPassthroughFilter",
 )  # fmt: skip
 
 # nova's own default filters (nova/conf/scheduler.py, enabled_filters), what its placement does, those of hints (nova

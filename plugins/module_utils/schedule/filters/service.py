@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters of what a host is and has been: in service, in a zone, not tried yet, with the volumes."""
+"""Filters of what a host is and has been: in service, in a zone, not tried yet, with the volumes, on the wires."""
 
 from __future__ import annotations
 
@@ -42,3 +42,14 @@ def availability_zone(host: HostState, request: Request) -> str | None:
     if request.availability_zone == (host.availability_zone or host.zone):
         return None
     return "are not in zone %s" % request.availability_zone
+
+
+@rule(applies=lambda request: request.physical_networks, shows=lambda host, request: _wires(host))
+def physical_network(host: HostState, request: Request) -> str | None:
+    """A port on a provider network is up on any host, and reaches nobody where no bridge is mapped to its wire."""
+    missing = [name for name in request.physical_networks if name not in (host.bridge_mappings or {})]
+    return "have no bridge mapping for %s" % ", ".join(missing) if missing else None
+
+
+def _wires(host: HostState) -> str:
+    return "has one for %s" % (", ".join(sorted(host.bridge_mappings or {})) or "none")

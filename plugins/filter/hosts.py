@@ -1,0 +1,42 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters of what an inventory says of compute hosts."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping
+
+# The variable of a host, which the role compute_host goes by too.
+MAPPINGS = "compute_host_bridge_mappings"
+
+
+def host_settings(names: Iterable[str], hostvars: Mapping[str, Any], settings: Any, networks: Any) -> Any:
+    """The operator's settings by host, with the bridges that the inventory says each has on a wire.
+
+    They are looked up where one of the networks is on a wire, as a look at every host takes its time. A host that says
+    of no bridge any more has none. What makes no sense is left as it is, for the stage that tells.
+    """
+    if not isinstance(settings, dict) or not _on_a_wire(networks):
+        return settings
+    said = {host: {"bridge_mappings": hostvars[host].get(MAPPINGS) or {}} for host in names if host in hostvars}
+    return {
+        **settings,
+        **{
+            host: {**mappings, **settings.get(host, {})}
+            for host, mappings in said.items()
+            if isinstance(settings.get(host, {}), dict)
+        },
+    }
+
+
+def _on_a_wire(networks: Any) -> bool:
+    defined = networks.values() if isinstance(networks, dict) else ()
+    return any(isinstance(network, dict) and network.get("physical_network") for network in defined)
+
+
+class FilterModule:
+    """The filters by name."""
+
+    def filters(self) -> dict[str, Any]:
+        """What Ansible asks for."""
+        return {"host_settings": host_settings}

@@ -1,0 +1,39 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the inventory says of hosts' bridges comes into their settings where it matters."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.filter.hosts import host_settings
+
+WIRES = {"physnet1": {"bridge": "br-ex", "interface": "eth2"}}
+NETWORKS = {"private": {"cidr": "10.20.0.0/24"}, "lab": {"physical_network": "physnet1"}}
+HOSTVARS = {"a": {"compute_host_bridge_mappings": WIRES}, "b": {}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "networks", "expected"),
+    [
+        pytest.param({}, {"private": {}}, {}, id="no wire: no host is looked at"),
+        pytest.param({}, NETWORKS, {"a": {"bridge_mappings": WIRES}, "b": {"bridge_mappings": {}}}, id="by host"),
+        pytest.param(
+            {"a": {"enabled": False}, "c": {"enabled": True}},
+            NETWORKS,
+            {"a": {"bridge_mappings": WIRES, "enabled": False}, "b": {"bridge_mappings": {}}, "c": {"enabled": True}},
+            id="beside the settings",
+        ),
+        pytest.param(
+            {"a": {"bridge_mappings": {}}},
+            NETWORKS,
+            {"a": {"bridge_mappings": {}}, "b": {"bridge_mappings": {}}},
+            id="what is said goes first",
+        ),
+        pytest.param({"a": 7}, NETWORKS, {"a": 7, "b": {"bridge_mappings": {}}}, id="nonsense is left for who tells"),
+        pytest.param("x", NETWORKS, "x", id="nonsense instead of settings"),
+        pytest.param({}, "x", {}, id="nonsense instead of networks"),
+    ],
+)
+def test_host_settings(settings, networks, expected):
+    assert host_settings(["a", "b", "unknown"], HOSTVARS, settings, networks) == expected
