@@ -30,6 +30,7 @@ BENT = {"token", "host", "schedule", "build"}
 WITH_QUERY = ["instance", "host", "network", "port", "gateway", "volume", "domain"]
 # Doors of compute hosts; all others are of the controller.
 ON_HOSTS = {
+    "bridge",
     "build",
     "domain",
     "domain_info",
