@@ -29,6 +29,17 @@ def host_settings(names: Iterable[str], hostvars: Mapping[str, Any], settings: A
     }
 
 
+def gateways(names: Iterable[str], settings: Any) -> dict[str, list[str]]:
+    """The hosts on each physical network, in the order of the names: each can be the way out of a router."""
+    found: dict[str, list[str]] = {}
+    for host in names:
+        said = settings.get(host) if isinstance(settings, dict) else None
+        mappings = said.get("bridge_mappings") if isinstance(said, dict) else None
+        for physical_network in mappings if isinstance(mappings, dict) else ():
+            found.setdefault(str(physical_network), []).append(host)
+    return found
+
+
 def _on_a_wire(networks: Any) -> bool:
     defined = networks.values() if isinstance(networks, dict) else ()
     return any(isinstance(network, dict) and network.get("physical_network") for network in defined)
@@ -39,4 +50,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        return {"host_settings": host_settings}
+        return {"host_settings": host_settings, "gateways": gateways}

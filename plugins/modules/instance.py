@@ -61,6 +61,10 @@ options:
     description: Networks by name. Left empty, every network name is accepted.
     type: dict
     default: {}
+  routers:
+    description: Routers by name. A network that names a router is wrong unless it is one of them.
+    type: dict
+    default: {}
   security_groups:
     description: Security groups by name, each a list of rules.
     type: dict
@@ -215,7 +219,7 @@ SPEC = {
     "adopt": {"type": "dict", "options": ADOPT},
     "flavors": {"type": "dict", "default": {}},
     "images": {"type": "dict", "default": {}},
-    "networks": {"type": "dict", "default": {}},
+    **dict.fromkeys(("networks", "routers"), {"type": "dict", "default": {}}),
     "security_groups": {"type": "dict", "default": {}},
     "groups": {"type": "dict", "default": {}},
     "default_ssh_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},

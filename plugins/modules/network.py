@@ -39,8 +39,8 @@ options:
         projects that define it so; it is the first one's to change and to remove, and theirs to use as it is.
       - C(router) says who the gateway is. C(host), the default where there is a gateway, is every compute host for its
         own guests (M(kvmstack.launch.gateway)). They get out with the host's address, and ask it for names where no
-        C(dns) is said. With C(none) the gateway's address is kept free for a router of yours, and nobody gets out
-        without one.
+        C(dns) is said. Any other name is that of a router of several networks (M(kvmstack.launch.router)). With
+        C(none) the gateway's address is kept free for a router of yours, and nobody gets out without one.
       - With C(physical_network) it is on a wire of the hosts, as neutron's provider networks are, in frames of the
         C(vlan) (1 to 4094) or, left out, in untagged ones. Each host that is to have its guests maps a bridge to that
         name (C(ovn-bridge-mappings)). Its C(allocation_pool) is required, lies beside the C(gateway), and holds every
@@ -51,11 +51,18 @@ options:
       - With C(ipv6_cidr), a /64, each port also has the IPv6 address that follows from its MAC address (EUI-64), which
         its guest makes of what the router announces (SLAAC). C(router=host) announces the first address of
         C(ipv6_cidr) as the router, and as a server of names unless C(dns) says otherwise. With C(router=none) nobody
-        announces anything, and guests have no such address until a router of yours does.
+        announces anything, and guests have no such address until a router of yours does. A router of
+        M(kvmstack.launch.router) announces it as a host does, but answers for no names.
       - The C(cidr) of a network that has ports cannot change. An C(ipv6_cidr) may come to it, and then stays as well;
         a port has its address from its next launch on.
     type: dict
     default: {}
+  routers:
+    description:
+      - Definitions of routers by name, as M(kvmstack.launch.router) has them. A router that a network names must be
+        among them. With O(instances), the external networks of the ports' routers are made too.
+      - Left out, a router that a network names may be there already, or come later.
+    type: dict
   security_groups:
     description:
       - Definitions of security groups by name, each a list of rules. What no rule allows is dropped.
@@ -185,6 +192,7 @@ SPEC = {
     **INSTANCES,
     "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
     **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
+    "routers": {"type": "dict"},
     "wanted": {"type": "list", "elements": "dict", "options": request.WANTED},
 }
 ARGUMENTS = {

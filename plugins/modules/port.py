@@ -14,7 +14,7 @@ description:
     addresses, native DHCP, port security, security groups and limits. Its network and its groups are there already,
     made by M(kvmstack.launch.network). Everything a task changes is one OVSDB transaction. A port is never there
     without its default deny, and of two controllers at work at the same time no two give out one address. Neutron is
-    not needed; networks have no router. How long a task takes does not depend on how many other ports there are.
+    not needed. How long a task takes does not depend on how many other ports there are.
   - With O(service=neutron), looks up networks, security groups and the user's own ports with the user's token, makes
     the ports that are missing, at once bound to their hosts, and lends the user's own ones to the instances. Neutron
     gives out the addresses. Floating IPs are made or associated where they are asked for. Ports are made and bound by
@@ -143,10 +143,13 @@ options:
         type: raw
       floating_ip:
         description:
-          - With O(service=neutron), the floating IP that the port has. V(true) is a new one of the only external
-            network, an external network's name or id a new one of that, and an address, or a floating IP's id, one that
-            the project has and no other port.
-          - V(false) is none. One that was made here goes, the user's own stays his.
+          - The port's address outside. V(true) is a new one, V(false) none, and an external network's name a new one
+            there. It stays the port's, and goes with it.
+          - With O(service=ovn) the port's network is on a router (M(kvmstack.launch.router)) with that external
+            network, whose gateway translates the address, whatever host the port is on. An address is that one of the
+            external network's C(allocation_pool).
+          - With O(service=neutron) V(true) is of the only external network, and it may be named by its id. An address,
+            or a floating IP's id, is one that the project has and no other port; that one stays the user's.
         type: raw
       dns_name:
         description:
@@ -174,6 +177,11 @@ options:
         refused otherwise.
     type: dict
     default: {}
+  routers:
+    description:
+      - With O(service=ovn), definitions of routers by name, as M(kvmstack.launch.router) has them. Nothing is made of
+        these here; in check mode a floating IP is planned by them.
+    type: dict
   security_groups:
     description:
       - With O(service=ovn), definitions of security groups by name, each a list of rules. What no rule allows is
@@ -307,6 +315,7 @@ SPEC = {
     "wait": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 60},
     **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
+    "routers": {"type": "dict"},
 }
 ARGUMENTS = arguments("ports", request.OPTIONS, SPEC)
 

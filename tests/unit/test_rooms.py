@@ -25,9 +25,22 @@ PLUGINS = ROOT / "plugins"
 UTILS = PLUGINS / "module_utils"
 PACKAGE = "ansible_collections.kvmstack.launch.plugins."
 
-STAGES = ["token", "instance", "host", "schedule", "network", "image", "port", "gateway", "volume", "domain", "build"]
+STAGES = [
+    "token",
+    "instance",
+    "host",
+    "schedule",
+    "network",
+    "router",
+    "image",
+    "port",
+    "gateway",
+    "volume",
+    "domain",
+    "build",
+]
 BENT = {"token", "host", "schedule", "build"}
-WITH_QUERY = ["instance", "host", "network", "port", "gateway", "volume", "domain"]
+WITH_QUERY = ["instance", "host", "network", "router", "port", "gateway", "volume", "domain"]
 # Doors of compute hosts; all others are of the controller.
 ON_HOSTS = {
     "bridge",
@@ -53,6 +66,7 @@ PURE = {
     "base64",
     "bisect",
     "collections",
+    "contextlib",
     "copy",
     "dataclasses",
     "datetime",

@@ -56,6 +56,7 @@ GOOD = {
     "launch_flavors": {"small": {"vcpus": 1, "ram": 512, "disk": 1}},
     "launch_images": {"demo": {"url": "https://images.example/demo.qcow2", "checksum": "none"}},
     "launch_networks": {"private": {"cidr": "10.20.0.0/24"}},
+    "launch_routers": {},
     "launch_security_groups": {"web": [{"protocol": "tcp", "port": 80}]},
     "launch_server_groups": {"apart": {"policy": "soft-anti-affinity"}},
     "launch_quotas": {},
@@ -72,7 +73,9 @@ FULL = {
             "min_disk": 1, "min_ram": 64, "properties": {"hw_machine_type": "q35", "os_distro": "debian"},
         },
     },
+    "launch_routers": {"full": {"routes": [{"destination": "198.51.100.0/24", "nexthop": "10.22.0.9"}]}},
     "launch_networks": {
+        "routed": {"cidr": "10.22.0.0/24", "router": "full"},
         "full": {
             "cidr": "10.21.0.0/24", "gateway": "10.21.0.1", "dns": ["192.0.2.53"], "mtu": 1400, "dhcp": True,
             "allocation_pool": {"start": "10.21.0.10", "end": "10.21.0.90"}, "domain": "a.example",
@@ -185,8 +188,9 @@ def launch(request, url, check_mode=False):
     asked = ask(
         instance_door, url, check_mode, instances=public_request(entries), user_data=texts,
         flavors=request["launch_flavors"], images=public_images(request["launch_images"]),
-        networks=request["launch_networks"], security_groups=request["launch_security_groups"],
-        groups=request["launch_server_groups"], quotas=request["launch_quotas"], project_id=project,
+        networks=request["launch_networks"], routers=request["launch_routers"],
+        security_groups=request["launch_security_groups"], groups=request["launch_server_groups"],
+        quotas=request["launch_quotas"], project_id=project,
     )  # fmt: skip
     ask(host_door, url, check_mode, hosts=hosts, nodes=nodes, settings=of_hosts)
     placed = ask(

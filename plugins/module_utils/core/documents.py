@@ -279,7 +279,7 @@ def _lay_parts(document: Document, noun: str, mine: Mapping[int, dict], state: s
 
 def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
     """The document with a result that is about the whole of it, or about the one image or domain that it has."""
-    if noun in ("network", "gateway"):
+    if noun in ("network", "router", "gateway"):
         return dict(document)
     if noun == "image":
         return {**document, "image": {**document["image"], **_facts(result)}} if state == "present" else dict(document)

@@ -19,7 +19,7 @@ from .attachments import BlockDeviceMapping, NetworkRequest
 
 # What the services do not have; of neutron, what is its own business.
 BEYOND = {
-    "ovn": {"port", "floating_ip"},
+    "ovn": {"port"},
     "neutron": {"qos", "fixed_ips"},
     "file": {"type", "image", "snapshot", "boot"},
 }

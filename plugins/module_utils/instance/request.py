@@ -75,7 +75,7 @@ def _with_addresses(instances: list[InstanceRequest], params: dict[str, Any]) ->
         for instance in instances
         for index, port in enumerate(attachments.to_data(instance.ports or ()))
     ]
-    definitions = {"networks": params["networks"], "security_groups": params["security_groups"]}
+    definitions = {key: params[key] for key in ("networks", "security_groups", "routers")}
     faults: dict[str, list[str]] = {}
     for port in parse_ports({**definitions, "ports": ports, "state": "present"}):
         if port.fault is not None:

@@ -30,7 +30,7 @@ from .security import DEFAULT, Group
 
 # The two kinds of things that this stage makes.
 NETWORK, SECURITY_GROUP = "network", "security_group"
-# Who is a network's router: every compute host for the guests that it has, or nobody.
+# Who is a network's router: every compute host for the guests that it has, or nobody. Any other is one's name.
 HOST, NONE = "host", "none"
 # Bytes: what Geneve leaves of an Ethernet frame, and a whole one, which goes over a wire as it is.
 MTU, MTU_OF_WIRE = 1442, 1500
@@ -77,9 +77,14 @@ class Network:
         return name_in(self.project_id, self.name, self.shared)
 
     @property
+    def full_router(self) -> Name | None:
+        """What the router is known by that it is on; None if it is on none of ours. A router is its project's own."""
+        return None if self.router in (HOST, NONE) else name_in(self.project_id, self.router)
+
+    @property
     def ipv6_gateway(self) -> str | None:
-        """The first address of ipv6_cidr, where hosts are the router; any other router announces its own."""
-        return str(ip_network(self.ipv6_cidr)[1]) if self.ipv6_cidr and self.router == HOST else None
+        """The first address of ipv6_cidr, where a router is ours; any other router announces its own."""
+        return str(ip_network(self.ipv6_cidr)[1]) if self.ipv6_cidr and self.router != NONE else None
 
     def slaac_ip(self, mac: str | None) -> str | None:
         """The IPv6 address of a port with this MAC address."""
@@ -133,8 +138,12 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
     gateway = None if no_gateway else options.get("gateway", str(cidr[1]))
     pool = options.get("allocation_pool") or {"start": str(cidr[1]), "end": str(cidr[-2])}
     router = options.get("router", HOST if gateway and not physical_network else NONE)
-    if router == HOST and not gateway:
-        raise InvalidRequest("router: host needs a gateway, which is the host: leave one of them out")
+    if router != NONE and not gateway:
+        raise InvalidRequest("router: %s needs a gateway, which it is: leave one of them out" % router)
+    if router not in (HOST, NONE) and options.get("shared"):
+        raise InvalidRequest(
+            "router: %s is its project's own, the network all projects': leave one of them out" % router
+        )
     ipv6_cidr = checked_ipv6_cidr(options["ipv6_cidr"]) if options.get("ipv6_cidr") else None
     gateways = [gateway, *([str(ipv6_cidr[1])] if ipv6_cidr else [])]
     servers = options.get("dns", gateways if router == HOST else [])
@@ -387,6 +396,11 @@ def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> N
         raise Conflict(
             "network %s has ipv6_cidr %s, in which guests have made their addresses: it stays while there are ports "
             "(%s)" % (network.name, existing.ipv6_cidr, ", ".join(before.ports))
+        )
+    if existing.full_router not in (None, network.full_router) and before.ports:
+        raise Conflict(
+            "network %s is on router %s, and stays there while it has ports (%s), which go out by it"
+            % (network.name, existing.router, ", ".join(before.ports))
         )
     wires = [_wire(each) for each in (existing, network)]
     if wires[0] != wires[1] and before.ports:

@@ -27,10 +27,10 @@ def check_provider(options: Mapping[str, Any]) -> str | None:
             "physical_network %s has other machines' addresses too: say in an allocation_pool, {start: ..., end: ...}, "
             "which ones are for instances" % physical_network
         )
-    if options.get("router") == "host":
+    if options.get("router") not in (None, "none"):
         raise InvalidRequest(
-            "router: host is not for physical_network %s, whose gateway is a machine there: leave router out"
-            % physical_network
+            "router: %s is not for physical_network %s, whose gateway is a machine there: leave router out"
+            % (options["router"], physical_network)
         )
     return physical_network
 

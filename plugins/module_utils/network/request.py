@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Callable, Iterable, Mapping
 
 from ..core.convert import boolean, choice, label, mapping, sequence, text, whole
@@ -16,6 +17,7 @@ from ..core.documents import items, parts_of
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED
+from ..router.definition import Router, check_external_ip, check_external_network, check_together, define_router
 from . import security
 from .model import HOST, NETWORK, NONE, SECURITY_GROUP, Network, Request, define_network
 from .names import DEFAULT_PROJECT
@@ -24,10 +26,11 @@ from .security import DEFAULT, Group
 
 @dataclass(frozen=True)
 class Definitions:
-    """The networks and security groups that a request defines, by name; an InvalidRequest for one that is wrong."""
+    """What a request defines of networks, security groups and routers, by name; an InvalidRequest for a wrong one."""
 
     networks: Mapping[str, Network | InvalidRequest] = field(default_factory=dict)
     groups: Mapping[str, Group | InvalidRequest] = field(default_factory=dict)
+    routers: Mapping[str, Router | InvalidRequest] = field(default_factory=dict)
 
     def network(self, name: str | None) -> Network | None:
         """The network's definition, if there is one; raised if it is wrong."""
@@ -40,6 +43,11 @@ class Definitions:
     def group(self, name: str) -> Group | None:
         """The group's definition, if there is one; raised if it is wrong."""
         return _sound(self.groups.get(name))
+
+    def router(self, name: str, project_id: str) -> Router | None:
+        """The router's definition, as that of a project, if there is one; raised if it is wrong."""
+        router = _sound(self.routers.get(name))
+        return router and replace(router, project_id=project_id)
 
 
 def parse(params: Mapping[str, Any]) -> list[Request]:
@@ -69,7 +77,13 @@ def definitions(params: Mapping[str, Any]) -> Definitions:
         name: _define("security group %s" % name, _group, name, rules)
         for name, rules in (params.get("security_groups") or {}).items()
     }
-    return Definitions(networks, _with_remotes(groups))
+    routers = {
+        name: _define("router %s" % name, _router, name, options, networks)
+        for name, options in (params.get("routers") or {}).items()
+    }
+    if params.get("routers") is not None:
+        networks = {name: _on_router(network, routers) for name, network in networks.items()}
+    return Definitions(networks, _with_remotes(groups), routers)
 
 
 # An item, as an argument spec has it.
@@ -84,13 +98,16 @@ WANTED = {
 
 def items_of(document: Mapping[str, Any], params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the ports of an instance need."""
-    return wanted_for(items([document], parts_of("port")), params.get("networks") or {})
+    ports = items([document], parts_of("port"))
+    return wanted_for(ports, params.get("networks") or {}, params.get("routers") or {})
 
 
-def wanted_for(ports: Iterable[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
+def wanted_for(
+    ports: Iterable[Mapping[str, Any]], networks: Mapping[str, Any], routers: Mapping[str, Any] = MappingProxyType({})
+) -> list[dict[str, Any]]:
     """The option `wanted` for a launch of these ports: what they name, not to be kept after the last of them.
 
-    `networks` are the networks' definitions as the user wrote them.
+    `networks` and `routers` are their definitions as the user wrote them; a router needs its external network.
     """
     asked = {}
     for port in ports:
@@ -102,7 +119,8 @@ def wanted_for(ports: Iterable[Mapping[str, Any]], networks: Mapping[str, Any]) 
         if groups is None:
             groups = ["default"] if secured else []
         common = {"keep": False, **{key: port.get(key) for key in ("record_id", "project_id")}}
-        for kind, name in [(NETWORK, network)] + [(SECURITY_GROUP, group) for group in groups]:
+        outer = [(NETWORK, name) for name in _externals(options, routers)]
+        for kind, name in [(NETWORK, network), *outer, *((SECURITY_GROUP, group) for group in groups)]:
             asked.setdefault((kind, name, common["project_id"]), {"kind": kind, "name": name, **common})
     return list(asked.values())
 
@@ -145,6 +163,47 @@ def _network(name: Any, options: Any) -> Network:
     return define_network(name, _converted(NETWORK_OPTIONS, said), no_gateway)
 
 
+def _externals(options: Any, routers: Mapping[str, Any]) -> list[str]:
+    """The external network of the router of a network, as the user wrote them."""
+    router = routers.get(str(options.get("router"))) if isinstance(options, dict) else None
+    external = router.get("external_network") if isinstance(router, dict) else None
+    return [external] if isinstance(external, str) and external else []
+
+
+def _router(name: Any, options: Any, networks: Mapping[str, Any]) -> Router:
+    """A router, checked with the networks that are defined: those that are on it, and its external one."""
+    said = _converted(
+        ROUTER_OPTIONS, mapping({} if options is None else options, "the definition", sorted(ROUTER_OPTIONS))
+    )
+    router = define_router(name, said)
+    mine = [network for network in networks.values() if isinstance(network, Network) and network.router == name]
+    external = networks.get(str(router.external_network)) if router.external_network else None
+    if isinstance(external, InvalidRequest):
+        raise external
+    if external is not None:
+        router = replace(router, external_shared=external.shared)
+        check_external_network(external)
+        if router.external_ip:
+            check_external_ip(external, router.external_ip, "external_ip")
+    check_together([*mine, *filter(None, [external])])
+    return router
+
+
+def _on_router(network: Any, routers: Mapping[str, Any]) -> Any:
+    """The network; it is wrong if the router that it names is not defined, or is wrong."""
+    if not isinstance(network, Network) or network.router in (HOST, NONE):
+        return network
+    router = routers.get(network.router)
+    if isinstance(router, InvalidRequest):
+        return InvalidRequest("network %s is on it: %s" % (network.name, router))
+    if router is None:
+        return InvalidRequest(
+            "network %s: router %s is neither host nor none, nor the name of a router that is defined (%s)"
+            % (network.name, network.router, ", ".join(sorted(map(str, routers))) or "there is none")
+        )
+    return network
+
+
 def _group(name: Any, rules: Any) -> Group:
     made = []
     for position, rule in enumerate(sequence(rules, "the rules"), 1):
@@ -159,6 +218,17 @@ def _pool(value: Any, what: str) -> dict[str, str]:
     """The first and the last address that ports are given."""
     ends = mapping(value, what, ("start", "end"))
     return {end: text(ends.get(end), "%s: %s" % (what, end)) for end in ("start", "end")}
+
+
+def _routes(value: Any, what: str) -> list[dict[str, str]]:
+    """Ways to other networks."""
+    routes = []
+    for place, each in enumerate(sequence(value, what)):
+        route = mapping(each, "%s[%d]" % (what, place), ("destination", "nexthop"))
+        routes.append(
+            {key: text(route.get(key), "%s[%d]: %s" % (what, place, key)) for key in ("destination", "nexthop")}
+        )
+    return routes
 
 
 def _texts(value: Any, what: str) -> list[str]:
@@ -176,10 +246,16 @@ NETWORK_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "dhcp": boolean,
     "domain": text,
     "port_security": boolean,
-    "router": partial(choice, choices=(HOST, NONE)),
+    "router": text,
     "shared": boolean,
     "physical_network": text,
     "vlan": partial(whole, least=1, most=4094),
+}
+ROUTER_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
+    "external_network": text,
+    "snat": boolean,
+    "external_ip": text,
+    "routes": _routes,
 }
 RULE_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
     "direction": partial(choice, choices=("ingress", "egress")),

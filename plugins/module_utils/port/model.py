@@ -13,6 +13,7 @@ from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..network.addresses import derived_mac
 from ..network.model import DRIFT, Network, check_fixed_ip, free_addresses
 from ..network.names import DEFAULT_PROJECT, Name, name_in
+from .floating import Floating, reserve_floating, resolve_floating
 from .item import Pair, Request, allowed_pairs, called, definition, result
 from .qos import Limit
 
@@ -45,6 +46,7 @@ class Port:
     further_ips: tuple[str, ...] = ()
     allowed_address_pairs: tuple[Pair, ...] = ()
     qos: tuple[Limit, ...] = ()
+    floating: Floating | None = None
     project_id: str = DEFAULT_PROJECT
     up: bool = False
     in_sync: bool = True
@@ -77,6 +79,7 @@ class Port:
             status="ACTIVE" if self.up else "DOWN",
             up=self.up,
             ipv6_address=self.ipv6_address,
+            **dict.fromkeys(("floating_ip", "floating_ip_address"), self.floating and self.floating.address),
             **definition(self.network),
         )
 
@@ -92,14 +95,17 @@ class Port:
 class Current:
     """What is there, as far as a request is concerned. A LaunchError stands for what is not ours to touch.
 
-    networks are by full name; groups has True for one that is there. held maps a network's full name to its addresses
-    and MAC addresses in use, and each to the port that has it.
+    networks are by full name, and so are the definitions of the routers that they are on; groups has True for one that
+    is there. held maps a network's full name to its addresses and MAC addresses in use, and each to who has it. left
+    are the floating IPs of ports that somebody removed.
     """
 
     ports: Mapping[str, Any] = field(default_factory=dict)
     networks: Mapping[Name, Any] = field(default_factory=dict)
     groups: Mapping[Name, Any] = field(default_factory=dict)
     held: Mapping[Name, Mapping[str, str]] = field(default_factory=dict)
+    routers: Mapping[Name, Any] = field(default_factory=dict)
+    left: Mapping[str, Floating] = field(default_factory=dict)
 
 
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
@@ -136,6 +142,7 @@ class AddressPool:
             # An address that a later port asks for is not given to an earlier one.
             for word in request.addresses:
                 self.held.setdefault(request.full_network, {}).setdefault(word, request.id)
+            reserve_floating(request, self.held, current)
 
     def address(self, network: Network, holder: str) -> str:
         """The network's lowest free address, now the holder's."""
@@ -190,6 +197,7 @@ def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
         further_ips=_further_ips(request, before, network, pool, mac),
         allowed_address_pairs=allowed_pairs(request, before, secured, mac),
         qos=_first(request.qos, before and before.qos, ()),
+        floating=resolve_floating(request, _floating_of(request, before, pool), network, pool),
         record_id=request.record_id or (before and before.record_id),
         dns_name=request.dns_name or (before and before.dns_name),
         project_id=request.project_id,
@@ -228,6 +236,11 @@ def _further_ips(
             check_fixed_ip(network, address, mac)
         pool.claim(network, address, "fixed_ip", request.id)
     return addresses
+
+
+def _floating_of(request: Request, before: Port | None, pool: AddressPool) -> Floating | None:
+    """The floating IP that the port has, or had when somebody removed it."""
+    return before.floating if before else pool.current.left.get(request.id)
 
 
 def _groups(request: Request, before: Port | None, secured: bool, current: Current) -> tuple[str, ...]:

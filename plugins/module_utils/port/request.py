@@ -20,8 +20,8 @@ from ..network.names import DEFAULT_PROJECT
 from ..network.request import Definitions, definitions
 from ..network.security import DEFAULT
 from .addresses import counted_ips, first_and_further
+from .floating import check_floating, is_address
 from .item import Pair, Request, called
-from .neutron.floating import is_address
 from .qos import limits
 
 # Options that are texts as they are, and whose empty text is none.
@@ -128,9 +128,8 @@ def floating_ip(value: Any, what: str) -> str | bool | None:
 
 def _check_ovn(request: Request, present: bool) -> None:
     """What only OVN asks for, and what it has not."""
-    for what in ("port", "floating_ip"):
-        if getattr(request, what):
-            raise InvalidRequest("%s needs service: neutron" % what)
+    if request.port:
+        raise InvalidRequest("port needs service: neutron")
     if not request.network:
         raise InvalidRequest("say the network that it is on")
     checked_name(request.network, "network")
@@ -148,6 +147,7 @@ def _check_ovn(request: Request, present: bool) -> None:
     for address in (request.fixed_ip, *(request.further_ips or ())):
         if network and address:
             check_fixed_ip(network, address, request.mac_address)
+    check_floating(request)
 
 
 def _check_neutron(request: Request, present: bool) -> None:

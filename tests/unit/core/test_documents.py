@@ -200,3 +200,18 @@ def test_who_is_in_an_attempt():
     assert len(pending(everybody)) == 2
     assert controller_needed(everybody)
     assert not controller_needed([BROKEN, settled])
+
+
+@pytest.mark.parametrize("noun", ["network", "router", "gateway"])
+def test_what_instances_share_is_no_part_of_theirs(noun):
+    def parts(document):
+        return [(None, {"name": "main"})]
+
+    made = {"name": "main", "action": "create", "changed": True, "failed": False}
+    [document] = carry([WEB], noun, [made], parts, "present")
+    assert {key: document[key] for key in WEB} == WEB
+    assert document["actions"] == {noun: ["create"]}
+    told = {**made, "changed": False, "failed": True, "msg": "%s main: there is none" % noun, "abort": True}
+    [document] = carry([WEB], noun, [told], parts, "present")
+    assert document["failed"]
+    assert document["failed_in"] == noun

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.filter.hosts import host_settings
+from ansible_collections.kvmstack.launch.plugins.filter.hosts import gateways, host_settings
 
 WIRES = {"physnet1": {"bridge": "br-ex", "interface": "eth2"}}
 NETWORKS = {"private": {"cidr": "10.20.0.0/24"}, "lab": {"physical_network": "physnet1"}}
@@ -37,3 +37,12 @@ HOSTVARS = {"a": {"compute_host_bridge_mappings": WIRES}, "b": {}}
 )
 def test_host_settings(settings, networks, expected):
     assert host_settings(["a", "b", "unknown"], HOSTVARS, settings, networks) == expected
+
+
+@pytest.mark.parametrize("wrong", [None, "physnet1:br-ex", {"kvm1": None}, {"kvm1": {"bridge_mappings": "a:br"}}])
+def test_the_hosts_of_each_wire(wrong):
+    bridge = {"bridge": "br-ex"}
+    wires = {"kvm1": {"a": bridge}, "kvm2": {}, "kvm3": {"b": bridge, "a": bridge}}
+    settings = {host: {"bridge_mappings": mapped} for host, mapped in wires.items()}
+    assert gateways(["kvm3", "kvm1", "kvm2", "gone"], settings) == {"b": ["kvm3"], "a": ["kvm3", "kvm1"]}
+    assert gateways(["kvm1"], wrong) == {}

@@ -14,7 +14,7 @@ REQUEST = {
     "state": "present", "project_id": "p", "user_id": "me", "flavors": {"small": {"vcpus": 2, "ram": 512, "disk": 1}},
     "images": {"demo": {"url": "https://images.example/demo.qcow2", "checksum": "none"}},
     "networks": {"private": {"cidr": "10.20.0.0/24"}},
-    "security_groups": {}, "groups": {}, "user_data": "", "quotas": {},
+    "security_groups": {}, "routers": {}, "groups": {}, "user_data": "", "quotas": {},
     "image_service": "url", "network_service": "ovn", "volume_service": "file",
     "lease": 600, "run_id": "first", "take_over": False,
 }  # fmt: skip

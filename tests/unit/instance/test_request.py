@@ -22,6 +22,7 @@ def request(*entries, state="present", **over):
         "images": IMAGES,
         "networks": NETWORKS,
         "security_groups": {},
+        "routers": {},
         "groups": {},
         "user_data": {},
         "image_service": "url",
@@ -364,3 +365,29 @@ def test_a_default_key_is_theirs_who_name_none_and_has_to_be_one():
     first, second = parse(request(*entries, default_ssh_keys=[bad]))
     assert "the controller's own key (launch_default_keys: false does without): 'nonsense' is not" in str(first.refusal)
     assert second.refusal is None
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"network": "private", "floating_ip": True}, "floating_ip: network private is on no router"),
+        ({"network": "lab", "floating_ip": "192.0.2.9"}, "floating_ip 192.0.2.9 is outside 172.30.0.0/24"),
+        ({"network": "lab", "floating_ip": "172.30.0.9"}, "floating_ip 172.30.0.9 is outside of the allocation_pool"),
+        ({"network": "lab", "floating_ip": "elsewhere"}, "the external_network of router main is provider"),
+        ({"network": "apart", "floating_ip": "yes"}, "floating_ip: router inner has no external_network"),
+        ({"network": "lost"}, "network lost: router mian is neither host nor none"),
+        ({"network": "lab", "floating_ip": True}, None),
+    ],
+)
+def test_what_no_router_can_do_is_told_before_anything_is_made(said, told):
+    pool = {"start": "172.30.0.50", "end": "172.30.0.99"}
+    networks = {
+        "private": {"cidr": "10.20.0.0/24"},
+        "provider": {"cidr": "172.30.0.0/24", "physical_network": "physnet1", "allocation_pool": pool},
+        "lab": {"cidr": "10.21.0.0/24", "router": "main"},
+        "apart": {"cidr": "10.22.0.0/24", "router": "inner"},
+        "lost": {"cidr": "10.23.0.0/24", "router": "mian"},
+    }
+    routers = {"main": {"external_network": "provider"}, "inner": {}}
+    [asked] = parse(request({**WEB, "networks": [said]}, networks=networks, routers=routers))
+    assert (told or "None") in str(asked.refusal)

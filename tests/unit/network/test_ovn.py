@@ -456,9 +456,12 @@ def test_who_routes(said, router, dns):
     ("said", "told"),
     [
         ({"router": "host", "gateway": ""}, "router: host needs a gateway"),
-        ({"router": "main"}, "router"),
+        (
+            {"router": "main"},
+            "router main is neither host nor none, nor the name of a router that is defined (there is",
+        ),
     ],
 )
 def test_a_router_that_makes_no_sense(said, told):
-    [network, _group] = request.parse({"networks": {"a": {**LAN, **said}}})
+    [network, _group] = request.parse({"networks": {"a": {**LAN, **said}}, "routers": {}})
     assert told in str(network.fault)

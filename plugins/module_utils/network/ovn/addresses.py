@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any, Callable, Iterable
 from uuid import UUID
 
+from ...router.ovn.marks import EXTERNAL
 from ..names import Name
-from .conditions import by_uuid, references
+from .conditions import by_mark, by_uuid, references
 from .rows import mark, switch_name
 
 COLUMNS = ["name", "type", "addresses", "dynamic_addresses"]
@@ -41,7 +42,8 @@ class AddressBook:
         unknown = [name for name, uuids in ports.items() if name not in self.known or self.known[name][0] != uuids]
         rows = iter(self._rows([uuid for name in unknown for uuid in ports[name]]))
         for name in unknown:
-            self.known[name] = (ports[name], self._words([next(rows) for _uuid in ports[name]]))
+            found = self._words([next(rows) for _uuid in ports[name]])
+            self.known[name] = (ports[name], {**found, **self._floating(name)})
         return {name: self.known[name][1] for name in ports}
 
     def _rows(self, uuids: list[UUID]) -> list[list[dict[str, Any]]]:
@@ -60,19 +62,36 @@ class AddressBook:
         held.update(self._of_routers(routers))
         return {word: holder for word, holder in held.items() if word not in KEYWORDS}
 
+    def _floating(self, name: Name) -> dict[str, str]:
+        """The floating IPs of ours on an external network, each with the port that has it."""
+        table = {"table": "NAT", "columns": ["external_ip", "external_ids"]}
+        [rows] = self.select([{**table, "where": by_mark(EXTERNAL, [switch_name(name)])}])
+        return {row["external_ip"]: dict(row["external_ids"][1]).get(mark("port"), "") for row in rows}
+
     def _of_routers(self, names: list[str]) -> dict[str, str]:
         """The addresses of the routers' ports that these ports lead to."""
         options = {"table": "Logical_Switch_Port", "columns": ["options"]}
         found = self.select([{**options, "where": [["name", "==", name]]} for name in names])
         peers = [dict(rows[0]["options"][1]).get("router-port", "") if rows else "" for rows in found]
-        table = {"table": "Logical_Router_Port", "columns": ["mac", "networks"]}
+        table = {"table": "Logical_Router_Port", "columns": ["_uuid", "mac", "networks"]}
         found = self.select([{**table, "where": [["name", "==", peer]]} for peer in peers])
         held = {}
         for name, rows in zip(names, found):
             for row in rows:
                 held[row["mac"].lower()] = name
                 held.update((address.partition("/")[0], name) for address in values(row["networks"]))
-        return held
+        return {**held, **self._of_others([row["_uuid"] for rows in found for row in rows])}
+
+    def _of_others(self, ports: list[Any]) -> dict[str, str]:
+        """What the routers that have these ports, and are not ours, translate addresses to."""
+        table = {"table": "Logical_Router", "columns": ["name", "nat", "external_ids"]}
+        found = self.select([{**table, "where": [["ports", "includes", uuid]]} for uuid in ports])
+        foreign = [row for rows in found for row in rows if mark("router") not in dict(row["external_ids"][1])]
+        owners = [(row["name"], UUID(text)) for row in foreign for _kind, text in values(row["nat"])]
+        table = {"table": "NAT", "columns": ["external_ip"]}
+        found = self.select([{**table, "where": [clause]} for clause in by_uuid(uuid for _name, uuid in owners)])
+        pairs = zip((name for name, _uuid in owners), found)
+        return {row["external_ip"].partition("/")[0]: "router %s" % name for name, rows in pairs for row in rows}
 
 
 def values(column: Any) -> list[Any]:

@@ -101,6 +101,7 @@ class Networks:
         select = {"table": "Logical_Switch_Port", "columns": ["name", "external_ids"]}
         found = self.link.select([{**select, "where": [clause]} for clause in by_uuid(uuids[:NAMED])])
         names = sorted(_label(row) for rows in found for row in rows)
+        names += view.ways_out(request.full_name) if request.kind == NETWORK else []
         return tuple(names + (["%d more" % (len(uuids) - NAMED)] if len(uuids) > NAMED else []))
 
     def _conditions(self, tables: Any) -> dict[str, list]:
@@ -158,7 +159,8 @@ def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
         asked = {"Logical_Switch": by_mark("network", names), "Port_Group": by_mark("security_group", names)}
         return {**found, **asked, "DHCP_Options": by_mark("network", names)}
     own = {"Logical_Switch_Port": by_mark("gateway", ["true"]) + by_mark("localnet", ["true"])}
-    return {table: [True] for table in tables} | own | {"DNS": [], "QoS": []}
+    everything = ("NB_Global", "Logical_Switch", "DHCP_Options", "Port_Group", "ACL")
+    return {table: [True] if table in everything else [] for table in tables} | own
 
 
 def _uuids(column: list) -> list[UUID]:

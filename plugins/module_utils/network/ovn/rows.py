@@ -126,7 +126,9 @@ def _remote(group: Group, rule: Rule) -> str:
 def network_ids(item: Item) -> dict[str, str]:
     """What a switch says about the network it is; its DHCP options say only the first."""
     network = item.definition
-    return {mark("network"): network.name, mark("definition"): network.definition(), **_whose(network), **_origin(item)}
+    known = {mark("network"): network.name, mark("definition"): network.definition()}
+    routed = {mark("router"): network.router} if network.full_router else {}
+    return {**known, **routed, **_whose(network), **_origin(item)}
 
 
 def _whose(network: Network) -> dict[str, str]:

@@ -78,6 +78,55 @@ SCHEMA = {
                 "action": _TEXT,
             },
         },
+        "Logical_Router": {
+            "isRoot": True,
+            "columns": {
+                "name": _TEXT,
+                "ports": _set(_rows("Logical_Router_Port")),
+                "static_routes": _set(_rows("Logical_Router_Static_Route")),
+                "nat": _set(_rows("NAT")),
+                "options": _MAP,
+                "external_ids": _MAP,
+            },
+        },
+        "Logical_Router_Port": {
+            "isRoot": False,
+            "indexes": [["name"]],
+            "columns": {
+                "name": _TEXT,
+                "mac": _TEXT,
+                "networks": _set("string"),
+                "ha_chassis_group": _optional(_rows("HA_Chassis_Group")),
+                "ipv6_ra_configs": _MAP,
+                "options": _MAP,
+                "external_ids": _MAP,
+            },
+        },
+        "Logical_Router_Static_Route": {
+            "isRoot": False,
+            "columns": {"ip_prefix": _TEXT, "nexthop": _TEXT, "external_ids": _MAP},
+        },
+        "NAT": {
+            "isRoot": False,
+            "columns": {
+                "type": {"type": {"key": {"type": "string", "enum": ["set", ["dnat", "snat", "dnat_and_snat"]]}}},
+                "logical_ip": _TEXT,
+                "external_ip": _TEXT,
+                "external_ids": _MAP,
+            },
+        },
+        "HA_Chassis_Group": {
+            "isRoot": True,
+            "indexes": [["name"]],
+            "columns": {"name": _TEXT, "ha_chassis": _set(_rows("HA_Chassis")), "external_ids": _MAP},
+        },
+        "HA_Chassis": {
+            "isRoot": False,
+            "columns": {
+                "chassis_name": _TEXT,
+                "priority": {"type": {"key": {"type": "integer", "minInteger": 0, "maxInteger": 32767}}},
+            },
+        },
         "DNS": {"isRoot": True, "columns": {"records": _MAP, "external_ids": _MAP}},
         "QoS": {
             "isRoot": False,

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from ...core.errors import Conflict, LaunchError
+from ...router.ovn.marks import EXTERNAL, JOINS, marked
 from ..model import Item, read_network
 from ..names import Name, gateway_port, localnet_port
 from ..security import read_group
@@ -73,10 +74,17 @@ class View:
         return self.ports.get(localnet_port(network))
 
     def guests(self, network: Name) -> list[UUID]:
-        """The network's ports that are of guests, or of whoever else, but not its own."""
+        """The network's ports that are of guests, or of whoever else, but not its own, nor those of our routers."""
         own = {row.uuid for row in (self.gateway_row(network), self.localnet_row(network)) if row is not None}
+        own |= {row.uuid for row in self.ports.values() if row.external_ids.get(mark(JOINS)) == switch_name(network)}
         uuids = [uuid for row in self.switches[switch_name(network)] for uuid in references(row, "ports")]
         return [uuid for uuid in uuids if uuid not in own]
+
+    def ways_out(self, network: Name) -> list[str]:
+        """The routers of ours whose external network it is."""
+        ports = marked(self.tables["Logical_Switch_Port"], JOINS, switch_name(network))
+        outer = [row.external_ids for row in ports if mark(EXTERNAL) in row.external_ids]
+        return sorted("router %s" % ids.get(mark("router")) for ids in outer)
 
     def speaking_of(self, group: Name) -> set[Name]:
         """The groups whose rules speak of this one: its project's."""

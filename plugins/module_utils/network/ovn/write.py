@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any, Callable
 from uuid import UUID
 
+from ...router.ovn.leave import leave
+from ...router.ovn.marks import named_router
 from ..model import Item
 from ..names import Name, gateway_port, localnet_port
 from ..security import DEFAULT
@@ -35,12 +37,17 @@ class Writer:
         self.tables = view.tables
         self.port_groups: dict[str, Any] = {}
         self.numbered = False
+        # The rows of routers' ports that are taken away in this transaction.
+        self.left: set[UUID] = set()
 
     def put_network(self, item: Item) -> None:
         """Make or update the network's switch, DHCP options and own ports."""
         name = item.definition.full_name
         rows = self.view.switches.get(switch_name(name)) or [None]
+        routed = named_router(rows[0]) if rows[0] is not None else None
         switch = self._put_row("Logical_Switch", rows[0], {"name": switch_name(name)}, network_ids(item))
+        if routed not in (None, item.definition.full_router):
+            leave(self, name)
         gateway, wire = gateway_columns(item.definition), localnet_columns(item.definition)
         self._put_port(switch, gateway_port(name), self.view.gateway_row(name), gateway)
         self._put_port(switch, localnet_port(name), self.view.localnet_row(name), wire)
@@ -94,9 +101,10 @@ class Writer:
         return row
 
     def remove_network(self, name: Name) -> None:
-        """Remove the network's switch, which has no port, and its DHCP options."""
+        """Remove the network's switch, which has no port, and its DHCP options; its router, if that was its last."""
         switch = self.view.switches[switch_name(name)][0]
         self.verify(switch, "ports")
+        leave(self, name)
         switch.delete()
         for row in self.view.dhcp[name]:
             row.delete()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable, Mapping
 from uuid import UUID
@@ -14,10 +15,12 @@ from ...network.names import Name, name_in
 from ...network.ovn import northbound
 from ...network.ovn.addresses import AddressBook
 from ...network.ovn.conditions import by_mark, by_name, definition_conditions, with_ports
-from ...network.ovn.rows import DROP_GROUP, group_name
+from ...network.ovn.rows import DROP_GROUP, group_name, mark, name_of
 from ...network.request import Definitions
+from ...router.ovn.marks import EXTERNAL
 from ..item import Request
 from ..model import Current, NotMade, Port, plan
+from . import floating
 from .rows import known_by
 from .vacated import Vacated, find_vacated
 from .view import View, further_ips_of, lacks, network_of, own_address, port_groups_of
@@ -40,7 +43,7 @@ class Ports:
     def read(self, wanted: list[Request]) -> Current:
         """What is there, as far as the wanted ports are concerned."""
         self.wanted = [request for request in wanted if request.fault is None]
-        return self.link.steady(lambda: self.look().current(self.wanted))
+        return self.link.steady(lambda: self.look().current(self.wanted, self.state))
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes in one transaction; the ports as they now are, or why one could not be made."""
@@ -67,8 +70,11 @@ class Ports:
         """The ports of a record: asked for by select, as there may be so many, and no column but those of identity."""
         self.link.replicate(lambda tables: dict.fromkeys(tables, []))
         table = {"table": "Logical_Switch_Port", "columns": ["name", "external_ids", "options"]}
-        [rows] = self.link.select([{**table, "where": by_mark("record", [record_id])}])
-        return sorted((known_by(row) for row in rows), key=lambda port: (port.name, port.id))
+        where = {"where": by_mark("record", [record_id])}
+        rows, nats = self.link.select([{**table, **where}, {"table": "NAT", "columns": ["external_ids"], **where}])
+        left = {port.id: port for port in map(floating.known_by, nats)}
+        found = {**left, **{port.id: port for port in map(known_by, rows)}}
+        return sorted(found.values(), key=lambda port: (port.name, port.id))
 
     def look(self) -> View:
         """The view of this moment, with the port groups that the ports are really in."""
@@ -111,13 +117,24 @@ class Ports:
         for row in rows:
             groups |= port_groups_of(row)
         definitions = with_ports(definition_conditions(tables, networks, groups), by_name(ids))
-        return {**definitions, **dict.fromkeys(("DNS", "QoS"), by_mark("port", ids))}
+        nats = definitions["NAT"] + by_mark("port", ids)
+        return {**definitions, **dict.fromkeys(("DNS", "QoS"), by_mark("port", ids)), "NAT": nats}
 
     def _held(self) -> dict[Name, dict[str, str]]:
         """The addresses in use on the networks where one is to be given out."""
         rows = {row.name: row for row in self.link.tables["Logical_Switch_Port"].rows.values()}
         crowded = {request.full_network for request in self.wanted if _needs_address(rows.get(request.id), request)}
+        have = {row.external_ids.get(mark("port")) for row in self.link.tables["NAT"].rows.values()}
+        asking = [request for request in self.wanted if request.floating_ip]
+        if any(request.floating_ip is not True or request.id not in have for request in asking):
+            crowded |= self._externals() | set(filter(None, map(_external, asking)))
         return self.book.held(self.link.tables, crowded if self.state == "present" else ())
+
+    def _externals(self) -> set[Name]:
+        """The external networks of the routers that are there."""
+        outer = {row.external_ids.get(mark(EXTERNAL)) for row in self.link.tables["Logical_Router"].rows.values()}
+        rows = [row for row in self.link.tables["Logical_Switch"].rows.values() if row.name in outer]
+        return {name_of(row.external_ids, "network") for row in rows}
 
 
 class Apply:
@@ -133,7 +150,8 @@ class Apply:
         view = self.ports.look()
         # A network that is only defined is not made here.
         wanted = [replace(request, definitions=Definitions()) for request in self.ports.wanted]
-        changes = [each for each in plan(wanted, view.current(wanted), self.ports.state) if each.key in self.keys]
+        state = self.ports.state
+        changes = [each for each in plan(wanted, view.current(wanted, state), state) if each.key in self.keys]
         errors = {change.key: _final(change.error) for change in changes if change.error is not None}
         self.result = {**{change.key: change.after for change in changes if change.after is not None}, **errors}
         changes = [change for change in changes if change.error is None]
@@ -163,6 +181,15 @@ def _needs_address(row: Any, request: Request) -> bool:
     return lacks(row, further_ips_of(row) if request.further_ips is None else request.further_ips)
 
 
+def _external(request: Request) -> Name | None:
+    """The external network of the router that the request's network is to be on."""
+    with suppress(LaunchError):
+        network = request.definitions.network(request.network)
+        router = request.definitions.router(network.router, request.project_id) if network else None
+        return router and router.external
+    return None
+
+
 def _final(error: LaunchError) -> LaunchError:
     """Why a port that was planned cannot be made. What it was planned by was there, or is defined: it may come."""
     return NotMade(str(error)) if isinstance(error, NotFound) else error
@@ -172,8 +199,9 @@ def _of_query(tables: Any, params: Mapping[str, Any]) -> dict[str, list]:
     """The ports of a query and the networks that they are on; without a filter all."""
     narrow = [(key, params[option]) for option, key in NARROWING.items() if params[option] is not None]
     if not narrow:
-        everything = ("Logical_Switch", "Logical_Switch_Port", "DHCP_Options")
+        everything = ("Logical_Switch", "Logical_Switch_Port", "DHCP_Options", "NAT")
         return {table: [True] if table in everything else [] for table in tables}
     rows = tables["Logical_Switch_Port"].rows.values()
     conditions = definition_conditions(tables, {network_of(row) for row in rows}, ())
-    return with_ports(conditions, by_mark(*narrow[0]))
+    floating = by_mark("port", [row.name for row in rows])
+    return {**with_ports(conditions, by_mark(*narrow[0])), "NAT": floating}

@@ -12,15 +12,18 @@ from typing import Any, Iterable, Mapping
 from uuid import UUID
 
 from ...core.errors import Conflict
-from ...network.model import Item
+from ...network.model import Item, Network
 from ...network.names import Name, name_in
 from ...network.ovn import view as networks
 from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark, name_of, project_of
 from ...network.ovn.view import has_acls, try_read
+from ...router.model import Item as RouterItem
+from ...router.ovn.view import View as Routers
 from ..item import Pair, Request
 from ..model import Current, Port
 from ..qos import Limit
 from .dns import has_dns
+from .floating import has_floating, left_by, read_floating
 from .qos import has_limits
 from .rows import port_columns, port_groups
 
@@ -41,7 +44,9 @@ class View:
         self.held = held
         self.networks = networks.View(tables)
         self.lsps = {row.name: row for row in tables["Logical_Switch_Port"].rows.values()}
+        self.routers = Routers(tables, self.networks)
         self.limits, self.dns = _by_port(tables["QoS"]), _by_port(tables["DNS"])
+        self.floating = _by_port(tables["NAT"])
         self.port_groups = self.networks.port_groups
         self.drop = self.port_groups.get(DROP_GROUP)
         if self.drop is not None and not self.networks.is_ours(DROP_GROUP):
@@ -52,13 +57,19 @@ class View:
             if name in self.port_groups and self.networks.is_ours(name)
         }
 
-    def current(self, wanted: Iterable[Request]) -> Current:
-        """What concerns these ports."""
-        ports, on, groups = {}, {}, {}
+    def current(self, wanted: Iterable[Request], state: str = "present") -> Current:
+        """What concerns these ports; to remove them, also what they left behind."""
+        ports, on, groups, routers, left = {}, {}, {}, {}, {}
         for request in wanted:
             row = self.lsps.get(request.id)
             if row is not None:
                 ports[request.id] = self._of_instance(row, request)
+            elif self.floating[request.id]:
+                remains = self._remains(self.floating[request.id][0], request)
+                if state == "absent" or isinstance(remains, Conflict):
+                    ports[request.id] = remains
+                else:
+                    left[request.id] = remains.floating
             names = {name_in(request.project_id, name) for name in ("default", *(request.security_groups or ()))}
             if isinstance(ports.get(request.id), Port):
                 names |= ports[request.id].full_groups
@@ -68,7 +79,18 @@ class View:
             if request.full_network not in on:
                 network = try_read(self.networks.network, request.full_network)
                 on[request.full_network] = network.definition if isinstance(network, Item) else network
-        return Current(ports, on, groups, self.held)
+        for name in {network.full_router for network in on.values() if isinstance(network, Network)} - {None}:
+            router = try_read(self.routers.router, name)
+            if isinstance(router, RouterItem):
+                router = router.definition
+                on.update(self._external(router.external))
+            routers.update({name: router} if router is not None else {})
+        return Current(ports, on, groups, self.held, routers, left)
+
+    def _external(self, name: Name | None) -> dict[Name, Any]:
+        """A router's external network, as far as it is there."""
+        network = try_read(self.networks.network, name) if name else None
+        return {} if network is None else {name: getattr(network, "definition", network)}
 
     def ports(self) -> list[Port]:
         """All ports of ours."""
@@ -98,6 +120,7 @@ class View:
                 Pair(*pair) for pair in json.loads(ids.get(mark("allowed_address_pairs"), "[]"))
             ),
             qos=tuple(Limit(*limit) for limit in json.loads(ids.get(mark("qos"), "[]"))),
+            floating=next(map(read_floating, self.floating[row.name]), None),
             security_groups=tuple(json.loads(ids.get(mark("security_groups"), "[]"))),
             project_id=project_of(ids),
             port_security=json.loads(ids.get(mark("port_security"), "true")),
@@ -123,6 +146,13 @@ class View:
         port = try_read(self.port, row)
         return port if not isinstance(port, Port) or self._as_written(row, port) else replace(port, in_sync=False)
 
+    def _remains(self, row: Any, request: Request) -> Any:
+        """What is left of a port that is gone, or the Conflict that it is another's."""
+        owner, record = (row.external_ids.get(mark(key)) for key in ("instance_uuid", "record"))
+        if owner != request.instance_uuid or (request.record_id and record and record != request.record_id):
+            return Conflict("floating IP %s says that it is of another port of this id" % row.external_ip)
+        return left_by(row, request)
+
     def _as_written(self, row: Any, port: Port) -> bool:
         """Whether the row, its DHCP options, port groups and limits are what we would write for this port."""
         for column, value in port_columns(port).items():
@@ -134,6 +164,7 @@ class View:
         guarded = not port.port_security or (self.drop is not None and has_acls(self.drop, drop_acls()))
         grouped = member_of == port_groups(port) and guarded
         told = has_limits(self.limits[row.name], port) and has_dns(self.dns[row.name], port)
+        told = told and has_floating(self.floating[row.name], port)
         return row.dhcpv4_options == list(filter(None, dhcp)) and grouped and told
 
 

@@ -15,6 +15,7 @@ from ...network.ovn.rows import DROP_GROUP, drop_acls, drop_ids, switch_name
 from ...network.ovn.view import try_read
 from ..model import Port
 from .dns import put_dns
+from .floating import put_floating, take_floating
 from .qos import put_limits
 from .rows import port_columns, port_groups
 from .vacated import Vacated
@@ -53,11 +54,16 @@ class Writer:
             self.rows.set(row, {**columns, "options": {**row.options, **columns["options"]}}, columns["external_ids"])
         put_limits(self.rows, switch, self.view.limits[port.id], port)
         put_dns(self.rows, switch, self.view.dns[port.id], port)
+        put_floating(self.rows, self.view.routers, self.view.floating[port.id], port)
         self._join(row, port_groups(port))
 
     def remove(self, port: Port) -> None:
         """Remove the port."""
-        row = self.view.lsps[port.id]
+        for floating in self.view.floating[port.id]:
+            take_floating(self.view.routers, floating)
+        row = self.view.lsps.get(port.id)
+        if row is None:
+            return
         switch = self.view.networks.switches[switch_name(port.network.full_name)][0]
         switch.delvalue("ports", row)
         for limit in self.view.limits[port.id]:
