@@ -18,6 +18,7 @@ ITEMS = {
     "disk": lambda found: {"instance_uuid": found["id"], "name": found["name"]},
     "volume": lambda found: {"id": found["id"], "name": found["name"]},
     "gateway": lambda found: {"instance_uuid": found["instance_uuid"], "name": found["name"]},
+    "network": lambda found: {"name": found["name"], "project_id": found["id"].partition("/")[0]},
     "port": lambda found: {key: found[key] for key in ("id", "name", "instance_uuid", "network", "host")},
 }
 

@@ -33,6 +33,10 @@ options:
     description: The ports of M(kvmstack.launch.port_info). Left out, ports are not judged.
     type: list
     elements: dict
+  networks:
+    description: The networks of M(kvmstack.launch.network_info). Left out, networks are not judged.
+    type: list
+    elements: dict
   project_id:
     description: The only project whose ports could be seen, as with Neutron. Left out, O(ports) are those of all.
     type: str
@@ -59,7 +63,7 @@ found:
   description:
     - What does not agree, first what exists and should not, then what should exist and does not, then the hosts of
       which that is not known.
-    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(gateway), V(port),
+    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(gateway), V(port), V(network),
       V(allocation) or V(host)), C(id), C(name),
       C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is), C(reason), and
       C(action), V(delete) of a claim that was given back.
@@ -89,7 +93,7 @@ from ..module_utils.instance import audit, audit_sql
 SPEC = {
     **DATABASE,
     "hosts": {"type": "dict", "default": {}},
-    "ports": {"type": "list", "elements": "dict"},
+    **dict.fromkeys(("ports", "networks"), {"type": "list", "elements": "dict"}),
     "project_id": {"type": "str"},
     "repair": {"type": "bool", "default": False},
 }

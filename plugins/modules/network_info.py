@@ -39,7 +39,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 networks:
-  description: The networks and then the groups, by name, with the fields that M(kvmstack.launch.network) returns.
+  description:
+    - The networks and then the groups, by name, with the fields that M(kvmstack.launch.network) returns.
+    - A network also has C(used), whether it has ports, or is a router's external network.
   type: list
   elements: dict
   returned: success
@@ -62,6 +64,7 @@ networks:
       physical_network: null
       vlan: null
       allocation_pool: {start: 10.20.0.1, end: 10.20.0.254}
+      used: true
 """
 
 from ansible.module_utils.basic import AnsibleModule

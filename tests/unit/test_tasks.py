@@ -28,6 +28,7 @@ REGISTERED = {
     "launch_domains",
     "launch_volumes",
     "launch_gateways",
+    "launch_networks_found",
     "launch_ports",
     "launch_audit",
     "launch_kept",

@@ -66,14 +66,15 @@ class Recorded:
 class Existing:
     """What was found: by host the domains, directories (of instances), volumes and gateways; and the ports.
 
-    ports is None if nobody looked for any. project is the only one whose ports could be seen, None if all could be.
-    unseen are the hosts that could not be looked at, each with the reason.
+    ports is None if nobody looked for any; networks are those of OVN. project is the only one whose ports could be
+    seen, None if all could be. unseen are the hosts that could not be looked at, each with the reason.
     """
 
     hosts: dict[str, dict[str, list]]
     ports: list[dict] | None
     project: str | None = None
     unseen: dict[str, str] = field(default_factory=dict)
+    networks: list[dict] = field(default_factory=list)
 
 
 class Verdict(NamedTuple):
@@ -131,9 +132,26 @@ def _surplus(recorded: Recorded, existing: Existing) -> Iterator[Found]:
     for host, gateway, verdict in _gateways(recorded, known, existing):
         if verdict:
             yield _found_gateway(host, gateway, verdict)
+    yield from _networks(recorded, existing)
     for identity, host in recorded.claims.items():
         if identity not in known:
             yield Found("allocation", identity, identity, identity, host, "no such instance is recorded")
+
+
+def _networks(recorded: Recorded, existing: Existing) -> Iterator[Found]:
+    """The networks that this record's launches made, and that should have gone; their routers go with them.
+
+    A run that was killed between the two makes its ports on them yet.
+    """
+    moving = {port.network for each in recorded.instances if not _settled(each) for port in each.ports}
+    for network in existing.networks:
+        mine = recorded.record_id is not None and network["record_id"] == recorded.record_id
+        if mine and not network["keep"] and not network["used"] and network["name"] not in moving:
+            name, project = network["name"], network["project_id"]
+            reason = "nothing uses it, and it was to go with the last that did"
+            yield Found(
+                "network", "%s/%s" % (project, name), name, None, None, reason, name, ORPHAN, recorded.record_id
+            )
 
 
 def _gateways(

@@ -25,7 +25,7 @@ def parse(params: dict[str, Any]) -> list[Existing]:
     wrong = sorted(host for host, things in seen.items() if set(THINGS) - set(things))
     if wrong:
         raise InvalidRequest("hosts: of %s there must be %s; or msg, why not" % (", ".join(wrong), ", ".join(THINGS)))
-    return [Existing(seen, params["ports"], params["project_id"], unseen)]
+    return [Existing(seen, params["ports"], params["project_id"], unseen, params.get("networks") or [])]
 
 
 def connect(params: dict[str, Any]) -> Audit:

@@ -231,7 +231,8 @@ class Item:
     """A network or a security group as it is or is to be.
 
     One that is not kept goes when the last port leaves it. record_id is the record of instances that it was first made
-    for. ports are some of those that use it, groups those whose rules speak of it.
+    for. ports are some of those that use it, groups those whose rules speak of it. used: whether
+    anything uses a network, where a query asks for that.
     """
 
     definition: Network | Group
@@ -239,6 +240,7 @@ class Item:
     record_id: str | None = None
     ports: tuple[str, ...] = field(default=(), compare=False)
     groups: tuple[Name, ...] = field(default=(), compare=False)
+    used: bool | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> str:
@@ -255,7 +257,8 @@ class Item:
     def to_result(self) -> dict[str, Any]:
         """The item as the user gets it."""
         known = {"kind": self.kind, "name": self.name, "keep": self.keep, "record_id": self.record_id}
-        return {**known, "project_id": self.definition.project_id, **describe(self.definition)}
+        used = {} if self.used is None else {"used": self.used}
+        return {**known, "project_id": self.definition.project_id, **describe(self.definition), **used}
 
     def as_text(self) -> str:
         """The item for a diff."""

@@ -33,6 +33,8 @@ ALL = [DOMAIN, DISK, ALONE, VOLUME, PORT, AWAY, FOREIGN]
                      id="volumes of all hosts"),
         pytest.param(ALL, "port", None, [{"id": "id-nic", "name": "nic", "instance_uuid": "u1", "network": "private",
                                           "host": None}], id="ports, which are nowhere"),
+        pytest.param([{**PORT, "kind": "network", "id": "p/lab", "name": "lab"}], "network", None,
+                     [{"name": "lab", "project_id": "p"}], id="networks of their projects"),
         pytest.param(ALL, "domain", "c3", [], id="nothing that is foreign"),
         pytest.param(ALL, "domain", "left-the-inventory", [], id="nothing of a host without any"),
         pytest.param([], "domain", "c1", [], id="nothing"),

@@ -296,3 +296,27 @@ def test_the_record_is_that_of_all_projects(run, put, database_url):
 def test_what_is_said_of_a_host_is_whole_or_why_not(here):
     with pytest.raises(InvalidRequest, match="of c1 there must be"):
         audit_sql.parse({"hosts": {"c1": here}, "ports": [], "project_id": None})
+
+
+NETWORK = {"name": "private", "project_id": "p", "record_id": "r1", "keep": False, "used": False}
+MOVING = replace(BUILDING, ports=WEB.ports)
+
+
+@pytest.mark.parametrize(
+    ("said", "instances", "expected"),
+    [
+        pytest.param({}, [], ["p/private"], id="left by a launch that was killed"),
+        pytest.param({}, [MOVING], [], id="a run is about to use it"),
+        pytest.param({"used": True}, [], [], id="in use"),
+        pytest.param({"keep": True}, [], [], id="made alone"),
+        pytest.param({"record_id": "r2"}, [], [], id="another record's"),
+        pytest.param({"record_id": None}, [], [], id="nobody's"),
+    ],
+)
+def test_networks_that_nothing_uses(said, instances, expected):
+    found = compare(Recorded(instances, {}, {}, "r1"), Existing({}, None, networks=[{**NETWORK, **said}]))
+    assert [(each.kind, each.id) for each in found if each.problem == "orphan"] == [
+        ("network", key) for key in expected
+    ]
+    named = [{"name": "private", "project_id": "p"}] if expected else []
+    assert orphans([each.to_result() for each in found], "network") == named

@@ -451,3 +451,19 @@ def test_a_floating_ip_whose_port_somebody_removed(site):
     assert site.column("NAT", "type") == ["snat"]
     site.destroy("web")
     assert site.actions == ["keep"]
+
+
+def test_what_a_killed_launch_left_is_unused_and_goes_together(site):
+    def used():
+        stage = network_backend.connect({"ovn": {"northbound": site.server.endpoint}})
+        found = stage.find({"names": None, "kinds": ["network"]})
+        stage.link.close()
+        return {item.name: item.to_result()["used"] for item in found}
+
+    site.launch(port())
+    assert used() == {"lab": True, "provider": True}
+    site.nbctl("lsp-del", identity("web"))
+    assert used() == {"lab": False, "provider": True}
+    assert absent(site, "network", "network/lab") is None
+    assert used() == {}
+    assert site.column("Logical_Router") == []

@@ -9,6 +9,7 @@ from typing import Any, Callable, Mapping
 from uuid import UUID
 
 from ...core.change import Change
+from ...router.ovn.marks import PLUG
 from ..model import NETWORK, SECURITY_GROUP, Current, Item, Request, key_of, plan
 from ..names import SHARED, Name, name_in
 from ..request import definitions, reachable
@@ -60,7 +61,7 @@ class Networks:
         view = View(self.link.tables)
         names, groups = _named(view, "Logical_Switch", "network"), _named(view, "Port_Group", "security_group")
         items = [try_read(view.network, name) for name in names] + [try_read(view.group, name) for name in groups]
-        found = [item for item in items if isinstance(item, Item)]
+        found = [_with_use(view, item) for item in items if isinstance(item, Item)]
         for option, value in (("names", "name"), ("kinds", "kind")):
             if params.get(option) is not None:
                 found = [item for item in found if getattr(item, value) in params[option]]
@@ -158,9 +159,19 @@ def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
         found = definition_conditions(tables, networks, {row.name for row in rows["Port_Group"]})
         asked = {"Logical_Switch": by_mark("network", names), "Port_Group": by_mark("security_group", names)}
         return {**found, **asked, "DHCP_Options": by_mark("network", names)}
-    own = {"Logical_Switch_Port": by_mark("gateway", ["true"]) + by_mark("localnet", ["true"])}
+    own = {
+        "Logical_Switch_Port": [clause for key in ("gateway", "localnet", PLUG) for clause in by_mark(key, ["true"])]
+    }
     everything = ("NB_Global", "Logical_Switch", "DHCP_Options", "Port_Group", "ACL")
     return {table: [True] if table in everything else [] for table in tables} | own
+
+
+def _with_use(view: View, item: Item) -> Item:
+    """A network with whether anything uses it; what is in a group is not asked for."""
+    if item.kind != NETWORK:
+        return item
+    name = item.definition.full_name
+    return replace(item, used=bool(view.guests(name) or view.ways_out(name)))
 
 
 def _uuids(column: list) -> list[UUID]:

@@ -14,8 +14,8 @@ from ...core.names import MARK
 from ...network.names import DEFAULT_PROJECT, Name, name_in
 from ...network.ovn.rows import mark, project_of
 
-# The logical router; the logical switch; and that it is the way out, or, of a router, by which switch.
-OF_ROUTER, JOINS, EXTERNAL = "of_router", "joins", "external"
+# The logical router; the logical switch; that it is the way out, or, of a router, by which switch; a switch's port.
+OF_ROUTER, JOINS, EXTERNAL, PLUG = "of_router", "joins", "external", "plug"
 
 
 def router_name(router: Name) -> str:

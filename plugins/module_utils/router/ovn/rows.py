@@ -13,7 +13,7 @@ from ...network.model import Network
 from ...network.ovn.rows import mark, project_ids, switch_name
 from ..model import Item
 from ..names import router_port
-from .marks import EXTERNAL, JOINS, OF_ROUTER, router_name
+from .marks import EXTERNAL, JOINS, OF_ROUTER, PLUG, router_name
 
 OPTIONS = {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"}
 # A row, by column.
@@ -139,7 +139,7 @@ def _switch_port(item: Item, network: Network) -> Columns:
         "enabled": [],
         "addresses": ["router"],
         "options": {"router-port": lrp_name(item, network)},
-        "external_ids": part_ids(item, network),
+        "external_ids": {**part_ids(item, network), mark(PLUG): "true"},
     }
 
 
