@@ -58,7 +58,7 @@ def found(run, **changed):
     keys = ("id", "network", "mac_address", "fixed_ip")
     ports = [{**{key: port[key] for key in keys}, **port["network_info"], **mark, "host": "c1", "domain": None}
              for port in document["ports"]]  # fmt: skip
-    here = {"domains": [domain], "directories": [{"uuid": uuid}], "volumes": volumes}
+    here = {"domains": [domain], "directories": [{"uuid": uuid}], "volumes": volumes, "gateways": []}
     return {"hosts": {"c1": here, "c2": {name: [] for name in here}}, "ports": ports, "record": record, **changed}
 
 
