@@ -297,6 +297,7 @@ WRITERS = {
     "compute_nodes": "compute_nodes",
     "allocations": "allocations",
     "remains": "remains",
+    "requests": "requests",
 }
 RECORD = UTILS / "record"
 STATEMENTS = {"insert", "update", "delete"}

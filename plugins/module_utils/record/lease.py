@@ -91,7 +91,15 @@ def busy(row) -> str:
 
 def this_run() -> str:
     """The run that this process works for: its nearest ansible-playbook, or without one the leader of its session."""
-    pid = _playbook() or os.getsid(0)
+    return _run(_playbook() or os.getsid(0))
+
+
+def this_process() -> str:
+    """This process itself as a run: what a service is known by."""
+    return _run(os.getpid())
+
+
+def _run(pid: int) -> str:
     process = _process(pid)
     return "%s:%d:%d:%s" % (socket.gethostname().replace(":", "-"), pid, process[1] if process else 0, _machine())
 

@@ -204,6 +204,24 @@ def schema() -> SimpleNamespace:
         Column("created_at", when, nullable=False),
         UniqueConstraint("instance_uuid", "host", name="uniq_remains_instance_host"),
     )
+    requests = Table(
+        "requests",
+        metadata,
+        Column("instance_uuid", String(36), primary_key=True),
+        Column("project_id", String(255), nullable=False),
+        Column("name", String(63), nullable=False),
+        Column("action", String(32), nullable=False),
+        Column("entry", JSON, nullable=False),
+        Column("user_data", Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb")),
+        Column("request_id", String(64), nullable=False),
+        Column("generation", Integer, nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("last_error", Text),
+        Column("lease_owner", String(255)),
+        Column("lease_expires", when),
+        Column("created_at", when, nullable=False),
+        Index("ix_requests_created", "created_at"),
+    )
     return SimpleNamespace(
         metadata=metadata,
         records=records,
@@ -217,4 +235,5 @@ def schema() -> SimpleNamespace:
         compute_nodes=compute_nodes,
         allocations=allocations,
         remains=remains,
+        requests=requests,
     )

@@ -23,6 +23,7 @@ from . import (
     revision_0007,
     revision_0008,
     revision_0009,
+    revision_0010,
 )
 
 REVISIONS = [
@@ -35,6 +36,7 @@ REVISIONS = [
     revision_0007,
     revision_0008,
     revision_0009,
+    revision_0010,
 ]
 HEAD = REVISIONS[-1].revision
 
