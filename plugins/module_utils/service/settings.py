@@ -1,0 +1,108 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the services of the front door, the API and its workers, are told: one YAML file, which both read.
+
+What a launch is told, the record among it, is not said again there but taken from the same inventories and variables
+(definitions.py).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.convert import mapping, printable, sequence, whole
+from ..core.errors import InvalidRequest, MissingLibrary
+
+KEYS = ("inventory", "extra_vars", "state_path", "listen", "runs")
+STATE_PATH = "~/.kvmstack/door"
+LISTEN = "127.0.0.1:8774"
+RUNS = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of API and workers; every path is absolute.
+
+    inventory and extra_vars are files that ansible-playbook is given with -i and -e @. state_path is a folder of the
+    services' own user alone: what the launch is told, and the sockets that wake workers. listen is where the API is,
+    an address and port or unix: and a path. runs is how many playbooks one worker has at most at a time.
+    """
+
+    inventory: tuple[str, ...]
+    extra_vars: tuple[str, ...] = ()
+    state_path: str = STATE_PATH
+    listen: str = LISTEN
+    runs: int = RUNS
+
+    @property
+    def definitions_path(self) -> str:
+        """The file of what a launch is told (definitions.py)."""
+        return os.path.join(self.state_path, "definitions.json")
+
+    @property
+    def wake_path(self) -> str:
+        """The folder of the sockets on which workers are woken (wake.py)."""
+        return os.path.join(self.state_path, "wake")
+
+    def options(self) -> list[str]:
+        """Those of ansible-playbook that say where, and as the site says."""
+        given = [option for path in self.inventory for option in ("--inventory", path)]
+        return given + [option for path in self.extra_vars for option in ("--extra-vars", "@" + path)]
+
+
+def read(path: str) -> Settings:
+    """The settings in a file; InvalidRequest says what is wrong there. Its relative paths are those beside it."""
+    try:
+        import yaml
+    except ImportError:
+        raise MissingLibrary("PyYAML") from None
+    try:
+        with open(path, encoding="utf-8") as file:
+            said = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest("settings %s: %s" % (path, getattr(error, "strerror", None) or error)) from None
+    except yaml.YAMLError as error:
+        raise InvalidRequest("settings %s: this is no YAML: %s" % (path, " ".join(str(error).split()))) from None
+    try:
+        return parse(said or {}, os.path.dirname(os.path.abspath(path)))
+    except InvalidRequest as error:
+        raise InvalidRequest("settings %s: %s" % (path, error)) from None
+
+
+def parse(said: Any, folder: str) -> Settings:
+    """The settings that a mapping has; relative paths are below this folder."""
+    given = {key: value for key, value in mapping(said, "door", KEYS).items() if value is not None}
+    inventory = _paths(given.get("inventory", []), "inventory", folder)
+    if not inventory:
+        raise InvalidRequest("inventory is missing: name the inventory of the compute hosts")
+    return Settings(
+        inventory=inventory,
+        extra_vars=_paths(given.get("extra_vars", []), "extra_vars", folder),
+        state_path=_path(given.get("state_path", STATE_PATH), "state_path", folder),
+        listen=_listen(given.get("listen", LISTEN), folder),
+        runs=whole(given.get("runs", RUNS), "runs", least=1, most=100),
+    )
+
+
+def _paths(value: Any, what: str, folder: str) -> tuple[str, ...]:
+    """A list of paths; one alone may be given as it is."""
+    values = [value] if isinstance(value, str) else sequence(value, what)
+    return tuple(_path(each, "%s[%d]" % (what, index), folder) for index, each in enumerate(values))
+
+
+def _path(value: Any, what: str, folder: str) -> str:
+    return os.path.normpath(os.path.join(folder, os.path.expanduser(printable(value, what, longest=4096))))
+
+
+def _listen(value: Any, folder: str) -> str:
+    """An address and port, or unix: and a path."""
+    said = printable(value, "listen")
+    if said.startswith("unix:"):
+        return "unix:" + _path(said[len("unix:") :], "listen", folder)
+    address, colon, port = said.rpartition(":")
+    if not colon or not address:
+        raise InvalidRequest("listen: %s: an address and port such as %s, or unix:/path, is needed" % (said, LISTEN))
+    whole(port, "listen: the port", least=1, most=65535)
+    return said

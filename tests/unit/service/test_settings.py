@@ -1,0 +1,136 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the services are told: in one file, and by Ansible's own inventories and variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Unavailable
+from ansible_collections.kvmstack.launch.plugins.module_utils.service import settings
+from ansible_collections.kvmstack.launch.plugins.module_utils.service.definitions import OF_INSTANCE, Definitions
+from ansible_collections.kvmstack.launch.plugins.modules import instance
+
+ROOT = Path(__file__).parents[3]
+
+
+def read(folder, text):
+    path = folder / "door.yml"
+    path.write_text(text)
+    return settings.read(str(path))
+
+
+def test_paths_are_those_beside_the_file(tmp_path):
+    told = read(tmp_path, "{inventory: [hosts.yml, /etc/hosts.yml], extra_vars: site.yml, state_path: ../door}")
+    here = str(tmp_path)
+    assert told.inventory == (here + "/hosts.yml", "/etc/hosts.yml")
+    assert told.extra_vars == (here + "/site.yml",)
+    assert told.definitions_path == str(tmp_path.parent) + "/door/definitions.json"
+    assert told.options()[-2:] == ["--extra-vars", "@%s/site.yml" % here]
+    assert (told.listen, told.runs) == ("127.0.0.1:8774", 2)
+
+
+def test_a_users_home_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert read(tmp_path, "inventory: ~/hosts.yml").inventory == ("/home/me/hosts.yml",)
+    assert read(tmp_path, "inventory: x").wake_path == "/home/me/.kvmstack/door/wake"
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        pytest.param('"[::1]:80"', "[::1]:80", id="IPv6"),
+        pytest.param("unix:api.sock", "unix:%s/api.sock", id="a socket beside the file"),
+    ],
+)
+def test_where_the_api_listens(tmp_path, text, listen):
+    assert read(tmp_path, "{inventory: x, listen: %s}" % text).listen == listen.replace("%s", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("", "inventory is missing", id="empty"),
+        pytest.param("[]", "inventory is missing", id="an empty list"),
+        pytest.param("[x]", "is not a mapping", id="a list"),
+        pytest.param("inventory: [x", "this is no YAML", id="no YAML"),
+        pytest.param("{inventory: x, database: y}", "unknown key database", id="what the launch is told"),
+        pytest.param("{inventory: [1]}", r"inventory\[0\]: 1 is not a text", id="a number"),
+        pytest.param("{inventory: x, runs: 0}", "runs: 0 is less than 1", id="no runs"),
+        pytest.param("{inventory: x, listen: ':1'}", "listen: :1: an address and port", id="everywhere"),
+        pytest.param("{inventory: x, listen: 'a:http'}", "listen: the port: 'http'", id="a port's name"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path, text, words):
+    with pytest.raises(InvalidRequest, match="^settings .*door.yml: .*" + words):
+        read(tmp_path, text)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InvalidRequest, match="none.yml: No such file"):
+        settings.read(str(tmp_path / "none.yml"))
+
+
+@pytest.fixture
+def define(tmp_path):
+    """Runs the playbook definitions.yml with such variables of a site; what it has written, and said."""
+
+    def define(*options, **site):
+        (tmp_path / "site.yml").write_text(json.dumps({"launch_database": "sqlite:////secret.db", **site}))
+        (tmp_path / "hosts").write_text("[compute]\nc1\nc2\n")
+        told = read(tmp_path, "{inventory: hosts, extra_vars: site.yml, state_path: door}")
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "kvmstack.launch.definitions"]
+        command += [*told.options(), "-e", "launch_definitions_path=" + told.definitions_path, *options]
+        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"), "COLUMNS": "1000"}
+        environment.pop("ANSIBLE_CONFIG", None)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return Path(told.definitions_path), done.stdout
+
+    return define
+
+
+def test_what_a_launch_is_told_is_written_by_ansible(define):
+    path, said = define(
+        "--diff", launch_images={"a": {"url": "http://x/{{ 'y' }}.img?secret=1"}}, launch_quotas={"cores": 1}
+    )
+    assert "secret" not in said
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    definitions = Definitions(str(path))
+    known = definitions.current()
+    assert known["images"] == {"a": {"url": "http://x/y.img"}}
+    assert (known["quotas"], known["compute_hosts"]) == ({"cores": 1}, ["c1", "c2"])
+    assert known["flavors"]["tiny"]["ram"] == 128
+    assert "changed=0" in define(launch_images={"a": {"url": "http://x/y.img"}}, launch_quotas={"cores": 1})[1]
+    assert definitions.current() is known
+    define(launch_flavors={"one": {"vcpus": 1, "ram": 64, "disk": 0}})
+    assert list(definitions.current()["flavors"]) == ["one"]
+
+
+def test_check_mode_writes_nothing(define):
+    assert not define("--check")[0].parent.exists()
+
+
+def test_what_is_written_is_what_the_instance_takes(define):
+    known = Definitions(str(define()[0])).current()
+    assert set(OF_INSTANCE) <= set(instance.SPEC)
+    assert set(known) == {*OF_INSTANCE, "identity", "cloud", "compute_hosts", "state_path"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "No such file"), ("{", "Expecting"), (b"\xff", "codec")], ids=["none", "half", "bytes"]
+)
+def test_definitions_that_cannot_be_read(tmp_path, text, words):
+    path = tmp_path / "definitions.json"
+    if text:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(Unavailable, match=words + ".*kvmstack.launch.definitions write them"):
+        Definitions(str(path)).current()
