@@ -21,7 +21,7 @@ from ..core.errors import Conflict, LaunchError, Unavailable
 from . import attachments
 from .audit import Existing
 from .guest import Guest, as_found, differences
-from .model import AS_ASKED, Instance, InstanceRequest, Recorded, check_group, with_ports
+from .model import AS_ASKED, Instance, InstanceRequest, Recorded, check_group, complete
 
 NOT_CHECKED = "keys and user data are recorded as the request has them: what the guest was given cannot be seen"
 NOT_FOUND = "no compute host has it, and a launch makes it anew"
@@ -124,7 +124,7 @@ def _check_record(guest: Guest, seen: Seen, lost: str | None) -> None:
 
 def _instance(item: InstanceRequest, guest: Guest) -> Instance:
     """The instance as it is recorded; Conflict if the guest is not as the request says."""
-    begun = with_ports(item).over(Instance(item.name, item.project_id, guest.uuid, host=guest.host))
+    begun = complete(item).over(Instance(item.name, item.project_id, guest.uuid, host=guest.host))
     if begun.fault:
         raise Conflict(begun.fault)
     differing = differences(begun, guest)

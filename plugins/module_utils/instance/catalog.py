@@ -24,10 +24,10 @@ FLAVOR_KEYS = ("disk", "extra_specs", "ram", "vcpus")
 IMAGE_KEYS = ("checksum", "disk_format", "min_disk", "min_ram", "properties", "url")
 
 
-def flavor(asked: Any, flavors: Mapping[str, Any]) -> dict[str, Any]:
-    """The flavor of that name, or the one that is spelled out. ram in MiB, disk in GiB."""
+def flavor(asked: Any, flavors: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The flavor of that name, or the one that is spelled out; None if none is. ram in MiB, disk in GiB."""
     if asked is None:
-        raise InvalidRequest("flavor is missing: name one of launch_flavors, or write {vcpus, ram, disk}")
+        return None
     name = CUSTOM
     if not isinstance(asked, dict):
         name, asked = _defined("flavor", asked, flavors, "launch_flavors")

@@ -20,8 +20,9 @@ STATUS = {"building": "BUILD", "active": "ACTIVE", "stopped": "SHUTOFF", "error"
 # What is recorded of a guest that is as asked for: the state that is asked for, vm_state and power_state.
 AS_ASKED = {"started": ("active", "running"), "stopped": ("stopped", "shutdown")}
 
-# What a row has from the request as it is.
-ASKED = ("name", "project_id", "user_id", "user_name", "project_name", "flavor", "image", "group", "availability_zone")
+# What a row has from the request as it is; and of whose it is, from the first.
+ASKED = ("name", "project_id", "flavor", "image", "group", "availability_zone")
+OWNER = ("user_id", "user_name", "project_name")
 
 # What of an entry a guest that was launched keeps for life.
 FIXED = ("ssh_keys", "user_data_digest", "availability_zone", "scheduler_hints")
@@ -249,13 +250,22 @@ def _plan_present(item: InstanceRequest, before: Instance | None, current: Recor
             raise Conflict("; ".join(faults))
     else:
         check_group(item, current.groups)
-        item = with_ports(item)
+        item = complete(item)
     after = replace(item, volumes=_locate(item, before, current.volumes)).over(before)
     return replace(after, record_id=current.record_id)
 
 
-def with_ports(item: InstanceRequest) -> InstanceRequest:
-    """The request of a new instance; one that mentions no networks has the only one there is, or must say (as nova)."""
+def complete(item: InstanceRequest) -> InstanceRequest:
+    """The request of a new instance, which has to say of what it is made; InvalidRequest where it does not."""
+    if item.flavor is None:
+        raise InvalidRequest("flavor is missing: name one of launch_flavors, or write {vcpus, ram, disk}")
+    if item.image is None and attachments.boot_volume(item.volumes) is None:
+        raise InvalidRequest("image is missing, and none of the volumes has boot: true")
+    return _with_ports(item)
+
+
+def _with_ports(item: InstanceRequest) -> InstanceRequest:
+    """One that mentions no networks has the only one there is, or must say (as nova)."""
     if item.ports is not None or item.networks == ():
         return item
     if item.networks is None or len(item.networks) > 1:
@@ -328,6 +338,7 @@ def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
     going_on = before is not None and before.vm_state == "building" and not failed
     return Instance(
         **{name: wanted.sound(name) for name in ASKED},
+        **{name: getattr(before, name, None) or getattr(wanted, name) for name in OWNER},
         uuid=identity,
         vm_state="error" if failed else "building",
         task_state=before.task_state if going_on else None if failed else "scheduling",

@@ -183,9 +183,7 @@ def _image(asked: Any, params: dict[str, Any]) -> dict[str, Any]:
 def _root(entry: dict[str, Any], boot: Any, params: dict[str, Any]) -> dict[str, Any] | None:
     """The image that the instance's root disk is made from, or that of the volume it boots from, which has no url."""
     if boot is None:
-        if entry.get("image") is None:
-            raise InvalidRequest("image is missing, and none of the volumes has boot: true")
-        return _image(entry["image"], params)
+        return _image(entry["image"], params) if entry.get("image") is not None else None
     if entry.get("image") is not None:
         raise InvalidRequest("boots from volume %s, leave image out" % boot.name)
     return {**_image(boot.image, params), "url": None} if boot.image else None

@@ -269,6 +269,30 @@ def test_an_interface_is_not_left_out_in_silence(networks, told):
     assert change(silent, launched()).action == "keep"
 
 
+@pytest.mark.parametrize(
+    ("silent", "told"),
+    [
+        pytest.param(replace(WEB, flavor=None), "flavor is missing: name one of launch_flavors", id="no flavor"),
+        pytest.param(replace(WEB, image=None), "image is missing, and none of the volumes has boot", id="no image"),
+        pytest.param(InstanceRequest("web", "p"), "flavor is missing", id="no more than a name"),
+    ],
+)
+def test_what_it_is_made_of_is_said_once(silent, told):
+    """Of an instance that runs, an entry may say no more than what is to change."""
+    new = change(silent)
+    assert (told in str(new.error), new.pending) == (True, False)
+    assert told in str(change(silent, change(WEB).after).error), "what is still to be made"
+    assert change(silent, launched()).action == "keep"
+    off = change(replace(silent, target_state="stopped"), launched())
+    assert (off.after.task_state, off.after.flavor, off.after.image) == ("powering-off", FLAVOR, IMAGE)
+
+
+def test_it_stays_whose_it_is():
+    first = change(replace(WEB, user_id="ann", user_name="Ann")).after
+    again = change(replace(WEB, user_id="worker", project_name="Web"), first).after
+    assert (again.user_id, again.user_name, again.project_name) == ("ann", "Ann", "Web")
+
+
 def test_what_makes_no_sense_touches_nothing():
     refusal = InvalidRequest("metadata: 5 is not a mapping of keys to values")
     for before in (None, launched()):
