@@ -112,15 +112,19 @@ def finish(database, connection, request: Request, owner: str) -> bool:
 
 def release(
     database, connection, request: Request, owner: str, until: datetime | None = None, error: str | None = None
-) -> None:
-    """Give a request back, for whoever comes first, but not before a moment. Without an error it was no attempt."""
+) -> bool:
+    """Give a request back, for whoever comes first, but not before a moment. Without an error it was no attempt.
+
+    False if a later one is in its place, which can be claimed now.
+    """
     table = database.tables.requests
     same = _had(table, request, owner)
     told = {"last_error": error} if error else {"attempts": request.attempts - 1}
-    if not connection.execute(
-        table.update().where(*same).values(**told, lease_owner=None, lease_expires=until)
-    ).rowcount:
-        connection.execute(table.update().where(*same[:2]).values(FREE))
+    values = {**told, "lease_owner": None, "lease_expires": until}
+    if connection.execute(table.update().where(*same).values(values)).rowcount:
+        return True
+    connection.execute(table.update().where(*same[:2]).values(FREE))
+    return False
 
 
 def read(database, connection, project_id: str | None = None) -> list[dict[str, Any]]:

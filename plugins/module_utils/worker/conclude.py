@@ -1,0 +1,79 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What becomes of requests after a run, by what the record has of their instances: done, tried again, or given up.
+
+Nothing is lost in silence: what is given up is the instance's fault, for its user to see.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, Iterable
+
+from ..record import events, instances, requests
+from ..record.lease import NOBODY, Driver
+from ..record.requests import Request
+from . import model
+
+DONE, LATER, GIVEN_BACK, GIVEN_UP = "done", "later", "given back", "given up"
+REPLACED = "replaced"  # by a later request for the same instance
+UNTOLD = "its run has ended well, and left it as it was"
+# Task states in which nova leaves an instance only while something is done to it.
+PASSING = ("powering-off", "powering-on")
+
+
+def rows(database, connection, asked: Iterable[Request]) -> dict[str, Any]:
+    """The rows of the requests' instances by UUID, also of those that are gone."""
+    table = database.tables.instances
+    named = table.c.uuid.in_([each.instance_uuid for each in asked])
+    return {row.uuid: row for row in connection.execute(table.select().where(named))}
+
+
+def conclude(
+    database, connection, asked: list[Request], owner: str, moment: datetime, failed: dict[str, str] | None
+) -> dict[str, tuple[str, Any]]:
+    """Settle requests that this worker has, after a run; by UUID what became of each, and its instance's row.
+
+    failed is why the run has not done those that it has failed, by UUID; None where there was no run that could have
+    come to its end: what is not done is given back, and that was no attempt.
+    """
+    known = rows(database, connection, asked)
+    settled = {}
+    for request in asked:
+        row = known.get(request.instance_uuid)
+        why = (failed or {}).get(request.instance_uuid)
+        fate = GIVEN_BACK if failed is None and not model.is_done(request, row) else _fate(request, row, moment, why)
+        if fate in (DONE, GIVEN_UP):
+            mine = requests.finish(database, connection, request, owner)
+        else:
+            until = moment + timedelta(seconds=model.pause(request.attempts if fate == LATER else 1))
+            error = (why or UNTOLD) if fate == LATER else None
+            mine = requests.release(database, connection, request, owner, until if failed is not None else None, error)
+        if mine and fate == GIVEN_UP:
+            _give_up(database, connection, request, row, moment, why or UNTOLD)
+        settled[request.instance_uuid] = (fate if mine or fate == DONE else REPLACED, row)
+    return settled
+
+
+def _fate(request: Request, row: Any, moment: datetime, why: str | None) -> str:
+    if model.is_done(request, row, failed=why is not None):
+        return DONE
+    if Driver("worker", 0, False).lease(row, moment).busy:
+        return GIVEN_BACK
+    return LATER if request.attempts < model.ATTEMPTS else GIVEN_UP
+
+
+def _give_up(database, connection, request: Request, row: Any, moment: datetime, why: str) -> None:
+    """Have the instance say that nobody tries any more. One that runs goes on as it is; it had only a wish."""
+    message = "%s was given up after %d attempts: %s" % (request.action, request.attempts, why)
+    values: dict[str, Any] = {**NOBODY, "updated_at": moment}
+    if row.launched_at is None or request.action == "delete":
+        values.update(vm_state="error", fault=message)
+    if request.action != "delete" and (row.launched_at is None or row.task_state in PASSING):
+        values["task_state"] = None
+    instances.update(database, connection, row.uuid, row.generation, values)
+    fault = {"code": 500, "message": message, "details": None, "host": row.host}
+    events.record_fault(database, connection, row.uuid, fault, moment)
+    told = SimpleNamespace(uuid=row.uuid, fault=message, host=row.host)
+    events.finish_action(database, connection, told, request.action, moment)

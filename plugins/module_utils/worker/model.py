@@ -1,0 +1,106 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a worker asks a launch for, and what it makes of its end; pure. No stage: it only has launch.yml run."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Iterable, Iterator
+
+# A request is given up after so many runs that did not settle its instance.
+ATTEMPTS = 5
+LONGEST_PAUSE = 60  # seconds between two of them
+SHOWN = ("create", "delete", "stop", "start")  # actions whose end is a state of the instance
+
+# What a site may say of its own launches, and what a request is not to have.
+ALWAYS = {
+    "launch_state": "present",
+    "launch_run_id": "",
+    "launch_take_over": False,
+    "launch_force": False,
+    "launch_default_keys": False,
+    "launch_wait_for": "",
+}
+# YAML reads these by their escapes only (YAML 1.1, 5.1).
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_FATAL = re.compile(r"^fatal: \[[^\]]*\]: [A-Z]+! => (?=\{)", re.MULTILINE)
+_INSTANCE = re.compile(r"[\w.-]+ is [A-Z]+: ")  # as the filter failures tells it
+_ERROR = re.compile(r"^\[?ERROR\]?[!:] ?(.*(?:\nOrigin: .*)?)", re.MULTILINE)
+
+
+def variables(project_id: str, requests: Iterable[Any]) -> str:
+    """The file of variables that has launch.yml do these requests: YAML, and no text of a user's is a template."""
+    entries = [{**each.entry, **({} if each.user_data is None else {"user_data": each.user_data})} for each in requests]
+    lines = ["%s: %s" % (name, json.dumps(value)) for name, value in ALWAYS.items()]
+    lines += ["launch_project_id: " + _untrusted(project_id), "launch_instances: " + _untrusted(entries)]
+    return "\n".join(lines) + "\n"
+
+
+def _untrusted(value: Any) -> str:
+    """The value as YAML that Ansible never takes for templates, all texts in it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "!unsafe " + _UNPRINTABLE.sub(lambda found: "\\u%04x" % ord(found.group()), text)
+
+
+def by_project(requests: Iterable[Any]) -> dict[str, list[Any]]:
+    """The requests of each project: one run is one project's."""
+    found: dict[str, list[Any]] = {}
+    for each in requests:
+        found.setdefault(each.project_id, []).append(each)
+    return found
+
+
+def is_done(request: Any, row: Any, failed: bool = False) -> bool:
+    """Whether there is nothing left to do for a request: by its instance's row, after a run that has failed it or not.
+
+    An instance that is settled in the state that was asked for may be in ERROR: then its launch has ended so. Of what
+    shows in no state, as a change of metadata, only the run knows.
+    """
+    if row is None or row.deleted:
+        return True
+    if request.action == "delete" or request.entry.get("state") == "absent":
+        return False
+    settled = row.task_state is None and row.target_state == (request.entry.get("state") or "started")
+    return settled and (request.action in SHOWN or not failed)
+
+
+def needs_no_run(request: Any, row: Any) -> bool:
+    """The same before a run, where it is certain: it is gone, or the worker died that had built it.
+
+    A name that another instance has by now would be that one's.
+    """
+    gone = row is None or bool(row.deleted)
+    return gone or (request.action == "create" and is_done(request, row))
+
+
+def pause(attempts: int) -> int:
+    """Seconds until a request that has been tried so often is tried again."""
+    return min(5 * 2 ** max(attempts - 1, 0), LONGEST_PAUSE)
+
+
+def reasons(output: str) -> list[str]:
+    """What a playbook has failed with, as the default callback with results in JSON shows it; the last errors else."""
+    told = list(_fatal(output))
+    told = told or [" ".join(found.group(1).split()) for found in _ERROR.finditer(output)]
+    told = told or [line.strip() for line in output.splitlines() if line.strip()][-1:]
+    return list(dict.fromkeys(filter(None, told)))
+
+
+def _fatal(output: str) -> Iterator[str]:
+    for found in _FATAL.finditer(output):
+        try:
+            message = json.JSONDecoder().raw_decode(output, found.end())[0].get("msg")
+        except ValueError:
+            continue
+        yield from message if isinstance(message, list) else [str(message)]
+
+
+def reason(name: str, told: Iterable[str], status: int) -> str | None:
+    """Why a run has not done what was asked for one instance, for people; None where it failed only others, or none."""
+    told = list(told)
+    mine = [each for each in told if re.match(re.escape(name) + " is [A-Z]+: ", each)]
+    if not status or (not mine and told and all(_INSTANCE.match(each) for each in told)):
+        return None
+    said = "; ".join(mine or told) or "ansible-playbook ended with status %d and said nothing" % status
+    return said if len(said) <= 1000 else said[:1000] + "..."

@@ -1,0 +1,194 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The worker: it claims what is to be done, has launch.yml do it, and writes what became of it. One thread.
+
+It looks every few seconds, and at once when it is woken or a run ends. As many workers as one likes may share a record.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import select
+import shutil
+import signal
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from ..core.errors import LaunchError
+from ..record import requests
+from ..record.database import Database, now
+from ..record.lease import this_process
+from ..record.requests import Request
+from ..service import log, wake
+from ..service.definitions import Definitions
+from ..service.settings import Settings
+from . import conclude, model, run
+
+LEASE = 30  # seconds that a worker nobody hears of any more keeps what it has
+LOOK = 5  # seconds between two looks, when nobody wakes it
+GATHER = 0.05  # seconds that it waits when it is woken: requests that come together are done together
+MOST = 100  # requests of one claim
+STOP = 60  # seconds that runs have to end when the worker is to
+
+
+class Worker:
+    """One worker process; work() goes on until it is told to stop."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.owner = this_process()
+        self.log = log.begin("kvmstack.worker")
+        self.database = Database(Definitions(settings.definitions_path).current()["database"])
+        self.runs: list[run.Run] = []
+        self.numbers = itertools.count(1)
+        self.renewed = time.monotonic()
+        self.stop_by: float | None = None
+
+    def work(self) -> None:
+        """Until SIGTERM or SIGINT, and until the runs that go on then have ended, or are to be stopped."""
+        with ExitStack() as ends:
+            heard = self._listening(ends)
+            signalled = _signals(ends, self._stop)
+            ends.callback(shutil.rmtree, run.folder_of(self.settings, self.owner), ignore_errors=True)
+            run.clear(self.settings)
+            self.log.info("looks for requests, as %s", self.owner)
+            self._look()
+            while self._goes_on():
+                self._wait([signalled, *heard])
+                self._look()
+        self.log.info("has stopped")
+
+    def _goes_on(self) -> bool:
+        """Not when it is to stop, once its runs are settled; where that cannot be written its leases expire."""
+        return self.stop_by is None or (bool(self.runs) and time.monotonic() < self.stop_by + LEASE)
+
+    def _look(self) -> None:
+        """One round: what has ended, what goes on, what is new. Without the database everything stays for the next."""
+        try:
+            self._end()
+            self._renew()
+            if self.stop_by is None:
+                self._begin()
+        except LaunchError as error:
+            self.log.warning("%s", error)
+
+    def _end(self) -> None:
+        if self.stop_by is not None and time.monotonic() >= self.stop_by:
+            for each in self.runs:
+                each.stop()
+        for each in [each for each in self.runs if each.ended]:
+            self._conclude(each)
+            self.runs.remove(each)
+            each.forget()
+
+    def _conclude(self, ended: run.Run) -> None:
+        if ended.stopped:
+            self._settle(ended.requests, None)
+            return
+        status = ended.process.returncode
+        told = model.reasons(ended.output()) if status > 0 else []
+        why = {each.instance_uuid: model.reason(each.name, told, status) for each in ended.requests}
+        self._settle(ended.requests, {uuid: reason for uuid, reason in why.items() if reason})
+
+    def _settle(self, asked: list[Request], failed: dict[str, str] | None) -> None:
+        """Write what became of requests, and tell it."""
+        settled = self.database.write(
+            lambda connection: conclude.conclude(self.database, connection, asked, self.owner, now(connection), failed)
+        )
+        for each in asked:
+            fate, row = settled[each.instance_uuid]
+            self._tell(each, fate, row, (failed or {}).get(each.instance_uuid, conclude.UNTOLD))
+
+    def _tell(self, request: Request, fate: str, row: Any, why: str | None) -> None:
+        about = log.about(request.request_id, request.instance_uuid)
+        if fate in (conclude.LATER, conclude.GIVEN_UP):
+            level = logging.ERROR if fate == conclude.GIVEN_UP else logging.WARNING
+            tried = (request.action, request.name, fate, request.attempts, why)
+            self.log.log(level, "%s of %s: %s, after attempt %d: %s", *tried, extra=about)
+            return
+        state = "deleted" if row is None or row.deleted else row.vm_state
+        said = state if fate == conclude.DONE else fate
+        self.log.info("%s of %s: %s", request.action, request.name, said, extra=about)
+
+    def _renew(self) -> None:
+        if self.runs and time.monotonic() - self.renewed >= LEASE / 3:
+            self.database.write(
+                lambda connection: requests.renew(self.database, connection, self.owner, LEASE, now(connection))
+            )
+            self.renewed = time.monotonic()
+
+    def _begin(self) -> None:
+        """Claim what nobody has, and begin a run for each project that there is room for."""
+        room = self.settings.runs - len(self.runs)
+        if room < 1:
+            return
+        with self.database.reading() as connection:
+            if not requests.is_waiting(self.database, connection, now(connection)):
+                return
+        todo = self.database.write(self._claim)
+        for number, (project_id, asked) in enumerate(model.by_project(todo).items()):
+            if number < room:
+                self._start(project_id, asked)
+            else:
+                self._settle(asked, None)
+
+    def _start(self, project_id: str, asked: list[Request]) -> None:
+        for each in asked:
+            about = log.about(each.request_id, each.instance_uuid)
+            self.log.info("%s of %s: begun, attempt %d", each.action, each.name, each.attempts, extra=about)
+        try:
+            self.runs.append(run.start(self.settings, self.owner, next(self.numbers), project_id, asked))
+        except OSError as error:
+            why = "the worker cannot start a run: %s" % error
+            self._settle(asked, {each.instance_uuid: why for each in asked})
+
+    def _claim(self, connection) -> list[Request]:
+        """What is to be done; what needs no run is taken out of the queue at once."""
+        claimed = requests.claim(self.database, connection, self.owner, LEASE, MOST, now(connection))
+        known = conclude.rows(self.database, connection, claimed)
+        todo = []
+        for each in claimed:
+            if model.needs_no_run(each, known.get(each.instance_uuid)):
+                requests.finish(self.database, connection, each, self.owner)
+            else:
+                todo.append(each)
+        return todo
+
+    def _listening(self, ends: ExitStack) -> list[Any]:
+        """The socket on which it is woken, where there can be one."""
+        try:
+            heard = wake.listen(self.settings.wake_path)
+        except OSError as error:
+            self.log.warning("cannot be woken in %s: %s", self.settings.wake_path, error.strerror)
+            return []
+        ends.callback(wake.leave, heard, self.settings.wake_path)
+        return [heard]
+
+    def _wait(self, sources: list[Any]) -> None:
+        """Until it is woken, a run ends or a signal comes; some seconds at most."""
+        signalled, *heard = sources
+        ready = select.select(sources, [], [], LOOK)[0]
+        if signalled in ready:
+            os.read(signalled, 4096)
+        if any(wake.heed(each) for each in heard):
+            time.sleep(GATHER)
+
+    def _stop(self, *_signal: Any) -> None:
+        """No new runs; at the second time those that go on are stopped at once."""
+        self.stop_by = time.monotonic() + (STOP if self.stop_by is None else 0)
+
+
+def _signals(ends: ExitStack, stop: Any) -> int:
+    """A file that can be read when a signal came: a child's end, or that the worker is to stop."""
+    reader, writer = os.pipe()
+    ends.callback(os.close, reader)
+    os.set_blocking(writer, False)
+    ends.callback(os.close, writer)
+    ends.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(writer, warn_on_full_buffer=False))
+    signal.signal(signal.SIGCHLD, lambda *_signal: None)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, stop)
+    return reader

@@ -1,0 +1,133 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What becomes of requests after a run, on every kind of database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.record import lease, requests
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import now
+from ansible_collections.kvmstack.launch.plugins.module_utils.worker import conclude, model
+from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import Run, place
+
+ME = "me"
+WHY = "web is BUILD: a host has burnt down"
+
+
+def claim(door, later=0):
+    """This worker's next claim, so many seconds from now."""
+
+    def write(connection):
+        moment = now(connection) + timedelta(seconds=later)
+        return requests.claim(door.database, connection, ME, 30, 10, moment)
+
+    return door.write(write)
+
+
+def settle(door, asked, why=WHY):
+    told = None if why is None else {each.instance_uuid: why for each in asked if why}
+    settled = door.write(
+        lambda connection: conclude.conclude(door.database, connection, asked, ME, now(connection), told)
+    )
+    return [settled[each.instance_uuid][0] for each in asked]
+
+
+def build(door, name="web"):
+    """An instance that a run has built on c1."""
+    uuid = door.ask(name)
+    run = Run(door.record.params["database"], project_id="p", run_id=lease.this_run())
+    run.ask({"name": name, "networks": [], "ssh_keys": []})
+    place(door.record.params["database"], "c1", **{name: "c1"})
+    run.built(run.find()[name])
+    return uuid, run
+
+
+def test_what_is_built_is_done(door):
+    uuid, _run = build(door)
+    asked = claim(door)
+    assert (settle(door, asked), door.queue()) == (["done"], [])
+    assert door.row(uuid).vm_state == "active"
+    assert door.actions(uuid) == [("create", "req-%s" % door.actions(uuid)[0][1][4:], "Success")]
+
+
+def test_what_is_not_is_tried_again_and_then_given_up(door):
+    uuid = door.ask()
+    other = door.ask("db")
+    for attempt in range(1, model.ATTEMPTS):
+        assert settle(door, claim(door, later=100)) == ["later", "later"]
+        assert [(each["attempts"], each["last_error"]) for each in door.queue()] == [(attempt, WHY)] * 2
+        assert claim(door) == [], "not at once"
+        assert door.row(uuid).vm_state == "building"
+    assert settle(door, claim(door, later=100)) == ["given up"] * 2
+    assert door.queue() == []
+    message = "create was given up after 5 attempts: " + WHY
+    for each in (uuid, other):
+        row = door.row(each)
+        assert (row.vm_state, row.task_state, row.fault, row.lease_owner) == ("error", None, message, None)
+        assert door.faults(each) == [message]
+        assert [result for _action, _request, result in door.actions(each)] == ["Error"]
+
+
+def test_an_instance_that_another_run_drives_is_no_attempt(door):
+    uuid = door.ask()
+    other = Run(door.record.params["database"], project_id="p", run_id=lease.this_run())
+    other.ask({"networks": [], "ssh_keys": []})
+    for _time in range(2 * model.ATTEMPTS):
+        [asked] = claim(door, later=100)
+        assert (settle(door, [asked]), asked.attempts) == (["given back"], 1)
+    assert door.row(uuid).vm_state == "building"
+
+
+def test_a_run_that_ended_well_and_did_nothing_is_told(door):
+    door.ask()
+    assert settle(door, claim(door), "") == ["later"]
+    assert door.queue()[0]["last_error"] == conclude.UNTOLD
+
+
+def test_a_run_that_was_stopped_is_no_attempt_and_anybodys_at_once(door):
+    door.ask()
+    assert settle(door, claim(door), None) == ["given back"]
+    [again] = claim(door)
+    assert (again.attempts, again.last_error) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("action", "after"),
+    [
+        pytest.param("stop", ("active", None), id="it runs on"),
+        pytest.param("delete", ("error", "deleting"), id="it is to go, and nothing else"),
+    ],
+)
+def test_a_wish_for_what_runs_that_is_given_up(door, action, after):
+    uuid, _run = build(door)
+    settle(door, claim(door))
+    assert door.ask(action=action) == uuid
+    for _attempt in range(model.ATTEMPTS):
+        [asked] = claim(door, later=100)
+        fate = settle(door, [asked])
+    assert (fate, door.queue()) == (["given up"], [])
+    row = door.row(uuid)
+    assert (row.vm_state, row.task_state) == after
+    assert door.faults(uuid) == ["%s was given up after 5 attempts: %s" % (action, WHY)]
+    assert door.actions(uuid)[-1] == (action, door.actions(uuid)[-1][1], "Error")
+
+
+def test_what_is_gone_is_done(door):
+    uuid, run = build(door)
+    settle(door, claim(door))
+    door.ask(action="delete")
+    run.destroyed(*run.ask(state="absent").values())
+    assert (settle(door, claim(door)), door.queue()) == (["done"], [])
+    assert door.row(uuid).deleted
+
+
+def test_a_later_request_stays(door):
+    uuid, _run = build(door)
+    asked = claim(door)
+    door.ask(action="delete")
+    assert settle(door, asked) == ["replaced"]
+    [left] = claim(door)
+    assert (left.action, left.instance_uuid) == ("delete", uuid)

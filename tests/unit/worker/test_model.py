@@ -1,0 +1,108 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a worker asks for, and what it makes of the end: tables."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.requests import Request
+from ansible_collections.kvmstack.launch.plugins.module_utils.worker import model
+
+ODD = "{{ 1 + 1 }} {% set x = 1 %} é ☃ 😀 \t\n\r\x00\x1b\x7f\x85\u2028\ufeff \" ' \\ # : - !vault"
+
+
+def request(action="create", state="started", project="p", **more):
+    return Request("u", project, "web", action, {"name": "web", "state": state, **more}, "req-1", None)
+
+
+@pytest.mark.parametrize("text", [ODD, "", "no", "1.10", "null", "!unsafe x", "a" * 5000])
+def test_what_a_user_says_is_never_a_template(tmp_path, text):
+    asked = request(metadata={"key " + text[:100]: text}, ssh_keys=[], count=3, volumes=[{"boot": True, "size": None}])
+    asked = Request(**{**vars(asked), "user_data": text})
+    path = tmp_path / "request.yml"
+    path.write_text(model.variables("p" + text, [asked]), encoding="utf-8")
+    # As those of -e are loaded, and what a template in them would become.
+    loaded = DataLoader().load_from_file(str(path), trusted_as_template=True)
+    assert Templar(DataLoader()).template(loaded) == {
+        **model.ALWAYS,
+        "launch_project_id": "p" + text,
+        "launch_instances": [{**asked.entry, "user_data": text}],
+    }
+
+
+def test_a_request_without_user_data_mentions_none():
+    assert "user_data" not in model.variables("p", [request()])
+
+
+def test_requests_go_by_their_project():
+    a, b, c = (request(project=project) for project in "aba")
+    assert model.by_project([a, b, c]) == {"a": [a, c], "b": [b]}
+
+
+def row(vm_state="active", task_state=None, target_state="started", deleted=0):
+    return SimpleNamespace(vm_state=vm_state, task_state=task_state, target_state=target_state, deleted=deleted)
+
+
+BEGUN, GONE = row("building", "scheduling"), row("deleted", deleted=7)
+OFF = row("stopped", target_state="stopped")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "done", "at_once"),
+    [
+        pytest.param(request(), row(), True, True, id="built"),
+        pytest.param(request(), row("error"), True, True, id="not built, and it says why"),
+        pytest.param(request(), BEGUN, False, False, id="still to be built"),
+        pytest.param(request(), GONE, True, True, id="destroyed meanwhile"),
+        pytest.param(request(), None, True, True, id="in another record"),
+        pytest.param(request("delete", "absent"), row(), False, False, id="still there"),
+        pytest.param(request("delete", "absent"), row(task_state="deleting"), False, False, id="going"),
+        pytest.param(request("delete", "absent"), GONE, True, True, id="gone"),
+        pytest.param(request("stop", "stopped"), row(), False, False, id="to be stopped"),
+        pytest.param(request("stop", "stopped"), row("active", "powering-off", "stopped"), False, False, id="stops"),
+        pytest.param(request("stop", "stopped"), OFF, True, False, id="off"),
+        pytest.param(request("start"), OFF, False, False, id="to be started"),
+        pytest.param(request("start"), row(), True, False, id="on"),
+        pytest.param(request("metadata"), row(), True, False, id="what shows in no state"),
+    ],
+)
+def test_when_a_request_is_done(asked, found, done, at_once):
+    assert (model.is_done(asked, found), model.needs_no_run(asked, found)) == (done, at_once)
+
+
+@pytest.mark.parametrize(("action", "done"), [("start", True), ("metadata", False)])
+def test_what_shows_in_no_state_is_done_by_a_run_that_has_not_failed_it(action, done):
+    assert model.is_done(request(action), row(), failed=True) is done
+
+
+def test_a_request_is_tried_again_later_and_later():
+    assert [model.pause(attempts) for attempts in range(8)] == [5, 5, 10, 20, 40, 60, 60, 60]
+
+
+FATAL = 'PLAY [x]\nfatal: [localhost]: FAILED! => {"changed": false, "msg": %s}\nPLAY RECAP\n'
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        pytest.param(FATAL % '["db is ERROR: no", "web is BUILD: quota"]', "web is BUILD: quota", id="its own"),
+        pytest.param(FATAL % '["db is ERROR: no"]', None, id="others'"),
+        pytest.param(FATAL % '["db is ERROR: no", "broken"]', "db is ERROR: no; broken", id="others' and a task's"),
+        pytest.param(FATAL % '"broken: \\"x\\""', 'broken: "x"', id="a task's"),
+        pytest.param("fatal: [c1]: UNREACHABLE! => {broken\n[ERROR]: bad\n", "bad", id="half a line"),
+        pytest.param("[ERROR]: no such playbook\n\nx\n", "no such playbook", id="Ansible's"),
+        pytest.param("[ERROR]: bad YAML\nOrigin: site.yml:1\n\n", "bad YAML Origin: site.yml:1", id="with its place"),
+        pytest.param("ERROR! no inventory\n", "no inventory", id="as earlier releases say it"),
+        pytest.param("Traceback\n\n  MemoryError\n\n", "MemoryError", id="Python's"),
+        pytest.param("", "ansible-playbook ended with status -9 and said nothing", id="nothing"),
+        pytest.param("y" * 2000, "y" * 1000 + "...", id="very much"),
+    ],
+)  # fmt: skip
+def test_why_a_run_has_failed(output, reason):
+    assert model.reason("web", model.reasons(output), -9) == reason
+    assert model.reason("web", model.reasons(output), 0) is None
