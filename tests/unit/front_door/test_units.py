@@ -1,0 +1,136 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The services of the role front_door, as Ansible writes them, systemd reads them and the worker its settings."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.service import settings
+
+ROLE = Path(__file__).parents[3] / "roles/front_door"
+DEFINITIONS, WORKER = "kvmstack-definitions.service", "kvmstack-worker.service"
+WRITING = ("The folder of the settings", "Settings", "Describe the services to systemd")
+TASKS = [task for task in yaml.safe_load((ROLE / "tasks/present.yml").read_text()) if task["name"] in WRITING]
+
+
+def written(folder, **variables):
+    """The settings and the two units that the role's own tasks write there with these variables."""
+    for task in TASKS:
+        if "ansible.builtin.template" in task:
+            task["ansible.builtin.template"]["src"] = str(ROLE / "templates/unit.service")
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")],
+        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+        "tasks": TASKS,
+    }
+    (folder / "play.yml").write_text(json.dumps([play]))
+    (folder / "hosts").write_text("localhost\n")
+    (folder / "own.cfg").write_text("[defaults]\n")
+    given = {"role_path": "/srv/c/ansible_collections/kvmstack/launch/roles/front_door"}
+    given.update(front_door_folder=str(folder), front_door_settings="%s/etc/front_door.yml" % folder, **variables)
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "-i", "hosts", "play.yml", "--extra-vars", json.dumps(given)],
+        cwd=folder,
+        env={**os.environ, "USER": "root", "ANSIBLE_CONFIG": "own.cfg", "ANSIBLE_COLLECTIONS_PATH": "/srv/c:/x y"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return settings.read(given["front_door_settings"]), read(folder / DEFINITIONS), read(folder / WORKER)
+
+
+def read(path):
+    """A unit's sections."""
+    parser = RawConfigParser(delimiters="=")
+    parser.optionxform = str
+    parser.read_string(path.read_text())
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+def words(text):
+    """The words of a line as systemd takes them."""
+    return [word.replace("%%", "%") for word in shlex.split(text)]
+
+
+def command(unit):
+    """The arguments that systemd starts a service with."""
+    return [word.replace("$$", "$") for word in words(unit["Service"]["ExecStart"])]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """What a run writes that says nothing but -i."""
+    folder = tmp_path_factory.mktemp("units")
+    return folder, *written(folder)
+
+
+def test_the_worker_is_started_with_its_settings(plain):
+    folder, told, _definitions, worker = plain
+    module = "ansible_collections.kvmstack.launch.plugins.module_utils.worker"
+    python = "/opt/kvmstack/front_door/bin/python"
+    assert command(worker) == [python, "-m", module, "%s/etc/front_door.yml" % folder]
+    assert (told.inventory, told.extra_vars, told.runs) == (("%s/hosts" % folder,), (), 2)
+    assert (worker["Service"]["User"], worker["Service"]["Restart"]) == ("root", "always")
+    assert worker["Service"]["NoNewPrivileges"] == "true"
+    assert worker["Install"] == {"WantedBy": "multi-user.target"}
+    assert words(worker["Service"]["Environment"]) == [
+        "PYTHONPATH=/srv/c",
+        "ANSIBLE_COLLECTIONS_PATH=/srv/c:/x y",
+        "KVMSTACK_DOOR=%s/etc/front_door.yml" % folder,
+        "ANSIBLE_CONFIG=%s/own.cfg" % folder,
+    ]
+
+
+def test_what_a_launch_is_told_is_written_before(plain):
+    folder, _told, definitions, worker = plain
+    assert command(definitions)[1:] == [
+        "-m", "ansible", "playbook", "--inventory=%s/hosts" % folder, "kvmstack.launch.definitions",
+    ]  # fmt: skip
+    assert definitions["Service"]["Type"] == "oneshot"
+    assert "Install" not in definitions
+    for word in ("Wants", "After"):
+        assert worker["Unit"][word] == "network-online.target " + DEFINITIONS
+        assert definitions["Unit"][word] == "network-online.target"
+
+
+def test_what_is_given_is_what_they_get(tmp_path):
+    told, definitions, worker = written(
+        tmp_path,
+        front_door_user="launcher",
+        front_door_inventory=["/srv/two words", "/srv/100%$HOME"],
+        front_door_extra_vars_file='/srv/a "site".yml',
+        front_door_runs="4",
+        front_door_virtualenv="",
+    )
+    assert (told.inventory, told.extra_vars) == (("/srv/two words", "/srv/100%$HOME"), ('/srv/a "site".yml',))
+    assert told.runs == 4
+    assert worker["Service"]["User"] == definitions["Service"]["User"] == "launcher"
+    assert command(worker)[0] == sys.executable
+    inventories = ["--inventory=/srv/two words", "--inventory=/srv/100%$HOME"]
+    assert command(definitions)[4:] == [
+        *inventories, '--extra-vars=@/srv/a "site".yml', "kvmstack.launch.definitions",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
+def test_systemd_finds_nothing_wrong(tmp_path):
+    written(tmp_path, front_door_virtualenv="", front_door_user=getpass.getuser())
+    paths = [str(tmp_path / unit) for unit in (DEFINITIONS, WORKER)]
+    done = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False)
+    ours = [line for line in done.stderr.splitlines() if "kvmstack-" in line]
+    assert (done.returncode, ours) == (0, [])
