@@ -121,6 +121,12 @@ def is_alive(run_id: str) -> bool | None:
     return True
 
 
+def is_left_behind(run_id: str | None, worker: str | None) -> bool:
+    """Whether a run is on the machine of a worker that is not heard of any more, and that this process cannot see."""
+    run, lost = RUN.fullmatch(run_id or ""), RUN.fullmatch(worker or "")
+    return bool(run and lost) and run["machine"] == lost["machine"] and is_alive(run_id) is None
+
+
 def _machine() -> str:
     """An identity of this boot of this machine, and of this container on it, that does not depend on its host name."""
     try:

@@ -21,7 +21,8 @@ class Request:
 
     entry is its entry of launch_instances, with its state: started, stopped or absent. user_data may hold secrets, and
     is kept no longer than the request. action is nova's word: create, delete, stop, start. generation counts the
-    requests for the instance that have replaced each other, attempts how often a worker has begun this one.
+    requests for the instance that have replaced each other, attempts how often a worker has begun this one. taken_from
+    is the worker that had it before this one, and was not heard of any more.
     """
 
     instance_uuid: str
@@ -37,6 +38,7 @@ class Request:
     lease_owner: str | None = None
     lease_expires: datetime | None = None
     created_at: datetime | None = None
+    taken_from: str | None = None
 
 
 ASKED = ("project_id", "name", "action", "entry", "user_data", "request_id")
@@ -72,15 +74,17 @@ def claim(database, connection, owner: str, seconds: int, most: int, moment: dat
     """Take for so many seconds what nobody has, at most so many requests, the oldest first; each is an attempt."""
     table = database.tables.requests
     free = _free(database, connection, moment)
-    oldest = database.sql.select(table.c.instance_uuid).where(free).order_by(table.c.created_at, table.c.instance_uuid)
-    named = connection.execute(oldest.limit(most).with_for_update(skip_locked=True)).scalars().all()
-    if not named:
+    order = (table.c.created_at, table.c.instance_uuid)
+    oldest = database.sql.select(table.c.instance_uuid, table.c.lease_owner).where(free).order_by(*order)
+    rows = connection.execute(oldest.limit(most).with_for_update(skip_locked=True)).all()
+    if not rows:
         return []
+    before = {row.instance_uuid: row.lease_owner for row in rows}
     taken = {"lease_owner": owner, "lease_expires": moment + timedelta(seconds=seconds)}
-    mine = table.c.instance_uuid.in_(named)
+    mine = table.c.instance_uuid.in_(list(before))
     connection.execute(table.update().where(mine).values(**taken, attempts=table.c.attempts + 1))
-    rows = connection.execute(table.select().where(mine).order_by(table.c.created_at, table.c.instance_uuid))
-    return [Request(**row._mapping) for row in rows]
+    found = connection.execute(table.select().where(mine).order_by(*order))
+    return [Request(**row._mapping, taken_from=before[row.instance_uuid]) for row in found]
 
 
 def is_waiting(database, connection, moment: datetime) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Iterable, Iterator
+from typing import Any, Container, Iterable, Iterator
 
 # A request is given up after so many runs that did not settle its instance.
 ATTEMPTS = 5
@@ -17,7 +17,6 @@ SHOWN = ("create", "delete", "stop", "start")  # actions whose end is a state of
 ALWAYS = {
     "launch_state": "present",
     "launch_run_id": "",
-    "launch_take_over": False,
     "launch_force": False,
     "launch_default_keys": False,
     "launch_wait_for": "",
@@ -29,10 +28,10 @@ _INSTANCE = re.compile(r"[\w.-]+ is [A-Z]+: ")  # as the filter failures tells i
 _ERROR = re.compile(r"^\[?ERROR\]?[!:] ?(.*(?:\nOrigin: .*)?)", re.MULTILINE)
 
 
-def variables(project_id: str, requests: Iterable[Any]) -> str:
+def variables(project_id: str, take_over: bool, requests: Iterable[Any]) -> str:
     """The file of variables that has launch.yml do these requests: YAML, and no text of a user's is a template."""
     entries = [{**each.entry, **({} if each.user_data is None else {"user_data": each.user_data})} for each in requests]
-    lines = ["%s: %s" % (name, json.dumps(value)) for name, value in ALWAYS.items()]
+    lines = ["%s: %s" % (name, json.dumps(value)) for name, value in {**ALWAYS, "launch_take_over": take_over}.items()]
     lines += ["launch_project_id: " + _untrusted(project_id), "launch_instances: " + _untrusted(entries)]
     return "\n".join(lines) + "\n"
 
@@ -43,12 +42,15 @@ def _untrusted(value: Any) -> str:
     return "!unsafe " + _UNPRINTABLE.sub(lambda found: "\\u%04x" % ord(found.group()), text)
 
 
-def by_project(requests: Iterable[Any]) -> dict[str, list[Any]]:
-    """The requests of each project: one run is one project's."""
-    found: dict[str, list[Any]] = {}
+def runs(requests: Iterable[Any], left_behind: Container[str]) -> list[tuple[str, bool, list[Any]]]:
+    """The runs that do these requests: the project of each, whether it takes over, and its requests.
+
+    Only what a worker has left behind, by UUID, is taken over from the run that it had.
+    """
+    found: dict[tuple[str, bool], list[Any]] = {}
     for each in requests:
-        found.setdefault(each.project_id, []).append(each)
-    return found
+        found.setdefault((each.project_id, each.instance_uuid in left_behind), []).append(each)
+    return [(*of, asked) for of, asked in found.items()]
 
 
 def is_done(request: Any, row: Any, failed: bool = False) -> bool:

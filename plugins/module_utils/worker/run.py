@@ -15,7 +15,6 @@ from typing import Any
 
 from ..record.lease import is_alive
 from ..service.settings import Settings
-from . import model
 
 PLAYBOOK = "kvmstack.launch.launch"
 # What a failure is read from.
@@ -64,13 +63,12 @@ def folder_of(settings: Settings, owner: str) -> str:
     return os.path.join(settings.state_path, "runs", owner.replace("/", "_"))
 
 
-def start(settings: Settings, owner: str, number: int, project_id: str, requests: list[Any]) -> Run:
-    """Begin a run; OSError where that cannot be."""
-    folder = os.path.join(folder_of(settings, owner), str(number))
+def start(settings: Settings, folder: str, variables: str, requests: list[Any]) -> Run:
+    """Begin a run in a folder that there is not yet; OSError where that cannot be."""
     os.makedirs(folder, mode=0o700)
     path = os.path.join(folder, "request.yml")
     with open(path, "w", encoding="utf-8", opener=_private) as file:
-        file.write(model.variables(project_id, requests))
+        file.write(variables)
     command = [sys.executable, "-m", "ansible", "playbook", *settings.options(), "--extra-vars", "@" + path, PLAYBOOK]
     with open(os.path.join(folder, "output"), "wb", opener=_private) as output:
         process = subprocess.Popen(

@@ -20,7 +20,7 @@ from typing import Any
 from ..core.errors import LaunchError
 from ..record import requests
 from ..record.database import Database, now
-from ..record.lease import this_process
+from ..record.lease import is_left_behind, this_process
 from ..record.requests import Request
 from ..service import log, wake
 from ..service.definitions import Definitions
@@ -129,33 +129,37 @@ class Worker:
             if not requests.is_waiting(self.database, connection, now(connection)):
                 return
         todo = self.database.write(self._claim)
-        for number, (project_id, asked) in enumerate(model.by_project(todo).items()):
+        for number, (project_id, take_over, asked) in enumerate(todo):
             if number < room:
-                self._start(project_id, asked)
+                self._start(model.variables(project_id, take_over, asked), asked)
             else:
                 self._settle(asked, None)
 
-    def _start(self, project_id: str, asked: list[Request]) -> None:
+    def _start(self, variables: str, asked: list[Request]) -> None:
         for each in asked:
             about = log.about(each.request_id, each.instance_uuid)
             self.log.info("%s of %s: begun, attempt %d", each.action, each.name, each.attempts, extra=about)
+        folder = os.path.join(run.folder_of(self.settings, self.owner), str(next(self.numbers)))
         try:
-            self.runs.append(run.start(self.settings, self.owner, next(self.numbers), project_id, asked))
+            self.runs.append(run.start(self.settings, folder, variables, asked))
         except OSError as error:
             why = "the worker cannot start a run: %s" % error
             self._settle(asked, {each.instance_uuid: why for each in asked})
 
-    def _claim(self, connection) -> list[Request]:
-        """What is to be done; what needs no run is taken out of the queue at once."""
+    def _claim(self, connection) -> list[tuple[str, bool, list[Request]]]:
+        """The runs that are to begin; what needs none is taken out of the queue at once."""
         claimed = requests.claim(self.database, connection, self.owner, LEASE, MOST, now(connection))
         known = conclude.rows(self.database, connection, claimed)
-        todo = []
+        todo, left_behind = [], set()
         for each in claimed:
-            if model.needs_no_run(each, known.get(each.instance_uuid)):
+            row = known.get(each.instance_uuid)
+            if model.needs_no_run(each, row):
                 requests.finish(self.database, connection, each, self.owner)
-            else:
-                todo.append(each)
-        return todo
+                continue
+            todo.append(each)
+            if is_left_behind(row.lease_owner, each.taken_from):
+                left_behind.add(each.instance_uuid)
+        return model.runs(todo, left_behind)
 
     def _listening(self, ends: ExitStack) -> list[Any]:
         """The socket on which it is woken, where there can be one."""

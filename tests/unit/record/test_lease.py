@@ -79,6 +79,24 @@ def test_what_cannot_be_seen_from_here(run):
     assert lease.is_alive(run) is None
 
 
+THERE = "there:%d:1:00000000-0000-0000-0000-000000000000/1"
+
+
+@pytest.mark.parametrize(
+    ("run", "worker", "left_behind"),
+    [
+        pytest.param(THERE % 2, THERE % 1, True, id="on the machine of a worker that is not heard of"),
+        pytest.param(THERE % 2, None, False, id="nobody had it"),
+        pytest.param(None, THERE % 1, False, id="nobody drives it"),
+        pytest.param(THERE % 2, THERE.replace("/1", "/2") % 1, False, id="on another machine"),
+        pytest.param(lease.this_process(), lease.this_process(), False, id="here, where it is seen"),
+        pytest.param("worker-7", "worker-7", False, id="with a name of its own"),
+    ],
+)
+def test_what_a_worker_has_left_behind(run, worker, left_behind):
+    assert lease.is_left_behind(run, worker) is left_behind
+
+
 ME = lease.Driver("me", 600, False)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -23,25 +24,26 @@ def request(action="create", state="started", project="p", **more):
 @pytest.mark.parametrize("text", [ODD, "", "no", "1.10", "null", "!unsafe x", "a" * 5000])
 def test_what_a_user_says_is_never_a_template(tmp_path, text):
     asked = request(metadata={"key " + text[:100]: text}, ssh_keys=[], count=3, volumes=[{"boot": True, "size": None}])
-    asked = Request(**{**vars(asked), "user_data": text})
+    asked = replace(asked, user_data=text)
     path = tmp_path / "request.yml"
-    path.write_text(model.variables("p" + text, [asked]), encoding="utf-8")
+    path.write_text(model.variables("p" + text, True, [asked]), encoding="utf-8")
     # As those of -e are loaded, and what a template in them would become.
     loaded = DataLoader().load_from_file(str(path), trusted_as_template=True)
     assert Templar(DataLoader()).template(loaded) == {
         **model.ALWAYS,
+        "launch_take_over": True,
         "launch_project_id": "p" + text,
         "launch_instances": [{**asked.entry, "user_data": text}],
     }
 
 
 def test_a_request_without_user_data_mentions_none():
-    assert "user_data" not in model.variables("p", [request()])
+    assert "user_data" not in model.variables("p", False, [request()])
 
 
-def test_requests_go_by_their_project():
-    a, b, c = (request(project=project) for project in "aba")
-    assert model.by_project([a, b, c]) == {"a": [a, c], "b": [b]}
+def test_requests_go_by_their_project_and_what_was_left_behind_alone():
+    a, b, c, d = (replace(request(project=project), instance_uuid=uuid) for project, uuid in zip("abaa", "1234"))
+    assert model.runs([a, b, c, d], {"3"}) == [("a", False, [a, d]), ("b", False, [b]), ("a", True, [c])]
 
 
 def row(vm_state="active", task_state=None, target_state="started", deleted=0):

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from ansible_collections.kvmstack.launch.tests.unit.worker.conftest import ROOT, WORKER, ended, until
 
@@ -188,3 +189,19 @@ def test_a_worker_that_cannot_be(tmp_path, arguments, words):
     command = [sys.executable, "-m", WORKER, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert (done.returncode, words in done.stderr, done.stderr.count("\n")) == (1, True, 1), done.stderr
+
+
+def test_what_a_lost_machine_had_begun_is_taken_over_when_its_worker_is_not_heard_of(house):
+    """Its run's own lease would go on for ten minutes; another run's, on a machine whose worker lives, does."""
+    run = "there:%d:1:00000000-0000-0000-0000-000000000000/1"
+    lost, other = house.door.ask("lost"), house.door.ask("other")
+    for name, pid in (("lost", 7), ("other", 8)):
+        of_a_run = {"run_id": run.replace("/1", "/%d" % pid) % pid, "lease": 600}
+        house.door.record.ask({"name": name, "networks": [], "ssh_keys": []}, **of_a_run)
+    table = house.door.database.tables.requests
+    mine = {"lease_owner": run.replace("/1", "/7") % 1, "lease_expires": sqlalchemy.func.current_timestamp()}
+    house.door.write(lambda connection: connection.execute(table.update().values(mine)))
+    worker = house.worker()
+    until(lambda: "create of other: given back" in worker.log() and "of lost: error" in worker.log(), worker.log)
+    assert [house.door.row(uuid).vm_state for uuid in (lost, other)] == ["error", "building"]
+    assert ended(worker) == 0
