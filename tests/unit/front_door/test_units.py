@@ -20,7 +20,7 @@ import yaml
 from ansible_collections.kvmstack.launch.plugins.module_utils.service import settings
 
 ROLE = Path(__file__).parents[3] / "roles/front_door"
-DEFINITIONS, WORKER = "kvmstack-definitions.service", "kvmstack-worker.service"
+DEFINITIONS, WORKER, API = UNITS = "kvmstack-definitions.service", "kvmstack-worker.service", "kvmstack-api.service"
 WRITING = ("The folder of the settings", "Settings", "Describe the services to systemd")
 TASKS = [task for task in yaml.safe_load((ROLE / "tasks/present.yml").read_text()) if task["name"] in WRITING]
 
@@ -96,6 +96,16 @@ def test_the_worker_is_started_with_its_settings(plain):
     ]
 
 
+def test_the_api_listens_on_this_machine_with_the_same_settings(plain):
+    folder, told, _definitions, worker = plain
+    api = read(folder / API)
+    app = "ansible_collections.kvmstack.launch.plugins.module_utils.api.app:application()"
+    assert command(api)[1:] == ["-m", "gunicorn", "--bind", told.listen, "--threads", "4", app]
+    assert told.listen == "127.0.0.1:8774"
+    assert api["Service"]["Environment"] == worker["Service"]["Environment"]
+    assert (api["Unit"]["After"], api["Install"]) == (worker["Unit"]["After"], worker["Install"])
+
+
 def test_what_a_launch_is_told_is_written_before(plain):
     folder, _told, definitions, worker = plain
     assert command(definitions)[1:] == [
@@ -130,7 +140,7 @@ def test_what_is_given_is_what_they_get(tmp_path):
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
 def test_systemd_finds_nothing_wrong(tmp_path):
     written(tmp_path, front_door_virtualenv="", front_door_user=getpass.getuser())
-    paths = [str(tmp_path / unit) for unit in (DEFINITIONS, WORKER)]
+    paths = [str(tmp_path / unit) for unit in UNITS]
     done = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False)
     ours = [line for line in done.stderr.splitlines() if "kvmstack-" in line]
     assert (done.returncode, ours) == (0, [])
