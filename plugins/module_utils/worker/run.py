@@ -45,7 +45,7 @@ class Run:
     def output(self) -> str:
         """What it has said."""
         with open(os.path.join(self.folder, "output"), encoding="utf-8", errors="replace") as file:
-            return file.read()
+            return file.read().replace("\0", "")
 
     def stop(self) -> None:
         """Have it end before it is done; Ansible ends its own workers then."""

@@ -17,7 +17,7 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from ..core.errors import LaunchError
+from ..core.errors import InvalidRequest, LaunchError
 from ..record import requests
 from ..record.database import Database, now
 from ..record.lease import is_left_behind, this_process
@@ -41,7 +41,7 @@ class Worker:
         self.settings = settings
         self.owner = this_process()
         self.log = log.begin("kvmstack.worker")
-        self.database = Database(Definitions(settings.definitions_path).current()["database"])
+        self.database = Database(_known(settings)["database"])
         self.runs: list[run.Run] = []
         self.numbers = itertools.count(1)
         self.renewed = time.monotonic()
@@ -183,6 +183,18 @@ class Worker:
     def _stop(self, *_signal: Any) -> None:
         """No new runs; at the second time those that go on are stopped at once."""
         self.stop_by = time.monotonic() + (STOP if self.stop_by is None else 0)
+
+
+def _known(settings: Settings) -> dict[str, Any]:
+    """What launches are told; InvalidRequest where that has them ask an identity service.
+
+    It would say who the worker is, not whose request it does.
+    """
+    known = Definitions(settings.definitions_path).current()
+    identity = known.get("identity") or "none"
+    if identity != "none":
+        raise InvalidRequest("launch_identity: %s: workers do not act for users of an identity service yet" % identity)
+    return known
 
 
 def _signals(ends: ExitStack, stop: Any) -> int:

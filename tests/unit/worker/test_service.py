@@ -175,6 +175,13 @@ def test_a_record_that_is_away_is_waited_for(house, tmp_path):
     assert ended(worker) == 0
 
 
+def test_a_worker_acts_for_nobody_whom_a_service_knows(house):
+    Path(house.settings.definitions_path).write_text('{"database": "sqlite:////x", "identity": "keystone"}')
+    worker = house.worker()
+    assert worker.wait() == 1
+    assert "launch_identity: keystone: workers do not act for users" in worker.log()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
