@@ -298,6 +298,8 @@ WRITERS = {
     "allocations": "allocations",
     "remains": "remains",
     "requests": "requests",
+    "server_extras": "server_extras",
+    "key_pairs": "key_pairs",
 }
 RECORD = UTILS / "record"
 STATEMENTS = {"insert", "update", "delete"}

@@ -78,6 +78,15 @@ def history(database, connection, instance_uuids: list[str]) -> dict[str, dict[s
     return found
 
 
+def last_faults(database, connection, instance_uuids: list[str]) -> dict[str, dict[str, Any]]:
+    """By instance its last fault, where it has one."""
+    table = database.tables.instance_faults
+    if not instance_uuids:
+        return {}
+    rows = connection.execute(table.select().where(table.c.instance_uuid.in_(instance_uuids)).order_by(table.c.id))
+    return {row.instance_uuid: _fields(row, FAULT) for row in rows}
+
+
 def _open(table, instance_uuid: str, action: str) -> tuple:
     return table.c.instance_uuid == instance_uuid, table.c.action == action, table.c.finish_time.is_(None)
 

@@ -222,6 +222,28 @@ def schema() -> SimpleNamespace:
         Column("created_at", when, nullable=False),
         Index("ix_requests_created", "created_at"),
     )
+    server_extras = Table(
+        "server_extras",
+        metadata,
+        Column("instance_uuid", String(36), primary_key=True),
+        Column("key_name", String(255)),
+        Column("description", String(255)),
+        Column("tags", JSON, nullable=False),
+        Column("access_ip_v4", String(15)),
+        Column("access_ip_v6", String(45)),
+    )
+    key_pairs = Table(
+        "key_pairs",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("user_id", String(255), nullable=False),
+        Column("name", String(255), nullable=False),
+        Column("type", String(16), nullable=False),
+        Column("public_key", Text, nullable=False),
+        Column("fingerprint", String(255), nullable=False),
+        Column("created_at", when, nullable=False),
+        UniqueConstraint("user_id", "name", name="uniq_key_pairs_user_name"),
+    )
     return SimpleNamespace(
         metadata=metadata,
         records=records,
@@ -236,4 +258,6 @@ def schema() -> SimpleNamespace:
         allocations=allocations,
         remains=remains,
         requests=requests,
+        server_extras=server_extras,
+        key_pairs=key_pairs,
     )

@@ -24,6 +24,7 @@ from . import (
     revision_0008,
     revision_0009,
     revision_0010,
+    revision_0011,
 )
 
 REVISIONS = [
@@ -37,6 +38,7 @@ REVISIONS = [
     revision_0008,
     revision_0009,
     revision_0010,
+    revision_0011,
 ]
 HEAD = REVISIONS[-1].revision
 
