@@ -24,6 +24,7 @@ def required(file):
 
 
 USERS = required("requirements.txt")
+API = required("requirements-api.txt")
 TESTS = {**required("tests/requirements.txt"), **required("tests/galaxy.txt")}
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 DOCUMENTED = sorted(
@@ -41,9 +42,15 @@ ROLES = sorted((ROOT / "roles").iterdir())
 PINS = required("tests/constraints.txt")
 
 
-@pytest.mark.parametrize("name", USERS)
-def test_a_user_may_have_any_newer_release(name):
-    assert [each.operator for each in USERS[name].specifier] == [">="]
+@pytest.mark.parametrize("requirement", [*USERS.values(), *API.values()], ids=str)
+def test_a_user_may_have_any_newer_release(requirement):
+    assert [each.operator for each in requirement.specifier] == [">="]
+
+
+def test_who_only_launches_needs_nothing_of_the_api():
+    assert API
+    assert not set(API) & set(USERS)
+    assert "requirements-api.txt" not in GALAXY["build_ignore"]
 
 
 @pytest.mark.parametrize("name", USERS)
@@ -62,11 +69,12 @@ def test_a_user_keeps_the_ansible_core_that_is_there():
 
 
 def test_the_tests_run_with_one_release_of_each():
-    assert set(PINS) == set(USERS) | set(TESTS)
+    known = {**TESTS, **USERS, **API}
+    assert set(PINS) == set(known)
     for name, requirement in PINS.items():
         [pin] = requirement.specifier
         assert pin.operator == "==", name
-        assert {**TESTS, **USERS}[name].specifier.contains(pin.version), name
+        assert known[name].specifier.contains(pin.version), name
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)

@@ -9,6 +9,9 @@ token     no list of things but who asks, as the identity service says it: nothi
 host      facts that compute hosts tell, not things that are made: record.py parses them and is what is recorded of them
 schedule  a decision instead of a resource: plan.py is made with the operator's policy, and decides
 build     no stage of its own but image, volume and domain in one process, so it takes documents and no request
+
+The API is no stage: what it is asked for it makes an entry of the stage instance, and what it tells is the record's.
+Its framework stays outside: resources are plain classes, and all but these, and what they read and write with, think.
 """
 
 from __future__ import annotations
@@ -55,7 +58,11 @@ ON_HOSTS = {
     "image_cache",
 }
 DOORS = sorted(path.stem for path in PLUGINS.glob("modules/*.py"))
-MODELS = sorted([*UTILS.rglob("model.py"), *UTILS.glob("*/request.py"), UTILS / "instance/inventory.py"])
+# What of the API touches: the rest of it thinks.
+API = UTILS / "api"
+TOUCHING = {"accepting", "app", "asking", "bodies", "front", "gate", "reading", "routes"}
+API_MODELS = [*API.glob("views/*.py"), *(path for path in API.glob("*.py") if path.stem not in TOUCHING)]
+MODELS = sorted({*UTILS.rglob("model.py"), *UTILS.glob("*/request.py"), UTILS / "instance/inventory.py", *API_MODELS})
 
 # What a model may import, with all that it imports of ours.
 PURE = {
@@ -91,6 +98,7 @@ PURE = {
     "urllib.parse",
     "uuid",
     "xml.etree.ElementTree",
+    "zlib",
 }
 # What of it only works on paths as texts.
 PATHS = {"os.path.%s" % name for name in ("basename", "dirname", "isabs", "join", "normpath", "splitext")}
@@ -210,6 +218,22 @@ def test_what_thinks_and_touches_knows_no_door():
                 assert node.level or "kvmstack" not in node.module, path
             elif isinstance(node, ast.Import):
                 assert not any("kvmstack" in name.name for name in node.names), path
+
+
+@pytest.mark.parametrize(("library", "place"), [("falcon", "app.py"), ("jsonschema", "bodies.py")])
+def test_a_library_of_the_api_is_imported_in_one_place(library, place):
+    found = [path for path in UTILS.rglob("*.py") if library in set(outside(ast.parse(path.read_text())))]
+    assert found == [API / place]
+
+
+def test_what_the_api_answers_with_is_routed():
+    from ansible_collections.kvmstack.launch.plugins.module_utils.api.routes import ROUTES
+
+    kinds = {(kind.__module__, kind.__name__) for _path, kind, _suffix in ROUTES}
+    for path in API.glob("resources/*.py"):
+        names = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)}
+        module = "%smodule_utils.api.resources.%s" % (PACKAGE, path.stem)
+        assert {(module, name) for name in names} <= kinds | {(module, "Versions")}, path
 
 
 def test_check_mode_is_read_in_one_line():

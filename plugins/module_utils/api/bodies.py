@@ -1,0 +1,82 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a body may say, by JSON Schema; the error names where in it something is wrong, and never shows a secret."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from base64 import b64decode
+from functools import lru_cache
+from typing import Any
+
+from ..core.errors import MissingLibrary
+from .errors import ApiError
+from .front import body_of
+from .schemas import SCHEMAS, schema_of
+
+# What is not to be shown in an error.
+SECRET = {"user_data", "adminPass", "personality"}
+
+
+def checked(name: str, req: Any, version: int) -> Any:
+    """The body of a request, which is as the schema of this name has it in this version; else ApiError 400."""
+    body = body_of(req)
+    error = next(iter(sorted(_validator(name, version).iter_errors(body), key=_place)), None)
+    if error is not None:
+        raise ApiError(400, told(error))
+    return body
+
+
+def _place(error: Any) -> tuple:
+    return [str(each) for each in error.absolute_path], error.message
+
+
+def told(error: Any) -> str:
+    """Nova's words for what is wrong in a body."""
+    path = [str(each) for each in error.absolute_path]
+    if not path:
+        return error.message[:500]
+    what = "Invalid input for field/attribute %s." % path[-1]
+    if SECRET & set(path):
+        return what + " Its value is not shown. (at %s)" % "/".join(path)
+    return "%s Value: %.200s. %.300s (at %s)" % (what, error.instance, error.message, "/".join(path))
+
+
+def _validator(name: str, version: int) -> Any:
+    """The validator of a schema; versions that mean the same have the same one."""
+    made = SCHEMAS[name]
+    steps = [since for since in made.steps if since <= version]
+    return _made(name, steps[-1])
+
+
+@lru_cache(maxsize=None)
+def _made(name: str, version: int) -> Any:
+    try:
+        from jsonschema import Draft4Validator, FormatChecker
+    except ImportError:
+        raise MissingLibrary("jsonschema") from None
+    formats = FormatChecker(())
+    for each, check in FORMATS.items():
+        formats.checks(each, raises=ValueError)(check)
+    return Draft4Validator(schema_of(name, version), format_checker=formats)
+
+
+def _text(check: Any) -> Any:
+    """A check of texts; what is none is for the schema's type to judge."""
+
+    def checks(value: Any) -> bool:
+        if isinstance(value, str):
+            check(value)
+        return True
+
+    return checks
+
+
+FORMATS = {
+    "uuid": _text(uuid.UUID),
+    "ip": _text(ipaddress.ip_address),
+    "ipv4": _text(ipaddress.IPv4Address),
+    "ipv6": _text(ipaddress.IPv6Address),
+    "base64": _text(lambda value: b64decode("".join(value.split()).encode("ascii"), validate=True)),
+}

@@ -1,0 +1,229 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which servers a list is to have, and in which order: the parameters of the query, under nova's names; pure.
+
+A row is judged by few of its columns: those that the parameters need, and the status that comes of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Callable, Mapping
+
+from .asked import Asked
+from .errors import ApiError
+from .identifiers import definition_id, named
+from .paging import flag
+
+# What nova lets a client sort by, by the columns here; of the others there is nothing to tell servers apart by.
+SORT_KEYS = {
+    "availability_zone": "availability_zone",
+    "created_at": "created_at",
+    "display_name": "name",
+    "host": "host",
+    "hostname": "name",
+    "instance_type_id": "flavor",
+    "image_ref": "image",
+    "launched_at": "launched_at",
+    "name": "name",
+    "node": "host",
+    "power_state": "power_state",
+    "project_id": "project_id",
+    "task_state": "task_state",
+    "terminated_at": "deleted_at",
+    "updated_at": "updated_at",
+    "user_id": "user_id",
+    "uuid": "uuid",
+    "vm_state": "vm_state",
+}
+ALWAYS = ("id", "uuid", "name", "vm_state", "power_state", "created_at", "updated_at", "deleted")
+POWER_STATES = {"running": 1, "paused": 3, "shutdown": 4, "crashed": 6, "suspended": 7}
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """columns: those that are to be read; holds(row): whether a row is asked for; project_id: None for all of them;
+    with_deleted: whether servers that are gone may be among them; order: columns, and whether each goes down."""
+
+    columns: tuple[str, ...]
+    holds: Callable[[Row], bool]
+    project_id: str | None
+    with_deleted: bool
+    order: tuple[tuple[str, bool], ...]
+
+    def sort(self, rows: list[Row]) -> list[Row]:
+        """The rows in their order; what has no value comes first, as in most databases."""
+        for column, down in reversed(self.order):
+            rows = sorted(rows, key=lambda row: _sortable(row[column]), reverse=down)
+        return rows
+
+
+def criteria(asked: Asked, known: Mapping[str, Any]) -> Criteria:
+    """What the query asks for."""
+    tests: list[tuple[str | None, Callable[[Row], bool]]] = []
+    for name, values in asked.query.items():
+        if name in FILTERS and values:
+            column, test = FILTERS[name]
+            if name in ADMIN and not asked.identity.is_admin:
+                continue
+            tests.append((column, test(values[0], known) if name != "status" else test(values, known)))
+    since, before = _moments(asked)
+    if since is not None:
+        tests.append((None, lambda row: row["updated_at"] >= since))
+    if before is not None:
+        tests.append((None, lambda row: row["updated_at"] <= before))
+    order = _order(asked)
+    needed = [column for column, _test in tests if column] + [column for column, _down in order]
+    deleted = _deleted(asked)
+    if deleted is not None:
+        tests.append((None, lambda row: bool(row["deleted"]) == deleted))
+    return Criteria(
+        columns=tuple(dict.fromkeys([*ALWAYS, *needed])),
+        holds=lambda row: all(test(row) for _column, test in tests),
+        project_id=_project(asked),
+        with_deleted=bool(deleted) or (deleted is None and since is not None),
+        order=order,
+    )
+
+
+def _project(asked: Asked) -> str | None:
+    """The project that is asked about; None for all of them, which only an administrator may see."""
+    if not flag(asked, "all_tenants"):
+        return asked.project_id
+    if not asked.identity.is_admin:
+        raise ApiError(403, "Policy doesn't allow os_compute_api:servers:detail:get_all_tenants to be performed.")
+    return asked.one("project_id") or asked.one("tenant_id")
+
+
+def _deleted(asked: Asked) -> bool | None:
+    """Whether gone servers are asked for, and no others; None where nothing is said of it. Others than administrators
+    see none of them but by changes-since."""
+    if asked.one("deleted") is None or not asked.identity.is_admin:
+        return None if asked.one("changes-since") else False
+    return flag(asked, "deleted")
+
+
+def _moments(asked: Asked) -> tuple[datetime | None, datetime | None]:
+    since = _moment(asked, "changes-since")
+    before = _moment(asked, "changes-before") if asked.version >= 66 else None
+    if since and before and before < since:
+        raise ApiError(400, "The value of changes-since must be less than or equal to changes-before.")
+    return since, before
+
+
+def _moment(asked: Asked, name: str) -> datetime | None:
+    text = asked.one(name)
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.strip().replace(" ", "+").replace("Z", "+00:00"))
+    except ValueError:
+        raise ApiError(
+            400, "Invalid input for query parameters %s. Value: %.80s. It is no time." % (name, text)
+        ) from None
+    return found.astimezone(timezone.utc).replace(tzinfo=None) if found.tzinfo else found
+
+
+def _order(asked: Asked) -> tuple[tuple[str, bool], ...]:
+    keys, directions = asked.query.get("sort_key", []), asked.query.get("sort_dir", [])
+    wrong = [key for key in keys if key not in SORT_KEYS] + [each for each in directions if each not in ("asc", "desc")]
+    if wrong:
+        raise ApiError(400, "Invalid input for query parameters sort_key or sort_dir. Value: %.80s" % wrong[0])
+    # A direction that is not said is that of the one before (nova/api/openstack/common.py, get_sort_params).
+    directions = [*directions, *[directions[-1] if directions else "desc"] * len(keys)]
+    said = [(SORT_KEYS[key], down == "desc") for key, down in zip(keys, directions)]
+    have = {column for column, _down in said}
+    return tuple(said + [(column, True) for column in ("created_at", "id") if column not in have])
+
+
+def _sortable(value: Any) -> tuple:
+    if isinstance(value, dict):
+        value = value.get("name")
+    return (value is not None, value if value is not None else "")
+
+
+def _regex(column: str) -> tuple[str, Callable]:
+    """A filter by a regular expression that a column has to hold somewhere."""
+
+    def test(value: str, _known: Any) -> Callable[[Row], bool]:
+        pattern = _pattern(value)
+        return lambda row: bool(pattern.search(row[column] or ""))
+
+    return column, test
+
+
+def _pattern(value: str) -> Any:
+    try:
+        return re.compile(value[:255])
+    except re.error:
+        raise ApiError(400, "Invalid input for query parameters: %.80s is no regular expression." % value) from None
+
+
+def _equal(column: str) -> tuple[str, Callable]:
+    return column, lambda value, _known: lambda row: row[column] == value
+
+
+def _status(values: list[str], _known: Any) -> Callable[[Row], bool]:
+    wanted = {value.upper() for value in values}
+    return lambda row: row["status"] in wanted
+
+
+def _power_state(value: str, _known: Any) -> Callable[[Row], bool]:
+    return lambda row: str(POWER_STATES.get(row["power_state"], 0)) == value
+
+
+def _address(family: str) -> tuple[str, Callable]:
+    def test(value: str, _known: Any) -> Callable[[Row], bool]:
+        pattern = _pattern(value)
+        return lambda row: any(pattern.search(address) for address in addresses(row["ports"], family))
+
+    return "ports", test
+
+
+def addresses(ports: Any, family: str) -> list[str]:
+    """The addresses of one family, 4 or 6, that ports have."""
+    found: list[str] = []
+    for port in ports or ():
+        said = port.get("fixed_ips") or [port.get("fixed_ip")]
+        told = [*said, (port.get("network_info") or {}).get("ipv6_address")]
+        found += [address for address in told if address and (":" in address) == (family == "6")]
+    return found
+
+
+def _image(value: str, known: Mapping[str, Any]) -> Callable[[Row], bool]:
+    name = named("image", value, known["images"])
+    return lambda row: bool(row["image"]) and (
+        row["image"].get("id") == value or row["image"]["name"] in (value, name)
+        or definition_id("image", row["image"]["name"], row["image"]) == value
+    )  # fmt: skip
+
+
+def _flavor(value: str, _known: Any) -> Callable[[Row], bool]:
+    return lambda row: bool(row["flavor"]) and row["flavor"]["name"] == value
+
+
+# The parameters, each with the column that it needs and what makes a test of its value.
+FILTERS: dict[str, tuple[str | None, Callable]] = {
+    "name": _regex("name"),
+    "display_name": _regex("name"),
+    "hostname": _regex("name"),
+    "status": (None, _status),
+    "image": ("image", _image),
+    "image_ref": ("image", _image),
+    "flavor": ("flavor", _flavor),
+    "ip": _address("4"),
+    "ip6": _address("6"),
+    "host": _equal("host"),
+    "node": _equal("host"),
+    "user_id": _equal("user_id"),
+    "uuid": _equal("uuid"),
+    "vm_state": _equal("vm_state"),
+    "task_state": _equal("task_state"),
+    "power_state": (None, _power_state),
+    "availability_zone": _equal("zone"),
+}
+ADMIN = {"host", "node", "user_id"}

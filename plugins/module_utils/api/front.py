@@ -1,0 +1,62 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What all resources share: the record, what may be named, whom to wake; and how a body is read."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any, Mapping
+
+from ..record.database import Database
+from ..service import wake
+from ..service.definitions import Definitions
+from ..service.settings import Settings
+from .errors import ApiError
+
+LARGEST_BODY = 114688  # bytes, as oslo.middleware's sizelimit has it
+
+
+class Front:
+    """The API's settings, and what it has opened for them."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.definitions = Definitions(settings.definitions_path)
+        self._databases: dict[str, Database] = {}
+
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """What may be named, under the names of the module instance's options."""
+        return self.definitions.current()
+
+    @property
+    def database(self) -> Database:
+        """The record. Opened by the process that asks for it, as none may share a connection with its parent."""
+        url = self.known["database"]
+        if url not in self._databases:
+            self._databases[url] = Database(url)
+        return self._databases[url]
+
+    def wake(self) -> None:
+        """Tell the workers of this machine that there is something to do."""
+        wake.call(self.settings.wake_path)
+
+
+def new_request_id() -> str:
+    """An id of a request, as oslo.middleware makes them."""
+    return "req-%s" % uuid.uuid4()
+
+
+def body_of(req: Any) -> Any:
+    """The JSON of a request's body. It is said to be JSON, so that a page of another origin cannot send it."""
+    kind = (req.content_type or "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(415, "Content-Type: application/json is needed, not %.80s." % (kind or "nothing"))
+    text = req.bounded_stream.read(LARGEST_BODY + 1)
+    if len(text) > LARGEST_BODY:
+        raise ApiError(413, "The body has more than %d bytes." % LARGEST_BODY)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "The body is no JSON.") from None

@@ -1,0 +1,90 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who asks. Without an identity service that is the settings' own user and project, whatever a client says of itself.
+
+An identity function takes a request's WSGI environment and gives an Identity; one of an identity service would read
+what keystonemiddleware has checked. It is the one seam between the two.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
+from urllib.parse import urlsplit
+
+from .errors import ApiError
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks, for which project, and whether it may see all projects and all hosts."""
+
+    project_id: str
+    user_id: str | None
+    project_name: str | None = None
+    user_name: str | None = None
+    roles: tuple[str, ...] = ()
+    is_admin: bool = False
+
+    def needs_admin(self) -> None:
+        """ApiError 403 for who is none."""
+        if not self.is_admin:
+            raise ApiError(403, "Policy doesn't allow this operation to be performed.")
+
+
+IdentityOf = Callable[[Mapping[str, Any]], Identity]
+
+
+# What this machine is called where nobody else can be: no other name leads here by an answer of a foreign DNS.
+NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+def embedded(project_id: str, user: str) -> IdentityOf:
+    """The identity function where there is no identity service: this machine's user, who may do everything."""
+    known = Identity(project_id=project_id, user_id=user, user_name=user, roles=("admin",), is_admin=True)
+
+    def identity(environ: Mapping[str, Any]) -> Identity:
+        _only_from_here(environ)
+        return known
+
+    return identity
+
+
+def without_claims(environ: dict[str, Any]) -> None:
+    """Drop what a client says of who it is: only an identity service's middleware may, and that speaks later."""
+    claims = [key for key in environ if key.startswith("HTTP_X_") and key.split("_")[2] in CLAIMS]
+    for key in claims:
+        del environ[key]
+
+
+# The beginnings of the headers by which keystonemiddleware tells who asks.
+CLAIMS = {"USER", "PROJECT", "TENANT", "ROLE", "ROLES", "DOMAIN", "IDENTITY", "SERVICE", "IS", "SYSTEM"}
+
+
+def _only_from_here(environ: Mapping[str, Any]) -> None:
+    """ApiError 403 unless it comes from this machine, and calls this API by a name of this machine.
+
+    A page in a browser here may lead a name of its own to 127.0.0.1 (DNS rebinding), or post across origins.
+    """
+    peer = str(environ.get("REMOTE_ADDR") or "")
+    if peer and not _is_loopback(peer):
+        raise ApiError(403, "Without an identity service this API answers its own machine only.")
+    if _host(str(environ.get("HTTP_HOST") or "localhost")) not in NAMES:
+        raise ApiError(403, "The Host header names none of %s." % ", ".join(NAMES))
+    origin = environ.get("HTTP_ORIGIN")
+    if origin and _host(urlsplit(str(origin)).netloc) not in NAMES:
+        raise ApiError(403, "A page of another origin has no business here.")
+
+
+def _host(authority: str) -> str:
+    """The name without its port."""
+    name, colon, port = authority.lower().rpartition(":")
+    return name if colon and port.isdigit() else authority.lower()
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,104 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Servers as the record has them, for those who ask: one, or a list of which only what is shown is read whole."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping
+
+from ..instance.sql import instance_of
+from ..record import events, groups, key_pairs, requests, server_extras
+from ..schedule.host_state import DEFAULT_ZONE
+from .asked import Asked
+from .criteria import Criteria
+from .errors import not_found
+from .front import Front
+from .model import Server, status
+
+
+def one(front: Front, asked: Asked, identity: str) -> Server:
+    """A living server of the project; ApiError 404 for another's, as for none. An administrator sees all."""
+    table = front.database.tables.instances
+    wanted = [table.c.uuid == identity, table.c.deleted == 0]
+    if not asked.identity.is_admin:
+        wanted.append(table.c.project_id == asked.project_id)
+    with front.database.reading() as connection:
+        found = _whole(front.database, connection, wanted)
+    if not found:
+        raise not_found("Instance", identity)
+    return found[0]
+
+
+def candidates(front: Front, wanted: Criteria) -> list[Mapping[str, Any]]:
+    """The rows of the servers that are asked for, in their order, each with no more columns than that needs."""
+    database = front.database
+    instances, hosts = database.tables.instances, database.tables.compute_nodes
+    columns = [instances.c[name] for name in wanted.columns if name in instances.c]
+    zone = database.sql.func.coalesce(hosts.c.availability_zone, DEFAULT_ZONE).label("zone")
+    statement = database.sql.select(*columns, hosts.c.silent_since, zone).select_from(_joined(instances, hosts))
+    if wanted.project_id is not None:
+        statement = statement.where(instances.c.project_id == wanted.project_id)
+    if not wanted.with_deleted:
+        statement = statement.where(instances.c.deleted == 0)
+    with database.reading() as connection:
+        rows = [_with_status(row) for row in connection.execute(statement).mappings()]
+    return wanted.sort([row for row in rows if wanted.holds(row)])
+
+
+def whole(front: Front, identities: Iterable[str]) -> list[Server]:
+    """These servers, in this order."""
+    identities = list(identities)
+    if not identities:
+        return []
+    table = front.database.tables.instances
+    with front.database.reading() as connection:
+        found = {each.id: each for each in _whole(front.database, connection, [table.c.uuid.in_(identities)])}
+    return [found[identity] for identity in identities if identity in found]
+
+
+def _with_status(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "status": status(row["vm_state"], row["power_state"], row["silent_since"] is not None)}
+
+
+def _joined(instances, hosts):
+    return instances.outerjoin(hosts, hosts.c.host == instances.c.host)
+
+
+def _whole(database, connection, wanted: list) -> list[Server]:
+    instances, hosts = database.tables.instances, database.tables.compute_nodes
+    beside = (hosts.c.silent_since, hosts.c.availability_zone.label("zone"))
+    statement = database.sql.select(instances, *beside).select_from(_joined(instances, hosts)).where(*wanted)
+    rows = connection.execute(statement).all()
+    identities = [row.uuid for row in rows]
+    known = {project: groups.read(database, connection, project) for project in {row.project_id for row in rows}}
+    extras = server_extras.read(database, connection, identities)
+    faults = events.last_faults(database, connection, [row.uuid for row in rows if row.vm_state == "error"])
+    pending = requests.actions(database, connection, identities) if rows else {}
+    return [
+        Server(
+            instance=instance_of(row, known[row.project_id], None),
+            zone=(row.zone or DEFAULT_ZONE) if row.host else None,
+            silent=row.silent_since is not None,
+            extras=extras.get(row.uuid, server_extras.NOTHING),
+            fault=faults.get(row.uuid),
+            pending=pending.get(row.uuid),
+            **{name: getattr(row, name) for name in TIMES},
+        )
+        for row in rows
+    ]
+
+
+TIMES = ("created_at", "updated_at", "launched_at", "deleted_at", "request_id")
+
+
+def hosts(front: Front) -> list[dict[str, Any]]:
+    """All hosts, by name."""
+    table = front.database.tables.compute_nodes
+    with front.database.reading() as connection:
+        return [dict(row._mapping) for row in connection.execute(table.select().order_by(table.c.host))]
+
+
+def keys(front: Front, user: str) -> list[dict[str, Any]]:
+    """A user's keys, by name."""
+    with front.database.reading() as connection:
+        return key_pairs.read(front.database, connection, user)

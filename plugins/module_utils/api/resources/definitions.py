@@ -1,0 +1,192 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the settings define: flavors, images, networks, server groups. They are read here, and defined there."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping
+
+from ...core.errors import LaunchError
+from ...instance import catalog
+from ..asked import Asked
+from ..errors import ApiError, not_found
+from ..front import Front
+from ..identifiers import by_identity, definition_id, named
+from ..paging import next_links, page, whole
+from ..views import definitions as view
+from ..views import parts
+
+DEFINED = "%s are defined by the site, in %s; the API cannot change them."
+FLAVOR_SORT = {
+    "flavorid": "name",
+    "name": "name",
+    "memory_mb": "ram",
+    "vcpus": "vcpus",
+    "root_gb": "disk",
+    "id": "name",
+}
+
+
+class Flavors:
+    """/flavors, /flavors/detail and /flavors/{id}, whose id is its name."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """Names."""
+        asked: Asked = req.context.asked
+        resp.media = self._list(asked, ("flavors",), lambda name, _flavor: view.flavor_named(asked, name))
+
+    def on_get_detail(self, req: Any, resp: Any) -> None:
+        """What each has."""
+        asked: Asked = req.context.asked
+        resp.media = self._list(asked, ("flavors", "detail"), lambda name, each: view.flavor(asked, name, each))
+
+    def on_get_one(self, req: Any, resp: Any, flavor_id: str) -> None:
+        """One of them."""
+        resp.media = {"flavor": view.flavor(req.context.asked, flavor_id, self._one(flavor_id))}
+
+    def on_get_extra_specs(self, req: Any, resp: Any, flavor_id: str) -> None:
+        """What one asks for beside."""
+        resp.media = {"extra_specs": self._one(flavor_id)["extra_specs"]}
+
+    def on_get_extra_spec(self, req: Any, resp: Any, flavor_id: str, key: str) -> None:
+        """One of these."""
+        specs = self._one(flavor_id)["extra_specs"]
+        if key not in specs:
+            raise ApiError(404, "Flavor %s has no extra specs with key %s." % (flavor_id, key))
+        resp.media = {key: specs[key]}
+
+    def on_post(self, req: Any, resp: Any) -> None:
+        """Refused in words."""
+        raise ApiError(403, DEFINED % ("Flavors", "launch_flavors"))
+
+    def on_delete_one(self, req: Any, resp: Any, flavor_id: str) -> None:
+        """Refused in words."""
+        raise ApiError(403, DEFINED % ("Flavors", "launch_flavors"))
+
+    def _one(self, name: str) -> dict[str, Any]:
+        found = self._sound().get(name)
+        if found is None:
+            raise not_found("Flavor", name)
+        return found
+
+    def _sound(self) -> dict[str, dict[str, Any]]:
+        """The flavors by name, without those whose definition makes no sense: nobody could be launched with them."""
+        return _sound(self.front.known["flavors"], lambda name, known: catalog.flavor(name, known))
+
+    def _list(self, asked: Asked, path: tuple[str, ...], told: Callable) -> dict[str, Any]:
+        least = {"ram": whole(asked, "minRam") or 0, "disk": whole(asked, "minDisk") or 0}
+        found = [
+            (name, each)
+            for name, each in sorted(self._sound().items())
+            if all(each[key] >= value for key, value in least.items())
+        ]
+        if str(asked.one("is_public")).lower() in ("false", "f", "0", "no", "off", "n"):
+            found = []
+        key = asked.one("sort_key")
+        if key is not None and key not in FLAVOR_SORT:
+            raise ApiError(400, "Invalid input for query parameters sort_key. Value: %.80s" % key)
+        found.sort(key=lambda pair: ({"name": pair[0], **pair[1]}[FLAVOR_SORT[key or "id"]], pair[0]))
+        if asked.one("sort_dir") == "desc":
+            found.reverse()
+        shown, more = page(asked, found, lambda pair: pair[0])
+        links = next_links(asked, path, [name for name, _each in shown], more)
+        return {"flavors": [told(*pair) for pair in shown], **({"flavors_links": links} if links else {})}
+
+
+def _sound(known: Mapping[str, Any], make: Callable) -> dict[str, Any]:
+    made = {}
+    for name in known:
+        try:
+            made[name] = make(name, known)
+        except LaunchError:
+            continue
+    return made
+
+
+class Images:
+    """/images: nova's proxy to Glance, which ended with version 36, and Glance's own list in one.
+
+    A client that knows one address alone looks for Glance there as well, and asks in no microversion.
+    """
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """Those of this name or of these ids, or all."""
+        resp.media = self._list(req.context.asked, view.image_named)
+
+    def on_get_detail(self, req: Any, resp: Any) -> None:
+        """With what nova tells of each."""
+        resp.media = self._list(req.context.asked, view.image)
+
+    def on_get_one(self, req: Any, resp: Any, image_id: str) -> None:
+        """One of them, as Glance has it, and in it as nova has it."""
+        asked: Asked = req.context.asked
+        name, known = self._one(asked, image_id)
+        resp.media = {**view.glance_image(name, known), "image": view.image(asked, name, known)}
+
+    def on_get_metadata(self, req: Any, resp: Any, image_id: str) -> None:
+        """Its properties."""
+        asked: Asked = req.context.asked
+        resp.media = {"metadata": view.image(asked, *self._one(asked, image_id))["metadata"]}
+
+    def _one(self, asked: Asked, image_id: str) -> tuple[str, Mapping[str, Any]]:
+        asked.had(36, "images")
+        known = self.front.known["images"]
+        name = named("image", image_id, known)
+        if name is None or definition_id("image", name, known[name]) != image_id:
+            raise not_found("Image", image_id)
+        return name, known[name]
+
+    def _list(self, asked: Asked, told: Callable) -> dict[str, Any]:
+        asked.had(36, "images")
+        name, identities = asked.one("name"), asked.one("id")
+        wanted = identities.replace("in:", "", 1).split(",") if identities else None
+        made = [
+            {**view.glance_image(*pair), **told(asked, *pair)} for pair in sorted(self.front.known["images"].items())
+        ]
+        found = [each for each in made if name in (None, each["name"]) and (wanted is None or each["id"] in wanted)]
+        return {"images": found}
+
+
+class ServerGroups:
+    """/os-server-groups."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """Those that servers may name."""
+        asked: Asked = req.context.asked
+        resp.media = {"server_groups": [self._told(asked, name) for name in sorted(self._sound())]}
+
+    def on_get_one(self, req: Any, resp: Any, group_id: str) -> None:
+        """One of them."""
+        asked: Asked = req.context.asked
+        name = by_identity("server group", group_id, self._sound(), asked.project_id)
+        if name is None:
+            raise ApiError(404, "Instance group %s could not be found." % group_id)
+        resp.media = {"server_group": self._told(asked, name)}
+
+    def on_post(self, req: Any, resp: Any) -> None:
+        """Refused in words."""
+        raise ApiError(403, DEFINED % ("Server groups", "launch_server_groups"))
+
+    def on_delete_one(self, req: Any, resp: Any, group_id: str) -> None:
+        """Refused in words."""
+        raise ApiError(403, DEFINED % ("Server groups", "launch_server_groups"))
+
+    def _sound(self) -> dict[str, Any]:
+        return _sound(self.front.known["groups"], catalog.group)
+
+    def _told(self, asked: Asked, name: str) -> dict[str, Any]:
+        database = self.front.database
+        table = database.tables.instances
+        mine = (table.c.project_id == asked.project_id, table.c.group_name == name, table.c.deleted == 0)
+        with database.reading() as connection:
+            members = list(connection.execute(database.sql.select(table.c.uuid).where(*mine)).scalars())
+        return parts.server_group(asked, name, self._sound()[name], members, asked.identity.user_id)

@@ -1,0 +1,163 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Compute hosts as the record has them: hypervisors, services, availability zones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import reading
+from ..asked import Asked
+from ..errors import ApiError
+from ..front import Front
+from ..paging import flag, next_links, page
+from ..views import hosts as view
+
+
+class Hypervisors:
+    """/os-hypervisors and what is below; for administrators."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """Names and states."""
+        resp.media = self._list(req.context.asked, ("os-hypervisors",), view.hypervisor)
+
+    def on_get_detail(self, req: Any, resp: Any) -> None:
+        """With their room."""
+        resp.media = self._list(req.context.asked, ("os-hypervisors", "detail"), view.hypervisor_whole)
+
+    def on_get_one(self, req: Any, resp: Any, hypervisor_id: str) -> None:
+        """One of them."""
+        asked: Asked = req.context.asked
+        row = self._one(asked, hypervisor_id)
+        told = view.hypervisor_whole(asked, row)
+        if asked.version >= 53 and flag(asked, "with_servers"):
+            told["servers"] = self._servers([row["host"]]).get(row["host"], [])
+        resp.media = {"hypervisor": told}
+
+    def on_get_uptime(self, req: Any, resp: Any, hypervisor_id: str) -> None:
+        """Refused in words: nobody asks a host here."""
+        asked: Asked = req.context.asked
+        asked.had(88, "uptime")
+        self._one(asked, hypervisor_id)
+        raise ApiError(400, "The uptime of hosts is not recorded.")
+
+    def on_get_statistics(self, req: Any, resp: Any) -> None:
+        """Sums."""
+        asked: Asked = req.context.asked
+        asked.identity.needs_admin()
+        asked.had(88, "statistics")
+        resp.media = {"hypervisor_statistics": view.statistics(reading.hosts(self.front))}
+
+    def on_get_search(self, req: Any, resp: Any, hypervisor_id: str) -> None:
+        """Those with this in their names, until version 53."""
+        asked: Asked = req.context.asked
+        asked.had(53, "search")
+        resp.media = {"hypervisors": [view.hypervisor(asked, row) for row in self._matching(asked, hypervisor_id)]}
+
+    def on_get_servers(self, req: Any, resp: Any, hypervisor_id: str) -> None:
+        """The same, with the servers there."""
+        asked: Asked = req.context.asked
+        asked.had(53, "servers")
+        found = self._matching(asked, hypervisor_id)
+        servers = self._servers([row["host"] for row in found])
+        told = [
+            {**view.hypervisor(asked, row), **({"servers": servers[row["host"]]} if row["host"] in servers else {})}
+            for row in found
+        ]
+        resp.media = {"hypervisors": told}
+
+    def _one(self, asked: Asked, hypervisor_id: str) -> dict[str, Any]:
+        asked.identity.needs_admin()
+        for row in reading.hosts(self.front):
+            if str(view.key(asked, "hypervisor", row["host"])) == hypervisor_id:
+                return row
+        raise ApiError(404, "Hypervisor with ID '%s' could not be found." % hypervisor_id)
+
+    def _matching(self, asked: Asked, pattern: str) -> list[dict[str, Any]]:
+        asked.identity.needs_admin()
+        found = [row for row in reading.hosts(self.front) if pattern.lower() in row["host"].lower()]
+        if not found:
+            raise ApiError(404, "No hypervisor matching '%s' could be found." % pattern)
+        return found
+
+    def _list(self, asked: Asked, path: tuple[str, ...], told: Any) -> dict[str, Any]:
+        asked.identity.needs_admin()
+        pattern = asked.one("hypervisor_hostname_pattern") if asked.version >= 53 else None
+        found = reading.hosts(self.front) if pattern is None else self._matching(asked, pattern)
+        if asked.version >= 33:
+            found, more = page(asked, found, lambda row: str(view.key(asked, "hypervisor", row["host"])))
+        else:
+            more = False
+        made = [told(asked, row) for row in found]
+        if asked.version >= 53 and flag(asked, "with_servers"):
+            servers = self._servers([row["host"] for row in found])
+            made = [{**each, "servers": servers.get(each["hypervisor_hostname"], [])} for each in made]
+        links = next_links(asked, path, [str(each["id"]) for each in made], more)
+        return {"hypervisors": made, **({"hypervisors_links": links} if links else {})}
+
+    def _servers(self, hosts: list[str]) -> dict[str, list[dict[str, str]]]:
+        database = self.front.database
+        table = database.tables.instances
+        columns = (table.c.host, table.c.uuid, table.c.name)
+        living = (table.c.host.in_(hosts), table.c.deleted == 0)
+        found: dict[str, list[dict[str, str]]] = {}
+        with database.reading() as connection:
+            for row in connection.execute(database.sql.select(*columns).where(*living).order_by(table.c.name)):
+                found.setdefault(row.host, []).append({"name": row.name, "uuid": row.uuid})
+        return found
+
+
+class Services:
+    """/os-services; for administrators."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """Each compute host is one, though nothing of ours runs there."""
+        asked: Asked = req.context.asked
+        asked.identity.needs_admin()
+        host, binary = asked.one("host"), asked.one("binary")
+        told = [view.service(asked, row) for row in reading.hosts(self.front)]
+        found = [each for each in told if host in (None, each["host"]) and binary in (None, each["binary"])]
+        resp.media = {"services": found}
+
+    def on_put_one(self, req: Any, resp: Any, service_id: str) -> None:
+        """Refused in words."""
+        raise ApiError(403, "Hosts are set by the site, in launch_host_settings; the API cannot change them.")
+
+
+class Zones:
+    """/os-availability-zone."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """The zones."""
+        resp.media = {"availabilityZoneInfo": view.zones(reading.hosts(self.front), detail=False)}
+
+    def on_get_detail(self, req: Any, resp: Any) -> None:
+        """With their hosts; for administrators."""
+        req.context.asked.identity.needs_admin()
+        resp.media = {"availabilityZoneInfo": view.zones(reading.hosts(self.front), detail=True)}
+
+
+class Aggregates:
+    """/os-aggregates, as hosts' settings name them; for administrators."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """Each with its hosts."""
+        req.context.asked.identity.needs_admin()
+        found: dict[str, dict[str, Any]] = {}
+        for row in reading.hosts(self.front):
+            for each in row["aggregates"] or ():
+                known = found.setdefault(each["name"], view.aggregate(req.context.asked, each))
+                known["hosts"].append(row["host"])
+        resp.media = {"aggregates": [found[name] for name in sorted(found)]}

@@ -1,0 +1,96 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Public keys of users, by the names that their servers' requests call them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Any
+
+from ...record import key_pairs
+from ...record.database import now
+from .. import reading
+from ..asked import Asked
+from ..bodies import checked
+from ..errors import ApiError
+from ..front import Front
+from ..paging import next_links, page
+from ..views.parts import keypair
+
+
+class Keypairs:
+    """/os-keypairs."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """The user's, by name."""
+        asked: Asked = req.context.asked
+        user = _user(asked)
+        found, more = page(asked, reading.keys(self.front, user), lambda key: key["name"])
+        links = next_links(asked, ("os-keypairs",), [key["name"] for key in found], more and asked.version >= 35)
+        told = [{"keypair": keypair(asked, key, user)} for key in found]
+        resp.media = {"keypairs": told, **({"keypairs_links": links} if links else {})}
+
+    def on_post(self, req: Any, resp: Any) -> None:
+        """Keep a public key. Its private one is its user's to make: none ever leaves a server so."""
+        asked: Asked = req.context.asked
+        said = checked("keypair", req, asked.version)["keypair"]
+        user = said.get("user_id") or _user(asked)
+        key = {
+            "name": said["name"],
+            "type": said.get("type", "ssh"),
+            "public_key": said["public_key"].strip(),
+            "fingerprint": fingerprint(said["public_key"]),
+        }
+        database = self.front.database
+        database.write(lambda connection: key_pairs.add(database, connection, user, key, now(connection)))
+        told = keypair(asked, {**key, "id": None, "created_at": None}, user)
+        resp.status = 201 if asked.version >= 2 else 200
+        resp.media = {"keypair": {**told, "user_id": user}}
+
+    def on_get_one(self, req: Any, resp: Any, name: str) -> None:
+        """One of them."""
+        asked: Asked = req.context.asked
+        user = _user(asked)
+        found = [key for key in reading.keys(self.front, user) if key["name"] == name]
+        if not found:
+            raise _none(name, user)
+        resp.media = {"keypair": keypair(asked, found[0], user, whole=True)}
+
+    def on_delete_one(self, req: Any, resp: Any, name: str) -> None:
+        """Forget one. Servers that were made with it keep it."""
+        asked: Asked = req.context.asked
+        user, database = _user(asked), self.front.database
+        if not database.write(lambda connection: key_pairs.remove(database, connection, user, name)):
+            raise _none(name, user)
+        resp.status = 204 if asked.version >= 2 else 202
+
+
+def fingerprint(public_key: str) -> str:
+    """MD5 in colons, as ssh-keygen -E md5 writes it and nova tells it; ApiError 400 for what is no key."""
+    words = public_key.split()
+    try:
+        data = base64.b64decode(words[1], validate=True)
+    except (IndexError, binascii.Error, ValueError):
+        data = b""
+    if len(public_key.strip().splitlines()) != 1 or len(data) < 20:
+        raise ApiError(400, "Keypair data is invalid: it is not a public key such as ssh-ed25519 AAAA... me@here")
+    digest = hashlib.new("md5", data, usedforsecurity=False).hexdigest()
+    return ":".join(digest[place : place + 2] for place in range(0, 32, 2))
+
+
+def _user(asked: Asked) -> str:
+    """Whose keys are meant; another's only for an administrator."""
+    other = asked.one("user_id") if asked.version >= 10 else None
+    if other and other != asked.identity.user_id:
+        asked.identity.needs_admin()
+        return other
+    return asked.identity.user_id or ""
+
+
+def _none(name: str, user: str) -> ApiError:
+    return ApiError(404, "Keypair %s not found for user %s" % (name, user))

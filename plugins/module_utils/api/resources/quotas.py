@@ -1,0 +1,115 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How much a project may have, and has: limits, quotas and usage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...instance import quota
+from ...record import projects
+from ..asked import Asked
+from ..errors import ApiError
+from ..front import Front
+from ..versions import exact
+
+# What nothing here limits (-1), or what there is none of (0), under nova's names.
+UNLIMITED = -1
+OF_QUOTAS = {
+    "metadata_items": UNLIMITED,
+    "key_pairs": UNLIMITED,
+    "server_groups": UNLIMITED,
+    "server_group_members": UNLIMITED,
+    "fixed_ips": UNLIMITED,
+    "floating_ips": UNLIMITED,
+    "security_groups": UNLIMITED,
+    "security_group_rules": UNLIMITED,
+    "injected_files": 0,
+    "injected_file_content_bytes": 0,
+    "injected_file_path_bytes": 0,
+}
+OF_LIMITS = {
+    "maxImageMeta": UNLIMITED,
+    "maxPersonality": 0,
+    "maxPersonalitySize": 0,
+    "maxSecurityGroups": UNLIMITED,
+    "maxSecurityGroupRules": UNLIMITED,
+    "maxServerMeta": UNLIMITED,
+    "maxServerGroups": UNLIMITED,
+    "maxServerGroupMembers": UNLIMITED,
+    "maxTotalFloatingIps": UNLIMITED,
+    "maxTotalKeypairs": UNLIMITED,
+    "totalFloatingIpsUsed": 0,
+    "totalSecurityGroupsUsed": 0,
+}
+COUNTED = ("instances", "cores", "ram")
+
+
+class Limits:
+    """/limits."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any) -> None:
+        """What the project may have and what it uses."""
+        asked: Asked = req.context.asked
+        project = (asked.one("tenant_id") if asked.identity.is_admin else None) or asked.project_id
+        most, used = limits(self.front), _used(self.front, project)
+        told = {
+            **OF_LIMITS,
+            "maxTotalInstances": most["instances"],
+            "maxTotalCores": most["cores"],
+            "maxTotalRAMSize": most["ram"],
+            "totalInstancesUsed": used["instances"],
+            "totalCoresUsed": used["cores"],
+            "totalRAMUsed": used["ram"],
+            "totalServerGroupsUsed": len(self.front.known["groups"]),
+        }
+        resp.media = {"limits": {"rate": [], "absolute": exact("limits", told, asked.version)}}
+
+
+class QuotaSets:
+    """/os-quota-sets/{project}, and its details and defaults."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any, project_id: str) -> None:
+        """What the project may have."""
+        asked = self._may(req, project_id)
+        resp.media = {"quota_set": {"id": project_id, **self._told(asked)}}
+
+    def on_get_detail(self, req: Any, resp: Any, project_id: str) -> None:
+        """And what it uses."""
+        asked = self._may(req, project_id)
+        used = _used(self.front, project_id)
+        told = {
+            name: {"limit": most, "in_use": used.get(name, 0), "reserved": 0}
+            for name, most in self._told(asked).items()
+        }
+        resp.media = {"quota_set": {"id": project_id, **told}}
+
+    def on_put(self, req: Any, resp: Any, project_id: str) -> None:
+        """Refused in words."""
+        raise ApiError(403, "Quotas are set by the site, in launch_quotas; the API cannot change them.")
+
+    def _may(self, req: Any, project_id: str) -> Asked:
+        asked: Asked = req.context.asked
+        if project_id != asked.project_id:
+            asked.identity.needs_admin()
+        return asked
+
+    def _told(self, asked: Asked) -> dict[str, int]:
+        most = limits(self.front)
+        return exact("quota", {**OF_QUOTAS, **{name: most[name] for name in COUNTED}}, asked.version)
+
+
+def limits(front: Front) -> dict[str, int]:
+    """The quotas that are set, which are every project's; -1 where there is none."""
+    return {**dict.fromkeys(quota.RESOURCES, UNLIMITED), **quota.limits(front.known["quotas"])}
+
+
+def _used(front: Front, project_id: str) -> dict[str, int]:
+    with front.database.reading() as connection:
+        return projects.used(front.database, connection, project_id)

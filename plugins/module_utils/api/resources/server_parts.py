@@ -1,0 +1,207 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a server has: addresses, metadata, tags, history, volumes, interfaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...record import events
+from .. import asking, reading
+from ..asked import Asked
+from ..bodies import checked
+from ..errors import ApiError
+from ..front import Front
+from ..views import parts as view
+from ..views.definitions import security_group
+from ..views.servers import addresses, security_groups
+
+
+class Addresses:
+    """/servers/{id}/ips and /ips/{network}."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any, server_id: str) -> None:
+        """By network."""
+        ports = reading.one(self.front, req.context.asked, server_id).instance.ports
+        resp.media = {"addresses": addresses(ports, extended=False)}
+
+    def on_get_one(self, req: Any, resp: Any, server_id: str, network: str) -> None:
+        """Those on one network."""
+        found = addresses(reading.one(self.front, req.context.asked, server_id).instance.ports, extended=False)
+        if network not in found:
+            raise ApiError(404, "Instance is not a member of network %s" % network)
+        resp.media = {network: found[network]}
+
+
+class Metadata:
+    """/servers/{id}/metadata."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any, server_id: str) -> None:
+        """All of it."""
+        resp.media = {"metadata": reading.one(self.front, req.context.asked, server_id).instance.metadata}
+
+    def on_post(self, req: Any, resp: Any, server_id: str) -> None:
+        """Add to it."""
+        said = checked("metadata", req, req.context.asked.version)["metadata"]
+        resp.media = {"metadata": self._change(req, server_id, lambda known: {**known, **said})}
+
+    def on_put(self, req: Any, resp: Any, server_id: str) -> None:
+        """Replace it."""
+        said = checked("metadata", req, req.context.asked.version)["metadata"]
+        resp.media = {"metadata": self._change(req, server_id, lambda known: said)}
+
+    def on_get_one(self, req: Any, resp: Any, server_id: str, key: str) -> None:
+        """One item."""
+        resp.media = {"meta": {key: self._value(req.context.asked, server_id, key)}}
+
+    def on_put_one(self, req: Any, resp: Any, server_id: str, key: str) -> None:
+        """Set one item."""
+        said = checked("meta", req, req.context.asked.version)["meta"]
+        if list(said) != [key]:
+            raise ApiError(400, "Request body and URI mismatch")
+        resp.media = {"meta": said}
+        self._change(req, server_id, lambda known: {**known, **said})
+
+    def on_delete_one(self, req: Any, resp: Any, server_id: str, key: str) -> None:
+        """Forget one item."""
+        self._value(req.context.asked, server_id, key)
+        self._change(req, server_id, lambda known: {name: known[name] for name in known if name != key})
+        resp.status = 204
+
+    def _value(self, asked: Asked, server_id: str, key: str) -> str:
+        known = reading.one(self.front, asked, server_id).instance.metadata
+        if key not in known:
+            raise ApiError(404, "Metadata item was not found")
+        return known[key]
+
+    def _change(self, req: Any, server_id: str, change: Any) -> dict[str, str]:
+        return asking.set_metadata(self.front, req.context.asked, server_id, change)
+
+
+class Tags:
+    """/servers/{id}/tags, since version 26."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any, server_id: str) -> None:
+        """All of them."""
+        resp.media = {"tags": self._tags(req, server_id)}
+
+    def on_put(self, req: Any, resp: Any, server_id: str) -> None:
+        """Replace them."""
+        self._tags(req, server_id)
+        said = checked("tags", req, req.context.asked.version)["tags"]
+        resp.media = {"tags": self._write(req, server_id, said)}
+
+    def on_delete(self, req: Any, resp: Any, server_id: str) -> None:
+        """Forget them."""
+        self._tags(req, server_id)
+        self._write(req, server_id, [])
+        resp.status = 204
+
+    def _tags(self, req: Any, server_id: str) -> list[str]:
+        req.context.asked.has(26, "tags")
+        return reading.one(self.front, req.context.asked, server_id).extras["tags"]
+
+    def _write(self, req: Any, server_id: str, tags: list[str]) -> list[str]:
+        asking.keep(self.front, req.context.asked, server_id, {"tags": sorted(set(tags))})
+        return sorted(set(tags))
+
+
+class Actions:
+    """/servers/{id}/os-instance-actions."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any, server_id: str) -> None:
+        """What has been done for it, the latest first."""
+        asked: Asked = req.context.asked
+        server = reading.one(self.front, asked, server_id)
+        told = [view.action(asked, server, each) for each in reversed(self._history(server_id))]
+        resp.media = {"instanceActions": told}
+
+    def on_get_one(self, req: Any, resp: Any, server_id: str, request_id: str) -> None:
+        """What came of one request, stage by stage."""
+        asked: Asked = req.context.asked
+        server = reading.one(self.front, asked, server_id)
+        found = [each for each in self._history(server_id) if each["request_id"] == request_id]
+        if not found:
+            raise ApiError(404, "Action for request_id %s on instance %s not found" % (request_id, server_id))
+        told = {
+            **view.action(asked, server, found[-1]),
+            "events": [view.event(asked, each) for each in found[-1]["events"]],
+        }
+        resp.media = {"instanceAction": told}
+
+    def _history(self, server_id: str) -> list[dict[str, Any]]:
+        with self.front.database.reading() as connection:
+            return events.history(self.front.database, connection, [server_id])[server_id]["actions"]
+
+
+class Volumes:
+    """/servers/{id}/os-volume_attachments."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any, server_id: str) -> None:
+        """Its volumes."""
+        asked: Asked = req.context.asked
+        server = reading.one(self.front, asked, server_id)
+        told = [view.attachment(asked, server, each) for each in server.instance.volumes]
+        resp.media = {"volumeAttachments": told}
+
+    def on_get_one(self, req: Any, resp: Any, server_id: str, volume_id: str) -> None:
+        """One of them."""
+        asked: Asked = req.context.asked
+        server = reading.one(self.front, asked, server_id)
+        found = [each for each in server.instance.volumes if volume_id in (each.id, each.volume_id)]
+        if not found:
+            raise ApiError(404, "Instance %s is not attached to volume %s" % (server_id, volume_id))
+        resp.media = {"volumeAttachment": view.attachment(asked, server, found[0])}
+
+
+class Interfaces:
+    """/servers/{id}/os-interface."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any, server_id: str) -> None:
+        """Its ports."""
+        asked: Asked = req.context.asked
+        ports = reading.one(self.front, asked, server_id).instance.ports
+        told = [view.interface(asked, each, self.front.known["networks"]) for each in ports]
+        resp.media = {"interfaceAttachments": told}
+
+    def on_get_one(self, req: Any, resp: Any, server_id: str, port_id: str) -> None:
+        """One of them."""
+        asked: Asked = req.context.asked
+        ports = reading.one(self.front, asked, server_id).instance.ports
+        found = [each for each in ports if port_id == view.port_id(each)]
+        if not found:
+            raise ApiError(404, "Port id %s could not be found." % port_id)
+        resp.media = {"interfaceAttachment": view.interface(asked, found[0], self.front.known["networks"])}
+
+
+class SecurityGroups:
+    """/servers/{id}/os-security-groups."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_get(self, req: Any, resp: Any, server_id: str) -> None:
+        """The groups of its ports."""
+        asked: Asked = req.context.asked
+        server = reading.one(self.front, asked, server_id)
+        project = server.instance.project_id
+        names = [each["name"] for each in security_groups(server.instance.ports)]
+        resp.media = {"security_groups": [security_group(name, project) for name in names]}

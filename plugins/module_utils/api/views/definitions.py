@@ -1,0 +1,116 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Flavors, images and networks of the settings as each microversion tells them; pure."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ..asked import Asked
+from ..identifiers import definition_id, identity
+from ..versions import exact
+
+# When what is only defined was made: nobody has noted that.
+EVER = "1970-01-01T00:00:00Z"
+
+
+def flavor(asked: Asked, name: str, defined: Mapping[str, Any], kind: str = "flavor") -> dict[str, Any]:
+    """A flavor, whose id is its name."""
+    told = {
+        **flavor_named(asked, name),
+        "ram": defined["ram"],
+        "disk": defined["disk"],
+        "vcpus": defined["vcpus"],
+        "swap": 0 if asked.version >= 75 else "",
+        "OS-FLV-EXT-DATA:ephemeral": 0,
+        "OS-FLV-DISABLED:disabled": False,
+        "os-flavor-access:is_public": True,
+        "rxtx_factor": 1.0,
+        "extra_specs": defined["extra_specs"],
+    }
+    return exact(kind, told, asked.version)
+
+
+def flavor_named(asked: Asked, name: str) -> dict[str, Any]:
+    """What a list without details has of it."""
+    told = {"id": name, "name": name, "links": asked.links("flavors", name), "description": None}
+    return exact("flavor in a list", told, asked.version)
+
+
+def image(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
+    """An image as nova's own proxy told it, until version 36."""
+    told = image_named(asked, name, defined)
+    return {
+        **told,
+        "status": "ACTIVE",
+        "progress": 100,
+        "created": EVER,
+        "updated": EVER,
+        "minDisk": int(defined.get("min_disk") or 0),
+        "minRam": int(defined.get("min_ram") or 0),
+        "OS-EXT-IMG-SIZE:size": None,
+        "metadata": _properties(defined),
+    }
+
+
+def image_named(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
+    """What a list without details has of it."""
+    known = definition_id("image", name, defined)
+    return {"id": known, "name": name, "links": asked.links("images", known)}
+
+
+def glance_image(name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as Glance tells it."""
+    known = definition_id("image", name, defined)
+    return {
+        "id": known,
+        "name": name,
+        "status": "active",
+        "visibility": "public",
+        "protected": False,
+        "os_hidden": False,
+        "owner": None,
+        "container_format": "bare",
+        "disk_format": defined.get("disk_format") or "qcow2",
+        "min_disk": int(defined.get("min_disk") or 0),
+        "min_ram": int(defined.get("min_ram") or 0),
+        "size": None,
+        "checksum": None,
+        "tags": [],
+        "created_at": EVER,
+        "updated_at": EVER,
+    }
+
+
+def _properties(defined: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in (defined.get("properties") or {}).items()}
+
+
+def network(name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
+    """A network as nova's own proxy told it, until version 36."""
+    told = {"id": definition_id("network", name, defined), "label": name, "cidr": defined.get("cidr")}
+    return {**told, "cidr_v6": defined.get("ipv6_cidr")}
+
+
+def neutron_network(name: str, defined: Mapping[str, Any], project_id: str) -> dict[str, Any]:
+    """The same as Neutron tells it."""
+    return {
+        "id": definition_id("network", name, defined),
+        "name": name,
+        "status": "ACTIVE",
+        "admin_state_up": True,
+        "shared": bool(defined.get("shared")),
+        "router:external": False,
+        "mtu": defined.get("mtu"),
+        "project_id": project_id,
+        "tenant_id": project_id,
+        "subnets": [],
+        "tags": [],
+        "port_security_enabled": defined.get("port_security") is not False,
+    }
+
+
+def security_group(name: str, project_id: str) -> dict[str, Any]:
+    """A security group as Neutron tells it, and as nova does of a server's."""
+    told = {"id": identity("security group", name, project_id), "name": name, "description": ""}
+    return {**told, "tenant_id": project_id, "rules": []}
