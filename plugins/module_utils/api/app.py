@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import getpass
 import os
-from typing import Any
+from typing import Any, Mapping
 
 from ..core.errors import InvalidRequest, LaunchError, MissingLibrary
 from ..service import log
 from ..service.settings import Settings, read
-from . import gate
+from . import bodies, gate
+from .errors import ApiError
 from .front import Front
-from .identity import IdentityOf, embedded
+from .identity import Identity, IdentityOf, embedded
 from .routes import add_to
 
 # The variable that names the file of settings.
@@ -39,6 +40,8 @@ def made(settings: Settings, identity: IdentityOf | None = None) -> Any:
     except ImportError:
         raise MissingLibrary("falcon") from None
     front = Front(settings)
+    front.prepare()
+    bodies.prepare()
     app = falcon.App(middleware=[gate.Gate(identity or _embedded(front))])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(gate.serialize)
@@ -51,4 +54,11 @@ def made(settings: Settings, identity: IdentityOf | None = None) -> Any:
 def _embedded(front: Front) -> IdentityOf:
     """This machine's user in the project of the definitions, as they are now."""
     user = getpass.getuser()
-    return lambda environ: embedded(front.known["project_id"], user)(environ)
+
+    def identity(environ: Mapping[str, Any]) -> Identity:
+        service = front.known.get("identity") or "none"
+        if service != "none":
+            raise ApiError(503, "launch_identity is %s, and the API asks none yet: nobody is let in" % service)
+        return embedded(front.known["project_id"], user)(environ)
+
+    return identity

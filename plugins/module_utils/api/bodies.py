@@ -28,6 +28,12 @@ def checked(name: str, req: Any, version: int) -> Any:
     return body
 
 
+def prepare() -> None:
+    """Have the schemas of the longest bodies ready before anybody waits for them."""
+    for version in SCHEMAS["create"].steps:
+        _validator("create", version)
+
+
 def _place(error: Any) -> tuple:
     return [str(each) for each in error.absolute_path], error.message
 

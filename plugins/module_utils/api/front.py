@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from typing import Any, Mapping
 
+from ..core.errors import Unavailable
 from ..record.database import Database
 from ..service import wake
 from ..service.definitions import Definitions
@@ -32,8 +34,15 @@ class Front:
 
     @property
     def database(self) -> Database:
-        """The record. Opened by the process that asks for it, as none may share a connection with its parent."""
-        url = self.known["database"]
+        """The record of the definitions as they are now; it is connected to by those who read or write."""
+        return self._opened(self.known["database"])
+
+    def prepare(self) -> None:
+        """Have the record's libraries imported before anybody waits for them; the definitions may be written later."""
+        with suppress(Unavailable):
+            self._opened(self.known["database"])
+
+    def _opened(self, url: str) -> Database:
         if url not in self._databases:
             self._databases[url] = Database(url)
         return self._databases[url]

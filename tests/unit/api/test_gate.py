@@ -147,6 +147,12 @@ def test_definitions_that_are_not_there_are_503(door):
     assert "kvmstack.launch.definitions" in reply.json["serviceUnavailable"]["message"]
 
 
+def test_where_there_is_an_identity_service_nobody_is_let_in_without_it(door):
+    door.definitions["identity"] = "keystone"
+    door.write()
+    assert door.ask("GET", "/servers").status_code == 503
+
+
 def test_an_application_needs_its_settings(monkeypatch, tmp_path):
     monkeypatch.delenv("KVMSTACK_DOOR", raising=False)
     with pytest.raises(InvalidRequest, match="KVMSTACK_DOOR"):
