@@ -53,6 +53,7 @@ def test_a_reply_to_a_change_has_less_until_75(door, version):
     less = {key for key in shown if key.startswith(("OS-EXT-", "OS-SRV-", "os-extended")) or key in (
         "config_drive", "key_name", "security_groups", "host_status")}  # fmt: skip
     assert set(told) == set(shown) - less
+    assert "OS-EXT-IPS" not in str(told["addresses"])
 
 
 def test_who_is_no_administrator_sees_no_host(door):

@@ -116,12 +116,16 @@ class Images:
         self.front = front
 
     def on_get(self, req: Any, resp: Any) -> None:
-        """Those of this name or of these ids, or all."""
-        resp.media = self._list(req.context.asked, view.image_named)
+        """Those of this name or of these ids, or all, as both have them."""
+        asked: Asked = req.context.asked
+        resp.media = self._list(
+            asked, lambda name, known: {**view.glance_image(name, known), **view.image_named(asked, name, known)}
+        )
 
     def on_get_detail(self, req: Any, resp: Any) -> None:
         """With what nova tells of each."""
-        resp.media = self._list(req.context.asked, view.image)
+        asked: Asked = req.context.asked
+        resp.media = self._list(asked, lambda name, known: view.image(asked, name, known))
 
     def on_get_one(self, req: Any, resp: Any, image_id: str) -> None:
         """One of them, as Glance has it, and in it as nova has it."""
@@ -146,9 +150,7 @@ class Images:
         asked.had(36, "images")
         name, identities = asked.one("name"), asked.one("id")
         wanted = identities.replace("in:", "", 1).split(",") if identities else None
-        made = [
-            {**view.glance_image(*pair), **told(asked, *pair)} for pair in sorted(self.front.known["images"].items())
-        ]
+        made = [told(*pair) for pair in sorted(self.front.known["images"].items())]
         found = [each for each in made if name in (None, each["name"]) and (wanted is None or each["id"] in wanted)]
         return {"images": found}
 

@@ -48,7 +48,7 @@ def image(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]
         "updated": EVER,
         "minDisk": int(defined.get("min_disk") or 0),
         "minRam": int(defined.get("min_ram") or 0),
-        "OS-EXT-IMG-SIZE:size": None,
+        "OS-EXT-IMG-SIZE:size": 0,  # not known before a host has loaded it
         "metadata": _properties(defined),
     }
 
@@ -56,7 +56,8 @@ def image(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]
 def image_named(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
     """What a list without details has of it."""
     known = definition_id("image", name, defined)
-    return {"id": known, "name": name, "links": asked.links("images", known)}
+    glance = {"rel": "alternate", "type": "application/vnd.openstack.image", "href": asked.link("images", known)}
+    return {"id": known, "name": name, "links": [*asked.links("images", known), glance]}
 
 
 def glance_image(name: str, defined: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def attachment(asked: Asked, server: Server, volume: BlockDeviceMapping) -> dict
         "device": "/dev/%s" % volume.device if volume.device else None,
         "tag": None,
         "delete_on_termination": volume.delete_on_termination,
-        "attachment_id": volume.attachment_id,
+        "attachment_id": volume.attachment_id or volume.id,  # nobody else knows of a local one
         "bdm_uuid": volume.id,
     }
     return exact("attachment", told, asked.version)

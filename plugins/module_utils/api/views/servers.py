@@ -66,11 +66,12 @@ def updated(asked: Asked, server: Server) -> dict[str, Any]:
     told = shown(asked, server)
     if asked.version >= 75:
         return told
-    return {
+    less = {
         key: value
         for key, value in told.items()
         if key not in NOT_AFTER_UPDATE and not key.startswith(NOT_BEGINNING)
     }  # fmt: skip
+    return {**less, "addresses": addresses(server.instance.ports, extended=False)}
 
 
 def addresses(ports: Iterable[NetworkRequest], extended: bool = True) -> dict[str, list[dict[str, Any]]]:
