@@ -48,8 +48,8 @@ class Accepting:
         self.user_data = user_data
         self.database = front.database
 
-    def new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[str]:
-        """The UUIDs of new instances: as many of these as the quota has room for, at least so many; else of none."""
+    def new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[model.Instance]:
+        """New instances: as many of these as the quota has room for, at least so many; else of none."""
         return self._done(lambda: self._new(entries, least, extras))
 
     def change(self, server: Server, entry: dict[str, Any], even_busy: bool = False) -> None:
@@ -69,7 +69,7 @@ class Accepting:
         self.front.wake()
         return done
 
-    def _new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[str]:
+    def _new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[model.Instance]:
         record, wanted = self._record(self.asked.project_id), self._parsed(entries, self.asked.project_id)
         changes = model.plan(wanted, record.read(wanted), "present")
         while len(changes) > least and isinstance(changes[-1].error, quota.OverQuota):
@@ -94,10 +94,10 @@ class Accepting:
 
     def _write(
         self, record: Record, changes: list[Change], entries: Mapping[str, dict], extras: dict[str, Any] | None
-    ) -> list[str]:
+    ) -> list[model.Instance]:
         """All of it, or nothing, in one transaction."""
 
-        def write(connection) -> list[str]:
+        def write(connection) -> list[model.Instance]:
             writing = Writing(record, connection)
             made = writing.all(changes)
             for outcome in made.values():
@@ -107,7 +107,7 @@ class Accepting:
                 if extras is not None:
                     server_extras.write(self.database, connection, instance.uuid, extras)
                 self._ask(connection, instance, entries[name], writing.moment)
-            return [made[change.key].uuid for change in changes]
+            return [made[change.key] for change in changes]
 
         return self.database.write(write)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
+from ..instance.model import Instance
 from ..record import server_extras
 from ..schedule.host_state import DEFAULT_ZONE
 from . import reading
@@ -21,8 +22,8 @@ from .views.hosts import zones
 STATES = {"os-stop": ("stopped", "stop"), "os-start": ("started", "start")}
 
 
-def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[str]:
-    """The UUIDs of the instances that a body of POST /servers asks for, all of them or none."""
+def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance]:
+    """The instances that a body of POST /servers asks for, all of them or none."""
     server = body["server"]
     if asked.version < 42 and any(each.get("tag") for each in server.get("block_device_mapping_v2") or ()):
         raise ApiError(400, "block_device_mapping_v2: tag: devices have no tags here")

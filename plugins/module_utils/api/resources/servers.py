@@ -47,9 +47,8 @@ class Servers:
         if body["server"].get("return_reservation_id"):
             resp.media = {"reservation_id": view.reservation_id(asked.request_id)}
             return
-        server = reading.one(self.front, asked, made[0])
-        resp.set_header("Location", asked.link("servers", server.id))
-        resp.media = {"server": view.created(asked, server)}
+        resp.set_header("Location", asked.link("servers", made[0].uuid))
+        resp.media = {"server": view.created(asked, made[0])}
 
     def _list(self, asked: Asked, path: tuple[str, ...], told: Callable) -> dict[str, Any]:
         rows = reading.candidates(self.front, criteria(asked, self.front.known))

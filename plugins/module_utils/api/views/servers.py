@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Iterable, Mapping
 
 from ...instance.attachments import BlockDeviceMapping, NetworkRequest, boot_volume
+from ...instance.model import Instance
 from ..asked import Asked
 from ..criteria import POWER_STATES
 from ..identifiers import definition_id, host_id, identity
@@ -30,14 +31,13 @@ def basic(asked: Asked, identity_: str, name: str) -> dict[str, Any]:
     return {"id": identity_, "name": name, "links": asked.links("servers", identity_)}
 
 
-def created(asked: Asked, server: Server) -> dict[str, Any]:
+def created(asked: Asked, instance: Instance) -> dict[str, Any]:
     """The reply to its request. There is no password: guests are reached by keys."""
-    groups = security_groups(server.instance.ports) or [{"name": "default"}]
     return {
-        "id": server.id,
-        "links": asked.links("servers", server.id),
+        "id": instance.uuid,
+        "links": asked.links("servers", instance.uuid),
         "OS-DCF:diskConfig": "MANUAL",
-        "security_groups": groups,
+        "security_groups": security_groups(instance.ports) or [{"name": "default"}],
     }
 
 
