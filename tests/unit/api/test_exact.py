@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.api import schemas, versions
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made as made_app
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import Identity
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.routes import ROUTES
 
 FIRST = {
     "accessIPv4", "accessIPv6", "addresses", "created", "flavor", "hostId", "id", "image", "links", "metadata", "name",
@@ -57,11 +62,6 @@ def test_a_reply_to_a_change_has_less_until_75(door, version):
 
 
 def test_who_is_no_administrator_sees_no_host(door):
-    from dataclasses import replace
-
-    from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made as made_app
-    from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import Identity
-
     made = door.launch()
     door.client = type(door.client)(made_app(door.settings, lambda environ: Identity("p", "u")))
     shown = door.get("/servers/" + made, version=96)["server"]
@@ -71,7 +71,7 @@ def test_who_is_no_administrator_sees_no_host(door):
         path, _mark, query = path.partition("?")
         reply = door.client.simulate_get("/v2.1" + path, query_string=query)
         assert reply.status_code == 403, path
-    door.client = type(door.client)(made_app(door.settings, lambda environ: replace(Identity("q", "u"))))
+    door.client = type(door.client)(made_app(door.settings, lambda environ: Identity("q", "u")))
     door.get("/servers/" + made, status=404)
     assert door.ask("DELETE", "/servers/" + made).status_code == 404
     door.act(made, "os-stop", status=404)
@@ -243,6 +243,14 @@ def test_actions(door, version, more):
     [told] = door.get("/servers/%s/os-instance-actions" % made, version=version)["instanceActions"]
     assert set(told) == more | {
         "action", "instance_uuid", "request_id", "user_id", "project_id", "start_time", "message"}  # fmt: skip
+
+
+def test_what_is_served_is_documented():
+    text = (Path(__file__).parents[3] / "docs/api.md").read_text()
+    for path, _kind, _suffix in ROUTES:
+        words = [word for word in path.split("/") if word and not word.startswith("{")]
+        assert all("/" + word in text for word in words), path
+    assert "2.%d to 2.%d" % (versions.LEAST, versions.MOST) in text
 
 
 @pytest.mark.parametrize("name", sorted(schemas.SCHEMAS))
