@@ -12,7 +12,7 @@ import json
 from typing import Any, Callable, Mapping
 
 from ..core.change import Change
-from ..core.errors import Conflict, LaunchError
+from ..core.errors import Conflict, LaunchError, NotFound
 from ..instance import model, quota, request
 from ..instance.model import InstanceRequest
 from ..instance.sql import Record, Writing
@@ -143,6 +143,8 @@ def _check_new(change: Change) -> None:
     """An error for what cannot be launched: nothing of it is recorded, as here nobody waits for a table of faults."""
     if change.before is not None:
         raise ApiError(409, "%s: the project has a server of this name: names are unique here" % change.key)
+    if isinstance(change.error, NotFound):  # of what the body names, not of what the path does
+        raise ApiError(400, str(change.error))
     if change.error is not None:
         raise change.error
     if change.after.fault:

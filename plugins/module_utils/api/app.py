@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from typing import Any, Mapping
+from typing import Any
 
 from ..core.errors import InvalidRequest, LaunchError, MissingLibrary
 from ..service import log
@@ -55,7 +55,7 @@ def _embedded(front: Front) -> IdentityOf:
     """This machine's user in the project of the definitions, as they are now."""
     user = getpass.getuser()
 
-    def identity(environ: Mapping[str, Any]) -> Identity:
+    def identity(environ: dict[str, Any]) -> Identity:
         service = front.known.get("identity") or "none"
         if service != "none":
             raise ApiError(503, "launch_identity is %s, and the API asks none yet: nobody is let in" % service)

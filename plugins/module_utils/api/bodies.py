@@ -10,7 +10,8 @@ from base64 import b64decode
 from functools import lru_cache
 from typing import Any
 
-from ..core.errors import MissingLibrary
+from ..core.convert import printable, text
+from ..core.errors import InvalidRequest, MissingLibrary
 from .errors import ApiError
 from .front import body_of
 from .schemas import SCHEMAS, schema_of
@@ -64,7 +65,7 @@ def _made(name: str, version: int) -> Any:
         raise MissingLibrary("jsonschema") from None
     formats = FormatChecker(())
     for each, check in FORMATS.items():
-        formats.checks(each, raises=ValueError)(check)
+        formats.checks(each, raises=(ValueError, InvalidRequest))(check)
     return Draft4Validator(schema_of(name, version), format_checker=formats)
 
 
@@ -80,6 +81,8 @@ def _text(check: Any) -> Any:
 
 
 FORMATS = {
+    "line": _text(lambda value: printable(value, "it")),
+    "text": _text(lambda value: text(value, "it")),
     "uuid": _text(uuid.UUID),
     "ip": _text(ipaddress.ip_address),
     "ipv4": _text(ipaddress.IPv4Address),

@@ -15,7 +15,7 @@ from . import versions
 from .asked import Asked, query_of
 from .errors import body_of, status_of
 from .front import new_request_id
-from .identity import Identity, IdentityOf, without_claims
+from .identity import Identity, IdentityOf
 
 log = logging.getLogger("kvmstack.api")
 
@@ -33,7 +33,6 @@ class Gate:
         """Find out who asks for what; a LaunchError for who may not."""
         req.context.began = time.monotonic()
         req.context.asked = Asked(NOBODY, versions.LEAST, new_request_id(), base=req.prefix)
-        without_claims(req.env)
         version = versions.asked({name.upper(): value for name, value in req.headers.items()})
         req.context.asked = Asked(
             identity=self.identity(req.env),

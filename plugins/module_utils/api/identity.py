@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who asks. Without an identity service that is the settings' own user and project, whatever a client says of itself.
 
-An identity function takes a request's WSGI environment and gives an Identity; one of an identity service would read
-what keystonemiddleware has checked. It is the one seam between the two.
+An identity function takes a request's WSGI environment and gives an Identity, or raises an ApiError; one of an identity
+service would read what keystonemiddleware, around this application, has checked. It is the one seam between the two.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Dict, Mapping
 from urllib.parse import urlsplit
 
 from .errors import ApiError
@@ -33,7 +33,7 @@ class Identity:
             raise ApiError(403, "Policy doesn't allow this operation to be performed.")
 
 
-IdentityOf = Callable[[Mapping[str, Any]], Identity]
+IdentityOf = Callable[[Dict[str, Any]], Identity]
 
 
 # What this machine is called where nobody else can be: no other name leads here by an answer of a foreign DNS.
@@ -44,15 +44,16 @@ def embedded(project_id: str, user: str) -> IdentityOf:
     """The identity function where there is no identity service: this machine's user, who may do everything."""
     known = Identity(project_id=project_id, user_id=user, user_name=user, roles=("admin",), is_admin=True)
 
-    def identity(environ: Mapping[str, Any]) -> Identity:
+    def identity(environ: dict[str, Any]) -> Identity:
+        _drop_claims(environ)
         _only_from_here(environ)
         return known
 
     return identity
 
 
-def without_claims(environ: dict[str, Any]) -> None:
-    """Drop what a client says of who it is: only an identity service's middleware may, and that speaks later."""
+def _drop_claims(environ: dict[str, Any]) -> None:
+    """Drop what a client says of who it is. An identity service's middleware does that before it says so itself."""
     claims = [key for key in environ if key.startswith("HTTP_X_") and key.split("_")[2] in CLAIMS]
     for key in claims:
         del environ[key]

@@ -12,8 +12,8 @@ from typing import Any, Callable
 
 Schema = dict
 
-NAME = {"type": "string", "minLength": 1, "maxLength": 255}
-TEXT = {"type": ["string", "null"], "maxLength": 255}
+NAME = {"type": "string", "minLength": 1, "maxLength": 255, "format": "line"}
+TEXT = {"type": ["string", "null"], "maxLength": 255, "format": "text"}
 UUID = {"type": "string", "format": "uuid"}
 BOOLEAN = {"enum": [True, False, "True", "False", "true", "false", "1", "0", 1, 0, "on", "off", "yes", "no"]}
 COUNT = {"type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1, "maximum": 1000}
@@ -22,7 +22,7 @@ LABELS = {
     "patternProperties": {r"^[a-zA-Z0-9-_:. ]{1,255}$": {"type": "string", "maxLength": 255}},
     "additionalProperties": False,
 }
-TAG = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/]*$"}
+TAG = {**NAME, "maxLength": 60, "pattern": "^[^,/]*$"}
 TAGS = {"type": "array", "items": TAG, "maxItems": 50}
 DISK_CONFIG = {"enum": ["AUTO", "MANUAL"]}
 ADDRESS_4 = {"oneOf": [{"type": "string", "format": "ipv4"}, {"enum": ["", None]}]}
@@ -126,7 +126,7 @@ def _update(version: int) -> Schema:
 
 
 def _keypair(version: int) -> Schema:
-    said = {"name": NAME, "public_key": {"type": "string", "minLength": 1, "maxLength": 16384}}
+    said = {"name": NAME, "public_key": {"type": "string", "minLength": 1, "maxLength": 16384, "format": "text"}}
     if version >= 2:
         said["type"] = {"enum": ["ssh", "x509"]}
     if version >= 10:

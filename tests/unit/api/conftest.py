@@ -57,7 +57,7 @@ class Door:
     def ask(self, method, path, body=None, version=1, **headers):
         """One request; the path is below /v2.1."""
         said = {"Host": "127.0.0.1:8774", "OpenStack-API-Version": "compute 2.%d" % version, **headers}
-        given = {} if body is None else {"json": body}
+        given = {} if body is None else {"body": json.dumps(body), "content_type": "application/json"}
         return self.client.simulate_request(method, "/v2.1" + path, headers=said, **given)
 
     def get(self, path, status=200, version=1):

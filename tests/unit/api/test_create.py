@@ -122,6 +122,7 @@ def test_a_body_is_an_entry(door, server, version, beside, entry):
         ({"block_device_mapping_v2": [{**ROOT, "source_type": "blank", "boot_index": 1}]}, 1, "local disk"),
         ({"block_device_mapping_v2": [{**ROOT, "tag": "x"}]}, 41, "tag"),
         ({"unheard_of": 1}, 1, "unheard_of"),
+        ({"block_device_mapping_v2": [{"source_type": "volume", "uuid": "nothing"}]}, 1, "volume nothing"),
     ],
 )
 def test_what_cannot_be_is_told(door, server, version, told):
