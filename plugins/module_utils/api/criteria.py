@@ -7,14 +7,13 @@ A row is judged by few of its columns: those that the parameters need, and the s
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Callable, Mapping
 
 from .asked import Asked
 from .errors import ApiError
-from .identifiers import definition_id, named
+from .filters import ADMIN, FILTERS, OTHERS, SINCE, Row
 from .paging import flag
 
 # What nova lets a client sort by, by the columns here; of the others there is nothing to tell servers apart by.
@@ -39,9 +38,6 @@ SORT_KEYS = {
     "vm_state": "vm_state",
 }
 ALWAYS = ("id", "uuid", "name", "vm_state", "power_state", "created_at", "updated_at", "deleted")
-POWER_STATES = {"running": 1, "paused": 3, "shutdown": 4, "crashed": 6, "suspended": 7}
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,13 +60,7 @@ class Criteria:
 
 def criteria(asked: Asked, known: Mapping[str, Any]) -> Criteria:
     """What the query asks for."""
-    tests: list[tuple[str | None, Callable[[Row], bool]]] = []
-    for name, values in asked.query.items():
-        if name in FILTERS and values:
-            column, test = FILTERS[name]
-            if name in ADMIN and not asked.identity.is_admin:
-                continue
-            tests.append((column, test(values[0], known) if name != "status" else test(values, known)))
+    tests = _tests(asked, known)
     since, before = _moments(asked)
     if since is not None:
         tests.append((None, lambda row: row["updated_at"] >= since))
@@ -88,6 +78,21 @@ def criteria(asked: Asked, known: Mapping[str, Any]) -> Criteria:
         with_deleted=bool(deleted) or (deleted is None and since is not None),
         order=order,
     )
+
+
+def _tests(asked: Asked, known: Mapping[str, Any]) -> list[tuple[str | None, Callable[[Row], bool]]]:
+    """What the filters ask of a row, each with the column that it needs."""
+    tests = []
+    for name, values in asked.query.items():
+        if name not in FILTERS or asked.version < SINCE.get(name, 0):
+            if asked.version >= 75 and name not in OTHERS:
+                raise ApiError(400, "Additional properties are not allowed (%.80r was unexpected)" % name)
+            continue
+        if name in ADMIN and not asked.identity.is_admin:
+            continue
+        column, test = FILTERS[name]
+        tests.append((column, test(values if name == "status" else values[0], known)))
+    return tests
 
 
 def _project(asked: Asked) -> str | None:
@@ -144,86 +149,3 @@ def _sortable(value: Any) -> tuple:
     if isinstance(value, dict):
         value = value.get("name")
     return (value is not None, value if value is not None else "")
-
-
-def _regex(column: str) -> tuple[str, Callable]:
-    """A filter by a regular expression that a column has to hold somewhere."""
-
-    def test(value: str, _known: Any) -> Callable[[Row], bool]:
-        pattern = _pattern(value)
-        return lambda row: bool(pattern.search(row[column] or ""))
-
-    return column, test
-
-
-def _pattern(value: str) -> Any:
-    try:
-        return re.compile(value[:255])
-    except re.error:
-        raise ApiError(400, "Invalid input for query parameters: %.80s is no regular expression." % value) from None
-
-
-def _equal(column: str) -> tuple[str, Callable]:
-    return column, lambda value, _known: lambda row: row[column] == value
-
-
-def _status(values: list[str], _known: Any) -> Callable[[Row], bool]:
-    wanted = {value.upper() for value in values}
-    return lambda row: row["status"] in wanted
-
-
-def _power_state(value: str, _known: Any) -> Callable[[Row], bool]:
-    return lambda row: str(POWER_STATES.get(row["power_state"], 0)) == value
-
-
-def _address(family: str) -> tuple[str, Callable]:
-    def test(value: str, _known: Any) -> Callable[[Row], bool]:
-        pattern = _pattern(value)
-        return lambda row: any(pattern.search(address) for address in addresses(row["ports"], family))
-
-    return "ports", test
-
-
-def addresses(ports: Any, family: str) -> list[str]:
-    """The addresses of one family, 4 or 6, that ports have."""
-    found: list[str] = []
-    for port in ports or ():
-        said = port.get("fixed_ips") or [port.get("fixed_ip")]
-        told = [*said, (port.get("network_info") or {}).get("ipv6_address")]
-        found += [address for address in told if address and (":" in address) == (family == "6")]
-    return found
-
-
-def _image(value: str, known: Mapping[str, Any]) -> Callable[[Row], bool]:
-    name = named("image", value, known["images"])
-    return lambda row: bool(row["image"]) and (
-        row["image"].get("id") == value or row["image"]["name"] in (value, name)
-        or definition_id("image", row["image"]["name"], row["image"]) == value
-    )  # fmt: skip
-
-
-def _flavor(value: str, _known: Any) -> Callable[[Row], bool]:
-    return lambda row: bool(row["flavor"]) and row["flavor"]["name"] == value
-
-
-# The parameters, each with the column that it needs and what makes a test of its value.
-FILTERS: dict[str, tuple[str | None, Callable]] = {
-    "name": _regex("name"),
-    "display_name": _regex("name"),
-    "hostname": _regex("name"),
-    "status": (None, _status),
-    "image": ("image", _image),
-    "image_ref": ("image", _image),
-    "flavor": ("flavor", _flavor),
-    "ip": _address("4"),
-    "ip6": _address("6"),
-    "host": _equal("host"),
-    "node": _equal("host"),
-    "user_id": _equal("user_id"),
-    "uuid": _equal("uuid"),
-    "vm_state": _equal("vm_state"),
-    "task_state": _equal("task_state"),
-    "power_state": (None, _power_state),
-    "availability_zone": _equal("zone"),
-}
-ADMIN = {"host", "node", "user_id"}

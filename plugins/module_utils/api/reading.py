@@ -32,10 +32,12 @@ def one(front: Front, asked: Asked, identity: str) -> Server:
 def candidates(front: Front, wanted: Criteria) -> list[Mapping[str, Any]]:
     """The rows of the servers that are asked for, in their order, each with no more columns than that needs."""
     database = front.database
-    instances, hosts = database.tables.instances, database.tables.compute_nodes
-    columns = [instances.c[name] for name in wanted.columns if name in instances.c]
+    tables = database.tables
+    instances, hosts, extras = tables.instances, tables.compute_nodes, tables.server_extras
+    columns = [table.c[name] for table in (instances, extras) for name in wanted.columns if name in table.c]
     zone = database.sql.func.coalesce(hosts.c.availability_zone, DEFAULT_ZONE).label("zone")
-    statement = database.sql.select(*columns, hosts.c.silent_since, zone).select_from(_joined(instances, hosts))
+    joined = _joined(instances, hosts).outerjoin(extras, extras.c.instance_uuid == instances.c.uuid)
+    statement = database.sql.select(*columns, hosts.c.silent_since, zone).select_from(joined)
     if wanted.project_id is not None:
         statement = statement.where(instances.c.project_id == wanted.project_id)
     if not wanted.with_deleted:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.kvmstack.launch.tests.unit.api.conftest import Door
+from ansible_collections.kvmstack.launch.tests.unit.api.conftest import KEY, Door
 
 
 def fill(door):
@@ -77,6 +77,39 @@ def names(door, query, version=1, path="/servers"):
 def test_which_and_in_which_order(four, query, found):
     assert names(four, query) == found.split()
     assert names(four, query, path="/servers/detail") == found.split()
+
+
+@pytest.mark.parametrize(
+    ("query", "version", "found"),
+    [
+        ("tags=a,b", 26, "two"),
+        ("tags=a", 26, "two one"),
+        ("tags=a", 25, "none two one"),
+        ("tags-any=b,c", 26, "two"),
+        ("not-tags=a", 26, "none"),
+        ("not-tags-any=b", 26, "none one"),
+        ("key_name=me", 1, "one"),
+        ("description=first", 1, "one"),
+        ("locked=True", 73, ""),
+        ("locked=False", 73, "none two one"),
+        ("config_drive=True", 1, "none two one"),
+        ("reservation_id=r-nothing", 1, ""),
+        ("limit=1&sort_key=name&all_tenants=1&deleted=False", 96, "two"),
+    ],
+)
+def test_which_by_what_is_kept_for_clients(door, query, version, found):
+    door.ask("POST", "/os-keypairs", {"keypair": {"name": "me", "public_key": KEY}})
+    door.create(96, name="one", tags=["a"], key_name="me", description="the first")
+    door.create(96, name="two", tags=["a", "b"])
+    door.create(name="none")
+    assert names(door, query, version) == found.split()
+
+
+@pytest.mark.parametrize(("version", "status"), [(74, 200), (75, 400)])
+def test_a_parameter_that_is_none_is_wrong_since_75(door, version, status):
+    headers = {"Host": "localhost", "OpenStack-API-Version": "compute 2.%d" % version}
+    for path in ("/v2.1/servers", "/v2.1/servers/detail"):
+        assert door.client.simulate_get(path, query_string="unheard_of=1", headers=headers).status_code == status
 
 
 def test_parts_of_a_list(four):

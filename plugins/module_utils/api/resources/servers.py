@@ -10,6 +10,7 @@ from .. import asking, reading
 from ..asked import Asked
 from ..bodies import checked
 from ..criteria import criteria
+from ..filters import reservation_id
 from ..front import Front
 from ..paging import next_links, page
 from ..views import servers as view
@@ -45,7 +46,7 @@ class Servers:
         made = asking.create(self.front, asked, body)
         resp.status = 202
         if body["server"].get("return_reservation_id"):
-            resp.media = {"reservation_id": view.reservation_id(asked.request_id)}
+            resp.media = {"reservation_id": reservation_id(asked.request_id)}
             return
         resp.set_header("Location", asked.link("servers", made[0].uuid))
         resp.media = {"server": view.created(asked, made[0])}

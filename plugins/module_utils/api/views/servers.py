@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping
 from ...instance.attachments import BlockDeviceMapping, NetworkRequest, boot_volume
 from ...instance.model import Instance
 from ..asked import Asked
-from ..criteria import POWER_STATES
+from ..filters import POWER_STATES, reservation_id
 from ..identifiers import definition_id, host_id, identity
 from ..model import Server
 from ..versions import exact
@@ -183,11 +183,6 @@ def _host_status(server: Server) -> str:
     if not server.instance.host:
         return ""
     return "UNKNOWN" if server.silent else "UP"
-
-
-def reservation_id(request_id: str | None) -> str:
-    """What servers of one request have in common."""
-    return "r-%s" % (request_id or "").replace("req-", "")[:8]
 
 
 def _flavor(asked: Asked, flavor: Mapping[str, Any]) -> dict[str, Any]:
