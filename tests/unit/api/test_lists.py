@@ -112,6 +112,20 @@ def test_a_parameter_that_is_none_is_wrong_since_75(door, version, status):
         assert door.client.simulate_get(path, query_string="unheard_of=1", headers=headers).status_code == status
 
 
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "a*a*a*a*a*b", "(a|aa){9}", "a?a?a?a?a?aaaaa", "(" * 250])
+def test_a_pattern_that_takes_for_ever_is_refused(door, pattern):
+    door.create(name="a" * 60)
+    reply = door.client.simulate_get("/v2.1/servers", params={"name": pattern}, headers={"Host": "localhost"})
+    assert reply.status_code == 400
+
+
+def test_a_pattern_may_repeat(door):
+    door.create(name="a" * 60)
+    for pattern in ("^a+$", "a.*a.*a.*a$", r"\.|a{3,}", "(a|b)"):
+        reply = door.client.simulate_get("/v2.1/servers", params={"name": pattern}, headers={"Host": "localhost"})
+        assert len(reply.json["servers"]) == 1, pattern
+
+
 def test_parts_of_a_list(four):
     seen, path = [], "/servers?limit=3&sort_key=display_name&sort_dir=asc"
     while path:
