@@ -70,6 +70,7 @@ def add_to(app: Any, front: Front) -> None:
     known = versions.Versions(front)
     app.add_route("/", known)
     app.add_route("/v2.1", known, suffix="one")
+    app.add_route("/healthcheck", versions.Health(front))
     made: dict[type, Any] = {}
     for path, kind, suffix in ROUTES:
         resource = made.setdefault(kind, kind(front))

@@ -131,7 +131,7 @@ def _keypair(version: int) -> Schema:
         said["type"] = {"enum": ["ssh", "x509"]}
     if version >= 10:
         said["user_id"] = NAME
-    return _alone("keypair", _object(said, ("name",)))
+    return _alone("keypair", _object(said, ("name", "public_key") if version >= 92 else ("name",)))
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ SCHEMAS = {
     "metadata": Versioned(lambda version: _alone("metadata", LABELS)),
     "meta": Versioned(lambda version: _alone("meta", {**LABELS, "minProperties": 1, "maxProperties": 1})),
     "tags": Versioned(lambda version: _alone("tags", TAGS)),
-    "keypair": Versioned(_keypair, (1, 2, 10)),
+    "keypair": Versioned(_keypair, (1, 2, 10, 92)),
     "action": Versioned(lambda version: {"type": "object", "minProperties": 1, "maxProperties": 1}),
 }
 

@@ -135,9 +135,15 @@ def test_what_nobody_thought_of_is_told_by_its_request_only(door, monkeypatch):
 def test_a_record_that_is_away_is_503(door):
     door.definitions["database"] = "postgresql+psycopg://nobody@127.0.0.1:1/launch"
     door.write()
-    reply = door.ask("GET", "/servers")
-    assert reply.status_code == 503
-    assert "serviceUnavailable" in reply.json
+    for path in ("/v2.1/servers", "/healthcheck"):
+        reply = door.client.simulate_get(path, headers={"Host": "localhost"})
+        assert reply.status_code == 503
+        assert "serviceUnavailable" in reply.json
+
+
+def test_a_healthy_api_says_so(door):
+    reply = door.client.simulate_get("/healthcheck", headers={"Host": "localhost"})
+    assert (reply.status_code, reply.text) == (200, "OK")
 
 
 def test_definitions_that_are_not_there_are_503(door):

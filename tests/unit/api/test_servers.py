@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 
 import pytest
@@ -229,6 +230,29 @@ def test_a_key_is_kept_and_given_to_a_server(door):
     assert door.ask("DELETE", "/os-keypairs/me").status_code == 404
     door.get("/os-keypairs/me", status=404)
     assert door.create(name="other", key_name="me", status=400)["badRequest"]["message"] == "Invalid key_name provided."
+
+
+@pytest.mark.parametrize(("version", "status"), [(1, 200), (91, 201), (92, 400)])
+def test_a_key_is_made_until_92(door, tmp_path, version, status):
+    reply = door.ask("POST", "/os-keypairs", {"keypair": {"name": "new"}}, version)
+    assert reply.status_code == status
+    if status == 400:
+        return
+    told = reply.json["keypair"]
+    path = tmp_path / "key"
+    path.write_text(told["private_key"])
+    path.chmod(0o600)
+    public = subprocess.run(["ssh-keygen", "-y", "-f", path], capture_output=True, text=True, check=True).stdout
+    assert public.split()[:2] == told["public_key"].split()[:2]
+    shown = subprocess.run(["ssh-keygen", "-l", "-E", "md5", "-f", path], capture_output=True, text=True, check=True)
+    assert "MD5:" + told["fingerprint"] in shown.stdout
+    assert "private_key" not in str(door.get("/os-keypairs/new"))
+    assert told["private_key"].encode() not in (door.folder / "launch.db").read_bytes()
+
+
+def test_a_key_of_another_kind_is_refused(door):
+    said = {"keypair": {"name": "me", "type": "x509", "public_key": KEY}}
+    assert door.ask("POST", "/os-keypairs", said, version=2).status_code == 400
 
 
 @pytest.mark.parametrize("key", ["", "ssh-ed25519", "ssh-ed25519 %%%", "ssh-ed25519 AAAA", KEY + "\n" + KEY])

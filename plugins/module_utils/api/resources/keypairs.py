@@ -9,6 +9,7 @@ import binascii
 import hashlib
 from typing import Any
 
+from ...core.errors import MissingLibrary
 from ...record import key_pairs
 from ...record.database import now
 from .. import reading
@@ -36,21 +37,19 @@ class Keypairs:
         resp.media = {"keypairs": told, **({"keypairs_links": links} if links else {})}
 
     def on_post(self, req: Any, resp: Any) -> None:
-        """Keep a public key. Its private one is its user's to make: none ever leaves a server so."""
+        """Keep a public key; until version 92 a pair is made where none is said, and its private key told this once."""
         asked: Asked = req.context.asked
         said = checked("keypair", req, asked.version)["keypair"]
-        user = said.get("user_id") or _user(asked)
-        key = {
-            "name": said["name"],
-            "type": said.get("type", "ssh"),
-            "public_key": said["public_key"].strip(),
-            "fingerprint": fingerprint(said["public_key"]),
-        }
+        if said.get("type", "ssh") != "ssh":
+            raise ApiError(400, "keypair: type: guests are given keys of ssh only")
+        user = _user(asked, said.get("user_id"))
+        private, public = (None, said["public_key"].strip()) if "public_key" in said else made()
+        key = {"name": said["name"], "type": "ssh", "public_key": public, "fingerprint": fingerprint(public)}
         database = self.front.database
         database.write(lambda connection: key_pairs.add(database, connection, user, key, now(connection)))
         told = keypair(asked, {**key, "id": None, "created_at": None}, user)
         resp.status = 201 if asked.version >= 2 else 200
-        resp.media = {"keypair": {**told, "user_id": user}}
+        resp.media = {"keypair": {**told, "user_id": user, **({"private_key": private} if private else {})}}
 
     def on_get_one(self, req: Any, resp: Any, name: str) -> None:
         """One of them."""
@@ -70,6 +69,19 @@ class Keypairs:
         resp.status = 204 if asked.version >= 2 else 202
 
 
+def made() -> tuple[str, str]:
+    """A new private key, and its public one."""
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    except ImportError:
+        raise MissingLibrary("cryptography") from None
+    key, openssh = Ed25519PrivateKey.generate(), serialization.PrivateFormat.OpenSSH
+    private = key.private_bytes(serialization.Encoding.PEM, openssh, serialization.NoEncryption())
+    kinds = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    return private.decode(), key.public_key().public_bytes(*kinds).decode()
+
+
 def fingerprint(public_key: str) -> str:
     """MD5 in colons, as ssh-keygen -E md5 writes it and nova tells it; ApiError 400 for what is no key."""
     words = public_key.split()
@@ -83,9 +95,9 @@ def fingerprint(public_key: str) -> str:
     return ":".join(digest[place : place + 2] for place in range(0, 32, 2))
 
 
-def _user(asked: Asked) -> str:
+def _user(asked: Asked, other: str | None = None) -> str:
     """Whose keys are meant; another's only for an administrator."""
-    other = asked.one("user_id") if asked.version >= 10 else None
+    other = other or (asked.one("user_id") if asked.version >= 10 else None)
     if other and other != asked.identity.user_id:
         asked.identity.needs_admin()
         return other
