@@ -93,7 +93,7 @@ def _check_rests(server: Server, word: str) -> None:
 
 
 def _beyond(action: str) -> ApiError:
-    """Why nothing comes of an action: 400 for what is none, else 501 or 409, as nova says that a driver cannot."""
+    """Why nothing comes of an action: 400 for what is none, 501 where nova says that a driver cannot, else 409."""
     if action in CANNOT:
         return ApiError(CANNOT[action], "%s: this API cannot do it: its servers start, stop and go." % action)
     return ApiError(400, "There is no such action: %.80s" % action)
@@ -111,11 +111,16 @@ CANNOT = {
             "evacuate", "lock", "migrate", "os-migrateLive", "os-resetState", "os-resetNetwork",
             "injectNetworkInfo", "pause", "reboot", "rebuild", "rescue", "resize", "restore", "resume", "revertResize",
             "shelve", "shelveOffload", "suspend", "trigger_crash_dump", "unlock", "unpause", "unrescue", "unshelve",
-            "addFloatingIp", "removeFloatingIp", "addFixedIp", "removeFixedIp", "os-getConsoleOutput",
+            "addFloatingIp", "removeFloatingIp", "addFixedIp", "removeFixedIp",
         ),
         409,
     ),
-    **dict.fromkeys(("os-getVNCConsole", "os-getSPICEConsole", "os-getRDPConsole", "os-getSerialConsole"), 400),
+    **dict.fromkeys(
+        (
+            "os-getConsoleOutput", "os-getVNCConsole", "os-getSPICEConsole", "os-getRDPConsole", "os-getSerialConsole",
+        ),
+        501,
+    ),
 }  # fmt: skip
 
 

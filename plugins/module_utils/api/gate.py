@@ -9,7 +9,7 @@ import logging
 import time
 from typing import Any
 
-from ..core.errors import LaunchError
+from ..core.errors import LaunchError, MissingLibrary
 from ..service.log import about
 from . import versions
 from .asked import Asked, query_of
@@ -65,9 +65,10 @@ def serialize(req: Any, resp: Any, error: Any) -> None:
 def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
     """The body of an error of ours."""
     status = status_of(error)
+    message = "the API lacks the library %s" % error if isinstance(error, MissingLibrary) else str(error)
     if status >= 500:
-        log.error("%s", error, extra=about(req.context.asked.request_id))
-    _say(resp, status, str(error))
+        log.error("%s", message, extra=about(req.context.asked.request_id))
+    _say(resp, status, message)
 
 
 def confess(req: Any, resp: Any, error: Exception, params: Any) -> None:

@@ -94,7 +94,7 @@ def test_a_request_for_a_server(any_door, said, devices, hints, version):
 def test_a_change_of_a_server(any_door, kind, method, key, value, version):
     path = "/servers/%s/%s" % (any_door.launched, kind)
     reply = any_door.ask(method, path, {key: value}, version)
-    assert reply.status_code < 500, reply.text
+    assert reply.status_code < 500 or reply.status_code == 501, reply.text
     any_door.finish("launched")
 
 
@@ -135,4 +135,4 @@ def test_a_question(any_door, path, given_id, query, version):
     headers = {"Host": "localhost", "OpenStack-API-Version": "compute 2.%d" % version}
     text = "&".join("%s=%s" % pair for pair in query)
     reply = any_door.client.simulate_get("/v2.1" + "/".join(words), query_string=text, headers=headers)
-    assert reply.status_code < 500, reply.text
+    assert reply.status_code < 500 or reply.status_code == 501, reply.text

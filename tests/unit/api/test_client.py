@@ -34,8 +34,9 @@ def address(doors):
     (door.folder / "door.yml").write_text("inventory: hosts\nstate_path: .\n")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = ["--bind", "127.0.0.1:%d" % port, "--threads", "4", "--no-control-socket", APPLICATION]
+    command = ["--bind", "127.0.0.1:%d" % port, "--threads", "4", APPLICATION]
     environment = {**os.environ, "KVMSTACK_DOOR": str(door.folder / "door.yml"), "PYTHONPATH": "build/collections"}
+    environment["HOME"] = str(door.folder)  # newer ones keep a socket there
     with open(door.folder / "log", "wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", *command], env=environment, stdout=log, stderr=log

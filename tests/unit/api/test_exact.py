@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.api import schemas, versions
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made as made_app
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.identifiers import identity
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import Identity
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.routes import ROUTES
 
@@ -141,6 +142,7 @@ def test_a_hypervisor(door, version, more, kind, info):
         ("/os-hypervisors/statistics", 87, 200), ("/os-hypervisors/statistics", 88, 404),
         ("/os-hypervisors/c1/search", 52, 200), ("/os-hypervisors/c1/search", 53, 404),
         ("/os-hypervisors/c1/servers", 52, 200), ("/os-hypervisors/c1/servers", 53, 404),
+        ("/os-hypervisors/ID/uptime", 87, 501), ("/os-hypervisors/ID/uptime", 88, 404),
         ("/os-hypervisors/nothing/search", 1, 404), ("/os-hypervisors?hypervisor_hostname_pattern=c", 53, 200),
         ("/os-hypervisors?hypervisor_hostname_pattern=x", 53, 404),
         ("/images", 35, 200), ("/images", 36, 404), ("/os-networks", 35, 200), ("/os-networks", 36, 404),
@@ -149,7 +151,7 @@ def test_a_hypervisor(door, version, more, kind, info):
 )  # fmt: skip
 def test_what_comes_and_goes_with_versions(door, path, version, status):
     door.launch()
-    path, _mark, query = path.partition("?")
+    path, _mark, query = path.replace("ID", identity("hypervisor", "c1")).partition("?")
     headers = {"Host": "localhost", "OpenStack-API-Version": "compute 2.%d" % version}
     assert door.client.simulate_get("/v2.1" + path, query_string=query, headers=headers).status_code == status
 

@@ -42,7 +42,7 @@ class Hypervisors:
         asked: Asked = req.context.asked
         asked.had(88, "uptime")
         self._one(asked, hypervisor_id)
-        raise ApiError(400, "The uptime of hosts is not recorded.")
+        raise ApiError(501, "The uptime of hosts is not recorded.")
 
     def on_get_statistics(self, req: Any, resp: Any) -> None:
         """Sums."""
