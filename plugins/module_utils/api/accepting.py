@@ -102,7 +102,7 @@ class Accepting:
             made = writing.all(changes)
             for outcome in made.values():
                 if isinstance(outcome, LaunchError):
-                    raise Raced(str(outcome)) if type(outcome) is Conflict else outcome
+                    raise _raced(outcome)
             for name, instance in made.items():
                 if extras is not None:
                     server_extras.write(self.database, connection, instance.uuid, extras)
@@ -137,6 +137,11 @@ class Accepting:
         who = {name: getattr(identity, name) for name in ("user_id", "user_name", "project_name")}
         asked = {"state": "present", "instances": entries, "user_data": json.dumps(texts) if texts else ""}
         return request.parse({**self.front.known, **who, **asked, "project_id": project_id, "default_ssh_keys": []})
+
+
+def _raced(error: LaunchError) -> LaunchError:
+    """The error of a row that could not be written; Raced if it is not as it was read, as a bare Conflict says."""
+    return Raced(str(error)) if isinstance(error, Conflict) and not isinstance(error, quota.OverQuota) else error
 
 
 def _check_new(change: Change) -> None:

@@ -129,8 +129,9 @@ def test_a_hypervisor(door, version, more, kind, info):
     door.launch()
     [told] = door.get("/os-hypervisors/detail", version=version)["hypervisors"]
     assert set(told) == HYPERVISOR | more
-    assert type(told["id"]) is type(told["service"]["id"]) is kind
-    assert info is None or type(told["cpu_info"]) is info
+    assert isinstance(told["id"], kind)
+    assert isinstance(told["service"]["id"], kind)
+    assert info is None or isinstance(told["cpu_info"], info)
     assert door.get("/os-hypervisors/%s" % told["id"], version=version)["hypervisor"] == told
     [named] = door.get("/os-hypervisors", version=version)["hypervisors"]
     assert set(named) == {"id", "hypervisor_hostname", "state", "status"}

@@ -74,7 +74,7 @@ class Flavors:
 
     def _sound(self) -> dict[str, dict[str, Any]]:
         """The flavors by name, without those whose definition makes no sense: nobody could be launched with them."""
-        return _sound(self.front.known["flavors"], lambda name, known: catalog.flavor(name, known))
+        return _sound(self.front.known["flavors"], catalog.flavor)
 
     def _list(self, asked: Asked, path: tuple[str, ...], told: Callable) -> dict[str, Any]:
         least = {"ram": whole(asked, "minRam") or 0, "disk": whole(asked, "minDisk") or 0}
