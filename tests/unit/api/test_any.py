@@ -51,7 +51,7 @@ def any_door(tmp_path_factory, empty):
 
 
 @pytest.mark.parametrize("version", [1, 96])
-@pytest.mark.parametrize("text", ["\ud800", "\x00", "a\nb", "\u202e"])
+@pytest.mark.parametrize("text", ["\ud800", "\x00", "a\nb", "\u202e"], ids=["half", "null", "newline", "override"])
 def test_no_text_is_kept_that_a_database_or_a_terminal_could_not_take(any_door, text, version):
     asked, path = any_door.asked(), "/servers/%s" % any_door.launched
     for field in ("name", "key_name", "availability_zone", "metadata", "description", "tags"):
