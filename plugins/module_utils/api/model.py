@@ -11,8 +11,9 @@ from typing import Any, Mapping
 from ..core.documents import POWER
 from ..instance.model import Instance, status_of
 
-# What is still to be done for a server, by the task state that tells it (nova/compute/task_states.py).
-TASKS = {"create": "scheduling", "delete": "deleting", "stop": "powering-off", "start": "powering-on"}
+# What is still to be done for a server, by the task state that tells it (nova/compute/task_states.py). One that is
+# being made has its own: it can be ACTIVE, and told to stop, before its request is out of the queue.
+TASKS = {"delete": "deleting", "stop": "powering-off", "start": "powering-on"}
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from ..core.errors import Unavailable
 
 # What the file has, beside identity, cloud, compute_hosts and state_path; the rest of a request is the API's to say.
 OF_INSTANCE = (
-    "database", "project_id", "flavors", "images", "networks", "security_groups", "groups", "quotas",
-    "image_service", "network_service", "volume_service",
+    "database", "project_id", "flavors", "images", "networks", "routers", "security_groups", "groups",
+    "quotas", "image_service", "network_service", "volume_service",
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ DEFINITIONS = {
         "large": {"url": "https://images.example/large.qcow2", "checksum": "none", "min_disk": 20},
     },
     "networks": {"private": {"cidr": "10.20.0.0/24"}, "other": {"cidr": "10.30.0.0/24"}},
+    "routers": {},
     "security_groups": {"web": [{"protocol": "tcp", "port": 80, "remote": "0.0.0.0/0"}]},
     "groups": {"spread": {"policy": "anti-affinity"}},
     "quotas": {},
@@ -113,13 +114,17 @@ class Door:
         return entry
 
     def work(self, name="web", host="c1"):
-        """What a worker does: the launch of what the request asks for."""
+        """What a worker does: the launch of what the request asks for, and then the request is done."""
+        built = self.play(name, host)
+        self.finish(name)
+        return built
+
+    def play(self, name="web", host="c1"):
+        """The launch of what the request asks for."""
         entry = self.take(name)
         place(self.url, host, **({name: host} if self.run().find()[name]["host"] is None else {}))
         document = self.run().find()[name]
-        built = (self.run().destroyed if entry["state"] == "absent" else self.run().built)(document)[name]
-        self.finish(name)
-        return built
+        return (self.run().destroyed if entry["state"] == "absent" else self.run().built)(document)[name]
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,14 @@ def test_a_server_stops_and_starts(door):
     assert [each["action"] for each in actions] == ["start", "stop", "create"]
 
 
+def test_one_that_is_active_stops_before_its_first_request_is_out_of_the_queue(door):
+    made = door.create()["server"]["id"]
+    door.play()
+    assert door.get("/servers/" + made)["server"]["OS-EXT-STS:task_state"] is None
+    door.act(made, "os-stop")
+    assert door.requests()["web"].action == "stop"
+
+
 @pytest.mark.parametrize("action", ["os-stop", "os-start"])
 def test_a_server_that_is_being_built_neither_stops_nor_starts(door, action):
     made = door.create()["server"]["id"]
