@@ -83,8 +83,8 @@ def guest(name, host, network, **entry):
     )["launch_instances"]
 
 
-def wanted(*guests, routers=ROUTERS):
-    whole = {**request(), "launch_networks": NETWORKS, "launch_security_groups": GROUPS, "launch_routers": routers}
+def wanted(*guests):
+    whole = {**request(), "launch_networks": NETWORKS, "launch_security_groups": GROUPS, "launch_routers": ROUTERS}
     return {**whole, "launch_instances": [entry for each in guests for entry in each]}
 
 

@@ -177,7 +177,7 @@ def _router(name: Any, options: Any, networks: Mapping[str, Any]) -> Router:
     )
     router = define_router(name, said)
     mine = [network for network in networks.values() if isinstance(network, Network) and network.router == name]
-    external = networks.get(str(router.external_network)) if router.external_network else None
+    external = networks.get(router.external_network or "")
     if isinstance(external, InvalidRequest):
         raise external
     if external is not None:
