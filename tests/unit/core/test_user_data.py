@@ -46,7 +46,7 @@ def test_the_digest_is_of_what_is_on_the_drive(value, data):
     images = {"demo": {"url": "file:///demo", "checksum": "none"}}
     [asked] = parse_instances({
         "instances": [entry], "state": "present", "user_data": texts, "images": images, "flavors": {}, "groups": {},
-        "networks": {}, "security_groups": {}, "image_service": "url", "network_service": "ovn",
+        "networks": {}, "routers": {}, "security_groups": {}, "image_service": "url", "network_service": "ovn",
         "volume_service": "file", "project_id": "p",
     })  # fmt: skip
     identity = "11111111-0000-4000-8000-000000000001"
