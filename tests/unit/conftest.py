@@ -106,6 +106,7 @@ def mariadb():
             "--pid-file=" + path + "/pid",
             "--skip-networking",
             "--character-set-server=latin1",
+            "--max-connections=1000",  # each test has some of its own, and lets them go when it is forgotten
         ]
         quick = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin"]
         with server("mysql", "mariadbd", "--no-defaults", data, *options, *quick, stop=signal.SIGTERM):

@@ -45,7 +45,7 @@ class Machine:
 
     def vsctl(self, *words):
         """Nobody is there who would make the switch what the database says."""
-        command = ["ovs-vsctl", "--timeout=10", "--no-wait", "--db=unix:" + self.socket, *words]
+        command = ["ovs-vsctl", "--timeout=10", "--retry", "--no-wait", "--db=unix:" + self.socket, *words]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
 
     def command(self, *words, package):

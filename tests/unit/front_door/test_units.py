@@ -81,7 +81,7 @@ def plain(tmp_path_factory):
 
 def test_the_worker_is_started_with_its_settings(plain):
     folder, told, _definitions, worker = plain
-    module = "ansible_collections.kvmstack.launch.plugins.module_utils.worker"
+    module = "ansible_collections.kvmstack.launch.plugins.module_utils.worker.main"
     python = "/opt/kvmstack/front_door/bin/python"
     assert command(worker) == [python, "-m", module, "%s/etc/front_door.yml" % folder]
     assert (told.inventory, told.extra_vars, told.runs) == (("%s/hosts" % folder,), (), 2)

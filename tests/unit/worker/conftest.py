@@ -20,7 +20,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.service import set
 from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import Run
 
 ROOT = Path(__file__).parents[3]
-WORKER = "ansible_collections.kvmstack.launch.plugins.module_utils.worker"
+WORKER = "ansible_collections.kvmstack.launch.plugins.module_utils.worker.main"
 SITE = {
     "launch_flavors": {"small": {"vcpus": 2, "ram": 512, "disk": 1}},
     "launch_images": {"demo": {"url": "https://images.example/demo.qcow2", "checksum": "none"}},

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A worker until it is stopped: python -m ansible_collections.kvmstack.launch.plugins.module_utils.worker SETTINGS"""
+"""A worker until it is stopped: python -m ansible_collections.kvmstack.launch.plugins.module_utils.worker.main FILE"""
 
 from __future__ import annotations
 
