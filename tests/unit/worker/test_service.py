@@ -86,14 +86,14 @@ def test_what_comes_together_is_done_together_and_each_project_alone(house):
 
 def test_a_worker_that_is_killed_is_followed_by_another_in_seconds(house):
     """Its playbook ends with it; nothing is doubled."""
-    first, second = house.worker(), None
+    first = house.worker()
     uuid = house.door.ask()
     house.wake()
     playbook = begun(house, first)
-    second = house.worker()
     first.kill()
     first.wait()
     began = time.monotonic()
+    second = house.worker()
     until(lambda: "create of web: begun, attempt 2" in second.log(), second.log)
     assert time.monotonic() - began < 25
     assert is_gone(playbook)
