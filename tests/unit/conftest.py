@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Databases for the tests of the record: a file, and real servers of the distribution's packages.
+"""Databases for the tests: of the record, a file and real servers of the distribution's packages; and OVN's northbound.
 
 A server is started for the session by the first test that asks for it, in a folder of its own,
 as its package's user, on a unix socket and no port. It ends with the session, also a killed one.
@@ -21,6 +21,8 @@ from contextlib import contextmanager
 import hypothesis
 import pytest
 import sqlalchemy
+
+from ansible_collections.kvmstack.launch.tests.unit.northbound import Server
 
 KINDS = ("sqlite", "postgresql", "mariadb")
 PASSWORD = "a:b/c@d"  # has to be quoted in a URL
@@ -164,3 +166,13 @@ def answering(url):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+@pytest.fixture
+def northbound():
+    """An empty northbound of OVN's."""
+    # Not tmp_path: a socket's path has room for about 100 characters.
+    with tempfile.TemporaryDirectory(prefix="nb") as directory:
+        server = Server(directory)
+        yield server
+        server.stop()

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
-import time
 
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.bridge import host, model, request
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
+from ansible_collections.kvmstack.launch.tests.unit.ovsdb import Server
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 WIRE = {"physnet1": {"bridge": "br-ex", "interface": "eth2"}}
@@ -25,27 +24,17 @@ class Machine:
     """A host's Open vSwitch, its interfaces by name with their addresses, and the units that are enabled."""
 
     def __init__(self, folder, monkeypatch):
-        self.socket, self.wants = os.path.join(folder, "db.sock"), os.path.join(folder, "wants")
+        self.wants = os.path.join(folder, "wants")
         self.links = {"eth0": ["192.0.2.11"], "eth2": [], "eth3": []}
         self.up = {"eth0"}
-        database = os.path.join(folder, "conf.db")
-        assert shutil.which("ovsdb-tool"), "ovsdb-tool is missing: install openvswitch-switch"
-        subprocess.run(["ovsdb-tool", "create", database, SCHEMA], check=True, timeout=20)
-        self.process = subprocess.Popen(
-            ["ovsdb-server", database, "--remote=punix:" + self.socket, "--unixctl=%s/ctl" % folder, "--no-chdir"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        ends = time.monotonic() + 10
-        while not os.path.exists(self.socket):
-            assert time.monotonic() < ends, "ovsdb-server does not listen"
-            time.sleep(0.01)
+        self.server = Server(folder, SCHEMA, "ovs-vsctl")
         self.vsctl("init")
         monkeypatch.setattr(host, "command", self.command)
         monkeypatch.setattr(host, "WANTS", self.wants)
 
     def vsctl(self, *words):
         """Nobody is there who would make the switch what the database says."""
-        command = ["ovs-vsctl", "--timeout=10", "--retry", "--no-wait", "--db=unix:" + self.socket, *words]
+        command = ["ovs-vsctl", "--timeout=10", "--no-wait", "--db=" + self.server.endpoint, *words]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
 
     def command(self, *words, package):
@@ -97,8 +86,7 @@ def machine(monkeypatch):
     with tempfile.TemporaryDirectory(prefix="vs") as folder:
         made = Machine(folder, monkeypatch)
         yield made
-        made.process.kill()
-        made.process.wait()
+        made.server.stop()
 
 
 def test_it_comes_stays_and_goes(machine):

@@ -7,17 +7,16 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
-from configparser import RawConfigParser
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.service import settings
+from ansible_collections.kvmstack.launch.tests.unit.systemd import command, read, words
 
 ROLE = Path(__file__).parents[3] / "roles/front_door"
 DEFINITIONS, WORKER, API = UNITS = "kvmstack-definitions.service", "kvmstack-worker.service", "kvmstack-api.service"
@@ -52,24 +51,6 @@ def written(folder, **variables):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return settings.read(given["front_door_settings"]), read(folder / DEFINITIONS), read(folder / WORKER)
-
-
-def read(path):
-    """A unit's sections."""
-    parser = RawConfigParser(delimiters="=")
-    parser.optionxform = str
-    parser.read_string(path.read_text())
-    return {section: dict(parser[section]) for section in parser.sections()}
-
-
-def words(text):
-    """The words of a line as systemd takes them."""
-    return [word.replace("%%", "%") for word in shlex.split(text)]
-
-
-def command(unit):
-    """The arguments that systemd starts a service with."""
-    return [word.replace("$$", "$") for word in words(unit["Service"]["ExecStart"])]
 
 
 @pytest.fixture(scope="module")

@@ -221,7 +221,7 @@ def test_first_second_and_third_run(northbound):
 
 def test_everything_is_one_transaction(northbound):
     Run(northbound, port("a"), port("b", security_groups=["web"]), groups=WEB)
-    log = os.path.join(northbound.directory, "nb.db")
+    log = northbound.database
     shown = subprocess.run(["ovsdb-tool", "show-log", log], check=True, capture_output=True, text=True).stdout
     # The schema, ovn-nbctl's init, and one of each stage.
     assert shown.count("record ") == 4

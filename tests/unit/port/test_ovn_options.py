@@ -53,7 +53,7 @@ def limits(server):
 
 def transactions(server):
     """How many there have been."""
-    log = ["ovsdb-tool", "show-log", server.directory + "/nb.db"]
+    log = ["ovsdb-tool", "show-log", server.database]
     return subprocess.run(log, check=True, capture_output=True, text=True).stdout.count("record ")
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
-from configparser import RawConfigParser
 from pathlib import Path
 
 import pytest
+
+from ansible_collections.kvmstack.launch.tests.unit.systemd import command, read, words
 
 ROLE = Path(__file__).parents[3] / "roles/survey_timer"
 UNITS = ("kvmstack-survey.service", "kvmstack-survey.timer")
@@ -54,24 +54,6 @@ def written(folder, **variables):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return [read(folder / unit) for unit in UNITS]
-
-
-def read(path):
-    """A unit's sections."""
-    parser = RawConfigParser(delimiters="=")
-    parser.optionxform = str
-    parser.read_string(path.read_text())
-    return {section: dict(parser[section]) for section in parser.sections()}
-
-
-def words(text):
-    """The words of a line as systemd takes them."""
-    return [word.replace("%%", "%") for word in shlex.split(text)]
-
-
-def command(service):
-    """The arguments that systemd starts the survey with."""
-    return [word.replace("$$", "$") for word in words(service["Service"]["ExecStart"])]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,45 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A database of OVSDB's for tests: a real ovsdb-server on a socket of its own, no root, nothing else of OVN or OVS."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+
+class Server:
+    """An ovsdb-server with an empty database of a schema. tools are those that speak to it."""
+
+    def __init__(self, directory, schema, *tools):
+        for tool in ("ovsdb-server", "ovsdb-tool", *tools):
+            assert shutil.which(tool), "%s is missing: install ovn-central and openvswitch-switch" % tool
+        self.directory = str(directory)
+        self.socket = os.path.join(self.directory, "db.sock")
+        self.endpoint = "unix:" + self.socket
+        self.database = os.path.join(self.directory, "db")
+        subprocess.run(["ovsdb-tool", "create", self.database, schema], check=True, timeout=20)
+        self.process = subprocess.Popen(
+            ["ovsdb-server", self.database, "--remote=p" + self.endpoint]
+            + ["--unixctl=%s/ctl" % self.directory, "--no-chdir"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 10
+        while not self._listens():
+            assert self.process.poll() is None, "ovsdb-server ended at once"
+            assert time.monotonic() < deadline, "ovsdb-server does not listen"
+            time.sleep(0.01)
+
+    def _listens(self):
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.socket) == 0
+
+    def stop(self):
+        """End the server; its socket goes with it."""
+        self.process.kill()
+        self.process.wait()
