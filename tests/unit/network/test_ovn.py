@@ -53,12 +53,11 @@ class Run:
 
 def interrupt(stage, meanwhile):
     """Let `meanwhile` happen once, at the end of the next transaction's composition."""
-    fill = stage._fill
+    fill, happens = stage._fill, iter([meanwhile])
 
-    def interrupted(writer, changes):
-        fill(writer, changes)
-        stage._fill = fill
-        meanwhile()
+    def interrupted(txn, view, changes):
+        fill(txn, view, changes)
+        next(happens, lambda: None)()
 
     stage._fill = interrupted
 

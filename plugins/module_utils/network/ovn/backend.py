@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 from uuid import UUID
 
 from ...core.change import Change
@@ -41,19 +41,7 @@ class Networks:
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes in one transaction; the items as they now are, or why one could not be made."""
-        if not changes:
-            return {}
-        keys, result = {change.key for change in changes}, {}
-
-        def prepare() -> Callable:
-            view, current = self._look()
-            changes = [change for change in plan(self.wanted, current, self.state) if change.key in keys]
-            result.clear()
-            result.update({change.key: change.error or change.after for change in changes})
-            return lambda txn: self._fill(Writer(txn, view), changes)
-
-        self.link.commit(prepare)
-        return {key: outcome for key, outcome in result.items() if outcome is not None}
+        return self.link.carry_out(changes, self._look, self._plan, self._fill)
 
     def find(self, params: Mapping[str, Any]) -> list[Item]:
         """Our networks and groups, of these names and kinds; None does not narrow."""
@@ -131,11 +119,13 @@ class Networks:
         """The requests that make sense."""
         return [request for request in self.wanted if request.fault is None]
 
-    def _fill(self, writer: Writer, changes: list[Change]) -> None:
+    def _plan(self, current: Current) -> list[Change]:
+        return plan(self.wanted, current, self.state)
+
+    def _fill(self, txn: Any, view: View, changes: list[Change]) -> None:
         """Write the changes."""
+        writer = Writer(txn, view)
         for change in changes:
-            if change.error is not None or not change.changed:
-                continue
             if change.after is None and change.wanted.kind == NETWORK:
                 writer.remove_network(change.before.definition.full_name)
             elif change.after is None:

@@ -11,6 +11,7 @@ import socket
 import time
 from typing import Any, Callable, Mapping
 
+from ...core.change import Change
 from ...core.errors import InvalidRequest, MissingLibrary, Unavailable
 from ...core.names import bracketed
 from .schema import SCHEMA
@@ -107,6 +108,25 @@ class Northbound:
                 )
             # What made it fail need not be replicated.
             self._await(lambda seen=moment: self.database.change_seqno != seen, time.monotonic() + PAUSE)
+
+    def carry_out(self, changes: list[Change], look: Callable, plan: Callable, fill: Callable) -> dict[str, Any]:
+        """Make changes in one transaction; what they made, by key, or why one could not be made.
+
+        look() tells (view, current) of this moment and plan(current) plans anew from it, each time that the transaction
+        is prepared; fill(txn, view, changes) writes those of the changes that are to be made.
+        """
+        keys, result = {change.key for change in changes}, {}
+
+        def prepare() -> Callable:
+            view, current = look()
+            planned = [change for change in plan(current) if change.key in keys]
+            result.clear()
+            result.update({change.key: change.error or change.after for change in planned})
+            return lambda txn: fill(txn, view, [each for each in planned if each.error is None and each.changed])
+
+        if changes:
+            self.commit(prepare)
+        return {key: outcome for key, outcome in result.items() if outcome is not None}
 
     def _ended(self, work: Any, ends: float) -> str:
         """Send the transaction; its status when it has one, or when the time is over."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
 from ...core.change import Change
 from ...network.names import name_in
@@ -36,19 +36,7 @@ class Routers:
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes in one transaction; the routers as they now are, or why one could not be made."""
-        if not changes:
-            return {}
-        keys, result = {change.key for change in changes}, {}
-
-        def prepare() -> Callable:
-            view, current = self._look()
-            changes = [change for change in plan(self.wanted, current, self.state) if change.key in keys]
-            result.clear()
-            result.update({change.key: change.error or change.after for change in changes})
-            return lambda txn: self._fill(Writer(txn, view), changes)
-
-        self.link.commit(prepare)
-        return {key: outcome for key, outcome in result.items() if outcome is not None}
+        return self.link.carry_out(changes, self._look, self._plan, self._fill)
 
     def find(self, params: Mapping[str, Any]) -> list[Item]:
         """Our routers, of these names and this project; None does not narrow."""
@@ -112,12 +100,14 @@ class Routers:
     def _view(self) -> View:
         return View(self.link.tables, networks.View(self.link.tables))
 
+    def _plan(self, current: Current) -> list[Change]:
+        return plan(self.wanted, current, self.state)
+
     @staticmethod
-    def _fill(writer: Writer, changes: list[Change]) -> None:
+    def _fill(txn: Any, view: View, changes: list[Change]) -> None:
         """Write the changes."""
+        writer = Writer(txn, view)
         for change in changes:
-            if change.error is not None or not change.changed:
-                continue
             if change.after is None:
                 writer.remove(change.before.definition.full_name)
             else:
