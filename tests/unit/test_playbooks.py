@@ -19,10 +19,6 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.host import record
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import kept_sql
 from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import Run, place
-from ansible_collections.kvmstack.launch.tests.unit.port.conftest import northbound
-
-__all__ = ["northbound"]
-
 
 ROOT = Path(__file__).parents[2]
 # Nobody listens there.
