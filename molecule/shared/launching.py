@@ -11,17 +11,22 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterator
 
 import sqlalchemy
+
+from ansible_collections.kvmstack.launch.molecule.shared.warm import Playing
 
 ROOT = Path(__file__).parents[2]
 DATABASE = ROOT / "build/hosts/launch.db"
 # What a run writes of an instance that it only looks at: that it does.
 LEASE = ("lease_owner", "leased_at", "lease_expires", "generation")
 
+DOMAINS = "for domain in $(virsh list --all --uuid); do virsh dumpxml $domain; done; "
 # Every file with its size and time; of what guests write, only its name.
 FILES = (
     r"cd /var/lib/kvmstack; find -not -name console.log -not -path '*.raw' -not -path '*.qcow2' -printf '%p %s %T@\n';"
@@ -35,18 +40,22 @@ WHOLE = {"domains": 1, "ports": 1, "claims": 1, "volumes": 1}
 
 
 def request(*names: str, **entry) -> dict:
-    """A request for instances of the tiny flavor, each with a volume that goes with it."""
+    """A request for instances of the tiny flavor, each with a volume that goes with it.
+
+    Their guest takes no processor time and knows of no device that comes or goes; that of the image demo does.
+    """
     return {
         "launch_images": {
+            "nop": {"url": "file:///srv/images/nop.qcow2", "checksum": "none"},
             "demo": {"url": "file:///srv/images/demo.qcow2", "checksum": "none"},
-            "wrong": {"url": "file:///srv/images/demo.qcow2", "checksum": "sha256:" + "0" * 64},
+            "wrong": {"url": "file:///srv/images/nop.qcow2", "checksum": "sha256:" + "0" * 64},
         },
         "launch_security_groups": {"web": [{"protocol": "tcp", "port": 80, "remote": "0.0.0.0/0"}]},
         "launch_instances": [
             {
                 "name": name,
                 "flavor": "tiny",
-                "image": "demo",
+                "image": "nop",
                 "networks": ["private"],
                 "volumes": [{"name": "data", "size": 1, "delete_on_termination": True}],
                 **entry,
@@ -99,7 +108,7 @@ class Site:
         path = ROOT / "build/results" / ("request-%s.json" % hashlib.sha256(wanted.encode()).hexdigest()[:8])
         path.write_text(wanted)
         files = ["--inventory", str(ROOT / self.inventory), "--extra-vars", "@%s" % path]
-        return ["ansible-playbook", str(ROOT / "playbooks" / playbook), *files, *options]
+        return [str(ROOT / "playbooks" / playbook), *files, *options]
 
     @property
     def streams(self) -> dict:
@@ -107,10 +116,13 @@ class Site:
         return {"cwd": ROOT, "text": True, "env": {**os.environ, **self.environment}}
 
     def run(self, playbook: str, request: dict, *options: str, status: int = 0) -> Run:
-        command = self.command(playbook, request, *options)
-        done = subprocess.run(command, capture_output=True, timeout=300, check=False, **self.streams)
-        assert done.returncode == status, done.stdout + done.stderr
-        return Run(done.returncode, done.stdout + done.stderr)
+        run = self.end(self._play(playbook, request, *options))
+        assert run.status == status, run.output
+        return run
+
+    def _play(self, playbook: str, request: dict, *options: str) -> Playing:
+        streams = self.streams
+        return Playing(self.command(playbook, request, *options), streams["cwd"], streams["env"])
 
     def launch(self, request: dict, *options: str, status: int = 0) -> Run:
         return self.run("launch.yml", request, *options, status=status)
@@ -121,22 +133,18 @@ class Site:
         assert run.changed == 0, run.output
 
     def survey(self) -> list[dict]:
-        """The compute hosts as recorded, after a launch that has asked them."""
-        self.launch(request("surveyor"))
-        self.destroy(request("surveyor"))
+        """The compute hosts as recorded, after all have been asked."""
+        self.run("survey.yml", {})
         return self.records("compute_nodes", "1 = 1")
 
     def destroy(self, request: dict, *options: str, status: int = 0) -> Run:
         return self.run("destroy.yml", request, *options, status=status)
 
-    def start(self, request: dict, *options: str) -> subprocess.Popen:
+    def start(self, request: dict, *options: str) -> Playing:
         """A launch that goes on while the test does."""
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(
-            self.command("launch.yml", request, *options), start_new_session=True, **output, **self.streams
-        )
+        return self._play("launch.yml", request, *options)
 
-    def until(self, process: subprocess.Popen, words: str) -> str:
+    def until(self, process: Playing, words: str) -> str:
         """Follow a launch until it prints these words; its output up to there."""
         seen = []
         for line in process.stdout:
@@ -145,13 +153,18 @@ class Site:
                 return "".join(seen)
         raise AssertionError("it never said %r:\n%s" % (words, "".join(seen)))
 
-    def end(self, process: subprocess.Popen) -> Run:
-        """What a launch said from here to its end."""
-        output = process.stdout.read()
-        return Run(process.wait(timeout=300), output)
+    def end(self, process: Playing) -> Run:
+        """What a launch said from here to its end; one that has none is killed."""
+        watch = threading.Timer(300, process.kill)
+        watch.start()
+        try:
+            output = process.stdout.read()
+            return Run(process.wait(timeout=60), output)
+        finally:
+            watch.cancel()
 
     @contextlib.contextmanager
-    def held_at(self, request: dict, words: str, *options: str) -> Iterator[subprocess.Popen]:
+    def held_at(self, request: dict, words: str, *options: str) -> Iterator[Playing]:
         """A launch that stands still from these words on, for as long as the test does something else."""
         process = self.start(request, *options)
         self.until(process, words)
@@ -161,35 +174,60 @@ class Site:
         finally:
             os.killpg(process.pid, signal.SIGCONT)
 
-    def launch_killed_at(self, request: dict, words: str, seconds: float = 0.0) -> None:
+    def launch_killed_at(self, request: dict, words: str, *options: str, seconds: float = 0.0) -> None:
         """Launch, and kill -9 the whole run when its output has these words, or so many seconds later.
 
         A machine may be quicker than that: then the run has ended well.
         """
-        process = self.start(request)
+        process = self.start(request, *options)
         self.until(process, words)
         time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.stdout.close()
         assert process.wait() in ((-signal.SIGKILL, 0) if seconds else (-signal.SIGKILL,))
 
     def on(self, host: str, command: str, said: str = "") -> str:
-        """What a command prints on a host when it is told something; it must succeed."""
-        shell = ["ssh", "-F", str(ROOT / "build/hosts/ssh_config"), host, command]
-        done = subprocess.run(shell, input=said, text=True, capture_output=True, check=False, timeout=60)
+        """What a command prints on a host when it is told something; it must succeed.
+
+        Over one connection for all of them, which does not outlive the host's boot.
+        """
+        done = _over_ssh(host, command, said)
+        if done.returncode == 255:
+            done = _over_ssh(host, command, said)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def everywhere(self, command: str) -> list[str]:
+        """What a command prints on each compute host."""
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(lambda host: self.on(host, command), self.compute_hosts))
 
     def page(self, host: str, address: str) -> str:
         """The last line of what a guest's web server says to a host."""
         get = r"exec 3<>/dev/tcp/%s/80; printf 'GET / HTTP/1.0\r\n\r\n' >&3; timeout 5 tail -n 1 <&3" % address
         return self.on(host, 'timeout 20 bash -c "%s" || true' % get)
 
-    def reboot(self, host: str) -> None:
-        """Let a host boot anew: everything on it ends at once, as when its power fails."""
+    def reboot(self, host: str, name: str) -> None:
+        """Let a host boot anew: everything on it ends at once, as when its power fails.
+
+        Until the console of an instance begins anew, that had BEFORE as its last word.
+        """
+        log = "/var/lib/kvmstack/instances/%s/console.log" % self.record(name)["uuid"]
+        self.on(host, "echo BEFORE >> %s" % log)
         subprocess.run(
             [str(ROOT / "molecule/shared/lab"), "reboot", host], check=True, capture_output=True, timeout=120
         )
+        self.on(host, "for try in $(seq 60); do grep --quiet BEFORE %s || break; sleep 0.5; done" % log)
+
+    @contextlib.contextmanager
+    def silenced(self, host: str) -> Iterator[None]:
+        """Have nothing run on a host for a while; to all others it is as when its power has failed."""
+        pause = ["podman", "pause", "kvmstack-" + host]
+        subprocess.run(pause, check=True, capture_output=True, timeout=60)
+        try:
+            yield
+        finally:
+            subprocess.run(["podman", "unpause", pause[-1]], check=True, capture_output=True, timeout=60)
 
     def records(self, table: str = "instances", where: str = "deleted = 0") -> list[dict]:
         """The rows of the record's database."""
@@ -220,13 +258,12 @@ class Site:
         """How many domains, ports, claims and volume files an instance has, over all hosts."""
         row = self.record(name)
         identities = [port["id"] for port in row["ports"]]
-        found = "ls /var/lib/kvmstack/volumes | grep -c '^%s[.]raw$' || true"
-        counts = [self.on(host, found % volume["id"]) for host in self.compute_hosts for volume in row["volumes"]]
+        things = " ".join(self.everywhere("virsh list --all --uuid; ls /var/lib/kvmstack/volumes || true")).split()
         return {
-            "domains": sum(self.domains(host).count(row["uuid"]) for host in self.compute_hosts),
+            "domains": things.count(row["uuid"]),
             "ports": len([port for port in self.ports() if port["name"] in identities]),
             "claims": len(self.records("allocations", "instance_uuid = '%s'" % row["uuid"])),
-            "volumes": sum(map(int, counts)),
+            "volumes": sum(things.count(volume["id"] + ".raw") for volume in row["volumes"]),
         }
 
     def domains(self, host: str) -> list[str]:
@@ -239,10 +276,15 @@ class Site:
         rows = [row for table in tables for row in self.records(table, "1 = 1")]
         parts = [str({key: value for key, value in row.items() if key not in LEASE}) for row in rows]
         parts.append(self.on(self.central, "for table in %s; do ovn-nbctl list $table; done" % NORTHBOUND))
-        for host in self.compute_hosts:
-            parts.append(self.on(host, "for domain in $(virsh list --all --uuid); do virsh dumpxml $domain; done"))
-            parts.append(self.on(host, FILES))
-        return "\n".join(parts)
+        return "\n".join(parts + self.everywhere(DOMAINS + FILES))
+
+
+def _over_ssh(host: str, command: str, said: str) -> subprocess.CompletedProcess:
+    """Its control socket is named from where it lies: the path of a socket is 108 bytes at most (unix(7))."""
+    shared = ["-o", "ControlMaster=auto", "-o", "ControlPersist=10m", "-o", "ControlPath=%n.ssh"]
+    shell = ["ssh", "-F", str(ROOT / "build/hosts/ssh_config"), *shared, host, command]
+    lies = ROOT / "build/hosts"
+    return subprocess.run(shell, input=said, text=True, capture_output=True, check=False, timeout=60, cwd=lies)
 
 
 def _read(value):

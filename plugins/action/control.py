@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ..module_utils.core.errors import MissingLibrary
+from ..module_utils.network.ovn.northbound import library
 from ..module_utils.record.schema import schema
 from ..plugin_utils.control import MODULES, Control, preload
 
 # What nearly every task of a run needs: the doors with their rooms, and the record's tables.
+with suppress(MissingLibrary):
+    library()
 preload(
     "sqlalchemy",
     "sqlalchemy.dialects.sqlite",
-    "ovs.db.idl",
     *(MODULES + "." + name for name in ("instance", "schedule", "network", "port", "instance_update")),
 )
 with suppress(ImportError):

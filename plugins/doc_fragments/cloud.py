@@ -17,7 +17,8 @@ options:
       - Left out or empty, the environment's C(OS_*) variables say it.
       - The keys of a mapping are C(auth), C(auth_type), C(region_name), C(interface) (V(public), V(internal) or
         V(admin)), C(verify), the files C(cacert), C(cert) and C(key), and the URLs C(identity_endpoint_override),
-        C(image_endpoint_override), C(network_endpoint_override) and C(block_storage_endpoint_override).
+        C(image_endpoint_override), C(network_endpoint_override) and C(block_storage_endpoint_override); and C(cloud),
+        the name of an entry of C(clouds.yaml) of which the others say what is otherwise.
       - The keys of C(auth) are C(auth_url); C(username), C(user_id), C(user_domain_name), C(user_domain_id);
         C(project_name), C(project_id), C(project_domain_name), C(project_domain_id); C(domain_name), C(domain_id),
         C(default_domain_name), C(default_domain_id), C(system_scope), C(trust_id); C(application_credential_id),

@@ -21,7 +21,7 @@ SSH = {"port": 22, "banner": "SSH-"}
 
 def wait_hosts(documents: Iterable[Document], wait_for: Any, direct_networks: Iterable[str] | None = None) -> list[str]:
     """The compute hosts on whose guests a launch is to wait, none if it is not to."""
-    places = [place for _document, place, address in _waited_for(documents, direct_networks) if address]
+    places = [place for _document, place, address, _why in _waited_for(documents, direct_networks) if address]
     return [place for place in dict.fromkeys(places) if place != CONTROLLER] if _asked(wait_for) else []
 
 
@@ -31,7 +31,7 @@ def guests(
     """The guests that this compute host, or the controller, is to wait for."""
     asked = _asked(wait_for)
     mine = [each for each in _waited_for(documents, direct_networks) if each[1] == host and each[2]] if asked else []
-    return [{"name": document["name"], "address": address, **asked} for document, _place, address in mine]
+    return [{"name": document["name"], "address": address, **asked} for document, _place, address, _why in mine]
 
 
 def waited(
@@ -77,21 +77,30 @@ def _asked(wait_for: Any) -> dict[str, Any] | None:
 
 def _waited_for(
     documents: Iterable[Document], direct_networks: Iterable[str] | None
-) -> Iterator[tuple[Document, str, str | None]]:
-    """The documents of guests that run as they should, who is to ask each of them, and its address."""
-    reach = inventory.Reach(direct_networks=tuple(direct_networks or ()))
+) -> Iterator[tuple[Document, str, str | None, str | None]]:
+    """The documents of guests that run as they should, who is to ask each of them, and its address, or why nobody."""
+    reach = inventory.Reach(direct_networks=_names(direct_networks))
     for document in documents:
         if _is_living(document) and not document.get("failed") and document.get("status") == "ACTIVE":
-            address, straight = inventory.endpoint(inventory.told(document), reach)
-            yield document, CONTROLLER if straight else document["host"], address
+            told = inventory.told(document)
+            address, straight = inventory.endpoint(told, reach)
+            why = inventory.out_of_reach(told, reach)
+            yield document, CONTROLLER if straight else document["host"], address, why
+
+
+def _names(said: Any) -> tuple[str, ...]:
+    """Names of networks; in a text, as from -e, there are commas between them, as in an inventory plugin's option."""
+    return tuple(each.strip() for each in said.split(",")) if isinstance(said, str) else tuple(said or ())
 
 
 def _answered(
-    document: Document, place: str, address: str | None, hostvars: Mapping[str, Any], wrong: str | None
+    document: Document, place: str, address: str | None, why: str | None, hostvars: Mapping[str, Any], wrong: str | None
 ) -> dict[str, Any]:
     """A document as its guest has answered."""
     if wrong:
         return {**document, "failed": True, "msg": wrong}
+    if why:
+        return {**document, "failed": True, "msg": "nobody waited for it, as nobody reaches it: %s" % why}
     if not address:
         return {**document, "notes": [*document.get("notes", ()), "nobody waited for it, as it has no address"]}
     answer = _variables(place, hostvars).get(ANSWERS) or {}
@@ -114,18 +123,34 @@ def inventory_hosts(
     """The instances as the inventory is to have them, name, groups and variables; without those that it has so.
 
     user is the guests', where their images do not say it; direct_networks are those whose addresses are reached
-    straight.
+    straight. Of one that the inventory has already and that is where it was, its own word stays of how it is reached.
     """
     living = [inventory.told(each) for each in documents if _is_living(each)]
-    reach = inventory.Reach(user or None, direct_networks=tuple(direct_networks or ()))
+    reach = inventory.Reach(user or None, direct_networks=_names(direct_networks))
     found = inventory.hosts(
         living, lambda name: _holder(name, hostvars, groups), lambda name: _variables(name, hostvars), reach
     )
+    wanted = [_unsaid(host, _variables(host.name, hostvars)) for host in found]
     return [
-        {"name": host.name, "groups": host.groups, "variables": host.variables}
-        for host in found
-        if not _has(_variables(host.name, hostvars), host.variables)
+        {"name": host.name, "groups": host.groups, "variables": variables}
+        for host, variables in zip(found, wanted)
+        if not _has(_variables(host.name, hostvars), variables)
     ]
+
+
+def _unsaid(host: inventory.Host, present: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of a host without those that its inventory has, by whatever rules, of an instance where it was.
+
+    Its user does not depend on where it is.
+    """
+    before, now = present.get(inventory.VARIABLE) or {}, host.variables[inventory.VARIABLE]
+    known = before.get("uuid") == now["uuid"]
+    stays = known and all(before.get(name) == now[name] for name in ("host", "addresses"))
+    return {
+        name: value
+        for name, value in host.variables.items()
+        if name == inventory.VARIABLE or name not in present or not (stays or (known and name == "ansible_user"))
+    }
 
 
 def _is_living(document: Document) -> bool:

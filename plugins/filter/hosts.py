@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
+from ansible.module_utils.common.validation import check_type_dict
+
 # The variable of a host, which the role compute_host goes by too.
 MAPPINGS = "compute_host_bridge_mappings"
 
@@ -16,6 +18,7 @@ def host_settings(names: Iterable[str], hostvars: Mapping[str, Any], settings: A
     They are looked up where one of the networks is on a wire, as a look at every host takes its time. A host that says
     of no bridge any more has none. What makes no sense is left as it is, for the stage that tells.
     """
+    settings = _mapping(settings)
     if not isinstance(settings, dict) or not _on_a_wire(networks):
         return settings
     said = {host: {"bridge_mappings": hostvars[host].get(MAPPINGS) or {}} for host in names if host in hostvars}
@@ -32,6 +35,7 @@ def host_settings(names: Iterable[str], hostvars: Mapping[str, Any], settings: A
 def gateways(names: Iterable[str], settings: Any) -> dict[str, list[str]]:
     """The hosts on each physical network, in the order of the names: each can be the way out of a router."""
     found: dict[str, list[str]] = {}
+    settings = _mapping(settings)
     for host in names:
         said = settings.get(host) if isinstance(settings, dict) else None
         mappings = said.get("bridge_mappings") if isinstance(said, dict) else None
@@ -41,8 +45,17 @@ def gateways(names: Iterable[str], settings: Any) -> dict[str, list[str]]:
 
 
 def _on_a_wire(networks: Any) -> bool:
+    networks = _mapping(networks)
     defined = networks.values() if isinstance(networks, dict) else ()
     return any(isinstance(network, dict) and network.get("physical_network") for network in defined)
+
+
+def _mapping(value: Any) -> Any:
+    """The mapping in a text, as from -e, that the modules take for one too."""
+    try:
+        return check_type_dict(value)
+    except TypeError:
+        return value
 
 
 class FilterModule:

@@ -18,7 +18,12 @@ ITEMS = {
     "disk": lambda found: {"instance_uuid": found["id"], "name": found["name"]},
     "volume": lambda found: {"id": found["id"], "name": found["name"]},
     "gateway": lambda found: {"instance_uuid": found["instance_uuid"], "name": found["name"]},
-    "network": lambda found: {"name": found["name"], "project_id": found["id"].partition("/")[0]},
+    # A project's id may hold a slash, a network's name none.
+    "network": lambda found: {
+        "name": found["name"],
+        "project_id": found["id"].rpartition("/")[0],
+        "shared": found["shared"],
+    },
     "port": lambda found: {key: found[key] for key in ("id", "name", "instance_uuid", "network", "host")},
 }
 
@@ -30,7 +35,12 @@ def orphans(found: Iterable[dict[str, Any]], kind: str, host: str | None = None)
     """
     kinds = ("domain", "disk") if kind == "domain" else (kind,)
     orphaned = [each for each in found if each["problem"] == "orphan" and host in (None, each["host"])]
-    chosen = {each["id"]: each for wanted in reversed(kinds) for each in orphaned if each["kind"] == wanted}
+    chosen = {
+        (each["id"], each.get("shared")): each
+        for wanted in reversed(kinds)
+        for each in orphaned
+        if each["kind"] == wanted
+    }
     return [ITEMS[kind](each) for each in chosen.values()]
 
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Iterable
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import is_deleting, wanted_status
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import (
+    RESTARTS,
+    is_deleting,
+    wanted_status,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.table import failure, table
 
 Document = dict
@@ -15,6 +19,7 @@ Document = dict
 # What a plan calls the parts of an instance that change.
 PARTS = {"network": "networks", "port": "networks", "volume": "volumes", "image": "root disk", "domain": "guest"}
 POWER = {("SHUTOFF", "ACTIVE"): "start", ("ACTIVE", "SHUTOFF"): "stop"}
+AGAIN = {RESTARTS["restarted"]: "restart", RESTARTS["reset"]: "reset"}
 SUMS = {
     "create": "to create",
     "change": "to change",
@@ -69,6 +74,7 @@ def _planned(document: Document) -> str:
     if not document.get("was_launched", document.get("launched")):
         return "create"
     power = POWER.get((document.get("was_status", document.get("status")), wanted_status(document)))
+    power = power or AGAIN.get(document.get("was_task", document.get("task_state")))
     changes = [PARTS[noun] for noun, actions in (document.get("actions") or {}).items() if actions and noun in PARTS]
     if power:
         changes = [power, *(change for change in changes if change != "guest")]

@@ -9,11 +9,14 @@ from typing import Any, Iterable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.definition import parse
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import RESTARTS
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request import names
 
 # What each state of an entry may need a right for; started is the default.
 ACTIONS = {"stopped": ("create", "stop"), "absent": ("delete",)}
+ACTIONS.update(dict.fromkeys(RESTARTS, ("create", "reboot")))
 
 
 def public_request(entries: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
@@ -87,11 +90,36 @@ def _parted(image: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def actions(entries: list[dict[str, Any]], state: str) -> list[str]:
-    """What the request is about to do, in the words of the module token: create, stop, delete."""
+    """What the request is about to do, in the words of the module token: create, stop, reboot, delete."""
     if state == "absent":
         return ["delete"]
     asked = [ACTIONS.get(str(entry.get("state")), ("create",)) for entry in _mappings(entries)]
     return list(dict.fromkeys(action for each in asked for action in each)) or ["create"]
+
+
+def project_cloud(service_cloud: Any, project_id: str, project_clouds: Any = None) -> Any:
+    """The account by which a project's requests are done: the site's for it, else the launcher's own, scoped to it."""
+    if not isinstance(project_clouds or {}, dict):
+        raise AnsibleFilterError("launch_project_clouds: has to be a mapping of projects' ids to accounts")
+    if (project_clouds or {}).get(project_id):
+        return project_clouds[project_id]
+    try:
+        account = parse({"service_cloud": service_cloud}, "service_cloud")
+    except LaunchError as error:
+        raise AnsibleFilterError("launch_" + str(error)) from error
+    if account is None:
+        raise AnsibleFilterError(
+            "launch_service_cloud: is missing: requests of project %s are done by the launcher's own account there"
+            % project_id
+        )
+    account = {"cloud": account} if isinstance(account, str) else account
+    auth = {key: value for key, value in account.get("auth", {}).items() if key not in SCOPE}
+    return {**account, "auth": {**auth, "project_id": project_id}}
+
+
+# What says in an account's definition what its token is for.
+SCOPE = ("project_id", "project_name", "project_domain_id", "project_domain_name", "domain_id", "domain_name",
+         "system_scope")  # fmt: skip
 
 
 def _mappings(entries: Any) -> list[dict[str, Any]]:
@@ -111,5 +139,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        known = (public_request, user_data, public_images, image_queries, images_asked, actions)
+        known = (public_request, user_data, public_images, image_queries, images_asked, actions, project_cloud)
         return {each.__name__: each for each in known}

@@ -18,7 +18,8 @@ description:
     C(-) in a project's id becomes C(_) there.
   - The record is only read. One of an older release is seen as its upgrade would make it, and is not upgraded.
   - C(ansible_host) is the instance's floating address; else one that is reached straight, of a physical network or one
-    of O(direct_networks); else its first one. An instance without an address has none.
+    of O(direct_networks); else the first on a network with C(router=host), or whose router is not known. An instance
+    without such an address has none, and where it has others a warning says so, as the compute host is not on them.
   - C(ansible_user) is what the image's property C(os_admin_user) says, else the option of that name.
   - C(ansible_ssh_common_args) has C(HostKeyAlias) with the instance's UUID, so that an address that an earlier instance
     had is no alarm. Where the address is not reached straight, ssh jumps over the instance's own compute host, unless
@@ -33,9 +34,9 @@ description:
     digit or C(_) becomes C(_).
   - C(kvmstack) is a variable with C(uuid), C(name), C(project_id), C(project_name), C(user_name), C(status),
     C(target_state), C(power_state), C(host), C(availability_zone), C(flavor), C(vcpus), C(ram), C(image), C(group),
-    C(admin_user), C(metadata), C(addresses) (of each port C(network), C(address), C(ipv6_address), C(floating) and
-    C(physical)), C(volumes) and C(fault). Nothing of it is secret; O(compose), O(groups) and O(keyed_groups) may use
-    it.
+    C(admin_user), C(metadata), C(addresses) (of each port C(network), C(address), C(ipv6_address), C(floating),
+    C(physical) and C(router)), C(volumes) and C(fault). Nothing of it is secret; O(compose), O(groups) and
+    O(keyed_groups) may use it.
 extends_documentation_fragment:
   - constructed
   - inventory_cache
@@ -106,7 +107,7 @@ ansible_user: debian
 ---
 # Those of all projects that run, in groups of one's own.
 plugin: kvmstack.launch.instances
-database: "postgresql+psycopg://viewer:{{ lookup('ansible.builtin.env', 'VIEWER_PASSWORD') }}@db.example.org/launch"
+database: "postgresql+psycopg://viewer:{{ lookup('ansible.builtin.env', 'VIEWER_PASSWORD') | urlencode }}@db/launch"
 all_projects: true
 statuses: [ACTIVE]
 compose:
@@ -139,6 +140,8 @@ ENDINGS = tuple(name + ending for name in (".kvmstack", "kvmstack_instances") fo
 # What is asked of the record.
 ASKED = ("database", "project_id", "all_projects")
 HOME = "sqlite:///~/"
+# How many instances a warning names.
+SHOWN = 5
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -163,6 +166,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         known: dict[str, Mapping] = {}
         for host in rules.hosts(told, self._holder, lambda name: self._once(known, name), reach):
             self._add(host)
+        self._warn({each["name"]: rules.out_of_reach(each, reach) for each in told})
+
+    def _warn(self, out_of_reach: Mapping[str, str | None]) -> None:
+        """Say which instances have no ansible_host, though they have addresses; of many only some."""
+        found = sorted(name for name, why in out_of_reach.items() if why)
+        if found:
+            more = " and %d more" % (len(found) - SHOWN) if len(found) > SHOWN else ""
+            self.display.warning(
+                "no way is known to %s%s, whose networks have another router than their hosts: give them a "
+                "floating_ip where they have IPv4, or name the networks in direct_networks where they are reached from "
+                "here" % (", ".join(found[:SHOWN]), more)
+            )
 
     def _told(self, path: str, cache: bool) -> list[dict[str, Any]]:
         """What the record says of its instances, or the cache, if it may and can."""

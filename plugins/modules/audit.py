@@ -65,8 +65,8 @@ found:
       which that is not known.
     - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(gateway), V(port), V(network),
       V(allocation) or V(host)), C(id), C(name),
-      C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is), C(reason), and
-      C(action), V(delete) of a claim that was given back.
+      C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is), C(shared) (of a
+      network that is of all projects), C(reason), and C(action), V(delete) of a claim that was given back.
     - C(problem) is V(orphan) of what was deleted or is elsewhere, V(foreign) of what is another record's, V(unknown) of
       what this record has never had, V(missing) of what should exist, and V(unseen) of a host that was not looked at.
   type: list
@@ -81,6 +81,7 @@ found:
       host: compute-1
       network: null
       record_id: 5b2a4a0c-8d1e-4d52-9d0b-0a8f8c5e6a11
+      shared: false
       reason: its instance was deleted
 """
 

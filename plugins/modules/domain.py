@@ -70,6 +70,8 @@ options:
         P(kvmstack.launch.compute_host#role) gives them to it.
       - A port or a volume that is C(leaving) is not the machine's, and is unplugged from one that has it.
       - With C(target_state) V(stopped) the machine is there and off; by default it runs, and comes back with its host.
+      - With C(task_state) V(rebooting) a machine that runs shuts down and starts anew, at each run of the module; with
+        V(rebooting_hard) it is turned off for that at once.
       - A key that is left out stays as it is with a machine that exists.
       - The flavor's C(extra_specs) and the image's C(properties) shape a machine when it is made. C(docs/properties.md)
         of this collection has all of them. One that exists stays as it was made.
@@ -124,8 +126,9 @@ options:
     default: 60
   shutdown_timeout:
     description:
-      - Seconds that the guests of machines which are to be off (C(target_state) V(stopped)) have to shut down, all of
-        them together. A machine that is still running then is turned off, with V(0) at once.
+      - Seconds that the guests of machines which are to be off (C(target_state) V(stopped)), or to start anew
+        (C(task_state) V(rebooting)), have to shut down, all of them together. A machine that is still running
+        then is turned off, with V(0) at once.
     type: int
     default: 60
 notes:

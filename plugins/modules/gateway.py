@@ -61,9 +61,10 @@ options:
             type: str
             required: true
           address:
-            description: The gateway's address with the prefix length, such as V(10.20.0.1/24).
+            description:
+              - The gateway's address with the prefix length, such as V(10.20.0.1/24). Left out for a network of IPv6
+                alone.
             type: str
-            required: true
           mtu:
             description: The network's MTU in bytes.
             type: int

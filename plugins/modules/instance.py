@@ -31,15 +31,18 @@ options:
   instances:
     description:
       - What to launch. An entry has C(name), C(count) (C(web) with a count of 2 is C(web-1) and C(web-2)), C(state)
-        (V(started) by default, V(stopped) to be there and off, V(absent) to be destroyed), C(flavor)
+        (V(started) by default, V(stopped) to be there and off, V(restarted) or V(reset) to start anew where it runs,
+        by its guest or by force, V(absent) to be destroyed), C(flavor)
         (a name in O(flavors), or a mapping like theirs), C(image) (a name in O(images)), C(networks) (names in
         O(networks), or mappings of C(network) or C(port), C(fixed_ip), C(fixed_ips), C(mac_address),
         C(security_groups), C(port_security), C(allowed_address_pairs), C(qos) and C(floating_ip), as
-        M(kvmstack.launch.port) has them; left out, the only one that there is), C(volumes) (mappings of
+        M(kvmstack.launch.port) has them, and C(subports), a list of such mappings, each with its C(vlan); left out, the
+        only one that there is), C(volumes) (mappings of
         C(name), C(size) in GiB, C(format), C(type), C(image), C(snapshot), C(boot) and C(delete_on_termination);
         without a size an existing volume of exactly that name), C(ssh_keys), C(metadata), C(group) (a name in
-        O(groups)), C(availability_zone) and C(scheduler_hints) (nova's C(same_host), C(different_host),
-        C(build_near_host_ip), C(cidr) and C(query), and those of filters of your own, which have a dot in their names).
+        O(groups), or a mapping like theirs with its C(name)), C(availability_zone) and C(scheduler_hints) (nova's
+        C(same_host), C(different_host), C(build_near_host_ip), C(cidr) and C(query), and those of filters of your own,
+        which have a dot in their names).
       - Of what is to be absent, with O(state=absent) all of them, only C(name) and C(count) count.
     type: list
     elements: raw
@@ -59,6 +62,13 @@ options:
     default: {}
   networks:
     description: Networks by name. Left empty, every network name is accepted.
+    type: dict
+    default: {}
+  host_settings:
+    description:
+      - The O(kvmstack.launch.host#module:settings) by host, of which the C(bridge_mappings) count. An instance that
+        runs gets no port on a network with a C(physical_network) that its host has no bridge mapped to.
+      - A host that is left out, or without C(bridge_mappings), is not asked for any.
     type: dict
     default: {}
   routers:
@@ -128,6 +138,26 @@ options:
         description: As M(kvmstack.launch.schedule) takes it.
         type: dict
         default: {}
+  queue:
+    description:
+      - Whose business the launch is. With it the record has the instances and what is asked for them, and a worker of
+        the front door does it, with what its own inventory and variables define; this run drives none of them. Where
+        a worker is at it already, it ends that first, and then does this.
+      - What is as asked for, or is asked for in just this way already, is not asked for again. A flavor or image that
+        is not defined is the fault of its instance, and no worker is asked.
+      - The playbook C(kvmstack.launch.request) does it.
+    type: dict
+    suboptions:
+      state_path:
+        description: The folder of the front door on this machine, whose workers are woken. Others look by themselves.
+        type: path
+        default: ~/.kvmstack/door
+      wait:
+        description:
+          - Seconds to wait until it is done. What is not done then is that instance's error, and stays asked for,
+            unless the workers have given it up. With V(0) nothing is waited for.
+        type: int
+        default: 0
   user_id:
     description: The user who asks.
     type: str
@@ -170,6 +200,15 @@ EXAMPLES = r"""
         image: demo
         networks: [private]
   register: launch
+
+- name: Have a worker launch it, and wait for that
+  kvmstack.launch.instance:
+    database: postgresql+psycopg://launch@db.example/launch
+    flavors: {small: {vcpus: 1, ram: 512, disk: 1}}
+    images: {demo: {url: "https://images.example/demo.qcow2", checksum: "sha256:2c26b46b..."}}
+    instances:
+      - {name: web, flavor: small, image: demo, networks: [private]}
+    queue: {wait: 120}
 """
 
 RETURN = r"""
@@ -199,7 +238,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, failing, run
 from ..module_utils.core.specs import DATABASE, PROJECT, STATE
-from ..module_utils.instance import adopt, adopt_sql, audit_sql, model, request, sql
+from ..module_utils.instance import adopt, adopt_sql, audit_sql, model, queued, queued_sql, request, sql
 from ..module_utils.record import lease
 
 ADOPT = {
@@ -208,6 +247,7 @@ ADOPT = {
     "record": {"type": "str"},
     "settings": {"type": "dict", "default": {}},
 }
+QUEUE = {"state_path": {"type": "path", "default": "~/.kvmstack/door"}, "wait": {"type": "int", "default": 0}}
 SPEC = {
     **STATE,
     **DATABASE,
@@ -217,9 +257,10 @@ SPEC = {
     "quotas": {"type": "dict", "default": {}},
     "instances": {"type": "list", "elements": "raw", "required": True},
     "adopt": {"type": "dict", "options": ADOPT},
+    "queue": {"type": "dict", "options": QUEUE},
     "flavors": {"type": "dict", "default": {}},
     "images": {"type": "dict", "default": {}},
-    **dict.fromkeys(("networks", "routers"), {"type": "dict", "default": {}}),
+    **dict.fromkeys(("networks", "host_settings", "routers"), {"type": "dict", "default": {}}),
     "security_groups": {"type": "dict", "default": {}},
     "groups": {"type": "dict", "default": {}},
     "default_ssh_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
@@ -231,15 +272,24 @@ SPEC = {
 }
 
 
-ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
+ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True, "mutually_exclusive": [("adopt", "queue")]}
 STAGE = Stage("instance", request.parse, sql.connect, model.plan, as_text=model.as_text)
 
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
     with failing(module):
-        chosen = adoption(module.params["adopt"]) if module.params["adopt"] else STAGE
+        chosen = chosen_by(module.params)
     run(module, chosen)
+
+
+def chosen_by(params: dict) -> Stage:
+    """The stage as it is to be: it launches, leaves that to a worker, or takes in what there is."""
+    if params["adopt"]:
+        return adoption(params["adopt"])
+    if params["queue"]:
+        return replace(STAGE, connect=queued_sql.connect, plan=queued.planner(queued_sql.asked(params)))
+    return STAGE
 
 
 def adoption(asked: dict) -> Stage:

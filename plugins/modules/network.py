@@ -31,8 +31,8 @@ options:
     default: ovn
   networks:
     description:
-      - Definitions of networks by name. Each has C(cidr) (IPv4, required), C(ipv6_cidr), C(gateway) (the first
-        address if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442),
+      - Definitions of networks by name. Each has C(cidr) (IPv4), C(ipv6_cidr) or both, C(gateway) (the first
+        address of C(cidr) if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442),
         C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and C(shared)
         (false).
       - A network is its project's own, whatever other projects call theirs. One that is C(shared) is the same for all
@@ -46,15 +46,22 @@ options:
         name (C(ovn-bridge-mappings)). Its C(allocation_pool) is required, lies beside the C(gateway), and holds every
         address that a port has or asks for, as the others on the wire ask nobody here. C(mtu) is 1500 if left out, and
         C(router) C(none), as the gateway is a machine there. Neither C(physical_network) nor C(vlan) changes while
-        there are ports.
+        there are ports. No two networks give out the same addresses there, so where several projects launch it is
+        C(shared), or has an C(allocation_pool) in each of its own.
       - Without a gateway the first address still is DHCP's.
       - With C(ipv6_cidr), a /64, each port also has the IPv6 address that follows from its MAC address (EUI-64), which
         its guest makes of what the router announces (SLAAC). C(router=host) announces the first address of
         C(ipv6_cidr) as the router, and as a server of names unless C(dns) says otherwise. With C(router=none) nobody
         announces anything, and guests have no such address until a router of yours does. A router of
-        M(kvmstack.launch.router) announces it as a host does, but answers for no names.
-      - The C(cidr) of a network that has ports cannot change. An C(ipv6_cidr) may come to it, and then stays as well;
-        a port has its address from its next launch on.
+        M(kvmstack.launch.router) announces it as a host does, but answers for no names. C(domain) is announced too,
+        for guests to search for names in.
+      - A network with C(ipv6_cidr) and no C(cidr) is of IPv6 alone. Its ports have no other address, so C(gateway),
+        C(allocation_pool) and C(dhcp) are not for it (C(gateway=null) still is no gateway), nor are floating IPs.
+      - C(ipv6_gateway), with C(physical_network) and C(ipv6_cidr), is the wire's own router there, by an address in
+        C(ipv6_cidr) or by its link-local one (C(fe80::1)). A router of M(kvmstack.launch.router) sends by it what
+        leaves; guests on the wire go by what it announces.
+      - The C(cidr) of a network that has ports cannot change, nor its C(gateway), unless C(router) is C(none). An
+        C(ipv6_cidr) may come to it, and then stays as well; a port has its address from its next launch on.
     type: dict
     default: {}
   routers:
@@ -105,6 +112,11 @@ options:
       project_id:
         description: The project that it is of. Left out, O(project_id).
         type: str
+      shared:
+        description:
+          - Whether the network of all projects is meant, and not the project's own of that name. Left out, as it is
+            defined; without a definition, the project's own.
+        type: bool
 """
 
 EXAMPLES = r"""
@@ -119,6 +131,7 @@ EXAMPLES = r"""
         cidr: 198.51.100.0/24
         gateway: 198.51.100.1
         allocation_pool: {start: 198.51.100.50, end: 198.51.100.99}
+        shared: true
     security_groups:
       web:
         - {protocol: tcp, port: 80, remote: 0.0.0.0/0}
@@ -149,6 +162,7 @@ networks:
       shared: false
       cidr: 10.20.0.0/24
       ipv6_cidr: null
+      ipv6_gateway: null
       gateway: 10.20.0.1
       dns: [192.0.2.53]
       mtu: 1442

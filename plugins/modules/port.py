@@ -97,6 +97,8 @@ options:
         description:
           - The IP address, the one that DHCP gives. Left out, a new port in OVN has the lowest free one. It cannot
             change.
+          - In OVN, on a network with no C(cidr), it is the IPv6 address that follows from the MAC address, and no
+            other.
         type: str
       fixed_ips:
         description:
@@ -151,6 +153,19 @@ options:
           - With O(service=neutron) V(true) is of the only external network, and it may be named by its id. An address,
             or a floating IP's id, is one that the project has and no other port; that one stays the user's.
         type: raw
+      parent:
+        description:
+          - The id of a port of the same instance, as whose sub-port this one is made. It has no interface on the host.
+            Its guest sends and receives for it by the parent's interface, with the tag O(ports[].vlan). A sub-port has
+            no sub-ports of its own.
+          - With O(service=neutron) the parent gets a trunk, which goes with it.
+        type: str
+      vlan:
+        description:
+          - The VLAN by which the guest has the sub-port, 1 to 4094. One port has each once. The tag is known only
+            between the guest and its host.
+          - With O(service=neutron), one that a sub-port of the user's own has in that trunk is refused.
+        type: int
       dns_name:
         description:
           - With O(service=ovn), the name by which the other guests of its network find it, alone and with the network's
@@ -169,7 +184,7 @@ options:
         type: dict
   networks:
     description:
-      - With O(service=ovn), definitions of networks by name. Each has C(cidr) (IPv4, required), C(ipv6_cidr) (a /64),
+      - With O(service=ovn), definitions of networks by name. Each has C(cidr) (IPv4), C(ipv6_cidr) (a /64) or both,
         C(gateway) (the first address if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu)
         (1442), C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and
         C(router), see M(kvmstack.launch.network).
@@ -181,6 +196,13 @@ options:
     description:
       - With O(service=ovn), definitions of routers by name, as M(kvmstack.launch.router) has them. Nothing is made of
         these here; in check mode a floating IP is planned by them.
+    type: dict
+  gateways:
+    description:
+      - With O(service=ovn), the hosts on each physical network, as M(kvmstack.launch.router) takes them. Where a router
+        is C(distributed), a port on one of these has its floating IP there, with a MAC address of its own
+        (C(floating_ip_mac)). All others have theirs at the router's gateway.
+      - Left out, floating IPs stay where they are.
     type: dict
   security_groups:
     description:
@@ -248,6 +270,7 @@ ports:
       has yet to choose is null.
     - C(adopted) says that the port is the user's own. It becomes the instance's by an C(update), and is given back by a
       C(delete).
+    - C(network_id), C(network_name) and C(subnet_id) are those of Neutron.
     - A failed one has C(msg), and C(abort) when no other host can help.
   type: list
   elements: dict
@@ -268,6 +291,9 @@ ports:
       qos: []
       floating_ip: null
       floating_ip_address: null
+      floating_ip_mac: null
+      parent: null
+      vlan: null
       record_id: null
       dns_name: web-1
       port_id: 0e991dc9-0757-52de-86e1-25bfde01721f
@@ -283,10 +309,14 @@ ports:
       ipv6_cidr: null
       ipv6_gateway: null
       physical_network: null
+      router: host
       dns: [10.20.0.1]
       mtu: 1442
       dhcp: true
       domain: null
+      network_id: null
+      network_name: null
+      subnet_id: null
       action: create
       changed: true
       failed: false
@@ -316,6 +346,7 @@ SPEC = {
     "timeout": {"type": "int", "default": 60},
     **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
     "routers": {"type": "dict"},
+    "gateways": {"type": "dict"},
 }
 ARGUMENTS = arguments("ports", request.OPTIONS, SPEC)
 

@@ -38,6 +38,7 @@ options:
     description:
       - Only ports of this record of instances, as its audit needs them, whatever the other filters say. No more is told
         of them than C(id), C(name), C(instance_uuid), C(network), C(host) and C(record_id).
+      - Among them are those that somebody removed and whose floating IP is still there, with C(left) true.
       - With O(service=neutron) it is passed over.
     type: str
 """

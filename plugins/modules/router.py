@@ -16,6 +16,9 @@ description:
   - By its external network, one with a C(physical_network), guests get out with the router's address there, and
     floating IPs get in to them (M(kvmstack.launch.port), C(floating_ip)). One of up to five hosts on that physical
     network is the way at a time; when it fails, the next one takes over within three seconds.
+  - IPv6 is routed and never translated, as in neutron. Where the external network has C(ipv6_cidr), the router has an
+    address there, C(external_ipv6), by which others outside reach its networks' C(ipv6_cidr); their routes say so. What
+    leaves goes by C(ipv6_gateway), if that is said.
   - A packet from outside that is too long for a network of the router is answered with ICMP, never lost in silence.
   - With O(state=absent) they are removed, unless networks are on them.
   - Only what carries our mark is ever changed or removed, C(external_ids) that begin with C(kvmstack:).
@@ -30,8 +33,13 @@ options:
     description:
       - Definitions of routers by name. Each may have C(external_network) (a network's name), C(snat) (true with an
         external network; false has guests leave with their own addresses), C(external_ip) (the router's address
-        there, the lowest free one of its C(allocation_pool) if left out) and C(routes), a list of C(destination) and
-        C(nexthop). The external network's gateway is the default route.
+        there, the lowest free one of its C(allocation_pool) if left out), C(external_ipv6) (if left out what follows
+        from its MAC address, as for a guest; required where the external network has no C(cidr)), C(distributed) and
+        C(routes), a list of C(destination) and C(nexthop), both of one family. The external network's gateways are the
+        default routes.
+      - C(distributed) (false) says how floating IPs go, as C(enable_distributed_floating_ip) does in Neutron. True has
+        the host of its port translate each, where that host is on the external network's C(physical_network), and the
+        gateway the others. M(kvmstack.launch.port) puts it into effect, at a port's next run.
       - A router is its project's own; its external network may be one that all projects share.
     type: dict
     default: {}
@@ -77,6 +85,7 @@ EXAMPLES = r"""
         physical_network: physnet1
         cidr: 192.0.2.0/24
         allocation_pool: {start: 192.0.2.50, end: 192.0.2.99}
+        shared: true
       lab: {cidr: 10.30.0.0/24, router: main}
 
 - name: Make the router
@@ -101,7 +110,9 @@ routers:
       project_id: default
       external_network: provider
       external_ip: 192.0.2.50
+      external_ipv6: null
       snat: true
+      distributed: false
       routes: []
       networks: [lab]
       gateways: [kvm1, kvm2]

@@ -42,7 +42,9 @@ routers:
       project_id: default
       external_network: provider
       external_ip: 192.0.2.50
+      external_ipv6: null
       snat: true
+      distributed: false
       routes: []
       networks: [lab]
       gateways: [kvm1, kvm2]

@@ -67,6 +67,29 @@ options:
         has a C(physical_network) goes to a host that has a bridge mapped to it (C(bridge_mappings) of its settings).
     type: dict
     default: {}
+  provider_networks:
+    description:
+      - Networks of Neutron's, as M(kvmstack.launch.network_info) tells them. Of an instance with a port on one whose
+        C(physical_network) is known the host is among its C(hosts), or has a bridge mapped to it by its settings.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      id:
+        description: Its id.
+        type: str
+        required: true
+      physical_network:
+        description: The physical network that it is on.
+        type: str
+      hosts:
+        description: The hosts that have a bridge there. Where nothing is known of any, nothing goes by it.
+        type: list
+        elements: str
   host_settings:
     description:
       - The O(kvmstack.launch.host#module:settings) by host. Those of O(nodes) count; a host whose settings make no
@@ -194,6 +217,7 @@ SPEC = {
     "candidates": {"type": "list", "elements": "str"},
     "nodes": {"type": "list", "elements": "dict", "default": []},
     "networks": {"type": "dict", "default": {}},
+    "provider_networks": {"type": "list", "elements": "dict", "default": [], "options": request.PROVIDER_NETWORK},
     "host_settings": {"type": "dict", "default": {}},
 }
 

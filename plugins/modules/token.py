@@ -41,19 +41,26 @@ options:
     type: str
   actions:
     description:
-      - What the user is about to do. V(create) launches, V(stop) turns off, V(delete) removes, V(detail) lists the
-        project's instances and V(detail_all) those of all projects.
+      - What the user is about to do. V(create) launches, V(stop) turns off, V(reboot) restarts, V(delete) removes,
+        V(detail) lists the project's instances and V(detail_all) those of all projects.
       - Only V(detail_all) can be done with a token for a domain or the system.
     type: list
     elements: str
-    choices: [create, delete, stop, detail, detail_all]
+    choices: [create, delete, stop, reboot, detail, detail_all]
     default: [create]
+  on_behalf:
+    description:
+      - Whether the account launches for users who may do less than it, as that of a worker does. One with the role
+        C(admin) is refused then, as the services would show it what other projects have.
+    type: bool
+    default: false
   policy_file:
     description:
       - YAML file with rules of oslo.policy in place of nova's defaults, under nova's names. Rules of other names are
         ignored, so that nova's own file can be used.
-      - By default C(os_compute_api:servers:create), C(os_compute_api:servers:delete) and C(os_compute_api:servers:stop)
-        are C(rule:project_member_or_admin), C(os_compute_api:servers:detail) is C(rule:project_reader_or_admin), and
+      - By default C(os_compute_api:servers:create), C(os_compute_api:servers:delete), C(os_compute_api:servers:stop)
+        and C(os_compute_api:servers:reboot) are C(rule:project_member_or_admin),
+        C(os_compute_api:servers:detail) is C(rule:project_reader_or_admin), and
         C(os_compute_api:servers:detail:get_all_tenants) is C(rule:context_is_admin).
     type: path
 """
@@ -161,6 +168,7 @@ SPEC = {
     "identity": {"type": "str", "choices": ["none", "keystone"], "default": "none"},
     "user_id": {"type": "str"},
     "actions": {"type": "list", "elements": "str", "choices": list(ACTIONS), "default": ["create"]},
+    "on_behalf": {"type": "bool", "default": False},
     "policy_file": {"type": "path"},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}

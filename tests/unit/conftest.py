@@ -17,12 +17,15 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
+from functools import lru_cache
 
 import hypothesis
 import pytest
 import sqlalchemy
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
 from ansible_collections.kvmstack.launch.tests.unit.northbound import Server
+from ansible_collections.kvmstack.launch.tests.unit.rabbitmq import Broker
 
 KINDS = ("sqlite", "postgresql", "mariadb")
 PASSWORD = "a:b/c@d"  # has to be quoted in a URL
@@ -34,9 +37,34 @@ hypothesis.settings.load_profile("kvmstack")
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request, tmp_path):
-    """The URL of an empty database of each kind: of a user who may do everything in it and nothing elsewhere."""
+def database_url(request, tmp_path, record_of):
+    """The URL of a new record in a database of each kind: of a user who may do everything in it and nothing elsewhere.
+
+    Its tables are copies: to make them by all revisions takes longer than most tests do.
+    """
+    yield from fresh(request, tmp_path, request.param, record_of(request.param))
+
+
+@pytest.fixture(params=KINDS)
+def empty_url(request, tmp_path):
+    """The same of a database that has nothing in it."""
     yield from fresh(request, tmp_path, request.param)
+
+
+@pytest.fixture(scope="session")
+def record_of(request, tmp_path_factory):
+    """By the kind of a database the URL of a record that has just been made in one."""
+
+    @lru_cache(maxsize=None)
+    def made(kind):
+        url = next(fresh(request, tmp_path_factory.mktemp("record"), kind))
+        database = Database(url)
+        with database.writing():
+            pass
+        database.engine.dispose()
+        return sqlalchemy.make_url(url)
+
+    return made
 
 
 @pytest.fixture(params=KINDS[1:])
@@ -45,21 +73,40 @@ def server_url(request, tmp_path):
     yield from fresh(request, tmp_path, request.param)
 
 
-def fresh(request, tmp_path, kind):
+def fresh(request, tmp_path, kind, like=None):
+    """The URL of a new database, a copy of another if there is one to be like."""
     if kind == "sqlite":
-        yield "sqlite:///%s" % (tmp_path / "record" / "launch.db")
+        path = tmp_path / "record" / "launch.db"
+        if like:
+            path.parent.mkdir(mode=0o700)
+            shutil.copy(like.database, path)
+        yield "sqlite:///%s" % path
         return
     admin, url = request.getfixturevalue(kind)
     name = "launch_%d" % next(numbers)
     with admin.connect() as connection:
-        connection.exec_driver_sql("create database %s" % name)
         if kind == "mariadb":
+            connection.exec_driver_sql("create database %s" % name)
             connection.exec_driver_sql("grant all on %s.* to launch@localhost" % name)
+            if like:
+                copy_tables(connection, like.database, name)
         else:
+            connection.exec_driver_sql("create database %s%s" % (name, " template " + like.database if like else ""))
             connection.exec_driver_sql("alter database %s owner to launch" % name)
     yield url.set(database=name).render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.exec_driver_sql("drop database %s%s" % (name, " with (force)" if kind == "postgresql" else ""))
+
+
+def copy_tables(connection, source, name):
+    """MariaDB's way of a template."""
+    connection.exec_driver_sql("use %s" % name)
+    connection.exec_driver_sql("set foreign_key_checks = 0")
+    for table in connection.exec_driver_sql("show tables from %s" % source).scalars().all():
+        statement = connection.exec_driver_sql("show create table %s.%s" % (source, table)).one()[1]
+        connection.exec_driver_sql(statement.replace("%", "%%"))
+        connection.exec_driver_sql("insert into %s select * from %s.%s" % (table, source, table))
+    connection.exec_driver_sql("set foreign_key_checks = 1")
 
 
 numbers = itertools.count(1)
@@ -166,6 +213,17 @@ def answering(url):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq():
+    """A RabbitMQ server; who kills it starts it again."""
+    with private_folder("rabbitmq") as path:
+        broker = Broker(path, lambda *command: as_user("rabbitmq", *command))
+        try:
+            yield broker.start()
+        finally:
+            broker.stop()
 
 
 @pytest.fixture

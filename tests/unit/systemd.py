@@ -9,8 +9,8 @@ from configparser import RawConfigParser
 
 
 def read(path):
-    """A unit's sections."""
-    parser = RawConfigParser(delimiters="=")
+    """A unit's sections; of a key that is there several times, the last."""
+    parser = RawConfigParser(delimiters="=", strict=False)
     parser.optionxform = str
     parser.read_string(path.read_text())
     return {section: dict(parser[section]) for section in parser.sections()}

@@ -224,7 +224,7 @@ VALUES = {
     "what the hosts have built": (
         LEFT, "{{ _launch_documents }}",
         {**travelling(WEB), "c1": {"launch_built": {"instances": [{**WEB, **MAKES}]}}}, COMPUTE, {},
-        [{**WEB, **MAKES}]),
+        [{**WEB, **MAKES, "events": []}]),
     "what they have said of their room": (
         (*CONCLUDE, "Host", "localhost"), "{{ _launch_nodes }}",
         {**travelling(WEB, DB, GONE), "c1": BUILT, "c2": BROKEN},

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -21,9 +19,15 @@ HOSTS = ("compute-1", "compute-2", "compute-3")
 
 @pytest.fixture(scope="module")
 def site(request, tmp_path_factory):
-    """The test hosts, with the record in a PostgreSQL database."""
+    """The test hosts, with the record in a PostgreSQL database.
+
+    Whatever the tests do, nothing is left that has no record, once what was left has been repaired.
+    """
     with contextmanager(fresh)(request, tmp_path_factory.mktemp("record"), "postgresql") as database:
-        yield Site(database)
+        site = Site(database)
+        yield site
+        site.run("audit.yml", {"launch_repair": True, "launch_repair_volumes": True})
+        assert "all agrees" in site.run("audit.yml", {}).output
 
 
 def container(*command):
@@ -59,11 +63,8 @@ def killed(site, host):
 
 
 @pytest.fixture(autouse=True)
-def _audit_is_clean(site):
-    """Whatever a test does, nothing is left that has no record, once what was left has been repaired.
-
-    Also one that failed leaves three equal hosts without instances to the next: what hosts have failed is forgotten.
-    """
+def _hosts_are_equal(site):
+    """Also a test that failed leaves three equal hosts without instances to the next: what has failed is forgotten."""
     yield
     for host in HOSTS:
         if "false" in container("inspect", "--format", "{{.State.Running}}", "kvmstack-" + host):
@@ -74,8 +75,6 @@ def _audit_is_clean(site):
     with site.engine.begin() as connection:
         equal = "failed_builds = 0, vcpus_reserved = 0, cpu_allocation_ratio = 4.0"
         connection.exec_driver_sql("update compute_nodes set %s" % equal)
-    site.run("audit.yml", {"launch_repair": True, "launch_repair_volumes": True})
-    assert "all agrees" in site.run("audit.yml", {}).output
 
 
 def test_two_launches_at_once_fill_the_cluster_exactly(site):
@@ -113,8 +112,8 @@ def test_a_host_that_stops_in_the_middle_loses_its_instances_to_others(site):
     site.destroy(wanted)
 
 
-@pytest.mark.parametrize("seconds", [0.2, 1.0], ids=["at the beginning", "in the middle"])
-def test_a_host_that_goes_silent_in_the_build_is_cleared_when_it_is_heard_again(site, seconds):
+@pytest.mark.parametrize(("seconds", "survey"), [(0.2, False), (1.0, True)], ids=["by a destroy", "by a survey"])
+def test_a_host_that_goes_silent_in_the_build_is_cleared_when_it_is_heard_again(site, seconds, survey):
     """No run hangs, and no guest runs twice: what the host had begun it does not end, or it is taken down first."""
     site.survey()
     wanted = {**request("a", "b", "c"), "launch_build_timeout": 20}
@@ -129,21 +128,11 @@ def test_a_host_that_goes_silent_in_the_build_is_cleared_when_it_is_heard_again(
         assert moved
         assert "compute-2" not in {row["host"] for row in site.records()}
         time.sleep(5)
-    site.run("survey.yml", {})
-    assert site.records("remains", "1 = 1") == []
-    assert all(site.parts(name) == WHOLE for name in "abc")
-    assert not set(moved) & set(site.domains("compute-2"))
-    site.destroy(wanted)
-
-
-def test_a_destroy_clears_a_host_that_was_silent(site):
-    site.survey()
-    wanted = {**request("a", "b", "c"), "launch_build_timeout": 20}
-    launch = site.start(wanted)
-    site.until(launch, ": Build]")
-    with silent("compute-2"):
-        site.end(launch)
-    time.sleep(5)
+    if survey:
+        site.survey()
+        assert site.records("remains", "1 = 1") == []
+        assert all(site.parts(name) == WHOLE for name in "abc")
+        assert not set(moved) & set(site.domains("compute-2"))
     site.destroy(wanted)
     assert site.records("remains", "1 = 1") == []
     assert site.domains("compute-2") == []
@@ -167,7 +156,7 @@ def test_a_host_that_is_off_for_good_is_given_up_and_is_an_orphan_when_it_comes_
         assert re.search("unseen +host +%s" % row["host"], audit)
     audit = site.run("audit.yml", {}).output
     assert re.search("orphan +domain +" + row["uuid"], audit)
-    site.run("survey.yml", {})
+    site.survey()
     assert row["uuid"] not in site.domains(row["host"])
     assert site.records("remains", "1 = 1") == []
     assert site.parts("a") == WHOLE
@@ -212,26 +201,21 @@ def test_a_host_with_a_full_disk_loses_its_instances_to_others(site):
     site.destroy(wanted)
 
 
-@pytest.mark.parametrize("words", [": Port]", ": Build]", "[Write the outcome]"])
-def test_what_a_killed_controller_began_another_one_finishes(site, words):
-    wanted = request("a", "b")
-    site.launch_killed_at(wanted, words)
+def test_what_killed_controllers_began_another_one_finishes(site):
+    began = {"port": ": Port]", "build": ": Build]", "outcome": "[Write the outcome]"}
+    for name, words in began.items():
+        site.launch_killed_at(request(name, name + "-too"), words)
+    wanted = request(*began, *(name + "-too" for name in began))
     site.launch({**wanted, "launch_run_id": "the other controller", "launch_take_over": True})
-    assert all(site.parts(name) == WHOLE for name in "ab")
+    assert all(site.parts(entry["name"]) == WHOLE for entry in wanted["launch_instances"])
     site.unchanged(wanted)
-    site.destroy(wanted)
 
 
 def test_an_instance_that_one_run_drives_another_leaves_alone(site):
     wanted = request("a")
-    launch = site.start(wanted)
-    site.until(launch, ": Port]")
-    os.killpg(launch.pid, signal.SIGSTOP)
-    try:
+    with site.held_at(wanted, ": Port]") as launch:
         refused = site.launch({**wanted, "launch_run_id": "the other controller"}, status=2)
         assert "another run" in refused.output
-    finally:
-        os.killpg(launch.pid, signal.SIGCONT)
     assert site.end(launch).status == 0
     assert site.parts("a") == WHOLE
     site.destroy(wanted)

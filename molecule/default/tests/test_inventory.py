@@ -36,7 +36,7 @@ def web(site, tmp_path_factory):
     (folder / ".ssh").mkdir()
     (folder / ".ssh/id_ed25519.pub").write_text(KEY + "\n")
     (folder / "after.yml").write_text(AFTER % (ROOT / "playbooks/launch.yml"))
-    wanted = request("web", networks=open_to("default", "web"), metadata={"role": "joining"}, volumes=[])
+    wanted = request("web", image="demo", networks=open_to("default", "web"), metadata={"role": "joining"}, volumes=[])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
         run = site.run(str(folder / "after.yml"), {**wanted, "launch_wait_for": 80, "launch_wait_timeout": 90})

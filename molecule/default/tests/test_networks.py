@@ -7,13 +7,15 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import shlex
 import socket
+import subprocess
 import threading
 from typing import Iterator
 
 import pytest
 
-from ansible_collections.kvmstack.launch.molecule.shared.launching import on_host, request
+from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, on_host, request
 
 # The controller, seen from the hosts: all of the world outside that there is.
 OUTSIDE = "198.51.100.1"
@@ -60,6 +62,22 @@ echo TRY-END
 """
 
 
+# On IPv6 alone: nothing is leased, so the guest makes its page here, and another guest is found by its name.
+SCRIPT_ALONE = (
+    SCRIPT_6.replace("22::1", "24::1")
+    .replace("echo TRY-END\n", "")
+    .replace('echo "TRY-DATABASE', 'echo "TRY-ANY $(ip -4 addr show dev eth0 | grep -c inet)."\necho "TRY-DATABASE')
+    + """
+echo "hello from $(hostname)" >> /www/index.html
+answers() { ping -6 -c 3 -W 5 "$1" | grep -c ' bytes from '; }
+named() { nslookup -type=aaaa "$1" fd00:24::1 2>&1 | grep -A 1 Name: | grep -o 'fd00:24:[0-9a-f:]*'; }
+for address in fd00:24::1 OUTSIDE "$(again named inside)"; do echo "TRY-PING $(answers $address)."; done
+for name in inside inside.six.test; do echo "TRY-PEER $(again named $name)."; done
+echo TRY-END
+"""
+)
+
+
 class Hello(http.server.BaseHTTPRequestHandler):
     """Says who asks."""
 
@@ -99,19 +117,24 @@ def gone(site):
     site.destroy(request("out", "inside"))
 
 
-def tries(site, **entry):
-    """What a guest says of its tries, by word; it runs on compute-1."""
+def guest(script, **entry):
+    """A request for the guest `out` on compute-1, which does what a script says."""
+    entry = {"image": "demo", "user_data": script, "volumes": [], **entry}
+    return request("out", scheduler_hints=on_host("compute-1"), **entry)
+
+
+def tries(site, times=5, **entry):
+    """What a guest says of its tries, by word; it runs on compute-1, and tries so often what has to be ready first."""
     host = address_of(site, "compute-1")
     with outside() as port:
         words = {"OUTSIDE": OUTSIDE, "PORT": str(port), "HOST": host, "CENTRAL": address_of(site, site.central)}
-        script = SCRIPT
+        script = SCRIPT.replace("1 2 3 4 5", " ".join(map(str, range(times))))
         for word in ("OUTSIDE", "CENTRAL", "PORT", "HOST"):
             script = script.replace(" %s" % word, " %s" % words[word]).replace("add HOST", "add %s" % host)
-        wanted = request("out", user_data=script.replace("del HOST", "del %s" % host), volumes=[], **entry)
-        wanted["launch_instances"][0]["scheduler_hints"] = on_host("compute-1")
+        wanted = guest(script.replace("del HOST", "del %s" % host), **entry)
         wanted["launch_networks"] = {"world": WORLD, "inside": INSIDE}
         site.launch(wanted)
-        text = site.console("out", "TRY-END")
+        text = site.console("out", "TRY-END", seconds=180)
         site.unchanged(wanted)
     return by_word(text)
 
@@ -127,6 +150,7 @@ def by_word(text):
 
 
 DUAL = {"cidr": "10.22.0.0/24", "ipv6_cidr": "fd00:22::/64"}
+ALONE = {"ipv6_cidr": "fd00:24::/64", "domain": "six.test"}
 WORLD = {"cidr": "10.23.0.0/24"}
 INSIDE = {"cidr": "10.21.0.0/24", "router": "none", "dns": []}
 
@@ -150,9 +174,6 @@ def test_a_guest_reaches_the_world_and_its_host_reaches_the_guest(site):
     }
     [port] = site.record("out")["ports"]
     assert "hello from out" in site.page("compute-1", port["fixed_ip"])
-    site.reboot("compute-1")
-    site.console("out", "TRY-END")
-    assert "hello from out" in site.page("compute-1", port["fixed_ip"])
     interfaces = json.loads(site.on("compute-1", "ip --json address"))
     assert [each["ifname"] for each in interfaces if "10.23.0.1" in str(each)]
     site.destroy(request("out"))
@@ -160,6 +181,57 @@ def test_a_guest_reaches_the_world_and_its_host_reaches_the_guest(site):
         "compute-1", "ip -br address; cat /var/lib/kvmstack/gateways/*/environment || true; nft list ruleset"
     )
     assert "10.23.0." not in left
+
+
+# A guest that goes out again and again.
+BEAT = """#!/bin/sh
+while :; do
+  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 OUTSIDE PORT 2> /dev/null | sed -n '$s/hello.*/TRY-BEAT/p'
+  sleep 1
+done
+"""
+# As ufw and Docker do it when they come, and when they are reloaded.
+FIREWALL = """iptables-restore << END
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -i docker0 -j ACCEPT
+COMMIT
+END"""
+
+
+@pytest.mark.usefixtures("gone")
+def test_a_firewall_that_comes_later_lets_guests_through_as_well(site):
+    state = "systemctl is-active kvmstack-let-through || true"
+    with outside() as port:
+        script = BEAT.replace("OUTSIDE", OUTSIDE).replace("PORT", str(port))
+        wanted = guest(script, networks=["world"])
+        wanted["launch_networks"] = {"world": WORLD}
+        site.launch(wanted)
+        site.console("out", "TRY-BEAT")
+        assert site.on("compute-1", state) == "active\n"
+        try:
+            for _reload in range(2):
+                site.on("compute-1", FIREWALL)
+                beats = site.console("out", "TRY-BEAT").count("TRY-BEAT")
+                site.console("out", "TRY-BEAT", times=beats + 3)
+            rules = site.on("compute-1", "iptables-save --table filter")
+            assert rules.count("--comment kvmstack") == 2
+            assert "-A FORWARD -i docker0 -j ACCEPT" in rules
+            site.destroy(request("out"))
+            # Others' guests may have gateways there.
+            stays = "kvg" in site.on("compute-1", "ls /sys/class/net")
+            if not stays:
+                site.on(
+                    "compute-1",
+                    "timeout 30 sh -c '%s'"
+                    % "until systemctl show -P SubState kvmstack-let-through | grep -q dead; do sleep 1; done",
+                )
+            rules = site.on("compute-1", "iptables-save --table filter")
+            assert (rules.count("kvmstack"), "docker0" in rules) == (2 if stays else 0, True)
+        finally:
+            site.on("compute-1", "nft delete table ip filter")
 
 
 @pytest.mark.usefixtures("gone")
@@ -172,9 +244,10 @@ def test_a_guest_has_an_address_of_each_family_and_reaches_the_world_by_both(sit
         for word, said in words.items():
             script = script.replace(" %s" % word, " %s" % said)
         networks = [{"network": "dual", "security_groups": ["default", "web6"]}]
-        wanted = request("out", user_data=script, volumes=[], networks=networks, scheduler_hints=on_host("compute-1"))
+        wanted = guest(script, networks=networks)
         wanted["launch_networks"] = {"dual": DUAL}
-        wanted["launch_security_groups"] = {"web6": [{"protocol": "tcp", "port": 80, "remote": "fd00:22::1/128"}]}
+        rules = [{"protocol": "tcp", "port": 80, "remote": remote} for remote in ("10.22.0.1/32", "fd00:22::1/128")]
+        wanted["launch_security_groups"] = {"web6": rules}
         run = site.launch(wanted)
         found = by_word(site.console("out", "TRY-END"))
         site.unchanged(wanted)
@@ -197,6 +270,10 @@ def test_a_guest_has_an_address_of_each_family_and_reaches_the_world_by_both(sit
         assert "hello" not in site.page(site.central, address)
     finally:
         site.on(site.central, "ip -6 route del fd00:22::/64")
+    site.reboot("compute-1", "out")
+    site.console("out", "TRY-END")
+    for known in (address, made["fixed_ip"]):
+        assert "hello from out" in site.page("compute-1", known)
     site.destroy(request("out"))
     left = site.on("compute-1", "ip -br address; cat /proc/sys/net/ipv6/conf/all/forwarding")
     assert "fd00:22:" not in left
@@ -204,10 +281,82 @@ def test_a_guest_has_an_address_of_each_family_and_reaches_the_world_by_both(sit
 
 
 @pytest.mark.usefixtures("gone")
+def test_a_guest_lives_on_ipv6_alone(site, tmp_path):
+    host = address_of(site, "compute-1", 6)
+    with outside(OUTSIDE_6) as port:
+        words = {"OUTSIDE": OUTSIDE_6, "PORT": str(port), "HOST": host, "CENTRAL": address_of(site, site.central, 6)}
+        script = SCRIPT_ALONE
+        for word, said in words.items():
+            script = script.replace(" %s" % word, " %s" % said)
+        networks = [{"network": "alone", "security_groups": ["default", "web6"]}]
+        wanted = guest(script, networks=networks)
+        wanted["launch_networks"] = {"alone": ALONE}
+        wanted["launch_security_groups"] = {"web6": [{"protocol": "tcp", "port": 80, "remote": "fd00:24::1/128"}]}
+        peer = request("inside", image="demo", volumes=[], networks=networks, scheduler_hints=on_host("compute-2"))
+        site.launch({**wanted, **{"launch_instances": peer["launch_instances"]}})
+        waiting = {**wanted, "launch_wait_for": 80, "launch_wait_timeout": 120}
+        run = site.launch(waiting)
+        found = by_word(site.console("out", "TRY-END"))
+        site.unchanged(waiting)
+    [made], [other] = (site.record(name)["ports"] for name in ("out", "inside"))
+    address = made["fixed_ip"]
+    assert address == made["network_info"]["ipv6_address"]
+    assert [line for line in run.output.splitlines() if line.count(address) == 1 and "ACTIVE" in line], run.output
+    assert found == {
+        "ADDRESS": [address + "/64"],
+        "ROUTER": ["1."],
+        "OUT": ["hello %s." % host],
+        "NAMES": ["REFUSED."],
+        "HOST": [".", "."],
+        "ANY": ["0."],
+        "DATABASE": ["."],
+        "PING": ["3.", "3.", "3."],
+        "PEER": ["%s." % other["fixed_ip"]] * 2,
+    }
+    # The controller's way to it, by the record.
+    source = tmp_path / "vms.kvmstack.yml"
+    source.write_text(json.dumps({"plugin": "kvmstack.launch.instances", "database": site.database}))
+    command = ["ansible-inventory", "-i", str(ROOT / site.inventory), "-i", str(source), "--host", "out"]
+    known = json.loads(subprocess.run(command, check=True, capture_output=True, **site.streams).stdout)
+    assert known["ansible_host"] == address
+    _option, jump, *_more = shlex.split(known["ansible_ssh_common_args"])
+    command = jump.partition("ProxyCommand=")[2].replace("%h", address).replace("%p", "80")
+    get = {"input": "GET / HTTP/1.0\r\n\r\n", "capture_output": True, "text": True, "timeout": 60}
+    assert "hello from out" in subprocess.run(shlex.split(command), check=True, **get).stdout
+    site.destroy(request("out", "inside"))
+    left = site.on("compute-1", "ip -br address; cat /proc/sys/net/ipv6/conf/all/forwarding")
+    assert "fd00:24:" not in left
+    assert left.endswith("0\n")
+
+
+@pytest.mark.usefixtures("gone")
+def test_what_a_network_of_ipv6_alone_cannot_have_is_refused(site):
+    wanted = request("out", volumes=[], networks=[{"network": "alone", "floating_ip": True}])
+    router = {"launch_routers": {"main": {}}, "launch_networks": {"alone": {**ALONE, "router": "main"}}}
+    run = site.launch({**wanted, **router}, status=2)
+    assert "network alone has no cidr, and a floating IP is translated to an address of IPv4" in run.output
+    for network, told in (
+        ({"domain": "six.test"}, "it has neither a cidr, like 10.20.0.0/24, nor an ipv6_cidr"),
+        ({"ipv6_cidr": "fd00:24::/56"}, "ipv6_cidr fd00:24::/56 is not an IPv6 /64"),
+    ):
+        run = site.launch({**wanted, "launch_networks": {"alone": network}}, status=2)
+        assert told in run.output
+
+
+@pytest.mark.usefixtures("gone")
 def test_a_network_without_a_router_is_an_island(site):
-    found = tries(site, networks=[{"network": "inside", "security_groups": ["default", "web"]}])
+    # Each try takes all its time.
+    found = tries(site, times=1, networks=[{"network": "inside", "security_groups": ["default", "web"]}])
     assert (found["OUT"], found["PAST"], found["ARP"], found["LINK"]) == (["."], ["."], ["0."], ["."])
     assert "10.21.0." not in site.on("compute-1", "ip -br address")
+
+
+@pytest.mark.usefixtures("gone")
+def test_who_is_on_an_island_is_not_waited_for(site):
+    wanted = {**request("out", volumes=[], networks=["inside"]), "launch_networks": {"inside": INSIDE}}
+    run = site.launch({**wanted, "launch_wait_for": 80, "launch_wait_timeout": 290}, status=2)
+    assert "nobody waited for it, as nobody reaches it" in run.output
+    assert "inside (router: none)" in run.output
 
 
 @pytest.mark.usefixtures("gone")

@@ -54,7 +54,7 @@ def two(site):
         allowed_address_pairs=["10.20.0.200"],
         qos=[{"max_kbps": 8000}, {"max_kbps": 8000, "direction": "ingress"}],
     )
-    wanted = request("out", "peer", volumes=[])
+    wanted = request("out", "peer", image="demo", volumes=[])
     out, peer = wanted["launch_instances"]
     out.update(networks=full, user_data=SCRIPT.replace("PEER", PEER), scheduler_hints=on_host("compute-1"))
     peer.update(networks=a_port(fixed_ip=PEER, security_groups=["ping"]), scheduler_hints=on_host("compute-2"))

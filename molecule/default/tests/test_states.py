@@ -11,7 +11,7 @@ from ansible_collections.kvmstack.launch.molecule.shared.launching import reques
 
 def states(**names):
     """A request for instances in these states."""
-    entries = [request(name, state=state)["launch_instances"][0] for name, state in names.items()]
+    entries = [request(name, image="demo", state=state)["launch_instances"][0] for name, state in names.items()]
     return {**request(), "launch_instances": entries}
 
 
@@ -66,6 +66,34 @@ def test_a_guest_that_went_off_by_itself_is_told_apart(site):
     assert "started  ACTIVE" in site.run("list.yml", {"launch_list_columns": ["name", "state", "status"]}).output
 
 
+def process(site, name):
+    """What the guest runs in: another one after each start."""
+    row = site.record(name)
+    return site.on(row["host"], "pgrep --full 'qemu.*uuid %s'" % row["uuid"]).split()
+
+
+@pytest.mark.usefixtures("gone")
+def test_a_guest_starts_anew_once_in_each_run_that_says_so(site):
+    site.launch(states(on="started", off="stopped"))
+    site.console("on", "GUEST-READY")
+    before = process(site, "on")
+    wanted = states(on="restarted", off="restarted")
+    plan = site.launch(wanted, "--check", "--diff").output
+    assert "change (restart)" in plan
+    assert "change (start)" in plan
+    assert process(site, "on") == before
+    site.launch(wanted)
+    assert domstate(site, "off") == "running"
+    assert process(site, "on") != before
+    site.console("on", "GUEST-READY")
+    before = process(site, "on")
+    site.launch(states(on="reset"))
+    assert process(site, "on") != before
+    site.unchanged(states(on="started", off="started"))
+    row = site.record("on")
+    assert (row["vm_state"], row["power_state"], row["task_state"]) == ("active", "running", None)
+
+
 @pytest.mark.usefixtures("gone")
 def test_after_a_reboot_of_its_host_a_guest_is_as_it_should_be(site):
     wanted = states(on="started")
@@ -76,10 +104,7 @@ def test_after_a_reboot_of_its_host_a_guest_is_as_it_should_be(site):
     beside["launch_instances"][1]["scheduler_hints"] = {"same_host": ["on"]}
     site.launch(beside)
     row = site.record("on")
-    log = "/var/lib/kvmstack/instances/%s/console.log" % row["uuid"]
-    site.on(host, "echo BEFORE >> %s" % log)
-    site.reboot(host)
-    site.on(host, "for try in $(seq 60); do grep --quiet BEFORE %s || break; sleep 0.5; done" % log)
+    site.reboot(host, "on")
     text = site.console("on", "GUEST-READY")
     assert "BEFORE" not in text
     assert "GUEST-DISK vdb" in text

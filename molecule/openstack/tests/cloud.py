@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any, Iterator
 
 import yaml
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
+from openstack.exceptions import raise_from_response
 
 from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, Site
 
@@ -33,13 +36,13 @@ CEPH = {
 # What one instance of request() has of everything.
 WHOLE = {"domains": 1, "ports": 1, "claims": 1, "volumes": 1, "attachments": 1}
 
-# Whatever a launch could leave behind, as the command line lists it for the operator.
+# Whatever a launch could leave behind: the service that has it, and where that lists it for the operator.
 LISTS = {
-    "ports": "port list",
-    "floating IPs": "floating ip list",
-    "volumes": "volume list --all-projects",
-    "attachments": "volume attachment list --all-projects",
-    "images": "image list",
+    "ports": ("network", "/ports"),
+    "floating IPs": ("network", "/floatingips"),
+    "volumes": ("block_storage", "/volumes?all_tenants=1"),
+    "attachments": ("block_storage", "/attachments?all_tenants=1"),
+    "images": ("image", "/images?limit=1000"),
 }
 # The same as the services' databases have it, with the revision of each thing.
 TABLES = {
@@ -91,23 +94,36 @@ class Cloud(Site):
             text = text.lstrip()[end:]
         return answers
 
+    @functools.cached_property
+    def admin(self) -> Connection:
+        """The operator's client, which the command line takes seconds to be."""
+        clouds = OpenStackConfig(config_files=[self.environment["OS_CLIENT_CONFIG_FILE"]])
+        return Connection(config=clouds.get_one("admin"))
+
+    def listed(self, service: str, path: str) -> list[dict[str, Any]]:
+        """What a service lists for the operator, as its API has it."""
+        answer = getattr(self.admin, service).get(path, microversion="3.27" if service == "block_storage" else None)
+        raise_from_response(answer)
+        [things] = [value for key, value in answer.json().items() if isinstance(value, list) and "_links" not in key]
+        return things
+
     def quota(self, ports: int, volumes: int) -> None:
         """Let the member's project have so many; the command line would ask nova as well."""
-        clouds = OpenStackConfig(config_files=[self.environment["OS_CLIENT_CONFIG_FILE"]])
-        admin = Connection(config=clouds.get_one("admin"))
-        admin.set_network_quotas("demo", port=ports)
-        admin.set_volume_quotas("demo", volumes=volumes)
+        self.admin.set_network_quotas("demo", port=ports)
+        self.admin.set_volume_quotas("demo", volumes=volumes)
 
     def things(self) -> dict[str, list[str]]:
         """The ids of everything that launches make, in all projects."""
-        answers = self.openstack("admin", *LISTS.values())
-        return {kind: sorted(thing["ID"] for thing in answer) for kind, answer in zip(LISTS, answers)}
+        return {kind: sorted(thing["id"] for thing in self.listed(*where)) for kind, where in LISTS.items()}
 
     @contextlib.contextmanager
     def as_before(self) -> Iterator[None]:
-        """The services have afterwards exactly what they had before."""
+        """The services have afterwards exactly what they had before, once what a test has deleted there is gone."""
         before = self.things()
         yield
+        end = time.monotonic() + 60
+        while self.things() != before and time.monotonic() < end:
+            time.sleep(1)
         assert self.things() == before
 
     def state(self) -> str:
@@ -122,27 +138,24 @@ class Cloud(Site):
 
     def port(self, name: str) -> dict[str, Any]:
         """The one port of an instance, as the operator sees it."""
-        [[listed]] = self.openstack("admin", "port list --device-id %s" % self.record(name)["uuid"])
-        [port] = self.openstack("admin", "port show %s" % listed["ID"])
+        [port] = self.listed("network", "/ports?device_id=%s" % self.record(name)["uuid"])
         return port
 
     def volume(self, name: str) -> dict[str, Any]:
-        """A volume of the member's project."""
-        [volume] = self.openstack("member", "volume show %s" % name)
+        """The one volume of a name."""
+        [volume] = self.listed("block_storage", "/volumes/detail?all_tenants=1&name=%s" % name)
         return volume
 
     def parts(self, name: str) -> dict[str, int]:
         """How much of everything an instance has, over all hosts and in all services."""
         row = self.record(name)
-        commands = ["port list --device-id %s" % row["uuid"], LISTS["attachments"], LISTS["volumes"]]
-        ports, attachments, volumes = self.openstack("admin", *commands)
         own = {volume["name"] for volume in row["volumes"]}
         return {
             "domains": sum(self.domains(host).count(row["uuid"]) for host in self.compute_hosts),
-            "ports": len(ports),
+            "ports": len(self.listed("network", "/ports?device_id=%s" % row["uuid"])),
             "claims": len(self.records("allocations", "instance_uuid = '%s'" % row["uuid"])),
-            "volumes": len([volume for volume in volumes if volume["Name"] in own]),
-            "attachments": len([one for one in attachments if one["Server ID"] == row["uuid"]]),
+            "volumes": len([volume for volume in self.listed(*LISTS["volumes"]) if volume["name"] in own]),
+            "attachments": len([one for one in self.listed(*LISTS["attachments"]) if one["instance"] == row["uuid"]]),
         }
 
     @contextlib.contextmanager

@@ -22,7 +22,7 @@ def test_guests_come_back_with_their_volumes_in_ceph_and_on_shares(site):
             serials = [site.volume("returns-" + name)["id"][:20] for name in ("block", "share")]
             for serial in serials:
                 site.console("returns", "VOLUME %s is written" % serial)
-            site.reboot(row["host"])
+            site.reboot(row["host"], "returns")
             for serial in serials:
                 site.console("returns", "VOLUME %s has: written by returns" % serial)
             site.console("returns", "GUEST-LEASE")

@@ -46,7 +46,7 @@ def test_tokens_that_end_in_the_middle_of_a_run_are_renewed(site):
     wanted = request("renewed")
     with site.as_before():
         try:
-            with site.held_at(wanted, ": Schedule]") as launch:
+            with site.held_at(wanted, ": Network info]") as launch:
                 old = site.tokens()
                 for token in old:
                     revoke(token)

@@ -16,22 +16,18 @@ from ..core.errors import Conflict, LaunchError, NotFound
 from ..instance import model, quota, request
 from ..instance.model import InstanceRequest
 from ..instance.sql import Record, Writing
-from ..record import lease, requests, server_extras
+from ..record import events, lease, requests, server_extras
 from ..record.database import now
 from .asked import Asked
 from .errors import ApiError
 from .front import Front
 from .model import Server
 
+# What makes of a request, which says what is new, one that says all, given what there is.
+Parts = Callable[[InstanceRequest, model.Instance], InstanceRequest]
+
+STATES = ("task_state", "target_state")
 TRIES = 5  # of a change that another one has been quicker than
-
-
-class Acceptor(lease.Driver):
-    """Who writes what is asked for, and drives nothing: no lease of it outlives the transaction."""
-
-    def values(self, before: lease.Lease | None, moment: Any) -> dict[str, Any]:
-        """Nobody's lease."""
-        return dict(lease.NOBODY)
 
 
 class Raced(Conflict):
@@ -47,6 +43,7 @@ class Accepting:
         self.action = action
         self.user_data = user_data
         self.database = front.database
+        self.told: dict[str, tuple[str, str]] = {}  # by instance what workers are woken for
 
     def new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[model.Instance]:
         """New instances: as many of these as the quota has room for, at least so many; else of none."""
@@ -57,6 +54,14 @@ class Accepting:
         run, and the request waits."""
         self._done(lambda: self._change(server, entry, even_busy))
 
+    def exchange(self, server: Server, entry: dict[str, Any], parts: Parts) -> model.Instance:
+        """An instance that there is with other ports or volumes, as its row has them from now on.
+
+        The request asks for no more than that its guest is as the row says; entry says what is new. The action is told
+        until a worker has done it.
+        """
+        return self._done(lambda: self._exchange(server, entry, parts))
+
     def _done(self, attempt: Callable[[], Any]) -> Any:
         for _try in range(TRIES - 1):
             try:
@@ -66,7 +71,7 @@ class Accepting:
                 continue
         else:
             done = attempt()
-        self.front.wake()
+        self.front.wake(self.told)
         return done
 
     def _new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[model.Instance]:
@@ -82,20 +87,39 @@ class Accepting:
         project = server.instance.project_id
         record, [wanted] = self._record(project), self._parsed([entry], project)
         [change] = model.plan([wanted], record.read([wanted]), "present")
-        before = change.before
-        if before is None or before.uuid != server.id:
-            raise ApiError(404, "Instance %s could not be found." % server.id)
-        if even_busy and before.lease is not None and before.lease.busy:
+        before = _still(server, change.before, () if even_busy else (*STATES, "metadata"))
+        if even_busy and _is_busy(before):
             self.database.write(lambda connection: self._ask(connection, before, entry, now(connection)))
             return
+        _check_idle(before)
         if change.error:
             raise change.error
         self._write(record, [change], {entry["name"]: entry}, None)
 
+    def _exchange(self, server: Server, entry: dict[str, Any], parts: Parts) -> model.Instance:
+        project = server.instance.project_id
+        record, [wanted] = self._record(project), self._parsed([entry], project)
+        before = _still(server, record.read([wanted]).instances.get(wanted.name), STATES)
+        _check_idle(before)
+        if wanted.refusal is not None or wanted.faults:
+            raise wanted.refusal or ApiError(400, str(wanted.fault))
+        wanted = parts(wanted, before)
+        [change] = model.plan([wanted], record.read([wanted]), "present")
+        if change.error:
+            raise change.error
+        asked = {name: entry[name] for name in ("name", "state")}
+        [instance] = self._write(record, [change], {wanted.name: asked}, None, told=True)
+        return instance
+
     def _write(
-        self, record: Record, changes: list[Change], entries: Mapping[str, dict], extras: dict[str, Any] | None
+        self,
+        record: Record,
+        changes: list[Change],
+        entries: Mapping[str, dict],
+        extras: dict[str, Any] | None,
+        told: bool = False,
     ) -> list[model.Instance]:
-        """All of it, or nothing, in one transaction."""
+        """All of it, or nothing, in one transaction; told: also the action, which shows in no state of the instance."""
 
         def write(connection) -> list[model.Instance]:
             writing = Writing(record, connection)
@@ -107,6 +131,9 @@ class Accepting:
                 if extras is not None:
                     server_extras.write(self.database, connection, instance.uuid, extras)
                 self._ask(connection, instance, entries[name], writing.moment)
+                if told:
+                    which = (self.action, self.asked.request_id, self.asked.identity.user_id, writing.moment)
+                    events.start_action(self.database, connection, instance.uuid, *which)
             return [made[change.key] for change in changes]
 
         return self.database.write(write)
@@ -123,11 +150,13 @@ class Accepting:
             request_id=self.asked.request_id,
         )
         requests.add(self.database, connection, asked, moment)
+        self.told[asked.instance_uuid] = (asked.action, asked.request_id)
 
     def _record(self, project_id: str) -> Record:
         limits = quota.limits(self.front.known["quotas"])
-        record = Record(self.database, project_id, Acceptor("api", 0, False), limits)
+        record = Record(self.database, project_id, lease.Acceptor("api", 0, False), limits)
         record.request_id = self.asked.request_id
+        record.user_id = self.asked.identity.user_id
         return record
 
     def _parsed(self, entries: list[dict[str, Any]], project_id: str) -> list[InstanceRequest]:
@@ -136,7 +165,30 @@ class Accepting:
         texts = {entry["name"]: self.user_data for entry in entries if self.user_data is not None}
         who = {name: getattr(identity, name) for name in ("user_id", "user_name", "project_name")}
         asked = {"state": "present", "instances": entries, "user_data": json.dumps(texts) if texts else ""}
-        return request.parse({**self.front.known, **who, **asked, "project_id": project_id, "default_ssh_keys": []})
+        known = self.front.known
+        if known["image_service"] != "url":
+            known = {**known, "images": _named(entries)}
+        return request.parse({**known, **who, **asked, "project_id": project_id, "default_ssh_keys": []})
+
+
+def _still(server: Server, before: model.Instance | None, fields: tuple[str, ...]) -> model.Instance:
+    """A server's instance as the record has it now. ApiError 404 if it is gone, and 409 if one of these fields is not
+    what it was when the request was judged: another one has been quicker."""
+    if before is None or before.uuid != server.id:
+        raise ApiError(404, "Instance %s could not be found." % server.id)
+    if any(getattr(before, name) != getattr(server.instance, name) for name in fields):
+        raise ApiError(409, "Instance %s was changed at the same moment: see what it is, and ask again." % server.id)
+    return before
+
+
+def _is_busy(before: model.Instance) -> bool:
+    return before.lease is not None and bool(before.lease.busy)
+
+
+def _check_idle(before: model.Instance) -> None:
+    """ApiError 409 if a run drives the instance: which one, and where, is for administrators, in the record."""
+    if _is_busy(before):
+        raise ApiError(409, "Instance %s is being changed: ask again when that has ended." % before.uuid)
 
 
 def _raced(error: LaunchError) -> LaunchError:
@@ -154,3 +206,9 @@ def _check_new(change: Change) -> None:
         raise change.error
     if change.after.fault:
         raise ApiError(400, change.after.fault)
+
+
+def _named(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The images of an image service as entries name them: what each is, a worker asks when it launches."""
+    asked = [thing.get("image") for entry in entries for thing in (entry, *(entry.get("volumes") or ()))]
+    return {image: {"id": image, "name": image, "url": ""} for image in asked if image}

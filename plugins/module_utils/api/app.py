@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The Compute API as a WSGI application; gunicorn makes it by calling application().
+"""The Compute API as a WSGI application, and the pages below /ui/; gunicorn makes it by calling application().
 
 gunicorn --bind 127.0.0.1:8774 'ansible_collections.kvmstack.launch.plugins.module_utils.api.app:application()'
 """
@@ -12,12 +12,14 @@ import os
 from typing import Any
 
 from ..core.errors import InvalidRequest, LaunchError, MissingLibrary
+from ..page import guard, pages
 from ..service import log
 from ..service.settings import Settings, read
-from . import bodies, gate
+from . import bodies, gate, keystone
 from .errors import ApiError
 from .front import Front
 from .identity import Identity, IdentityOf, embedded
+from .permit import Permits
 from .routes import add_to
 
 # The variable that names the file of settings.
@@ -42,23 +44,45 @@ def made(settings: Settings, identity: IdentityOf | None = None) -> Any:
     front = Front(settings)
     front.prepare()
     bodies.prepare()
-    app = falcon.App(middleware=[gate.Gate(identity or _embedded(front))])
+    who = identity or _asker(front)
+    api = _app(falcon, gate.Gate(who), gate)
+    add_to(api, front)
+    ui = _app(falcon, guard.Guard(front, who), guard)
+    pages.add_to(ui, front)
+    return beside(api if identity else keystone.Keystone(front, api), ui)
+
+
+def _app(falcon: Any, middleware: Any, errors: Any) -> Any:
+    """An application whose errors are told by errors' serialize, tell and confess."""
+    app = falcon.App(middleware=[middleware])
     app.req_options.strip_url_path_trailing_slash = True
-    app.set_error_serializer(gate.serialize)
-    app.add_error_handler(Exception, gate.confess)
-    app.add_error_handler(LaunchError, gate.tell)
-    add_to(app, front)
+    app.set_error_serializer(errors.serialize)
+    app.add_error_handler(Exception, errors.confess)
+    app.add_error_handler(LaunchError, errors.tell)
     return app
 
 
-def _embedded(front: Front) -> IdentityOf:
-    """This machine's user in the project of the definitions, as they are now."""
-    user = getpass.getuser()
+def beside(api: Any, ui: Any) -> Any:
+    """Both as one application: the pages are below /ui, and no header of the API's clients concerns them."""
+
+    def both(environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ.get("PATH_INFO") or ""
+        return (ui if path == "/ui" or path.startswith("/ui/") else api)(environ, start_response)
+
+    return both
+
+
+def _asker(front: Front) -> IdentityOf:
+    """Who asks, as the definitions are now: by Keystone's word, or this machine's user in the project of these."""
+    user, permits = getpass.getuser(), Permits()
 
     def identity(environ: dict[str, Any]) -> Identity:
-        service = front.known.get("identity") or "none"
+        known = front.known
+        service = known.get("identity") or "none"
+        if service == "keystone":
+            return keystone.identified(environ, permits, known.get("policy_file") or "")
         if service != "none":
-            raise ApiError(503, "launch_identity is %s, and the API asks none yet: nobody is let in" % service)
-        return embedded(front.known["project_id"], user)(environ)
+            raise ApiError(503, "launch_identity: the API knows none and keystone, not %s" % service)
+        return embedded(known["project_id"], user)(environ)
 
     return identity

@@ -14,13 +14,19 @@ from .identity import Identity
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: who asks, in which microversion (2.version), under which id; base is the address that it called."""
+    """One request: who asks, in which microversion (2.version), under which id; base is the address that it called,
+    rule the policy's rule that it needs."""
 
     identity: Identity
     version: int
     request_id: str
     base: str
     query: Mapping[str, list[str]] = field(default_factory=dict)
+    rule: str = ""
+
+    def permit(self, project_id: str | None = None, user_id: str | None = None) -> None:
+        """ApiError 403 if the rule of this address does not allow it for what is another's."""
+        self.identity.needs(self.rule, project_id, user_id)
 
     @property
     def project_id(self) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
+from ..core.convert import whole
 from ..instance.model import Instance
 from ..record import server_extras
 from ..schedule.host_state import DEFAULT_ZONE
@@ -18,17 +19,17 @@ from .front import Front
 from .model import Server
 from .views.hosts import zones
 
-# What an action of a server asks for: its entry's state, and nova's word for it.
-STATES = {"os-stop": ("stopped", "stop"), "os-start": ("started", "start")}
+MOST = 1000  # servers by one request
 
 
 def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance]:
     """The instances that a body of POST /servers asks for, all of them or none."""
-    server = body["server"]
+    server = _with_names(front, asked, body["server"])
+    body = {**body, "server": server}
     if asked.version < 42 and any(each.get("tag") for each in server.get("block_device_mapping_v2") or ()):
         raise ApiError(400, "block_device_mapping_v2: tag: devices have no tags here")
     mine = {key["name"]: key["public_key"] for key in reading.keys(front, asked.identity.user_id or "")}
-    entry = entry_of(body, front.known, asked.project_id, mine)
+    entry = entry_of(body, front.known, asked.project_id, mine, reading.groups_of(front, asked.project_id))
     _check_zone(front, entry.get("availability_zone"))
     least, most = _counts(server)
     names = [entry["name"]] if most == 1 else ["%s-%d" % (entry["name"], place + 1) for place in range(most)]
@@ -45,9 +46,22 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
     return accepting.new([{**entry, "name": name} for name in names], least, extras)
 
 
+def _with_names(front: Front, asked: Asked, server: Mapping[str, Any]) -> dict[str, Any]:
+    """A server as it is asked for, its volumes that the record keeps by their names, as an entry has them."""
+    devices = [dict(each) for each in server.get("block_device_mapping_v2") or ()]
+    for device in devices if front.known["volume_service"] == "file" else ():
+        identity = device.get("uuid") or device.get("volume_id")
+        if device.get("source_type") == "volume" and identity:
+            row = reading.volume(front, asked.project_id, identity)
+            if row is None:
+                raise ApiError(400, "Block Device Mapping is Invalid: failed to get volume %s." % identity)
+            device["uuid"] = row["name"]
+    return {**server, **({"block_device_mapping_v2": devices} if devices else {})}
+
+
 def _counts(server: Mapping[str, Any]) -> tuple[int, int]:
-    least = int(server.get("min_count", 1))
-    most = int(server.get("max_count", least))
+    least = whole(server.get("min_count", 1), "min_count", least=1, most=MOST)
+    most = whole(server.get("max_count", least), "max_count", least=1, most=MOST)
     if least > most:
         raise ApiError(400, "min_count must be <= max_count")
     return least, most
@@ -61,83 +75,50 @@ def _check_zone(front: Front, zone: str | None) -> None:
         raise ApiError(400, "The requested availability zone is not available")
 
 
+def changeable(front: Front, asked: Asked, server_id: str) -> Server:
+    """A server that who asks may change; ApiError 409 for one that is locked, of which only administrators are free."""
+    server = reading.one(front, asked, server_id)
+    if server.locked and not asked.identity.is_admin:
+        raise ApiError(409, "Instance %s is locked" % server.id)
+    return server
+
+
+def check_rests(server: Server, word: str) -> None:
+    """ApiError 409 for a server with which something is being done, or that has never run."""
+    if server.task_state is not None:
+        raise in_state(server, word, "task_state", server.task_state)
+    if not server.instance.launched:
+        raise in_state(server, word, "vm_state", server.instance.vm_state)
+
+
+def in_state(server: Server, word: str, attribute: str, value: str) -> ApiError:
+    """That a server cannot do what is asked for, in nova's words."""
+    return ApiError(409, "Cannot '%s' instance %s while it is in %s %s" % (word, server.id, attribute, value))
+
+
+def as_it_is(server: Server, **changes: Any) -> dict[str, Any]:
+    """The entry of an instance that was launched, which asks for no more than these changes."""
+    return {"name": server.instance.name, "state": server.instance.target_state, **changes}
+
+
 def delete(front: Front, asked: Asked, server_id: str) -> None:
     """Let a server go, whatever is being done for it: who does that ends it, and then takes it away."""
-    server = reading.one(front, asked, server_id)
+    server = changeable(front, asked, server_id)
     if server.task_state == "deleting" and server.pending == "delete":
         return
     entry = {"name": server.instance.name, "state": "absent"}
     Accepting(front, asked, "delete").change(server, entry, even_busy=True)
 
 
-def act(front: Front, asked: Asked, server_id: str, action: str) -> None:
-    """Start or stop a server that is the other and rests; ApiError 409 for one that does not."""
-    server = reading.one(front, asked, server_id)
-    if action == "forceDelete":  # there is no other way to delete here
-        return delete(front, asked, server_id)
-    if action not in STATES:
-        raise _beyond(action)
-    state, word = STATES[action]
-    _check_rests(server, word)
-    if (server.status == "SHUTOFF") == (state == "stopped"):
-        raise _in_state(server, word, "vm_state", server.instance.vm_state)
-    return Accepting(front, asked, word).change(server, _as_it_is(server, state=state))
-
-
-def _check_rests(server: Server, word: str) -> None:
-    """ApiError 409 for a server with which something is being done, or that has never run."""
-    if server.task_state is not None:
-        raise _in_state(server, word, "task_state", server.task_state)
-    if not server.instance.launched:
-        raise _in_state(server, word, "vm_state", server.instance.vm_state)
-
-
-def _beyond(action: str) -> ApiError:
-    """Why nothing comes of an action: 400 for what is none, 501 where nova says that a driver cannot, else 409."""
-    if action in CANNOT:
-        return ApiError(CANNOT[action], "%s: this API cannot do it: its servers start, stop and go." % action)
-    return ApiError(400, "There is no such action: %.80s" % action)
-
-
-def _in_state(server: Server, word: str, attribute: str, value: str) -> ApiError:
-    return ApiError(409, "Cannot '%s' instance %s while it is in %s %s" % (word, server.id, attribute, value))
-
-
-# What nova's servers can do and these cannot, by the status that says so.
-CANNOT = {
-    **dict.fromkeys(
-        (
-            "addSecurityGroup", "removeSecurityGroup", "changePassword", "confirmResize", "createBackup", "createImage",
-            "evacuate", "lock", "migrate", "os-migrateLive", "os-resetState", "os-resetNetwork",
-            "injectNetworkInfo", "pause", "reboot", "rebuild", "rescue", "resize", "restore", "resume", "revertResize",
-            "shelve", "shelveOffload", "suspend", "trigger_crash_dump", "unlock", "unpause", "unrescue", "unshelve",
-            "addFloatingIp", "removeFloatingIp", "addFixedIp", "removeFixedIp",
-        ),
-        409,
-    ),
-    **dict.fromkeys(
-        (
-            "os-getConsoleOutput", "os-getVNCConsole", "os-getSPICEConsole", "os-getRDPConsole", "os-getSerialConsole",
-        ),
-        501,
-    ),
-}  # fmt: skip
-
-
 def set_metadata(
     front: Front, asked: Asked, server_id: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]
 ) -> dict[str, str]:
     """What a server's metadata becomes: in the record at once, in its guest's description when a worker comes by."""
-    server = reading.one(front, asked, server_id)
-    _check_rests(server, "update metadata of")
+    server = changeable(front, asked, server_id)
+    check_rests(server, "update metadata of")
     metadata = dict(change(server.instance.metadata))
-    Accepting(front, asked, "metadata").change(server, _as_it_is(server, metadata=metadata))
+    Accepting(front, asked, "metadata").change(server, as_it_is(server, metadata=metadata))
     return metadata
-
-
-def _as_it_is(server: Server, **changes: Any) -> dict[str, Any]:
-    """The entry of an instance that was launched, which asks for no more than these changes."""
-    return {"name": server.instance.name, "state": server.instance.target_state, **changes}
 
 
 def describe(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> None:

@@ -18,11 +18,17 @@ from .schemas import SCHEMAS, schema_of
 
 # What is not to be shown in an error.
 SECRET = {"user_data", "adminPass", "personality"}
+# Of these rules an error names keys alone.
+NAMING = ("required", "additionalProperties")
 
 
 def checked(name: str, req: Any, version: int) -> Any:
     """The body of a request, which is as the schema of this name has it in this version; else ApiError 400."""
-    body = body_of(req)
+    return valid(name, body_of(req), version)
+
+
+def valid(name: str, body: Any, version: int) -> Any:
+    """The same of a body that has been read."""
     error = next(iter(sorted(_validator(name, version).iter_errors(body), key=_place)), None)
     if error is not None:
         raise ApiError(400, told(error))
@@ -42,12 +48,16 @@ def _place(error: Any) -> tuple:
 def told(error: Any) -> str:
     """Nova's words for what is wrong in a body."""
     path = [str(each) for each in error.absolute_path]
+    is_one = not isinstance(error.instance, (dict, list))
+    # What jsonschema says otherwise of what has parts has all of them in it.
+    message = error.message if is_one or error.validator in NAMING else "It is not what it may be."
     if not path:
-        return error.message[:500]
+        return message[:500]
     what = "Invalid input for field/attribute %s." % path[-1]
     if SECRET & set(path):
         return what + " Its value is not shown. (at %s)" % "/".join(path)
-    return "%s Value: %.200s. %.300s (at %s)" % (what, error.instance, error.message, "/".join(path))
+    value = " Value: %.200s." % error.instance if is_one else ""
+    return "%s%s %.300s (at %s)" % (what, value, message, "/".join(path))
 
 
 def _validator(name: str, version: int) -> Any:
@@ -84,8 +94,8 @@ FORMATS = {
     "line": _text(lambda value: printable(value, "it")),
     "text": _text(lambda value: text(value, "it")),
     "uuid": _text(uuid.UUID),
-    "ip": _text(ipaddress.ip_address),
+    "ip": _text(lambda value: ipaddress.ip_address(value.replace("%", " "))),
     "ipv4": _text(ipaddress.IPv4Address),
-    "ipv6": _text(ipaddress.IPv6Address),
+    "ipv6": _text(lambda value: ipaddress.IPv6Address(value.replace("%", " "))),  # without the zone of a machine
     "base64": _text(lambda value: b64decode("".join(value.split()).encode("ascii"), validate=True)),
 }

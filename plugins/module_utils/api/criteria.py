@@ -15,6 +15,7 @@ from .asked import Asked
 from .errors import ApiError
 from .filters import ADMIN, FILTERS, OTHERS, SINCE, Row
 from .paging import flag
+from .policies import ALL_FILTERS, ALL_TENANTS, DETAIL
 
 # What nova lets a client sort by, by the columns here; of the others there is nothing to tell servers apart by.
 SORT_KEYS = {
@@ -37,7 +38,7 @@ SORT_KEYS = {
     "uuid": "uuid",
     "vm_state": "vm_state",
 }
-ALWAYS = ("id", "uuid", "name", "vm_state", "power_state", "created_at", "updated_at", "deleted")
+ALWAYS = ("id", "uuid", "name", "vm_state", "task_state", "power_state", "created_at", "updated_at", "deleted")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Criteria:
 def criteria(asked: Asked, known: Mapping[str, Any]) -> Criteria:
     """What the query asks for."""
     tests = _tests(asked, known)
-    since, before = _moments(asked)
+    since, before = moments(asked)
     if since is not None:
         tests.append((None, lambda row: row["updated_at"] >= since))
     if before is not None:
@@ -88,7 +89,7 @@ def _tests(asked: Asked, known: Mapping[str, Any]) -> list[tuple[str | None, Cal
             if asked.version >= 75 and name not in OTHERS:
                 raise ApiError(400, "Additional properties are not allowed (%.80r was unexpected)" % name)
             continue
-        if name in ADMIN and not asked.identity.is_admin:
+        if name in ADMIN and not asked.identity.may(ALL_FILTERS):
             continue
         column, test = FILTERS[name]
         tests.append((column, test(values if name == "status" else values[0], known)))
@@ -97,22 +98,27 @@ def _tests(asked: Asked, known: Mapping[str, Any]) -> list[tuple[str | None, Cal
 
 def _project(asked: Asked) -> str | None:
     """The project that is asked about; None for all of them, which only an administrator may see."""
-    if not flag(asked, "all_tenants"):
+    # Without a value it is true, as in nova.
+    if asked.one("all_tenants") != "" and not flag(asked, "all_tenants"):
         return asked.project_id
-    if not asked.identity.is_admin:
-        raise ApiError(403, "Policy doesn't allow os_compute_api:servers:detail:get_all_tenants to be performed.")
+    asked.identity.needs((asked.rule or DETAIL) + ALL_TENANTS)
     return asked.one("project_id") or asked.one("tenant_id")
 
 
 def _deleted(asked: Asked) -> bool | None:
     """Whether gone servers are asked for, and no others; None where nothing is said of it. Others than administrators
-    see none of them but by changes-since."""
-    if asked.one("deleted") is None or not asked.identity.is_admin:
+    see none of them but by changes-since; ApiError 403 where they ask by the status."""
+    if [each.upper() for each in asked.query.get("status", [])] == ["DELETED"]:
+        if not asked.identity.may(ALL_FILTERS):
+            raise ApiError(403, "Only administrators may list deleted instances")
+        return True
+    if asked.one("deleted") is None or not asked.identity.may(ALL_FILTERS):
         return None if asked.one("changes-since") else False
     return flag(asked, "deleted")
 
 
-def _moments(asked: Asked) -> tuple[datetime | None, datetime | None]:
+def moments(asked: Asked) -> tuple[datetime | None, datetime | None]:
+    """Since when, and until when, something is to have changed last; ApiError 400 for what is no time."""
     since = _moment(asked, "changes-since")
     before = _moment(asked, "changes-before") if asked.version >= 66 else None
     if since and before and before < since:
@@ -126,11 +132,11 @@ def _moment(asked: Asked, name: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text.strip().replace(" ", "+").replace("Z", "+00:00"))
-    except ValueError:
+        return found.astimezone(timezone.utc).replace(tzinfo=None) if found.tzinfo else found
+    except (ValueError, OverflowError):
         raise ApiError(
             400, "Invalid input for query parameters %s. Value: %.80s. It is no time." % (name, text)
         ) from None
-    return found.astimezone(timezone.utc).replace(tzinfo=None) if found.tzinfo else found
 
 
 def _order(asked: Asked) -> tuple[tuple[str, bool], ...]:

@@ -26,9 +26,14 @@ BEYOND = {
 
 
 def entry_of(
-    body: Mapping[str, Any], known: Mapping[str, Any], project_id: str, keys: Mapping[str, str]
+    body: Mapping[str, Any],
+    known: Mapping[str, Any],
+    project_id: str,
+    keys: Mapping[str, str],
+    groups: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The entry that a body of POST /servers asks for, without its user data. keys: the user's public ones by name."""
+    """The entry that a body of POST /servers asks for, without its user data. keys: the user's public ones by name;
+    groups: what an entry says of each server group, by name."""
     server = body["server"]
     for name, why in BEYOND.items():
         if server.get(name):
@@ -46,7 +51,7 @@ def entry_of(
         "ssh_keys": _keys(server.get("key_name"), keys),
         "metadata": server.get("metadata") or {},
         "availability_zone": server.get("availability_zone"),
-        **_hints(body, known, project_id),
+        **_hints(body, groups, project_id),
     }
     return {key: value for key, value in entry.items() if value is not None}
 
@@ -59,9 +64,12 @@ def user_data_of(server: Mapping[str, Any]) -> str | None:
     if data.startswith(BEGINNINGS):
         return b64encode(data).decode()
     try:
-        return data.decode()
+        text = data.decode()
     except UnicodeDecodeError:
-        raise ApiError(400, "user_data: is neither text nor what cloud-init knows") from None
+        text = None
+    if text is None or "\0" in text:  # which no database keeps in a text
+        raise ApiError(400, "user_data: is neither text nor what cloud-init knows")
+    return text
 
 
 def _flavor(asked: str, known: Mapping[str, Any]) -> str:
@@ -93,10 +101,11 @@ def _networks(server: Mapping[str, Any], known: Mapping[str, Any], project_id: s
         if len(known["networks"]) != 1:
             raise ApiError(409, "Multiple possible networks found, use a Network ID to be more specific.")
         asked = [{"uuid": name} for name in known["networks"]]
-    return [_network(each, groups, known) for each in asked]
+    return [network_of(each, groups, known) for each in asked]
 
 
-def _network(asked: Mapping[str, Any], groups: list[str] | None, known: Mapping[str, Any]) -> dict[str, Any]:
+def network_of(asked: Mapping[str, Any], groups: list[str] | None, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry says of one of a body's networks, and of the groups of its port."""
     if asked.get("tag"):
         raise ApiError(400, "networks: tag: devices have no tags here")
     if asked.get("port"):
@@ -133,17 +142,17 @@ def _keys(name: str | None, keys: Mapping[str, str]) -> list[str]:
     return [keys[name]]
 
 
-def _hints(body: Mapping[str, Any], known: Mapping[str, Any], project_id: str) -> dict[str, Any]:
+def _hints(body: Mapping[str, Any], groups: Mapping[str, Any], project_id: str) -> dict[str, Any]:
     """The server group, and the other hints."""
     said = {**(body.get("os:scheduler_hints") or {}), **(body.get("OS-SCH-HNT:scheduler_hints") or {})}
     asked = said.pop("group", None)
     asked = asked[0] if isinstance(asked, list) and len(asked) == 1 else asked
     if asked is None:
         return {"scheduler_hints": said} if said else {}
-    group = by_identity("server group", str(asked), known["groups"], project_id)
-    if group is None:
+    name = by_identity("server group", str(asked), groups, project_id)
+    if name is None:
         raise ApiError(400, "Instance group %.80s could not be found." % asked)
-    return {"group": group, **({"scheduler_hints": said} if said else {})}
+    return {"group": groups[name], **({"scheduler_hints": said} if said else {})}
 
 
 def _volumes(server: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[list[dict[str, Any]], bool]:

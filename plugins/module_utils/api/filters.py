@@ -13,29 +13,30 @@ from .paging import FALSE, TRUE
 
 POWER_STATES = {"running": 1, "paused": 3, "shutdown": 4, "crashed": 6, "suspended": 7}
 
-REPETITIONS = 4  # in a client's regular expression: more than a name of 63 characters is tried with in no time
+# How often a client's regular expression may repeat something: what n characters are tried with n times as often each.
+OF_A_NAME, OF_A_TEXT = 2, 1
 
 Row = Mapping[str, Any]
 
 
-def _regex(column: str) -> tuple[str, Callable]:
+def _regex(column: str, most: int = OF_A_NAME) -> tuple[str, Callable]:
     """A filter by a regular expression that a column has to hold somewhere."""
 
     def test(value: str, _known: Any) -> Callable[[Row], bool]:
-        pattern = _pattern(value)
+        pattern = _pattern(value, most)
         return lambda row: bool(pattern.search(row[column] or ""))
 
     return column, test
 
 
-def _pattern(value: str) -> Any:
+def _pattern(value: str, most: int = OF_A_NAME) -> Any:
     """A regular expression that is soon done with any name: few repetitions, and none of them of a group."""
     try:
         pattern = re.compile(value[:255])
     except (re.error, RecursionError, OverflowError):
         raise ApiError(400, "Invalid input for query parameters: %.80s is no regular expression." % value) from None
     repeated = re.sub(r"\\.", "", value)
-    if len(re.findall(r"[*+?{]", repeated)) > REPETITIONS or re.search(r"\)[*+?{]", repeated):
+    if len(re.findall(r"[*+?{]", repeated)) > most or re.search(r"\)[*+?{]", repeated):
         raise ApiError(400, "Invalid input for query parameters: %.80s repeats more than a list has time for." % value)
     return pattern
 
@@ -100,9 +101,10 @@ def _tags(holds: Callable[[set, set], bool]) -> tuple[str, Callable]:
     return "tags", test
 
 
-def _never_locked(value: str, _known: Any) -> Callable[[Row], bool]:
-    """None is locked here."""
-    return lambda _row: value.lower() not in TRUE
+def _locked(value: str, _known: Any) -> Callable[[Row], bool]:
+    if value.lower() not in (*TRUE, *FALSE):
+        raise ApiError(400, "Invalid input for query parameters locked. Value: %.80s" % value)
+    return lambda row: bool(row["locked_by"]) == (value.lower() in TRUE)
 
 
 def _always(value: str, _known: Any) -> Callable[[Row], bool]:
@@ -130,13 +132,13 @@ FILTERS: dict[str, tuple[str | None, Callable]] = {
     "power_state": (None, _power_state),
     "availability_zone": _equal("zone"),
     "key_name": _equal("key_name"),
-    "description": _regex("description"),
+    "description": _regex("description", OF_A_TEXT),
     "reservation_id": ("request_id", _reservation),
     "tags": _tags(lambda have, asked: have >= asked),
     "tags-any": _tags(lambda have, asked: bool(have & asked)),
     "not-tags": _tags(lambda have, asked: not have >= asked),
     "not-tags-any": _tags(lambda have, asked: not have & asked),
-    "locked": (None, _never_locked),
+    "locked": ("locked_by", _locked),
     "config_drive": (None, _always),
 }
 ADMIN = {"host", "node", "user_id"}

@@ -13,6 +13,7 @@ from ..core.errors import Unavailable
 from ..record.database import Database
 from ..service import wake
 from ..service.definitions import Definitions
+from ..service.publisher import Publisher
 from ..service.settings import Settings
 from .errors import ApiError
 
@@ -26,6 +27,7 @@ class Front:
         self.settings = settings
         self.definitions = Definitions(settings.definitions_path)
         self._databases: dict[str, Database] = {}
+        self._publisher = Publisher(settings) if settings.transport else None
 
     @property
     def known(self) -> Mapping[str, Any]:
@@ -47,9 +49,11 @@ class Front:
             self._databases[url] = Database(url)
         return self._databases[url]
 
-    def wake(self) -> None:
-        """Tell the workers of this machine that there is something to do."""
+    def wake(self, asked: Mapping[str, tuple[str, str]]) -> None:
+        """Tell the workers that there is something to do: requests by instance, the action and the request's id."""
         wake.call(self.settings.wake_path)
+        if self._publisher:
+            self._publisher.tell(asked)
 
 
 def new_request_id() -> str:
@@ -58,7 +62,14 @@ def new_request_id() -> str:
 
 
 def body_of(req: Any) -> Any:
-    """The JSON of a request's body. It is said to be JSON, so that a page of another origin cannot send it."""
+    """The JSON of a request's body, however often it is asked for. It is said to be JSON, so that a page of another
+    origin cannot send it."""
+    if not hasattr(req.context, "body"):
+        req.context.body = _read(req)
+    return req.context.body
+
+
+def _read(req: Any) -> Any:
     kind = (req.content_type or "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ApiError(415, "Content-Type: application/json is needed, not %.80s." % (kind or "nothing"))

@@ -7,24 +7,27 @@ from __future__ import annotations
 import json
 import logging
 import time
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
-from ..core.errors import LaunchError, MissingLibrary
+from ..core.errors import LaunchError, MissingLibrary, Unavailable
 from ..service.log import about
-from . import versions
+from . import policies, versions
 from .asked import Asked, query_of
-from .errors import body_of, status_of
+from .bodies import checked
+from .errors import ApiError, body_of, status_of
 from .front import new_request_id
-from .identity import Identity, IdentityOf
+from .identity import NOBODY, IdentityOf
 
 log = logging.getLogger("kvmstack.api")
 
-NOBODY = Identity(project_id="", user_id=None)
 VARY = ", ".join((versions.STANDARD, versions.LEGACY))
 
 
 class Gate:
-    """Falcon's middleware: process_request before a resource is asked, process_response when it has answered."""
+    """Falcon's middleware: process_request before a resource is found, process_resource before it is asked,
+    process_response when it has answered."""
 
     def __init__(self, identity: IdentityOf):
         self.identity = identity
@@ -33,6 +36,8 @@ class Gate:
         """Find out who asks for what; a LaunchError for who may not."""
         req.context.began = time.monotonic()
         req.context.asked = Asked(NOBODY, versions.LEAST, new_request_id(), base=req.prefix)
+        if "\0" in req.path or "%00" in req.query_string:
+            raise ApiError(400, "There is no such character in any name here: \\0")
         version = versions.asked({name.upper(): value for name, value in req.headers.items()})
         req.context.asked = Asked(
             identity=self.identity(req.env),
@@ -41,6 +46,14 @@ class Gate:
             base=req.prefix,
             query=query_of(req.query_string),
         )
+
+    def process_resource(self, req: Any, resp: Any, resource: Any, params: dict[str, Any]) -> None:
+        """ApiError 403 for who may not: first as for what is the asker's own, and as for a server when it is read."""
+        if req.uri_template in policies.OPEN or not _answers(resource, req.method):
+            return
+        rule = _rule(req)
+        req.context.asked = replace(req.context.asked, rule=rule)
+        req.context.asked.permit(**policies.target_of(params))
 
     def process_response(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
         """What nova says with every reply."""
@@ -52,8 +65,27 @@ class Gate:
         resp.set_header(versions.LEGACY, spoken)
         resp.set_header("Vary", VARY)
         seconds = time.monotonic() - req.context.began
-        told = (req.method, req.path, str(resp.status).partition(" ")[0], spoken, seconds)
+        told = (req.method, quote(req.path), str(resp.status).partition(" ")[0], spoken, seconds)
         log.info('"%s %s" status: %s microversion: %s time: %.4f', *told, extra=about(asked.request_id))
+
+
+def _rule(req: Any) -> str:
+    """The name of the rule that a request needs; ApiError 403 where nobody has thought of one."""
+    if (req.method, req.uri_template) == ("POST", policies.ACTION):
+        action = next(iter(checked("action", req, req.context.asked.version)))
+        found = policies.rule_of_action(action)
+        if found is None:
+            raise ApiError(400, "There is no such action: %.80s" % action)
+        return found
+    found = policies.rule_of(req.method, req.uri_template)
+    if found is None:
+        raise ApiError(403, "No rule of the policy is for %s %s." % (req.method, req.uri_template))
+    return found
+
+
+def _answers(resource: Any, method: str) -> bool:
+    """Whether a resource has an answer to a method at any of its addresses; falcon tells who asks for another."""
+    return any(name.startswith("on_" + method.lower()) for name in dir(resource))
 
 
 def serialize(req: Any, resp: Any, error: Any) -> None:
@@ -68,6 +100,8 @@ def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
     message = "the API lacks the library %s" % error if isinstance(error, MissingLibrary) else str(error)
     if status >= 500:
         log.error("%s", message, extra=about(req.context.asked.request_id))
+    if isinstance(error, Unavailable):  # where it is, and in whose words, is nobody's business outside
+        message = "The API cannot do it now: see its log for request %s." % req.context.asked.request_id
     _say(resp, status, message)
 
 

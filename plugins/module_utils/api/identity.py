@@ -2,23 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who asks. Without an identity service that is the settings' own user and project, whatever a client says of itself.
 
-An identity function takes a request's WSGI environment and gives an Identity, or raises an ApiError; one of an identity
-service would read what keystonemiddleware, around this application, has checked. It is the one seam between the two.
+An identity function takes a request's WSGI environment and gives an Identity, or raises an ApiError; that of Keystone
+(keystone.py) reads what keystonemiddleware, around this application, has checked. It is the one seam between the two.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 from .errors import ApiError
 
+# Whether one who asks may do what a rule of this name is for, with what belongs to this project and user.
+Policy = Callable[["Identity", str, str, Optional[str]], bool]
+
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks, for which project, and whether it may see all projects and all hosts."""
+    """Who asks, for which project, and whether it may see all projects and all hosts.
+
+    Without a policy an administrator may do everything, and nobody else anything.
+    """
 
     project_id: str
     user_id: str | None
@@ -26,15 +32,26 @@ class Identity:
     user_name: str | None = None
     roles: tuple[str, ...] = ()
     is_admin: bool = False
+    domains: tuple[str | None, str | None] = (None, None)  # the user's and the project's
+    policy: Policy | None = field(default=None, repr=False, compare=False)
 
-    def needs_admin(self) -> None:
-        """ApiError 403 for who is none."""
-        if not self.is_admin:
-            raise ApiError(403, "Policy doesn't allow this operation to be performed.")
+    def may(self, rule: str, project_id: str | None = None, user_id: str | None = None) -> bool:
+        """Whether the policy's rule of this name allows it, for what is another's if that is said."""
+        if self.policy is None:
+            return self.is_admin
+        project = self.project_id if project_id is None else project_id
+        return self.policy(self, rule, project, self.user_id if user_id is None else user_id)
+
+    def needs(self, rule: str, project_id: str | None = None, user_id: str | None = None) -> None:
+        """ApiError 403 for who may not."""
+        if not self.may(rule, project_id, user_id):
+            raise ApiError(403, "Policy doesn't allow %s to be performed." % rule)
 
 
 IdentityOf = Callable[[Dict[str, Any]], Identity]
 
+# Who has not said yet who they are, or need not.
+NOBODY = Identity(project_id="", user_id=None)
 
 # What this machine is called where nobody else can be: no other name leads here by an answer of a foreign DNS.
 NAMES = ("localhost", "127.0.0.1", "[::1]")

@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Mapping
 
-from ..core.documents import POWER
+from ..core.documents import POWER, RESTARTS, TASKS
 from ..instance.model import Instance, status_of
-
-# What is still to be done for a server, by the task state that tells it (nova/compute/task_states.py). One that is
-# being made has its own: it can be ACTIVE, and told to stop, before its request is out of the queue.
-TASKS = {"delete": "deleting", "stop": "powering-off", "start": "powering-on"}
 
 
 @dataclass(frozen=True)
@@ -41,15 +37,34 @@ class Server:
     @property
     def status(self) -> str:
         """As nova calls it; UNKNOWN where its host does not answer."""
-        return status(self.instance.vm_state, self.instance.power_state, self.silent)
+        return status(self.instance.vm_state, self.instance.power_state, self.silent, self.instance.task_state)
+
+    @property
+    def locked_by(self) -> str | None:
+        """Who has locked it, its owner or an administrator (nova's locked_by); None where nobody has."""
+        return self.extras.get("locked_by")
+
+    @property
+    def locked(self) -> bool:
+        """Whether only administrators may change it."""
+        return self.locked_by is not None
 
     @property
     def task_state(self) -> str | None:
-        """What is being done, or is to be done, for it."""
+        """What is being done, or is to be done, for it.
+
+        One that is being made has its own: it can be ACTIVE, and told to stop, before its request is out of the queue.
+        """
         return TASKS.get(self.pending or "", self.instance.task_state)
 
 
-def status(vm_state: str, power_state: str | None, silent: bool) -> str:
+# What one is called that runs and is to start anew (nova/api/openstack/common.py).
+RESTARTING = {RESTARTS["restarted"]: "REBOOT", RESTARTS["reset"]: "HARD_REBOOT"}
+
+
+def status(vm_state: str, power_state: str | None, silent: bool, task_state: str | None) -> str:
     """A server's status; nobody knows what has become of a guest whose host does not answer."""
     known = status_of(vm_state, power_state)
-    return "UNKNOWN" if silent and known in POWER.values() else known
+    if silent and known in POWER.values():
+        return "UNKNOWN"
+    return RESTARTING.get(task_state or "", known) if vm_state == "active" else known

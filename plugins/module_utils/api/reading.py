@@ -4,33 +4,57 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, Iterable, Mapping
 
+from ..core.errors import LaunchError
+from ..instance import catalog
 from ..instance.sql import instance_of
-from ..record import events, groups, key_pairs, requests, server_extras
+from ..record import events, groups, key_pairs, requests, server_extras, volumes
 from ..schedule.host_state import DEFAULT_ZONE
 from .asked import Asked
 from .criteria import Criteria
 from .errors import not_found
 from .front import Front
 from .model import Server, status
+from .usage import Period
 
 
-def one(front: Front, asked: Asked, identity: str) -> Server:
-    """A living server of the project; ApiError 404 for another's, as for none. An administrator sees all."""
+def one(front: Front, asked: Asked, identity: str, with_deleted: bool = False) -> Server:
+    """A server of the project, a living one unless said otherwise; ApiError 404 for another's, as for none.
+
+    An administrator sees all. ApiError 403 if the rule of the address is not for this server: it may be its user's
+    alone.
+    """
     table = front.database.tables.instances
-    wanted = [table.c.uuid == identity, table.c.deleted == 0]
+    wanted = [table.c.uuid == identity]
+    if not with_deleted:
+        wanted.append(table.c.deleted == 0)
     if not asked.identity.is_admin:
         wanted.append(table.c.project_id == asked.project_id)
     with front.database.reading() as connection:
         found = _whole(front.database, connection, wanted)
     if not found:
         raise not_found("Instance", identity)
+    asked.permit(found[0].instance.project_id, found[0].instance.user_id or "")
     return found[0]
 
 
-def candidates(front: Front, wanted: Criteria) -> list[Mapping[str, Any]]:
-    """The rows of the servers that are asked for, in their order, each with no more columns than that needs."""
+def volume(front: Front, project_id: str, identity: str) -> Mapping[str, Any] | None:
+    """The row of a project's volume that the record keeps, by its id or else by its name."""
+    asked = [SimpleNamespace(id=identity, name=identity)]
+    with front.database.reading() as connection:
+        found = volumes.find(front.database, connection, project_id, asked)
+    mine = [each for each in found.values() if each["project_id"] == project_id]
+    return min(mine, key=lambda each: each["id"] != identity, default=None)
+
+
+def candidates(front: Front, wanted: Criteria, marker: str | None = None) -> list[Mapping[str, Any]]:
+    """The rows of the servers that are asked for, in their order, each with no more columns than that needs.
+
+    The marker, after which a list goes on, is among them also where it is not asked for any more, or is gone.
+    """
     database = front.database
     tables = database.tables
     instances, hosts, extras = tables.instances, tables.compute_nodes, tables.server_extras
@@ -41,10 +65,10 @@ def candidates(front: Front, wanted: Criteria) -> list[Mapping[str, Any]]:
     if wanted.project_id is not None:
         statement = statement.where(instances.c.project_id == wanted.project_id)
     if not wanted.with_deleted:
-        statement = statement.where(instances.c.deleted == 0)
+        statement = statement.where(database.sql.or_(instances.c.deleted == 0, instances.c.uuid == (marker or "")))
     with database.reading() as connection:
         rows = [_with_status(row) for row in connection.execute(statement).mappings()]
-    return wanted.sort([row for row in rows if wanted.holds(row)])
+    return wanted.sort([row for row in rows if row["uuid"] == marker or wanted.holds(row)])
 
 
 def whole(front: Front, identities: Iterable[str]) -> list[Server]:
@@ -59,7 +83,8 @@ def whole(front: Front, identities: Iterable[str]) -> list[Server]:
 
 
 def _with_status(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "status": status(row["vm_state"], row["power_state"], row["silent_since"] is not None)}
+    known = status(row["vm_state"], row["power_state"], row["silent_since"] is not None, row["task_state"])
+    return {**row, "status": known}
 
 
 def _joined(instances, hosts):
@@ -98,6 +123,41 @@ def hosts(front: Front) -> list[dict[str, Any]]:
     table = front.database.tables.compute_nodes
     with front.database.reading() as connection:
         return [dict(row._mapping) for row in connection.execute(table.select().order_by(table.c.host))]
+
+
+def site_groups(front: Front) -> dict[str, dict[str, Any]]:
+    """The server groups of the settings by name, without those whose definition makes no sense."""
+    found = {}
+    for name in front.known["groups"]:
+        with suppress(LaunchError):
+            found[name] = catalog.group(name, front.known["groups"])
+    return found
+
+
+def groups_of(front: Front, project_id: str) -> dict[str, Any]:
+    """What an entry says of each server group that a project may name: its name, or all of one that a client made."""
+    with front.database.reading() as connection:
+        made = groups.made(front.database, connection, project_id)
+    rules = {each["name"]: {name: each[name] for name in groups.RULES if each[name] is not None} for each in made}
+    return {**rules, **{name: name for name in front.known["groups"]}}
+
+
+def used(front: Front, connection: Any, project_id: str | None, when: Period) -> list[dict[str, Any]]:
+    """The servers that there were in a period, of a project or of all, in the order of their ids."""
+    table = front.database.tables.instances
+    columns = [table.c[name] for name in USED]
+    was_there = (
+        table.c.launched_at.is_not(None),
+        table.c.launched_at < when.stop,
+        table.c.deleted_at.is_(None) | (table.c.deleted_at >= when.start),
+    )
+    rows = front.database.sql.select(*columns).where(*was_there).order_by(table.c.uuid)
+    if project_id is not None:
+        rows = rows.where(table.c.project_id == project_id)
+    return [dict(row._mapping) for row in connection.execute(rows)]
+
+
+USED = ("uuid", "name", "project_id", "flavor", "vm_state", "launched_at", "deleted_at")
 
 
 def keys(front: Front, user: str) -> list[dict[str, Any]]:

@@ -7,7 +7,19 @@ from __future__ import annotations
 from typing import Any
 
 from .front import Front
-from .resources import definitions, hosts, keypairs, networks, quotas, server_parts, servers, versions
+from .resources import (
+    definitions,
+    hosts,
+    keypairs,
+    networks,
+    operations,
+    quotas,
+    server_groups,
+    server_parts,
+    servers,
+    usage,
+    versions,
+)
 
 # Below /v2.1. A suffix names one of a resource's responders: on_get_detail.
 ROUTES = (
@@ -20,6 +32,8 @@ ROUTES = (
     ("/servers/{server_id}/metadata", server_parts.Metadata, None),
     ("/servers/{server_id}/metadata/{key}", server_parts.Metadata, "one"),
     ("/servers/{server_id}/tags", server_parts.Tags, None),
+    ("/servers/{server_id}/tags/{tag}", server_parts.Tags, "one"),
+    ("/servers/{server_id}/remote-consoles", server_parts.RemoteConsoles, None),
     ("/servers/{server_id}/os-instance-actions", server_parts.Actions, None),
     ("/servers/{server_id}/os-instance-actions/{request_id}", server_parts.Actions, "one"),
     ("/servers/{server_id}/os-volume_attachments", server_parts.Volumes, None),
@@ -42,10 +56,12 @@ ROUTES = (
     ("/networks/{network_id}", networks.Networks, "one"),
     ("/security-groups", networks.SecurityGroups, None),
     ("/security-groups/{group_id}", networks.SecurityGroups, "one"),
-    ("/os-server-groups", definitions.ServerGroups, None),
-    ("/os-server-groups/{group_id}", definitions.ServerGroups, "one"),
+    ("/os-server-groups", server_groups.ServerGroups, None),
+    ("/os-server-groups/{group_id}", server_groups.ServerGroups, "one"),
     ("/os-keypairs", keypairs.Keypairs, None),
     ("/os-keypairs/{name}", keypairs.Keypairs, "one"),
+    ("/os-simple-tenant-usage", usage.Usage, None),
+    ("/os-simple-tenant-usage/{project_id}", usage.Usage, "one"),
     ("/limits", quotas.Limits, None),
     ("/os-quota-sets/{project_id}", quotas.QuotaSets, None),
     ("/os-quota-sets/{project_id}/defaults", quotas.QuotaSets, None),
@@ -70,7 +86,8 @@ def add_to(app: Any, front: Front) -> None:
     known = versions.Versions(front)
     app.add_route("/", known)
     app.add_route("/v2.1", known, suffix="one")
-    app.add_route("/healthcheck", versions.Health(front))
+    app.add_route("/healthcheck", operations.Health(front))
+    app.add_route("/metrics", operations.Metrics(front))
     made: dict[type, Any] = {}
     for path, kind, suffix in ROUTES:
         resource = made.setdefault(kind, kind(front))

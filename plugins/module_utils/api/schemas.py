@@ -27,6 +27,9 @@ TAGS = {"type": "array", "items": TAG, "maxItems": 50}
 DISK_CONFIG = {"enum": ["AUTO", "MANUAL"]}
 ADDRESS_4 = {"oneOf": [{"type": "string", "format": "ipv4"}, {"enum": ["", None]}]}
 ADDRESS_6 = {"oneOf": [{"type": "string", "format": "ipv6"}, {"enum": ["", None]}]}
+POLICIES = ["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]
+LENGTH = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1}
+REBOOT = {"enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]}
 NUMBER = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$"}
 
 
@@ -126,12 +129,50 @@ def _update(version: int) -> Schema:
 
 
 def _keypair(version: int) -> Schema:
-    said = {"name": NAME, "public_key": {"type": "string", "minLength": 1, "maxLength": 16384, "format": "text"}}
+    # What nova takes (keypairs.py); another could not be named in an address.
+    name = {**NAME, "pattern": "^[a-zA-Z0-9 _@.-]+$"}
+    said = {"name": name, "public_key": {"type": "string", "minLength": 1, "maxLength": 16384, "format": "text"}}
     if version >= 2:
         said["type"] = {"enum": ["ssh", "x509"]}
     if version >= 10:
         said["user_id"] = NAME
     return _alone("keypair", _object(said, ("name", "public_key") if version >= 92 else ("name",)))
+
+
+def _lock(version: int) -> Schema:
+    if version < 73:
+        return _alone("lock", {})
+    reason = _object({"locked_reason": {**NAME, "format": "text"}}, ("locked_reason",))
+    return _alone("lock", {"oneOf": [reason, {"type": "null"}]})
+
+
+def _server_group(version: int) -> Schema:
+    if version < 64:
+        policy = {"enum": POLICIES if version >= 15 else POLICIES[:2]}
+        policies = {"type": "array", "items": policy, "minItems": 1, "maxItems": 1}
+        return _alone("server_group", _object({"name": NAME, "policies": policies}, ("name", "policies")))
+    rules = _object({"max_server_per_host": {**COUNT, "maximum": 2**31 - 1}})
+    group = {"name": NAME, "policy": {"enum": POLICIES}, "rules": rules}
+    return _alone("server_group", _object(group, ("name", "policy")))
+
+
+def _attach_volume(version: int) -> Schema:
+    device = {"type": ["string", "null"], "pattern": "^/dev/[a-z]+[0-9]*$"}
+    said: Schema = {"volumeId": UUID, "device": device}
+    if version >= 49:
+        said["tag"] = TAG
+    if version >= 79:
+        said["delete_on_termination"] = BOOLEAN
+    return _alone("volumeAttachment", _object(said, ("volumeId",)))
+
+
+def _attach_interface(version: int) -> Schema:
+    address = _object({"ip_address": {"type": "string", "format": "ip"}}, ("ip_address",))
+    said: Schema = {"net_id": UUID, "port_id": {"type": ["string", "null"], "format": "uuid"}}
+    said["fixed_ips"] = {"type": "array", "minItems": 1, "maxItems": 1, "items": address}
+    if version >= 49:
+        said["tag"] = TAG
+    return _object({"interfaceAttachment": _object(said)})
 
 
 @dataclass(frozen=True)
@@ -150,6 +191,12 @@ SCHEMAS = {
     "tags": Versioned(lambda version: _alone("tags", TAGS)),
     "keypair": Versioned(_keypair, (1, 2, 10, 92)),
     "action": Versioned(lambda version: {"type": "object", "minProperties": 1, "maxProperties": 1}),
+    "reboot": Versioned(lambda version: _alone("reboot", _object({"type": REBOOT}, ("type",)))),
+    "lock": Versioned(_lock, (1, 73)),
+    "os-getConsoleOutput": Versioned(lambda version: _alone("os-getConsoleOutput", _object({"length": LENGTH}))),
+    "server group": Versioned(_server_group, (1, 15, 64)),
+    "attach volume": Versioned(_attach_volume, (1, 49, 79)),
+    "attach interface": Versioned(_attach_interface, (1, 49)),
 }
 
 

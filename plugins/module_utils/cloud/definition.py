@@ -136,6 +136,8 @@ ENTRY = {
     "auth": _auth,
     "interface": _interface,
     "verify": _bool,
+    # Another entry, of which this one says what is otherwise, such as its project.
+    "cloud": _text,
     **dict.fromkeys(("auth_type", "region_name"), _text),
     **dict.fromkeys(("cacert", "cert", "key"), _path),
     **dict.fromkeys(

@@ -134,7 +134,20 @@ def _library() -> SimpleNamespace:
 
 def _account(library: SimpleNamespace, definition: str | dict[str, Any] | None, private_path: str) -> Account:
     """One account as defined by a cloud's name, by a mapping, or, if there is neither, by the OS_* variables."""
-    if isinstance(definition, dict):
+    name, region = _region(library, definition)
+    return Account(library, name, region, private_path)
+
+
+def region_of(definition: str | dict[str, Any] | None) -> Any:
+    """What openstacksdk knows of an account (CloudRegion), for those who have their own way to ask Keystone."""
+    return _region(_library(), definition)[1]
+
+
+def _region(library: SimpleNamespace, definition: str | dict[str, Any] | None) -> tuple[str, Any]:
+    """The account's name for people, and what openstacksdk knows of it."""
+    if isinstance(definition, dict) and "cloud" in definition:
+        name, source, elsewhere, arguments = "cloud %s" % definition["cloud"], "clouds.yaml", True, definition
+    elif isinstance(definition, dict):
         name, source, elsewhere, arguments = "the given account", "the mapping", False, definition
     elif definition:
         name, source, elsewhere, arguments = "cloud %s" % definition, "clouds.yaml", True, {"cloud": definition}
@@ -150,4 +163,4 @@ def _account(library: SimpleNamespace, definition: str | dict[str, Any] | None, 
             "%s: %s gives no token; as auth_type use password, v3applicationcredential or v3token"
             % (name, region.config["auth_type"])
         )
-    return Account(library, name, region, private_path)
+    return name, region

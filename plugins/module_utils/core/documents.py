@@ -6,21 +6,23 @@ A document is an instance's record in this run, whole, and what the stages have 
 or is settled, passes through every stage untouched. Beside the record's own fields it has:
 
 failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort: no other host could do better.
-settled: the run has nothing more to do for it. was_launched, was_status: what it was before this run. One that is
-being deleted goes through the stages the other way round.
+settled: the run has nothing more to do for it. was_launched, was_status: what it was before this run; was_task: what
+was to be done for it. One that is being deleted goes through the stages the other way round.
 notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
 abandoned: why this run has lost it to another one; what this one had made of it goes.
 lost: what this run made of it may still be on its host, which went silent or could not take it back.
 remains: the hosts on which that is so of runs before this one; one that goes, and is on one of these, is about no more
 than what is left there.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
-events: what the record is to keep of the stages (record/events.py).
+events: what the record is to keep of the stages, and when they began and ended (record/events.py).
 """
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any, Callable, Iterable, Iterator, Mapping, Tuple
+
+from .moments import between, now, span_of
 
 Document = Mapping[str, Any]
 
@@ -35,6 +37,17 @@ DETAILS = ("details", "exception", "module_stderr")
 
 # What the Compute API calls an instance that is as asked for, by the state that is asked for.
 STATUS = {"started": "ACTIVE", "stopped": "SHUTOFF"}
+
+# What is done to a guest that is to start anew, by what its entry asks for (nova/compute/task_states.py): it shuts down
+# first, or is turned off at once.
+RESTARTS = {"restarted": "rebooting", "reset": "rebooting_hard"}
+
+# What is done to an instance, under nova's names (nova/compute/instance_actions.py), by the task state of it; and back.
+TASKS = {"delete": "deleting", "stop": "powering-off", "start": "powering-on"}
+ACTIONS = {**{task: action for action, task in TASKS.items()}, **dict.fromkeys(RESTARTS.values(), "reboot")}
+
+# Task states in which nova leaves an instance only while something is done to it.
+PASSING_TASKS = ("powering-off", "powering-on", *RESTARTS.values())
 
 # What a guest is by what its host said of it (nova/compute/power_state.py); a host that lacks it knows no state.
 POWER = {
@@ -96,17 +109,22 @@ def items(documents: Iterable[Document], parts: Parts) -> list[dict]:
 
 
 def carry(
-    documents: Iterable[Document], noun: str, results: Iterable[dict], parts: Parts, state: str = "present"
+    documents: Iterable[Document],
+    noun: str,
+    results: Iterable[dict],
+    parts: Parts,
+    state: str = "present",
+    span: Mapping[str, str] | None = None,
 ) -> list[dict]:
     """The same documents with what a stage made of their parts; failed where a part is.
 
-    results: one for each of the items, in their order.
+    results: one for each of the items, in their order. span: when the stage began and ended (moments.py).
     """
     remaining = iter(results)
     carried = []
     for document in documents:
         mine = [(where, next(remaining)) for where, _item in parts(document)]
-        carried.append(_lay(document, noun, mine, state) if mine else dict(document))
+        carried.append(_lay(document, noun, mine, state, span or {}) if mine else dict(document))
     return carried
 
 
@@ -116,10 +134,10 @@ def fail(documents: Iterable[Document], noun: str, error: Mapping[str, Any], par
 
 
 def mark_failed(document: Document, noun: str, error: Mapping[str, Any]) -> dict:
-    """The document of an instance that a stage has failed; error has msg, and may have abort and DETAILS."""
+    """The document of an instance that a stage has failed; error has msg, and may have abort, DETAILS and a span."""
     details = next((str(error[key]) for key in DETAILS if error.get(key)), None)
     message = str(error.get("msg") or "it failed without a word")
-    event = {"event": noun, "result": "Error", "message": message, "details": details}
+    event = {"event": noun, "result": "Error", "message": message, "details": details, **span_of(error)}
     return {
         **document,
         "failed": True,
@@ -240,7 +258,7 @@ def _concerns(document: Document, part: Mapping[str, Any], state: str) -> bool:
     return bool(part.get("leaving")) and bool(document.get("domain"))
 
 
-def _lay(document: Document, noun: str, mine: list[tuple[Any, dict]], state: str) -> dict:
+def _lay(document: Document, noun: str, mine: list[tuple[Any, dict]], state: str, span: Mapping[str, str]) -> dict:
     """One document with the results of its parts."""
     changes = [result["action"] for _where, result in mine if result.get("changed")]
     laid = dict(document)
@@ -257,8 +275,9 @@ def _lay(document: Document, noun: str, mine: list[tuple[Any, dict]], state: str
     if noun == "instance_update":
         return laid
     if broken:
-        return mark_failed(laid, noun, {**broken[0], "msg": "; ".join(_message(noun, result) for result in broken)})
-    event = _event(document, {"event": noun, "result": "Success"})
+        message = "; ".join(_message(noun, result) for result in broken)
+        return mark_failed(laid, noun, {**broken[0], "msg": message, **span})
+    event = _event(document, {"event": noun, "result": "Success", **span})
     return {**laid, "events": [*document.get("events", ()), event]}
 
 
@@ -310,6 +329,7 @@ def _conclude(document: Document, result: dict) -> dict:
     before = {
         "was_launched": document.get("was_launched", bool(document.get("launched"))),
         "was_status": document.get("was_status", document.get("status")),
+        "was_task": document.get("was_task", document.get("task_state")),
     }
     return {**kept, **recorded, **parts, **domain, **before, "events": [], "settled": settled}
 
@@ -359,7 +379,7 @@ def _returned(
     """The document that came back from its host; the answer of an earlier attempt is none."""
     same = ("host", "attempted_hosts")
     if built is not None and all(built.get(key) == document.get(key) for key in same):
-        return dict(built)
+        return {**built, "events": _of_host(document.get("events") or [], built.get("events") or [])}
     host = document["host"]
     reason = {key: value for key, value in (answers.get(host) or {}).items() if key in ("msg", *DETAILS)}
     if (answers.get(host) or {}).get("timedout"):
@@ -369,6 +389,13 @@ def _returned(
     told = {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")}
     failed = not (give_up and is_deleting(document))
     return {**mark_failed(document, "host", told), "failed": failed, "lost": True}
+
+
+def _of_host(before: list[dict], after: list[dict]) -> list[dict]:
+    """The events of a document that comes back from its host, whose clock may differ from this machine's."""
+    known = len(before)
+    last = max((event["finish_time"] for event in before if event.get("finish_time")), default=None)
+    return [*after[:known], *between(after[known:], last, now())]
 
 
 def _place(document: Document) -> tuple:

@@ -234,12 +234,12 @@ PASSED_OVER = (
     Row(None, "img_signature_hash_method", ANY, SIGNATURE),
     Row(None, "img_signature_certificate_uuid", ANY, SIGNATURE),
     Row(None, "img_signature_key_type", ANY, SIGNATURE),
-    Row(None, "os_admin_user", ANY, "counts when nova sets a password"),
+    Row(None, "os_admin_user", ANY, "the ansible_user in the inventory; with nova for passwords"),
     Row(None, "os_command_line", ANY, "counts with kernel_id only"),
     Row(None, "os_distro", ANY, DESCRIBES),
     Row(None, "os_version", ANY, DESCRIBES),
     Row(None, "os_require_quiesce", ANY, "counts when a snapshot is taken"),
-    Row(None, "os_shutdown_timeout", ANY, "counts when nova stops an instance"),
+    Row(None, "os_shutdown_timeout", ANY, "not looked at: launch_shutdown_timeout is for all guests"),
 )  # fmt: skip
 
 # Names from before nova's present ones (nova/objects/image_meta.py, `_legacy_property_map`).

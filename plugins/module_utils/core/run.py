@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from . import documents as travelling
+from . import moments
 from .change import Change
 from .change import plan as plan_items
 from .diff import differences, is_changed, when_whole
@@ -104,6 +105,7 @@ def travel(
         return Travelled(documents)
     distinct = {json.dumps(item, sort_keys=True, default=str): item for item in wanted} if stage.items else {}
     params = {**module.params, "state": state, stage.option or stage.list_name: list(distinct.values()) or wanted}
+    begun = moments.now()
     try:
         changes, outcome = take(module, stage, params)
     except MissingLibrary:
@@ -113,13 +115,15 @@ def travel(
             raise  # it is the record's, to which nothing can be told now
         on_host = stage.noun in ("image", "domain", "gateway") or (stage.noun == "volume" and service == "file")
         judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not on_host}
+        judged.update(start_time=begun, finish_time=moments.now())
         return Travelled(travelling.fail(documents, stage.noun, judged, parts))
+    span = {"start_time": begun, "finish_time": moments.now()}
     results = [_result(change, outcome.get(change.key)) for change in changes]
     if distinct:
         by_item = dict(zip(distinct, results))
         results = [by_item[json.dumps(item, sort_keys=True, default=str)] for item in wanted]
     return Travelled(
-        travelling.carry(documents, stage.noun, results, parts, state),
+        travelling.carry(documents, stage.noun, results, parts, state, span),
         any(is_changed(change, outcome) for change in changes),
         differences(module, stage, changes, outcome) if module._diff else [],
     )

@@ -55,8 +55,9 @@ def hostname(name: str) -> str:
 def network_data(ports: list[dict[str, Any]]) -> dict[str, Any]:
     """network_data.json for these port results (nova/virt/netutils.py, `get_network_metadata`)."""
     servers = [server for port in ports for server in port.get("dns") or []]
+    taps = {port["id"]: port["tap"] for port in ports}
     return {
-        "links": [_link(port) for port in ports],
+        "links": [_link(port, taps) for port in ports],
         "networks": [
             {"id": "network%d" % number, **network}
             for number, network in enumerate(network for port in ports for network in _networks(port))
@@ -65,41 +66,53 @@ def network_data(ports: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _link(port: dict[str, Any]) -> dict[str, Any]:
+def _link(port: dict[str, Any], taps: dict[str, str]) -> dict[str, Any]:
+    """A port's interface; of a sub-port the VLAN (l2_vlan in nova's schema of network_data.json).
+
+    taps: what links are called, by their ports' ids.
+    """
+    link = {"id": port["tap"], "vif_id": port.get("port_id") or port["id"], "mtu": port.get("mtu")}
+    if not port.get("parent"):
+        return {**link, "type": "ovs", "ethernet_mac_address": port.get("mac_address")}
     return {
-        "id": port["tap"],
-        "vif_id": port.get("port_id") or port["id"],
-        "type": "ovs",
-        "mtu": port.get("mtu"),
-        "ethernet_mac_address": port.get("mac_address"),
+        **link,
+        "type": "vlan",
+        "vlan_link": taps.get(port["parent"]),
+        "vlan_id": port.get("vlan"),
+        "vlan_mac_address": port.get("mac_address"),
     }
 
 
 def _networks(port: dict[str, Any]) -> list[dict[str, Any]]:
     """A port's addresses: the first leased by the network, or said here where the network has no DHCP; all others said.
 
-    An address of which the network's prefix is not known cannot be said. The guest makes its IPv6 address itself.
+    An address of which the network's prefix is not known cannot be said. The guest makes its IPv6 address itself, and
+    on IPv6 alone it has no other.
     """
     on = {"link": port["tap"], "network_id": port.get("network_id") or port.get("network")}
     listed = (port.get("fixed_ips") or [])[1:] if port.get("cidr") else []
     further = [address for address in listed if address != port.get("ipv6_address")]
+    alone = port.get("ipv6_address") and port["ipv6_address"] == port.get("fixed_ip")
     return [
-        _first(port, on),
+        *([] if alone else [_first(port, on)]),
         *({**on, **_said(port, address), "routes": [], "services": []} for address in further),
         *([{**on, **_slaac(port)}] if port.get("ipv6_address") else []),
     ]
 
 
 def _first(port: dict[str, Any], on: dict[str, Any]) -> dict[str, Any]:
+    is_6 = ":" in (port.get("fixed_ip") or "")
     if port.get("dhcp") is not False or not port.get("fixed_ip") or not port.get("cidr"):
-        return {**on, "type": "ipv4_dhcp"}
-    routes = [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": port["gateway"]}] if port.get("gateway") else []
+        return {**on, "type": "ipv6_dhcp" if is_6 else "ipv4_dhcp"}
+    anywhere = dict.fromkeys(("network", "netmask"), "::" if is_6 else "0.0.0.0")
+    routes = [{**anywhere, "gateway": port["gateway"]}] if port.get("gateway") else []
     services = [{"type": "dns", "address": server} for server in port.get("dns") or []]
     return {**on, **_said(port, port["fixed_ip"]), "routes": routes, "services": services}
 
 
 def _said(port: dict[str, Any], address: str) -> dict[str, str]:
-    return {"type": "ipv4", "ip_address": address, "netmask": str(ipaddress.ip_network(port["cidr"]).netmask)}
+    kind = "ipv6" if ":" in address else "ipv4"
+    return {"type": kind, "ip_address": address, "netmask": str(ipaddress.ip_network(port["cidr"]).netmask)}
 
 
 def _slaac(port: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Iterable
 from ..core import destroyed, directory
 from ..core.change import Change
 from ..core.disk import disk_errors
-from ..core.documents import POWER
+from ..core.documents import POWER, RESTARTS
 from ..core.errors import Conflict, LaunchError, Unavailable
 from ..core.libvirt import ask_each, libvirt_errors, load, open_connection, power_state
 from ..core.names import instance_path
@@ -67,8 +67,8 @@ class Libvirt:
         return current
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
-        """Carry out all changes: turn off, all at once, what is to be off; change and define what is off or stays on;
-        start the others paused, all of them, then wait and resume.
+        """Carry out all changes: turn off, all at once, what is to be off or to start anew; change and define what is
+        off or stays on; start the others paused, all of them, then wait and resume.
         """
         changes, failed = self._turn_off(changes)
         mounts, after = self._lifecycle.mounts, [change.after for change in changes if change.after]
@@ -83,10 +83,13 @@ class Libvirt:
 
     def _turn_off(self, pending: list[Change]) -> tuple[list[Change], dict[str, LaunchError]]:
         """The changes with those guests off that are to be; by key the errors of those that do not go off."""
-        stopping = [each.key for each in pending if _turns_off(each)]
+        stopping = {each.key: each.after.restart == RESTARTS["reset"] for each in pending if _turns_off(each)}
         with libvirt_errors(self.libvirt):
             handles = {key: self.connection.lookupByUUIDString(key) for key in stopping}
-        errors = shut_down(self.libvirt, handles, self._params["shutdown_timeout"])
+        errors: dict[str, Exception] = {}
+        for at_once, timeout in ((True, 0), (False, self._params["shutdown_timeout"])):
+            mine = {key: handle for key, handle in handles.items() if stopping[key] == at_once}
+            errors.update(shut_down(self.libvirt, mine, timeout))
         failed = {key: Unavailable("it could not be turned off: %s" % error) for key, error in errors.items()}
         going_on = [each for each in pending if each.key not in failed]
         return [_off(each) if each.key in handles else each for each in going_on], failed
@@ -198,9 +201,10 @@ class Libvirt:
 
 
 def _turns_off(change: Change) -> bool:
-    """Whether a guest that is on is to be off."""
+    """Whether a guest that is on is to be off, for good or until it is started anew."""
     before, after = change.before, change.after
-    return bool(before and after) and before.status != "SHUTOFF" and after.status == "SHUTOFF"
+    ends = bool(before and after) and before.status != "SHUTOFF"
+    return ends and (after.status == "SHUTOFF" or after.restart is not None)
 
 
 def _off(change: Change) -> Change:

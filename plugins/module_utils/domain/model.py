@@ -53,6 +53,7 @@ class Domain:
     allocation are the CPUs, pages and PCI devices that the scheduler gave it (schedule/hardware/fit.py), None for any.
     record_id is the identity of the record that the instance is in; None for one that does not say.
     config_drive maps the paths in the config drive to their bytes. autostart: whether it comes back with its host.
+    restart: how one that runs is to start anew, a value of RESTARTS; no domain that there is has it.
     hardware is what flavor and image make of it (hardware.py), as pairs. unmakeable is why there is no such domain; one
     that there is goes on.
     """
@@ -68,6 +69,7 @@ class Domain:
     interfaces: tuple | None = None
     status: str = "ACTIVE"
     autostart: bool = True
+    restart: str | None = None
     record_id: str | None = None
     namesake: bool = field(default=False, compare=False)
     drive: Disk | None = field(default=None, compare=False)
@@ -122,11 +124,12 @@ class Domain:
         if before is None:
             if self.unmakeable is not None:
                 raise self.unmakeable
-            return self
+            return replace(self, restart=None)
         changes.refuse(self, before)
         volumes = changes.merge(self.volumes, before.volumes, changes.volume)
         interfaces = changes.merge(self.interfaces, before.interfaces, changes.port)
-        if "SHUTOFF" in (before.status, self.status):
+        restart = None if before.status == "SHUTOFF" else self.restart
+        if restart or "SHUTOFF" in (before.status, self.status):
             volumes = changes.renew(volumes, self.volumes)
             interfaces = changes.renew_mtus(interfaces, self.interfaces)
         volumes = changes.grow(volumes, self.volumes, before.volumes)
@@ -138,6 +141,7 @@ class Domain:
             interfaces=interfaces,
             status=self.status,
             autostart=self.autostart,
+            restart=restart,
             config_drive=self.config_drive,
         )
 
@@ -205,6 +209,6 @@ def plan(wanted: list[Domain], current: Mapping[str, Any], state: str) -> list[C
 def _notes(change: Change) -> tuple[str, ...]:
     """What of a change reaches the guest later."""
     sides = (change.before, change.after)
-    if change.error is not None or None in sides or any(side.status == "SHUTOFF" for side in sides):
+    if change.error is not None or None in sides or any(side.restart or side.status == "SHUTOFF" for side in sides):
         return ()
     return changes.waiting(change.wanted, change.before)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.convert import canonical_uuid, choice, json_object, pci_address, text
-from ..core.documents import STATUS
+from ..core.documents import RESTARTS, STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
 from ..core.specs import INTEGRATION_BRIDGE
@@ -87,7 +87,14 @@ def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], 
     try:
         _check_types(document)
         target = choice(document.get("target_state") or "started", "domain %s: target_state" % domain.name, STATUS)
-        domain = replace(domain, labels=_labels(document), status=STATUS[target], autostart=target == "started")
+        task = document.get("task_state")
+        domain = replace(
+            domain,
+            labels=_labels(document),
+            status=STATUS[target],
+            autostart=target == "started",
+            restart=task if target == "started" and task in RESTARTS.values() else None,
+        )
         return _with_parts(domain, document, params, data)
     except LaunchError as error:
         return replace(domain, fault=error)
@@ -141,7 +148,7 @@ def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any]
         unmakeable=unmakeable,
         root=None if any(disk.boot for disk in disks or ()) else _root(image, asked or {}),
         volumes=None if disks is None else tuple(disks),
-        interfaces=None if ports is None else tuple(_interface(port, params, limits) for port in ports),
+        interfaces=None if ports is None else tuple(_interface(port, params, limits) for port in _plugged(ports)),
         drive=_drive(domain, asked or {}, params),
         disk=_disk_size(domain, flavor),
         allocation=_allocation(document),
@@ -205,6 +212,11 @@ def _root(image: dict[str, Any], asked: dict[str, str]) -> Disk:
         boot=True,
         limits=hardware.disk_limits(asked),
     )
+
+
+def _plugged(ports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The ports that the guest has an interface for; a sub-port is a VLAN of its parent's."""
+    return [port for port in ports if not port.get("parent")]
 
 
 def _port_id(result: dict[str, Any]) -> str:

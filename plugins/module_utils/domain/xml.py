@@ -84,10 +84,12 @@ def as_text(domain: Domain, whole: bool) -> str:
             "disks": [disk.target for disk in (domain.root, *(domain.volumes or ())) if disk],
             "ports": [port.mac_address for port in domain.interfaces or ()],
             "status": domain.status,
+            "restart": domain.restart,
         }
         return line("guest " + domain.name, fields)
     sizes = "".join("<!-- %s: %d bytes -->\n" % (disk.target, disk.size) for disk in domain.volumes or () if disk.size)
-    return "<!-- %s -->\n%s%s" % (domain.status, sizes, text(definition(domain)))
+    status = ", ".join(filter(None, (domain.status, domain.restart)))
+    return "<!-- %s -->\n%s%s" % (status, sizes, text(definition(domain)))
 
 
 def find_device(description: str, alias: str) -> Element | None:

@@ -8,9 +8,8 @@ from ipaddress import ip_interface
 
 from .model import Gateway
 
-# The sets of the nftables table inet kvmstack, and what a gateway is in each (roles/compute_host).
-ELEMENTS = {
-    "gateways": '"{interface}"',
+# The sets of the nftables table inet kvmstack, and what a gateway with IPv4 is in each (roles/compute_host).
+ELEMENTS_4 = {
     "sources": '"{interface}" . {cidr}',
     "masqueraded": "{cidr}",
 }
@@ -33,7 +32,7 @@ def files(gateway: Gateway, bridge: str) -> dict[str, str]:
             "BRIDGE=" + bridge,
             "PORT=" + gateway.port,
             "MAC=" + gateway.mac,
-            "ADDRESS=" + gateway.address,
+            "ADDRESS=" + (gateway.address or ""),
             "MTU=%d" % gateway.mtu,
             *(["IPV6_ADDRESS=" + gateway.ipv6_address] if gateway.ipv6_address else []),
         ),
@@ -45,7 +44,7 @@ def files(gateway: Gateway, bridge: str) -> dict[str, str]:
 
 def _elements(verb: str, gateway: Gateway) -> str:
     known = {"interface": gateway.interface, "cidr": gateway.cidr, "ipv6_cidr": gateway.ipv6_cidr}
-    elements = {**ELEMENTS, **(ELEMENTS_6 if gateway.ipv6_address else {})}
+    elements = {**(ELEMENTS_4 if gateway.address else {}), **(ELEMENTS_6 if gateway.ipv6_address else {})}
     return _lines(
         *("%s element inet kvmstack %s { %s }" % (verb, name, text.format(**known)) for name, text in elements.items())
     )
@@ -71,7 +70,8 @@ def _announcements(gateway: Gateway) -> list[str]:
         return []
     prefix = ip_interface(gateway.ipv6_address).network.network_address
     servers = "".join(",[%s]" % server for server in gateway.rdnss)
-    return ["enable-ra", "dhcp-range=%s,ra-only,64,1h" % prefix, "dhcp-option=option6:dns-server" + servers]
+    search = ["dhcp-option=option6:domain-search," + gateway.domain] if gateway.domain else []
+    return ["enable-ra", "dhcp-range=%s,ra-only,64,1h" % prefix, "dhcp-option=option6:dns-server" + servers, *search]
 
 
 def _lines(*lines: str) -> str:

@@ -9,6 +9,7 @@ and the nftables table that these add themselves to.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -29,6 +30,8 @@ RECORD = "gateway.json"
 FORWARDING, FORWARDING_6 = "forwarding", "forwarding6"
 IP_FORWARD = "/proc/sys/net/ipv4/ip_forward"
 IP6_FORWARD = "/proc/sys/net/ipv6/conf/all/forwarding"
+# Bridges of the kernel's, such as Docker's and libvirt's, which may rely on it since; Open vSwitch's are none of these.
+BRIDGES = "/sys/class/net/*/bridge"
 
 
 class Gateways:
@@ -85,7 +88,7 @@ class Gateways:
         users = [uuid for uuid in facts.get("instances", ()) if uuid != instance_uuid]
         as_it_is = facts.get("gateway") == gateway.to_record()
         if not as_it_is:
-            check_routes(gateway, _routes(ipv6=bool(gateway.ipv6_address)))
+            check_routes(gateway, _routes(gateway))
             if facts:
                 command("systemctl", "stop", _unit(gateway), package="systemd")
         # By its directory an instance is known to be here: another run may be looking for who is not.
@@ -132,23 +135,23 @@ class Gateways:
         command("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", gateway.interface, package="openvswitch-switch")
         shutil.rmtree(self._path(gateway.interface))
         left = [facts["gateway"] for facts in self._records()]
-        if not left:
+        if not any(each.get("address") for each in left):
             self._forward_no_more(FORWARDING, IP_FORWARD)
         if not any(each.get("ipv6_address") for each in left):
             self._forward_no_more(FORWARDING_6, IP6_FORWARD)
 
     def _forward(self, gateway: Gateway) -> None:
         """Make this host a router, and remember that it was none. Of IPv6 its unit makes it one: see forward-ipv6."""
-        if _is_off(IP_FORWARD):
+        if gateway.address and _is_off(IP_FORWARD):
             _write(os.path.join(self.directory, FORWARDING), "")
             _write(IP_FORWARD, "1")
         if gateway.ipv6_address and _is_off(IP6_FORWARD):
             _write(os.path.join(self.directory, FORWARDING_6), "")
 
     def _forward_no_more(self, mark: str, switch: str) -> None:
-        """Make this host what it was before it was a router."""
+        """Make this host what it was before it was a router; not while others may need one, but the next time."""
         mine = os.path.join(self.directory, mark)
-        if os.path.exists(mine):
+        if os.path.exists(mine) and not glob.glob(BRIDGES):
             _write(switch, "0")
             os.unlink(mine)
 
@@ -196,9 +199,9 @@ def _unit(gateway: Gateway) -> str:
     return "kvmstack-gateway@%s.service" % gateway.interface
 
 
-def _routes(ipv6: bool) -> list[dict[str, Any]]:
-    """The host's routes; those of IPv6 too."""
-    families = ((), ("-6",)) if ipv6 else ((),)
+def _routes(gateway: Gateway) -> list[dict[str, Any]]:
+    """The host's routes of the families that the gateway is of."""
+    families = [words for address, words in ((gateway.address, ()), (gateway.ipv6_address, ("-6",))) if address]
     return [
         route for each in families for route in json.loads(command("ip", *each, "-json", "route", package="iproute2"))
     ]

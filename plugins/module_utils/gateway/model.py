@@ -20,15 +20,15 @@ from ..core.errors import Unavailable
 class Gateway:
     """A network's gateway on a host: an interface in the integration bridge, bound to the network's localport.
 
-    port: that localport's id. mac: of the interface. address: of the interface, with the prefix length. mtu in bytes.
-    domain: what guests' names end with. ipv6_address: likewise, where it announces itself as the router of a /64, and
-    rdnss the IPv6 servers that it names to guests. up: whether it works.
+    port: that localport's id. mac: of the interface. address: of the interface, with the prefix length; ipv6_address:
+    likewise, where it announces itself as the router of a /64; one of them at least. mtu in bytes. domain: what guests'
+    names end with. rdnss: the IPv6 servers that it names to guests. up: whether it works.
     """
 
     port: str
     mac: str
     network: str
-    address: str
+    address: str | None
     mtu: int
     domain: str | None = None
     up: bool = True
@@ -41,9 +41,9 @@ class Gateway:
         return interface_name(self.port)
 
     @property
-    def cidr(self) -> str:
-        """The network's addresses."""
-        return str(ip_interface(self.address).network)
+    def cidr(self) -> str | None:
+        """The network's IPv4 addresses, if it has any."""
+        return str(ip_interface(self.address).network) if self.address else None
 
     @property
     def ipv6_cidr(self) -> str | None:

@@ -24,7 +24,8 @@ OPTIONS = {
         "elements": "dict",
         "default": [],
         "options": {
-            **dict.fromkeys(("port", "mac", "network", "address"), REQUIRED),
+            **dict.fromkeys(("port", "mac", "network"), REQUIRED),
+            "address": {"type": "str"},
             "mtu": {"type": "int", "default": 1442},
             "domain": {"type": "str"},
             "ipv6_address": {"type": "str"},
@@ -40,11 +41,15 @@ def parse(params: Mapping[str, Any]) -> list[Any]:
 
 
 def items_of(document: Document, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What an instance uses: the gateways of its ports that stay, none once it goes."""
-    going, ports = is_deleting(document), [port for port in document.get("ports") or () if port.get("gateway_port")]
-    if not goes_on(document) or going != (params["state"] == "absent") or not (going or ports):
+    """What an instance uses: the gateways of its ports that stay, none once it goes.
+
+    One that was launched may have used others before, of which the ports that it loses do not tell.
+    """
+    going, ports = is_deleting(document), document.get("ports") or ()
+    used = [_of_port(port) for port in ports if port.get("gateway_port") and not port.get("leaving")]
+    told = going or used or document.get("launched")
+    if not goes_on(document) or going != (params["state"] == "absent") or not told:
         return []
-    used = [_of_port(port) for port in ports if not port.get("leaving")]
     return [{"instance_uuid": document["uuid"], "name": document.get("name"), "gateways": used}]
 
 
@@ -53,7 +58,7 @@ def _of_port(port: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "port": port["gateway_port"],
         "mac": port["gateway_mac"],
-        "address": "%s/%s" % (port["gateway"], port["cidr"].partition("/")[2]),
+        "address": "%s/%s" % (port["gateway"], port["cidr"].partition("/")[2]) if port.get("gateway") else None,
         **_announced(port),
         **{key: port.get(key) for key in ("network", "mtu", "domain")},
     }
@@ -74,9 +79,11 @@ def _use(entry: Mapping[str, Any]) -> Use:
 
 def _gateway(asked: Mapping[str, Any]) -> Gateway:
     known = {key: asked.get(key) for key in ("port", "network", "mtu", "domain")}
+    if not asked.get("address") and not asked.get("ipv6_address"):
+        raise InvalidRequest("the gateway of network %s has neither address nor ipv6_address" % known["network"])
     return Gateway(
         mac=checked_mac(asked["mac"], "mac"),
-        address=str(_interface(asked["address"], "address")),
+        address=str(_interface(asked["address"], "address")) if asked.get("address") else None,
         ipv6_address=_ipv6_address(asked["ipv6_address"]) if asked.get("ipv6_address") else None,
         rdnss=tuple(_server(server) for server in asked.get("rdnss") or ()),
         **known,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Container, Iterable, Mapping, Sequence
+from typing import Any, Container, Iterable, Iterator, Mapping, Sequence
 
 from ..core.change import over
 from ..core.names import port_id
@@ -25,14 +25,16 @@ OWN = ("fixed_ip", "mac_address")
 # What is learned of a port that there is, and what the network says of it beside.
 OF_PORT = ("mac_address", "fixed_ip")
 NETWORK_INFO = ("port_id", "floating_ip_address", "cidr", "gateway", "dns", "mtu", "dhcp", "domain")
-NETWORK_INFO += ("ipv6_address", "ipv6_cidr", "ipv6_gateway", "physical_network")
+NETWORK_INFO += ("ipv6_address", "ipv6_cidr", "ipv6_gateway", "physical_network", "router")
+NETWORK_INFO += ("network_id", "network_name", "subnet_id")
 
 
 @dataclass(frozen=True)
 class NetworkRequest:
     """A port of an instance: on a network, or one of the user's own (port). network_info: what its stage found out.
 
-    fixed_ips are all its addresses where there are several; fixed_ip is the first of them.
+    fixed_ips are all its addresses where there are several; fixed_ip is the first of them. A wish has its sub-ports in
+    it; in the record each is a port of its own that names its parent, and follows it.
     """
 
     network: str | None = None
@@ -44,6 +46,9 @@ class NetworkRequest:
     allowed_address_pairs: list | None = None
     qos: list | None = None
     floating_ip: Any = None
+    subports: list | None = None
+    parent: str | None = None
+    vlan: int | None = None
     id: str | None = None
     name: str | None = None
     instance_uuid: str | None = None
@@ -113,12 +118,44 @@ def boot_volume(volumes: Iterable[BlockDeviceMapping] | None) -> BlockDeviceMapp
 
 def ports(wanted: Any, identity: str, before: Sequence[NetworkRequest] | None) -> list[NetworkRequest]:
     """The wanted ports with their ids and names, laid over those of the record, whose MAC and address stay."""
-    asked = wanted.ports or []
-    taken, identified = {port.id for port in before or ()}, []
-    for port, known in zip(asked, _recognize(asked, before or ())):
-        identified.append(_over(port, known) if known else _name(port, wanted.name, identity, taken))
+    known, said, listed = before or (), wanted.ports or [], []
+    asked = _subports(said, None)
+    taken = {port.id for port in known}
+    parents = _identify(asked, _subports(known, None), wanted.name, identity, taken)
+    for port, parent in zip(asked, parents):
+        have = _subports(known, parent.id)
+        mine = _wished(port, said)
+        if mine is None:
+            named = [each for each in have if not each.leaving]
+        else:
+            mine = [replace(each, parent=parent.id) for each in mine]
+            named = _identify(mine, have, wanted.name, identity, taken)
+        listed += [replace(parent, subports=None), *named]
+    return listed
+
+
+def _identify(
+    asked: Sequence[NetworkRequest], known: Sequence[NetworkRequest], instance: str, identity: str, taken: set[str]
+) -> list[NetworkRequest]:
+    """Ports, or the sub-ports of one, over those of the record that they are; new ones get an id that is not taken."""
+    identified = []
+    for port, have in zip(asked, _recognize(asked, known)):
+        identified.append(_over(port, have) if have else _name(port, instance, identity, taken))
         taken.add(identified[-1].id)
     return identified
+
+
+def _wished(port: NetworkRequest, said: Iterable[NetworkRequest]) -> list[NetworkRequest] | None:
+    """The sub-ports that a port is to have; None where nothing is said of them.
+
+    One that is taken from the record, as the Compute API does to add to what there is, has its own beside it.
+    """
+    return _subports(said, port.id) if port.subports is None and port.id is not None else port.subports
+
+
+def _subports(known: Iterable[NetworkRequest], parent: str | None) -> list[NetworkRequest]:
+    """The sub-ports of a port; without one the ports that are none."""
+    return [port for port in known if port.parent == parent]
 
 
 def _over(port: NetworkRequest, known: NetworkRequest) -> NetworkRequest:
@@ -132,11 +169,12 @@ def _over(port: NetworkRequest, known: NetworkRequest) -> NetworkRequest:
 def _recognize(asked: Sequence[NetworkRequest], known: Iterable[NetworkRequest]) -> list[NetworkRequest | None]:
     """For each port that is asked for the one of the record that it is; None for a new one.
 
-    A port is known by what is said of it: by its address, which no other has, else by everything that is said. Its
-    place in the list tells only between those that nothing tells apart. Only then is one to have another address.
+    One that was taken from the record is known by its id, others by what is said of them: by an address, which no other
+    has, else by everything that is said. A place in the list tells only between those that nothing tells apart. Only
+    then is one to have another address; one that is leaving goes with its own.
     """
     left, found = sorted(known, key=lambda port: port.leaving), [None] * len(asked)
-    for is_same in (_has_address, _has_all, _may_be, lambda asked, known: True):
+    for is_same in (_is_it, _has_address, _has_vlan, _has_all, _may_be, lambda asked, known: not known.leaving):
         for index, port in enumerate(asked):
             if found[index] is None:
                 same = [each for each in left if (each.network, each.port) == (port.network, port.port)]
@@ -145,8 +183,16 @@ def _recognize(asked: Sequence[NetworkRequest], known: Iterable[NetworkRequest])
     return found
 
 
+def _is_it(asked: NetworkRequest, known: NetworkRequest) -> bool:
+    return asked.id is not None and asked.id == known.id
+
+
 def _has_address(asked: NetworkRequest, known: NetworkRequest) -> bool:
     return any(getattr(asked, name) is not None and getattr(asked, name) == getattr(known, name) for name in OWN)
+
+
+def _has_vlan(asked: NetworkRequest, known: NetworkRequest) -> bool:
+    return _may_be(asked, known) and asked.vlan is not None and asked.vlan == known.vlan
 
 
 def _has_all(asked: NetworkRequest, known: NetworkRequest) -> bool:
@@ -192,7 +238,7 @@ def exchange(asked: list[Any], before: Sequence[Any]) -> list[Any]:
 def fixed_changes(wanted: Any, before: Any) -> list[str]:
     """Every change of an attached port or volume that a running guest cannot take, for people."""
     changes = []
-    for port, have in zip(wanted.ports or (), _recognize(wanted.ports or (), before.ports)):
+    for port, have in _pairs(wanted.ports or (), before.ports):
         for name in OWN if have else ():
             now, other = getattr(have, name), getattr(port, name)
             if now and other and now != other:
@@ -200,6 +246,17 @@ def fixed_changes(wanted: Any, before: Any) -> list[str]:
     if wanted.volumes is not None:
         changes += _fixed_volume_changes(wanted.volumes, before.volumes)
     return changes
+
+
+def _pairs(
+    asked: Sequence[NetworkRequest], known: Sequence[NetworkRequest]
+) -> Iterator[tuple[NetworkRequest, NetworkRequest | None]]:
+    """Every port that is asked for, and its sub-ports, with that of the record that each is; None for a new one."""
+    tops = _subports(asked, None)
+    for port, have in zip(tops, _recognize(tops, _subports(known, None))):
+        yield port, have
+        subports = _wished(port, asked) or ()
+        yield from zip(subports, _recognize(subports, _subports(known, have.id) if have else ()))
 
 
 def _fixed_volume_changes(wanted: Iterable[BlockDeviceMapping], before: Iterable[BlockDeviceMapping]) -> list[str]:

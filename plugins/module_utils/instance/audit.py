@@ -26,7 +26,10 @@ as_text = showing("allocation", "host", "instance_uuid")
 
 @dataclass(frozen=True)
 class Found:
-    """One thing, on a host or (a port) in the network, by its identity; problem is one of the words above."""
+    """One thing, on a host or (a port) in the network, by its identity; problem is one of the words above.
+
+    shared: of networks of one name, the one of all projects.
+    """
 
     kind: str
     id: str
@@ -37,11 +40,12 @@ class Found:
     network: str | None = None
     problem: str = ORPHAN
     record_id: str | None = None
+    shared: bool = False
 
     @property
     def key(self) -> tuple:
         """Which thing, and where."""
-        return self.kind, self.id, self.host
+        return self.kind, self.id, self.host, self.shared
 
     def to_result(self) -> dict[str, Any]:
         """Its fields."""
@@ -149,9 +153,8 @@ def _networks(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         if mine and not network["keep"] and not network["used"] and network["name"] not in moving:
             name, project = network["name"], network["project_id"]
             reason = "nothing uses it, and it was to go with the last that did"
-            yield Found(
-                "network", "%s/%s" % (project, name), name, None, None, reason, name, ORPHAN, recorded.record_id
-            )
+            whose = {"record_id": recorded.record_id, "shared": network["shared"]}
+            yield Found("network", "%s/%s" % (project, name), name, None, None, reason, name, **whose)
 
 
 def _gateways(
@@ -226,7 +229,8 @@ def _judge_volume(row: dict | None, known: dict[str, Instance], thing: dict[str,
 
 
 def _missing(recorded: Recorded, existing: Existing) -> Iterator[Found]:
-    ports = None if existing.ports is None else _ids(existing.ports)
+    # Of one that is left nothing is there but its floating IP.
+    ports = None if existing.ports is None else _ids([port for port in existing.ports if not port.get("left")])
     for instance in recorded.instances:
         if not _settled(instance) or not instance.launched:
             continue

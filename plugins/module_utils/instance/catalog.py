@@ -77,7 +77,9 @@ def _checked(name: str, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def group(asked: Any, groups: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The server group of that name; None if none is named."""
+    """The server group of that name, or the one that is spelled out, with its name; None if none is."""
+    if isinstance(asked, dict):
+        return scheduling.group(asked.get("name"), {key: value for key, value in asked.items() if key != "name"})
     return None if asked is None else scheduling.group(*_defined("group", asked, groups, "launch_server_groups"))
 
 

@@ -68,9 +68,17 @@ def _ports(asked: Instance, guest: Guest) -> Iterator[str]:
         has = ", ".join(sorted(port["network"] for port in made.values())) or "none"
         yield "networks are %s, not %s" % (has, ", ".join(sorted(str(port.network) for port in asked.ports)) or "none")
     for port in asked.ports:
+        seat = [(made.get(port.id, {}).get(key), getattr(port, key)) for key in ("parent", "vlan")]
+        if port.id in made and any(has != wants for has, wants in seat):
+            yield "the port on %s is %s, not %s" % (port.network, *(_seat(*each) for each in zip(*seat)))
         address = made.get(port.id, {}).get("fixed_ip")
         if address and port.fixed_ip not in (None, address):
             yield "fixed_ip on %s is %s, not %s" % (port.network, address, port.fixed_ip)
+
+
+def _seat(parent: str | None, vlan: int | None) -> str:
+    """How a guest has a port, in words."""
+    return "an interface" if parent is None else "sub-port %s of port %s" % (vlan, parent)
 
 
 def _volumes(asked: Instance, guest: Guest) -> Iterator[str]:

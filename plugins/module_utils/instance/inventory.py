@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
+from ..network.definition import HOST
 from . import jump
 
 Document = Mapping[str, Any]
@@ -80,7 +81,10 @@ def told(document: Document) -> dict[str, Any]:
 
 
 def _address(port: Document) -> dict[str, Any]:
-    """A port's addresses; one on a physical network is everybody's there, its compute host is not in between."""
+    """A port's addresses; one on a physical network is everybody's there, its compute host is not in between.
+
+    router is who the network's is, where that is known: of the embedded service's.
+    """
     known = port.get("network_info") or port
     return {
         "network": port.get("network") or port.get("port"),
@@ -88,6 +92,7 @@ def _address(port: Document) -> dict[str, Any]:
         "ipv6_address": known.get("ipv6_address"),
         "floating": known.get("floating_ip_address"),
         "physical": bool(known.get("physical_network")),
+        "router": known.get("router"),
     }
 
 
@@ -169,7 +174,8 @@ def variables(instance: Document, variables_of: Callable[[str], Document], reach
 def endpoint(instance: Document, reach: Reach) -> tuple[str | None, bool]:
     """The address by which the instance is reached, and whether it is straight, without its compute host.
 
-    A floating address, else one on a network where it is so, else the first that it has.
+    A floating address, else one on a network where it is so, else the first that its compute host reaches, which is on
+    the networks alone whose router it is, as far as that is known.
     """
     addresses = instance["addresses"]
     floating = [each["floating"] for each in addresses if each["floating"]]
@@ -177,4 +183,24 @@ def endpoint(instance: Document, reach: Reach) -> tuple[str | None, bool]:
     found = [*floating, *(each["address"] for each in straight if each["address"])]
     if found:
         return found[0], True
-    return next((each["address"] for each in addresses if each["address"]), None), False
+    near = [each for each in addresses if each["address"] and (not reach.jump or _is_near(each))]
+    return next((each["address"] for each in near), None), False
+
+
+def out_of_reach(instance: Document, reach: Reach) -> str | None:
+    """Why nobody reaches the instance by an address; None where somebody does, nobody knows, or it has none."""
+    own = [each for each in instance["addresses"] if each["address"]]
+    if not own or endpoint(instance, reach)[0]:
+        return None
+    networks = ", ".join(sorted({"%s (router: %s)" % (each["network"], each["router"]) for each in own}))
+    # A floating IP is translated to an address of IPv4.
+    floating = "a floating_ip or " if any("." in each["address"] for each in own) else ""
+    return (
+        "its compute host is not on its networks, %s: give it %sa port on a network with router: host, "
+        "or name a network that the controller reaches in launch_direct_networks" % (networks, floating)
+    )
+
+
+def _is_near(address: Document) -> bool:
+    """Whether an instance's compute host is on the network of an address, or nobody knows."""
+    return address.get("router") in (None, HOST)

@@ -13,6 +13,7 @@ from ..core.diff import line, showing
 from ..core.documents import POWER
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from . import attachments, counts, definitions, misfit, quota, room
+from .wires import Wires, check_wires
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
 STATUS = {"building": "BUILD", "active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR", "deleted": "DELETED"}
@@ -26,6 +27,8 @@ OWNER = ("user_id", "user_name", "project_name")
 
 # What of an entry a guest that was launched keeps for life.
 FIXED = ("ssh_keys", "user_data_digest", "availability_zone", "scheduler_hints")
+
+BEING_DELETED = "it is being deleted, and a destroy of it has not ended: run destroy again, then launch it anew"
 
 
 @dataclass(frozen=True)
@@ -125,10 +128,12 @@ class InstanceRequest:
 
     faults are why it cannot be as it says, each by what it is about: ("flavor", its name), ("network", its name),
     ("volume", its name) and so on. A flavor, image or group that has one is no more than its name. image_ref is what
-    the entry calls its image, by name or by id. With absent it says that there is to be none of that name. refusal is
-    why it makes no sense at all; then there is nothing to record. networks are the names of those that there are, for
+    the entry calls its image, by name or by id. restart is the task state of a guest that runs and is to start anew.
+    With absent it says that there is to be none of that name. refusal is why it makes no sense at all; then there is
+    nothing to record. networks are the names of those that there are, for
     an entry that mentions none; None where only their service knows. default_ssh_keys are those of a new instance that
     mentions none. counted is, for the first instance of an entry with a count, the entry's name and its count.
+    wires are those that networks and hosts are said to be on.
     """
 
     name: str
@@ -149,11 +154,13 @@ class InstanceRequest:
     scheduler_hints: dict | None = None
     image_ref: str | None = None
     target_state: str | None = None
+    restart: str | None = None
     faults: Mapping[tuple[str, str], str] = field(default_factory=dict)
     absent: bool = False
     refusal: LaunchError | None = None
     networks: tuple[str, ...] | None = ()
     counted: tuple[str, int] | None = None
+    wires: Wires = Wires()
 
     @property
     def key(self) -> str:
@@ -192,7 +199,7 @@ class Recorded:
     quotas that are set, used is what the project uses of each resource. room are the GiB that the hosts of instances
     that run have left of their disks. record_id is the record's own identity.
     deleted are the UUIDs, of those that documents name, of instances that are gone. living are the names of all the
-    project's instances, where an entry counts its own.
+    project's instances, where an entry counts its own. queued is by name what workers are still to do (queued.py).
     """
 
     instances: dict[str, Instance]
@@ -204,6 +211,7 @@ class Recorded:
     room: Mapping[str, float] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     living: tuple[str, ...] = ()
+    queued: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Driven(Change):
@@ -231,6 +239,7 @@ def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[
                 changes.append(Driven(item, before, gone, notes=told))
                 continue
             after = _plan_present(item, before, current)
+            check_wires(item.wires, before, after)
             left = room.admit(left, before, after, current.volumes)
             used = quota.add(current.limits, used, quota.increase(before, after, current.volumes))
             if before is not None and before.launched:
@@ -243,7 +252,7 @@ def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[
 
 def _plan_present(item: InstanceRequest, before: Instance | None, current: Recorded) -> Instance:
     if before is not None and before.task_state == "deleting":
-        raise Conflict("it is being deleted, and a destroy of it has not ended: run destroy again, then launch it anew")
+        raise Conflict(BEING_DELETED)
     if before is not None and before.launched:
         faults = definitions.open_faults(item, before)
         if faults:
@@ -327,7 +336,9 @@ def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str,
                 "volume %s is on host %s and the instance runs on %s" % (asked.name, known["host"], before.host)
             )
         waiting = known is not None and not launched
-        located.append(replace(asked, size=asked.size or known["size"], host=known["host"] if waiting else None))
+        if known:
+            asked = replace(asked, size=asked.size or known["size"], format=asked.format or known["format"] or "raw")
+        located.append(replace(asked, host=known["host"] if waiting else None))
     return located
 
 
@@ -407,7 +418,7 @@ def _update(wanted: InstanceRequest, before: Instance) -> Instance:
         metadata=metadata,
         image=definitions.renew(wanted, before),
         target_state=target,
-        task_state=_task(target, before),
+        task_state=_task(target, before) or (wanted.restart if target == "started" else None),
     )
 
 

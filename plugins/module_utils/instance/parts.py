@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..network.addresses import checked_mac, checked_prefix
 from ..port.addresses import counted_ip, counted_ips, counted_mac, first_and_further
 from ..port.qos import limits
 from ..port.request import floating_ip
+from ..port.trunk import checked_vlan
 from .attachments import BlockDeviceMapping, NetworkRequest
 
 # What the services do not have; of neutron, what is its own business.
@@ -24,16 +26,45 @@ BEYOND = {
     "file": {"type", "image", "snapshot", "boot"},
 }
 GROUPS = "security_groups"
+SUBS = "subports"
 MAX_VOLUMES = 24  # vdb to vdy; vda is the root disk, vdz the config drive
 
 
 def ports(index: int, entries: Any, service: str) -> list[NetworkRequest]:
     """The ports that an entry's networks stand for in its index-th instance, on a network each, or the user's own."""
     asked = enumerate(sequence(entries, "networks"))
-    return [
-        _port(index, {"network": entry} if isinstance(entry, str) else entry, service, "networks[%d]" % place)
-        for place, entry in asked
-    ]
+    return [_trunk(index, entry, service, "networks[%d]" % place) for place, entry in asked]
+
+
+def _trunk(index: int, entry: Any, service: str, what: str) -> NetworkRequest:
+    """A port with the sub-ports that the guest has by VLANs of its interface."""
+    entry = {"network": entry} if isinstance(entry, str) else dict(mapping(entry, what, sorted({*NETWORK_KEYS, SUBS})))
+    asked = entry.pop(SUBS, None)
+    if asked and "port" in entry:
+        raise InvalidRequest("%s: a port of yours is taken as it is: make its trunk in neutron" % what)
+    port = _port(index, entry, service, what)
+    if asked is None:
+        return port
+    listed = enumerate(sequence(asked, "%s: %s" % (what, SUBS)))
+    subports = [_subport(index, each, service, "%s: %s[%d]" % (what, SUBS, place)) for place, each in listed]
+    counted = Counter(each.vlan for each in subports)
+    twice = sorted(vlan for vlan, number in counted.items() if number > 1)
+    if twice:
+        raise InvalidRequest("%s: %s: vlan %d is there twice: give each its own" % (what, SUBS, twice[0]))
+    return replace(port, subports=subports)
+
+
+def _subport(index: int, entry: Any, service: str, what: str) -> NetworkRequest:
+    """A port by a VLAN of another one's interface."""
+    if isinstance(entry, dict) and SUBS in entry:
+        raise InvalidRequest("%s: a sub-port has no %s of its own: list them all below the port" % (what, SUBS))
+    entry = dict(mapping(entry, what, sorted({*NETWORK_KEYS, "vlan"})))
+    if entry.get("port") is not None:
+        raise InvalidRequest("%s: port: a sub-port is made on a network; take the parent of a trunk of yours" % what)
+    vlan = entry.pop("vlan", None)
+    if vlan is None:
+        raise InvalidRequest("%s: vlan is missing: the tag by which the guest has it, 1 to 4094" % what)
+    return replace(_port(index, entry, service, what), vlan=checked_vlan(vlan, "%s: vlan" % what))
 
 
 def _port(index: int, entry: Any, service: str, what: str) -> NetworkRequest:
@@ -129,7 +160,8 @@ def _volume(name: str, count: int, entry: Any, project_id: str, service: str, wh
         size=size,
         delete_on_termination=said.get("delete_on_termination", False) and size is not None,
         service=service,
-        format=said.get("format", "raw") if service == "file" else None,
+        # One that exists is what it is.
+        format=said.get("format", None if size is None else "raw") if service == "file" else None,
         boot=said.get("boot") or None,
         **{key: said.get(key) for key in ("type", "image", "snapshot")},
     )

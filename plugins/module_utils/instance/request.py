@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from ..core.convert import choice, json_object, labels, mapping, printable, sequence, shown, text, whole
+from ..core.documents import RESTARTS
 from ..core.errors import InvalidRequest, NotFound
 from ..core.names import checked_name, port_id
 from ..core.request import Unsound
@@ -23,6 +24,7 @@ from ..volume.request import OPTIONS as VOLUME_OPTIONS
 from ..volume.request import parse as parse_volumes
 from . import attachments, catalog, counts, parts, scheduling
 from .model import InstanceRequest
+from .wires import wires
 
 INSTANCE_KEYS = {
     "name", "count", "state", "flavor", "image", "networks", "volumes", "ssh_keys", "metadata", "group",
@@ -31,7 +33,7 @@ INSTANCE_KEYS = {
 # Who asks: names are as their service has them.
 OWNER = {"project_id": printable, "project_name": text, "user_id": printable, "user_name": text}
 DEFAULT_KEYS = "the controller's own key (launch_default_keys: false does without)"
-STATES = ("started", "stopped", "absent")
+STATES = ("started", "stopped", *RESTARTS, "absent")
 # What each service of volumes knows an image by, and what to do about one that lacks it.
 SOURCES = {
     "cinder": ("id", "Cinder makes volumes from images of Glance: set launch_image_service to glance"),
@@ -51,6 +53,8 @@ def parse(params: dict[str, Any]) -> list[InstanceRequest]:
     said = [name for name in OWNER if params.get(name) or name == "project_id"]
     owner = {name: OWNER[name](params[name], name) for name in said}
     params = {**params, "owner": owner, "texts": json_object(params.get("user_data"), "user_data")}
+    known = params["networks"] if params["network_service"] == "ovn" else {}
+    params["wires"] = wires(known, params.get("host_settings") or {})
     asked = [instance for index, entry in enumerate(params["instances"]) for instance in _expand(index, entry, params)]
     counted = Counter(instance.name for instance in asked)
     return _with_addresses(
@@ -71,9 +75,9 @@ def _with_addresses(instances: list[InstanceRequest], params: dict[str, Any]) ->
     if params["network_service"] != "ovn":
         return instances
     ports = [
-        {**port, "id": port_id(ANY, "network", instance.name, index), "instance_uuid": ANY, "name": instance.name}
+        {**port, "name": instance.name}
         for instance in instances
-        for index, port in enumerate(attachments.to_data(instance.ports or ()))
+        for port in attachments.to_data(attachments.ports(instance, _any_uuid(instance), None))
     ]
     definitions = {key: params[key] for key in ("networks", "security_groups", "routers")}
     faults: dict[str, list[str]] = {}
@@ -81,6 +85,11 @@ def _with_addresses(instances: list[InstanceRequest], params: dict[str, Any]) ->
         if port.fault is not None:
             faults.setdefault(port.name, []).append(str(port.fault))
     return [_refused(each, "; ".join(faults[each.name])) if each.name in faults else each for each in instances]
+
+
+def _any_uuid(instance: InstanceRequest) -> str:
+    """A UUID in place of the one that an instance has or is to have."""
+    return port_id(ANY, "instance", instance.name, 0)
 
 
 def names(entry: Any) -> list[str]:
@@ -141,6 +150,7 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
     boot = attachments.boot_volume(asked)
     image_ref = entry.get("image") if boot is None else boot.image
     image = _look_up(faults, "image", image_ref, lambda: _root(entry, boot, params))
+    state = state_of(entry)
     return InstanceRequest(
         name=name,
         **params["owner"],
@@ -156,9 +166,11 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         group=group,
         availability_zone=_unless_none(entry.get("availability_zone"), "availability_zone", printable),
         scheduler_hints=_unless_none(entry.get("scheduler_hints"), "scheduler_hints", scheduling.hints),
-        target_state=state_of(entry),
+        target_state="started" if state in RESTARTS else state,
+        restart=RESTARTS.get(state),
         faults=faults,
         networks=tuple(params["networks"]) if params["network_service"] == "ovn" else None,
+        wires=params["wires"],
     )
 
 
@@ -195,7 +207,7 @@ def _ports(index: int, entries: Any, params: dict[str, Any], faults: dict) -> li
         return None
     made = parts.ports(index, entries, params["network_service"])
     known = params["networks"] if params["network_service"] == "ovn" else {}
-    for port in made:
+    for port in [*made, *(subport for each in made for subport in each.subports or ())]:
         if known and port.network not in known:
             faults["network", port.network] = catalog.unknown("network", port.network, known, "launch_networks")
     return made

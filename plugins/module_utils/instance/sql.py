@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any, Iterable
 
 from ..core.change import Change
+from ..core.documents import ACTIONS, PASSING_TASKS
 from ..core.errors import LaunchError
-from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, remains, volumes
+from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, remains, requests, volumes
 from ..record.database import Database, now
 from ..record.errors import Contended, error_of
 from ..record.identity import record_id
@@ -25,9 +27,6 @@ COLUMNS = (
     "host", "attempted_hosts", "flavor", "image", "ports", "volumes", "ssh_keys", "user_data_digest",
     "fault", "last_error", "availability_zone", "scheduler_hints", "target_state", "power_state",
 )  # fmt: skip
-
-# What is done to an instance in one of these task states, under nova's names (nova/compute/instance_actions.py).
-ACTIONS = {"deleting": "delete", "powering-off": "stop", "powering-on": "start"}
 
 
 def connect(params: dict[str, Any]) -> Record:
@@ -55,6 +54,7 @@ class Record:
         self.limits = limits
         self.concludes = concludes
         self.request_id = "req-%s" % uuid.uuid4()
+        self.user_id: str | None = None  # who asks, where that may be another than whose the instance is
 
     def read(self, wanted: Iterable[Any]) -> Recorded:
         """The living instances of the wanted names, the volumes of the wanted ids, groups and quotas of the project."""
@@ -116,6 +116,7 @@ class Writing:
         self.connection = connection
         self.request_id = record.request_id
         self.moment = now(connection)
+        self.ahead = self.moment - datetime.now(timezone.utc).replace(tzinfo=None)
         self.groups = groups.read(self.database, connection, record.project_id)
         self.record_id = record_id(self.database, connection)
         self.used = quota.NOTHING
@@ -148,7 +149,7 @@ class Writing:
             if change.changed:
                 self._count_builds(change.before, change.after)
             noted = getattr(change.wanted, "events", ())
-            events.record_events(self.database, self.connection, noted, self.moment, actions)
+            events.record_events(self.database, self.connection, noted, self.moment, actions, self.ahead)
         compute_nodes.settle(self.database, self.connection, self.released, self.built, self.failed)
         if any(left < 0 for left in self.record._room(self.connection, self.growing).values()):
             raise Contended("another run has claimed the room that volumes were to have: run again")
@@ -160,7 +161,7 @@ class Writing:
         if self.record.concludes and before and before.lease.owner != self.record.driver.run_id:
             raise change.wanted.refused(before, "this run does not drive it any more: run again")
         if not change.changed:
-            self._set(before, self._lease(change))
+            self._set(before, {**self._lease(change), **self._give_up(change)})
             return change.error or before, (self.used, {}), None
         asked = not self.record.concludes and after.task_state != "deleting"
         admitted = self._admitted(before, after) if asked else (self.used, {})
@@ -178,6 +179,20 @@ class Writing:
         groups_known = {**self.groups, **admitted[1]}
         written = instance_of(row, groups_known, self.record_id, self.record.driver.lease(row, self.moment))
         return replace(written, remains=before.remains if before else []), admitted, released
+
+    def _give_up(self, change: Change) -> dict[str, Any]:
+        """What is written of an instance that this run fails to stop, start or restart: nobody is at it any more.
+
+        What a worker is still to do stays open, for that worker.
+        """
+        before = change.before
+        if not (self.record.concludes and change.error) or before.task_state not in PASSING_TASKS:
+            return {}
+        if requests.actions(self.database, self.connection, [before.uuid]):
+            return {}
+        action, fault = ACTIONS[before.task_state], str(change.error)
+        events.finish_action(self.database, self.connection, before, action, self.moment, fault)
+        return {"task_state": None, "updated_at": self.moment}
 
     def _give_back(self, before: Instance | None, after: Instance, asked: bool) -> dict | None:
         """What the instance gives back of its host by this change: below 0 is what its volumes take more.
@@ -249,9 +264,10 @@ class Writing:
         tasks = (after.task_state, before and before.task_state)
         action = next((ACTIONS[task] for task in tasks if task in ACTIONS), "create")
         if before is None or after.task_state == "scheduling" or after.task_state in ACTIONS:
-            events.start_action(self.database, self.connection, after, action, self.request_id, self.moment)
+            user = self.record.user_id or after.user_id
+            events.start_action(self.database, self.connection, after.uuid, action, self.request_id, user, self.moment)
         if after.task_state is None:
-            events.finish_action(self.database, self.connection, after, action, self.moment)
+            events.finish_action(self.database, self.connection, after, action, self.moment, after.fault)
         error = getattr(change.wanted, "error", None)
         message = str(error) if error else after.fault
         if message and (error or not before or before.fault != after.fault):

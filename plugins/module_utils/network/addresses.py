@@ -51,7 +51,7 @@ def checked_cidr(text: str) -> IPv4Network:
     except InvalidRequest as error:
         raise InvalidRequest("%s; write it like 10.20.0.0/24" % error) from error
     if cidr.version != 4:
-        raise InvalidRequest("cidr %s is IPv6: a network has a cidr of IPv4, and an ipv6_cidr beside it" % cidr)
+        raise InvalidRequest("cidr %s is IPv6: write it as ipv6_cidr, beside a cidr of IPv4 or alone" % cidr)
     if cidr.prefixlen > 30:
         raise InvalidRequest("cidr %s has no room for a gateway and a guest: use /30 or larger" % cidr)
     return cidr
@@ -94,6 +94,12 @@ def checked_address(text: str, what: str) -> Any:
         return ip_address(_without_scope(text, what))
     except ValueError as error:
         raise InvalidRequest("%s %s is not an IP address" % (what, shown(text))) from error
+
+
+def is_link_local(text: str) -> bool:
+    """Whether an address is an IPv6 one of its link alone (RFC 4291): it tells who, and not on which link."""
+    address = ip_address(text)
+    return address.version == 6 and address.is_link_local
 
 
 def checked_prefix(text: str, what: str, strict: bool = True) -> Any:

@@ -8,19 +8,27 @@ What makes no sense is the fault of the item alone, and of those that need it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Callable, Iterable, Mapping
 
-from ..core.convert import boolean, choice, label, mapping, sequence, text, whole
+from ..core.convert import mapping, sequence
 from ..core.documents import items, parts_of
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED
-from ..router.definition import Router, check_external_ip, check_external_network, check_together, define_router
+from ..router.definition import (
+    Router,
+    check_external_ip,
+    check_external_ipv6,
+    check_external_network,
+    check_together,
+    define_router,
+)
 from . import security
-from .model import HOST, NETWORK, NONE, SECURITY_GROUP, Network, Request, define_network
+from .definition import HOST, NONE, Network, define_network
+from .model import NETWORK, SECURITY_GROUP, Request
 from .names import DEFAULT_PROJECT
+from .options import NETWORK_OPTIONS, ROUTER_OPTIONS, RULE_OPTIONS, converted
 from .security import DEFAULT, Group
 
 
@@ -93,6 +101,7 @@ WANTED = {
     "keep": {"type": "bool", "default": True},
     "record_id": {"type": "str"},
     "project_id": {"type": "str"},
+    "shared": {"type": "bool"},
 }
 
 
@@ -138,7 +147,7 @@ def reachable(name: str, groups: Mapping[str, Any]) -> set[str]:
 
 
 def _request(asked: Mapping[str, Any], project_id: str | None, defined: Definitions, present: bool) -> Request:
-    """One item that is asked for; what is to go needs a definition only to say that it is a shared one."""
+    """One item that is asked for; what is to go needs no definition if it is said whether it is a shared one."""
     kind, name = asked.get("kind") or NETWORK, asked["name"]
     project_id = asked.get("project_id") or project_id or DEFAULT_PROJECT
     known = {"record_id": asked.get("record_id") or None, "project_id": project_id}
@@ -146,10 +155,16 @@ def _request(asked: Mapping[str, Any], project_id: str | None, defined: Definiti
     try:
         checked_name(name, kind.replace("_", " "))
         if kind == NETWORK:
-            request = replace(request, shared=defined.shares(name))
+            shared = asked.get("shared")
+            request = replace(request, shared=defined.shares(name) if shared is None else shared)
+        elif asked.get("shared"):
+            raise InvalidRequest("security group %s is its project's own: leave shared out" % name)
         if not present:
             return request
         definition = defined.network(name) if kind == NETWORK else defined.group(name)
+        if getattr(definition, "shared", request.shared) != request.shared:
+            known = "not defined as shared" if request.shared else "defined as shared"
+            raise InvalidRequest("network %s is %s, and is asked for otherwise: leave shared out" % (name, known))
     except InvalidRequest as error:
         return replace(request, fault=error)
     return replace(request, definition=definition and replace(definition, project_id=project_id))
@@ -160,7 +175,7 @@ def _network(name: Any, options: Any) -> Network:
     no_gateway = "gateway" in said and (said["gateway"] in (None, "") or said["gateway"] is False)
     if no_gateway:
         del said["gateway"]
-    return define_network(name, _converted(NETWORK_OPTIONS, said), no_gateway)
+    return define_network(name, converted(NETWORK_OPTIONS, said), no_gateway)
 
 
 def _externals(options: Any, routers: Mapping[str, Any]) -> list[str]:
@@ -172,7 +187,7 @@ def _externals(options: Any, routers: Mapping[str, Any]) -> list[str]:
 
 def _router(name: Any, options: Any, networks: Mapping[str, Any]) -> Router:
     """A router, checked with the networks that are defined: those that are on it, and its external one."""
-    said = _converted(
+    said = converted(
         ROUTER_OPTIONS, mapping({} if options is None else options, "the definition", sorted(ROUTER_OPTIONS))
     )
     router = define_router(name, said)
@@ -185,6 +200,7 @@ def _router(name: Any, options: Any, networks: Mapping[str, Any]) -> Router:
         check_external_network(external)
         if router.external_ip:
             check_external_ip(external, router.external_ip, "external_ip")
+        check_external_ipv6(external, router.external_ipv6)
     check_together([*mine, *filter(None, [external])])
     return router
 
@@ -208,69 +224,10 @@ def _group(name: Any, rules: Any) -> Group:
     made = []
     for position, rule in enumerate(sequence(rules, "the rules"), 1):
         try:
-            made.append(security.define_rule(_converted(RULE_OPTIONS, mapping(rule, "the rule", sorted(RULE_OPTIONS)))))
+            made.append(security.define_rule(converted(RULE_OPTIONS, mapping(rule, "the rule", sorted(RULE_OPTIONS)))))
         except InvalidRequest as error:
             raise InvalidRequest("rule %d: %s" % (position, error)) from error
     return security.define_group(name, made)
-
-
-def _pool(value: Any, what: str) -> dict[str, str]:
-    """The first and the last address that ports are given."""
-    ends = mapping(value, what, ("start", "end"))
-    return {end: text(ends.get(end), "%s: %s" % (what, end)) for end in ("start", "end")}
-
-
-def _routes(value: Any, what: str) -> list[dict[str, str]]:
-    """Ways to other networks."""
-    routes = []
-    for place, each in enumerate(sequence(value, what)):
-        route = mapping(each, "%s[%d]" % (what, place), ("destination", "nexthop"))
-        routes.append(
-            {key: text(route.get(key), "%s[%d]: %s" % (what, place, key)) for key in ("destination", "nexthop")}
-        )
-    return routes
-
-
-def _texts(value: Any, what: str) -> list[str]:
-    return [text(each, what) for each in sequence(value, what)]
-
-
-# What a network and a rule may say, by the converters of the values.
-NETWORK_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
-    "cidr": text,
-    "ipv6_cidr": text,
-    "gateway": text,
-    "dns": _texts,
-    "mtu": whole,
-    "allocation_pool": _pool,
-    "dhcp": boolean,
-    "domain": text,
-    "port_security": boolean,
-    "router": text,
-    "shared": boolean,
-    "physical_network": text,
-    "vlan": partial(whole, least=1, most=4094),
-}
-ROUTER_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
-    "external_network": text,
-    "snat": boolean,
-    "external_ip": text,
-    "routes": _routes,
-}
-RULE_OPTIONS: dict[str, Callable[[Any, str], Any]] = {
-    "direction": partial(choice, choices=("ingress", "egress")),
-    "protocol": label,
-    "port": label,
-    "icmp_type": partial(whole, least=0, most=255),
-    "icmp_code": partial(whole, least=0, most=255),
-    "remote": text,
-    "ethertype": partial(choice, choices=("IPv4", "IPv6")),
-}
-
-
-def _converted(options: Mapping[str, Callable], said: Mapping[str, Any]) -> dict[str, Any]:
-    """What is mentioned, each as the type that it stands for."""
-    return {key: options[key](value, key) for key, value in said.items() if value is not None}
 
 
 def _define(what: str, make: Callable, *arguments: Any) -> Any:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ..core.errors import InvalidRequest, LaunchError, NotFound
-from ..network.addresses import checked_address
-from ..network.model import Network
+from ..network.addresses import checked_address, derived_mac
+from ..network.definition import Network
 from ..network.names import Name
 from ..router.definition import Router, check_external_ip
 from ..router.model import external_of
@@ -18,32 +18,63 @@ from .item import Request
 
 
 class Floating(NamedTuple):
-    """A port's address outside: on this external network, by this router."""
+    """A port's address outside: on this external network, by this router.
+
+    mac_address is its own there where it is distributed: the host of the port translates it. Without one the router's
+    gateway does.
+    """
 
     address: str
     network: Name
     router: Name
+    mac_address: str | None = None
 
 
-def resolve_floating(request: Request, before: Floating | None, network: Network, pool: Any) -> Floating | None:
+def resolve_floating(
+    request: Request, before: Floating | None, network: Network, pool: Any, host: str | None = None
+) -> Floating | None:
     """The floating IP that the port is to have: what it has if nothing is said, or if that is what is asked for.
 
-    network is the port's; pool gives addresses out (model.AddressPool).
+    network is the port's, host where the port is; pool gives addresses out (model.AddressPool).
     """
     asked = request.floating_ip
     if asked is None or asked is False:
-        return before if asked is None else None
+        return _kept(request, before, pool, host) if asked is None and before else None
     router = _router(request, network, pool.current)
     external = external_of(router, pool.current.networks, request.definitions)
+    _check_external_ip(external)
     _keep_for_router(router, external, pool)
     if asked is not True and asked != external.name:
         check_asked(str(asked), router, external)
         if before is None or before.address != asked:
             pool.claim(external, str(asked), "floating_ip", request.id)
-        return Floating(str(asked), external.full_name, router.full_name)
-    if before is not None and (before.network, before.router) == (external.full_name, router.full_name):
-        return before
-    return Floating(pool.address(external, request.id), external.full_name, router.full_name)
+        address = str(asked)
+    elif before is not None and (before.network, before.router) == (external.full_name, router.full_name):
+        address = before.address
+    else:
+        address = pool.address(external, request.id)
+    mac = before.mac_address if before is not None and before.address == address else None
+    return _placed(Floating(address, external.full_name, router.full_name, mac), router, external, request, host)
+
+
+def _kept(request: Request, before: Floating, pool: Any, host: str | None) -> Floating:
+    """The floating IP that a port has and nothing is said of: where it is translated follows the port."""
+    router, external = pool.current.routers.get(before.router), pool.current.networks.get(before.network)
+    if isinstance(router, Router) and isinstance(external, Network):
+        return _placed(before, router, external, request, host)
+    return before
+
+
+def _placed(floating: Floating, router: Router, external: Network, request: Request, host: str | None) -> Floating:
+    """The floating IP, with a MAC address of its own where the port's host is to be the way to it, and can be.
+
+    As it is, if nothing is said of which hosts can.
+    """
+    if request.gateways is None and router.distributed:
+        return floating
+    near = router.distributed and host in request.gateways.get(str(external.physical_network), ())
+    mac = derived_mac("floating/%s" % floating.address, prefix="fa:16:3f") if near else None
+    return floating._replace(mac_address=mac)
 
 
 def check_floating(request: Request) -> None:
@@ -57,6 +88,8 @@ def check_floating(request: Request) -> None:
         return
     _check_external(router)
     external = request.definitions.network(router.external_network)
+    if external is not None:
+        _check_external_ip(external)
     if external is not None and isinstance(request.floating_ip, str) and request.floating_ip != external.name:
         check_asked(request.floating_ip, router, external)
 
@@ -76,6 +109,8 @@ def reserve_floating(request: Request, held: dict[Name, dict[str, str]], current
     with suppress(LaunchError):
         if isinstance(request.floating_ip, str) and is_address(request.floating_ip):
             network = current.networks.get(request.full_network) or request.definitions.network(request.network)
+            if not isinstance(network, Network):  # the port's own plan tells why
+                return
             router = _router(request, network, current)
             held.setdefault(router.external, {}).setdefault(request.floating_ip, request.id)
 
@@ -114,6 +149,17 @@ def _check_routed(network: Network) -> None:
             "floating_ip: network %s is on no router: write router: NAME there, a router with an external_network"
             % network.name
         )
+    if network.cidr is None:
+        raise InvalidRequest(
+            "floating_ip: network %s has no cidr, and a floating IP is translated to an address of IPv4: guests are "
+            "reached there by their own IPv6 addresses, which router %s routes if its external_network has an "
+            "ipv6_cidr" % (network.name, network.router)
+        )
+
+
+def _check_external_ip(external: Network) -> None:
+    if external.cidr is None:
+        raise InvalidRequest("floating_ip: external_network %s has no cidr to give one of" % external.name)
 
 
 def _check_external(router: Router) -> None:

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Mapping, NamedTuple
 
 from ..core.diff import line
 from ..core.errors import InvalidRequest, LaunchError
 from ..core.names import tap_name
-from ..network.model import DRIFT, Network
+from ..network.definition import Network
+from ..network.model import DRIFT
 from ..network.names import DEFAULT_PROJECT, SHARED, Name, name_in
 from ..network.request import Definitions
 from .qos import Limit
@@ -31,12 +32,14 @@ ASKED = (
     "allowed_address_pairs",
     "qos",
     "floating_ip",
+    "parent",
+    "vlan",
     "record_id",
     "dns_name",
 )
 ADDED = ("port_id", "status", "tap", "cidr", "gateway", "dns", "mtu", "dhcp", "domain", "up")
-ADDED += ("gateway_port", "gateway_mac", "ipv6_address", "ipv6_cidr", "ipv6_gateway", "physical_network")
-ADDED += ("floating_ip_address", "adopted")
+ADDED += ("gateway_port", "gateway_mac", "ipv6_address", "ipv6_cidr", "ipv6_gateway", "physical_network", "router")
+ADDED += ("floating_ip_address", "floating_ip_mac", "adopted", "network_id", "network_name", "subnet_id")
 
 
 class Pair(NamedTuple):
@@ -51,11 +54,13 @@ class Request:
     """A port as it is asked for; None means not mentioned.
 
     network, port and security_groups are names or, where the backend has any, ids. further_ips are the addresses
-    beside fixed_ip. floating_ip is True (from the only
-    external network), False (none), or the name or id of an external network, an address or a floating IP's id.
-    dns_name is what the network's other guests find it by.
-    record_id is the record of instances that the port belongs to. project_id is whose it is, and its groups are;
-    shared: its network is the one of all projects. `fault` says why the request makes no sense.
+    beside fixed_ip. floating_ip is True (from the only external network), False (none), or the name or id of an
+    external network, an address or a floating IP's id. parent is the id of the port whose sub-port it is (neutron's
+    trunk), and vlan the tag by which its guest tells it from others there. dns_name is what the network's other guests
+    find it by. record_id is the record of instances that the port belongs to. project_id is whose it is, and its
+    groups are; shared: its network is the one of all projects. gateways are the hosts that are on each physical
+    network, None if nothing is said of them. left: the port is gone, and its floating IP is still there.
+    `fault` says why the request makes no sense.
     """
 
     id: str
@@ -72,11 +77,15 @@ class Request:
     allowed_address_pairs: tuple[Pair, ...] | None = None
     qos: tuple[Limit, ...] | None = None
     floating_ip: str | bool | None = None
+    parent: str | None = None
+    vlan: int | None = None
     availability_zone: str | None = None
     record_id: str | None = None
     dns_name: str | None = None
     project_id: str = DEFAULT_PROJECT
     shared: bool = False
+    left: bool = False
+    gateways: Mapping[str, tuple[str, ...]] | None = field(default=None, repr=False, compare=False)
     definitions: Definitions = field(default=Definitions(), repr=False, compare=False)
     fault: LaunchError | None = field(default=None, compare=False)
 
@@ -102,7 +111,8 @@ class Request:
     def to_result(self) -> dict[str, Any]:
         """What is known of a port that was not made."""
         network = self.definitions.networks.get(str(self.network))
-        return result(self, **(definition(network) if isinstance(network, Network) else {}))
+        left = {"left": True} if self.left else {}
+        return {**result(self, **(definition(network) if isinstance(network, Network) else {})), **left}
 
 
 def own_pairs(pairs: Iterable[Pair], mac: str | None) -> tuple[Pair, ...]:
@@ -135,7 +145,7 @@ def called(network: Name) -> str:
 def definition(network: Network) -> dict[str, Any]:
     """The fields of a result that a network's definition tells."""
     names = ("cidr", "gateway", "gateway_port", "ipv6_cidr", "ipv6_gateway", "dns", "mtu", "dhcp", "domain")
-    names += ("physical_network",)
+    names += ("physical_network", "router")
     mac = network.server_mac if network.gateway_port else None
     return {**{name: getattr(network, name) for name in names}, "gateway_mac": mac}
 
@@ -151,7 +161,8 @@ def result(item: Any, **known: Any) -> dict[str, Any]:
         fields["allowed_address_pairs"] = [Pair(*pair)._asdict() for pair in fields["allowed_address_pairs"]]
     if fields["qos"] is not None:
         fields["qos"] = [limit._asdict() for limit in fields["qos"]]
-    fields["tap"] = fields["port_id"] and tap_name(fields["port_id"])
+    # A sub-port has no interface on the host: its frames come by its parent's.
+    fields["tap"] = tap_name(fields["port_id"]) if fields["port_id"] and not fields["parent"] else None
     return fields
 
 
@@ -161,7 +172,7 @@ def as_text(port: Any, whole: bool) -> str:
         return port.as_text()
     fields = port.to_result()
     shown = ("network", "fixed_ip", "fixed_ips", "mac_address", "security_groups", "port_security")
-    shown += ("allowed_address_pairs", "qos", "floating_ip_address", "host")
+    shown += ("allowed_address_pairs", "qos", "floating_ip_address", "floating_ip_mac", "parent", "vlan", "host")
     known = {name: fields.get(name) for name in shown}
     # What is as of most ports, or said already, is not said.
     known.update({"port_security": None} if fields["port_security"] else {})

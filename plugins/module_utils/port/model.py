@@ -11,7 +11,9 @@ from typing import Any, Iterator, Mapping
 from ..core.change import Change
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..network.addresses import derived_mac
-from ..network.model import DRIFT, Network, check_fixed_ip, free_addresses
+from ..network.definition import Network
+from ..network.fixed_ips import check_first_ip, check_fixed_ip, free_addresses
+from ..network.model import DRIFT
 from ..network.names import DEFAULT_PROJECT, Name, name_in
 from .floating import Floating, reserve_floating, resolve_floating
 from .item import Pair, Request, allowed_pairs, called, definition, result
@@ -28,7 +30,8 @@ class NotMade(NotFound):
 class Port:
     """A port as it is or is to be, and its groups by name. fixed_ip is what DHCP gives it, further_ips are beside it.
 
-    Both are IPv4. The guest gives itself its IPv6 address, where its network has any: it is nobody's to choose.
+    Both are IPv4. The guest gives itself its IPv6 address, where its network has any: it is nobody's to choose. On a
+    network of IPv6 alone that one is its fixed_ip. parent is the port whose sub-port it is, vlan its tag there.
     `in_sync` is false when what the backend holds is not what it would write.
     """
 
@@ -47,6 +50,8 @@ class Port:
     allowed_address_pairs: tuple[Pair, ...] = ()
     qos: tuple[Limit, ...] = ()
     floating: Floating | None = None
+    parent: str | None = None
+    vlan: int | None = None
     project_id: str = DEFAULT_PROJECT
     up: bool = False
     in_sync: bool = True
@@ -58,7 +63,7 @@ class Port:
     @property
     def fixed_ips(self) -> tuple[str, ...]:
         """All its addresses, the IPv4 ones first."""
-        return tuple(filter(None, (self.fixed_ip, *self.further_ips, self.ipv6_address)))
+        return tuple(dict.fromkeys(filter(None, (self.fixed_ip, *self.further_ips, self.ipv6_address))))
 
     @property
     def ipv6_address(self) -> str | None:
@@ -80,6 +85,7 @@ class Port:
             up=self.up,
             ipv6_address=self.ipv6_address,
             **dict.fromkeys(("floating_ip", "floating_ip_address"), self.floating and self.floating.address),
+            floating_ip_mac=self.floating and self.floating.mac_address,
             **definition(self.network),
         )
 
@@ -178,26 +184,28 @@ def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
     for what, asked, have in (("mac_address", request.mac_address, mac), ("fixed_ip", request.fixed_ip, fixed_ip)):
         if asked and have and asked != have:
             raise Conflict("%s is %s and cannot become %s: remove the port first" % (what, have, asked))
-    if request.fixed_ip and not fixed_ip:
-        check_fixed_ip(network, request.fixed_ip)
-        fixed_ip = pool.claim(network, request.fixed_ip, "fixed_ip", request.id)
     if request.mac_address and not mac:
         mac = pool.claim(network, request.mac_address, "mac_address", request.id)
-    mac = mac or pool.mac(network, request.id)
+    mac, host = mac or pool.mac(network, request.id), request.host or (before and before.host)
+    if request.fixed_ip and not fixed_ip:
+        check_first_ip(network, request.fixed_ip, mac)
+        fixed_ip = pool.claim(network, request.fixed_ip, "fixed_ip", request.id)
     return Port(
         id=request.id,
         name=request.name,
         instance_uuid=request.instance_uuid,
         network=network,
-        host=request.host or (before and before.host),
+        host=host,
         security_groups=_groups(request, before, secured, pool.current),
         port_security=secured,
         mac_address=mac,
-        fixed_ip=fixed_ip or pool.address(network, request.id),
+        fixed_ip=fixed_ip or _new_ip(network, mac, request, pool),
         further_ips=_further_ips(request, before, network, pool, mac),
         allowed_address_pairs=allowed_pairs(request, before, secured, mac),
         qos=_first(request.qos, before and before.qos, ()),
-        floating=resolve_floating(request, _floating_of(request, before, pool), network, pool),
+        floating=resolve_floating(request, _floating_of(request, before, pool), network, pool, host),
+        parent=request.parent or (before and before.parent),
+        vlan=request.vlan or (before and before.vlan),
         record_id=request.record_id or (before and before.record_id),
         dns_name=request.dns_name or (before and before.dns_name),
         project_id=request.project_id,
@@ -219,6 +227,13 @@ def _network(request: Request, before: Port | None, pool: AddressPool) -> Networ
     if network is None:
         raise NotFound("network %s is not there: make it first, with kvmstack.launch.network" % request.network)
     return network
+
+
+def _new_ip(network: Network, mac: str, request: Request, pool: AddressPool) -> str:
+    """The first address of a port that has none: the lowest free one; of IPv6 alone, what follows from its MAC."""
+    if network.cidr is None:
+        return pool.claim(network, str(network.slaac_ip(mac)), "fixed_ip", request.id)
+    return pool.address(network, request.id)
 
 
 def _further_ips(

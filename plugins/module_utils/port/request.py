@@ -15,34 +15,37 @@ from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED
 from ..network.addresses import checked_ip, checked_mac, checked_prefix
-from ..network.model import check_fixed_ip
+from ..network.fixed_ips import check_first_ip, check_fixed_ip
 from ..network.names import DEFAULT_PROJECT
 from ..network.request import Definitions, definitions
 from ..network.security import DEFAULT
+from ..router.request import hosts_of
 from .addresses import counted_ips, first_and_further
 from .floating import check_floating, is_address
 from .item import Pair, Request, called
 from .qos import limits
+from .trunk import check_subport, checked_vlan, with_parents
 
 # Options that are texts as they are, and whose empty text is none.
-NAMES = ("network", "port", "host", "availability_zone", "record_id", "dns_name")
+NAMES = ("network", "port", "host", "availability_zone", "record_id", "dns_name", "parent")
 # What to do about it with neutron.
 BEYOND_NEUTRON = {
     "qos": "give the port or its network a QoS policy in neutron",
     "fixed_ips": "make the port in neutron, and name it as port",
 }
 # By these a port is known.
-IDENTITY = ("id", "name", "instance_uuid", "network", "port", "record_id")
+IDENTITY = ("id", "name", "instance_uuid", "network", "port", "parent", "record_id")
 
 # An item, as an argument spec has it.
 PAIR = {"ip_address": REQUIRED, "mac_address": {"type": "str"}}
 TEXTS = ("network", "port", "host", "availability_zone", "mac_address", "fixed_ip", "record_id", "project_id")
-TEXTS += ("dns_name",)
+TEXTS += ("dns_name", "parent")
 OPTIONS = {
     **dict.fromkeys(("id", "name", "instance_uuid"), REQUIRED),
     **dict.fromkeys(TEXTS, {"type": "str"}),
     **dict.fromkeys(("fixed_ips", "security_groups"), {"type": "list", "elements": "str"}),
     "port_security": {"type": "bool"},
+    "vlan": {"type": "int"},
     "allowed_address_pairs": {"type": "list", "elements": "dict", "options": PAIR},
     **dict.fromkeys(("qos", "floating_ip"), {"type": "raw"}),
     "network_info": {"type": "dict"},
@@ -58,11 +61,12 @@ def parse(params: Mapping[str, Any]) -> list[Request]:
     present = params.get("state", "present") == "present"
     defined = _planning_definitions(params) if present and not neutron else Definitions()
     check = _check_neutron if neutron else _check_ovn
-    requests = [_check(port, defined, check, present) for port in params["ports"]]
+    gateways = hosts_of(params["gateways"]) if present and params.get("gateways") is not None else None
+    requests = [replace(_check(port, defined, check, present), gateways=gateways) for port in params["ports"]]
     repeated = sorted(identity for identity, number in Counter(each.id for each in requests).items() if number > 1)
     if repeated:
         raise InvalidRequest("id %s is asked for several times" % ", ".join(repeated))
-    return _without_rivals(requests)
+    return _without_rivals(with_parents(requests))
 
 
 def _planning_definitions(params: Mapping[str, Any]) -> Definitions:
@@ -78,6 +82,8 @@ def _check(port: Mapping[str, Any], defined: Definitions, check: Callable, prese
     try:
         request = _request(port, known) if present else known
         _check_identity(request)
+        if present:
+            check_subport(request)
         check(request, present)
     except InvalidRequest as error:
         return replace(known, fault=error)
@@ -102,6 +108,7 @@ def _request(port: Mapping[str, Any], known: Request) -> Request:
         allowed_address_pairs=None if pairs is None else tuple(sorted({_pair(pair) for pair in pairs}, key=str)),
         qos=None if qos is None else limits(qos, "qos"),
         floating_ip=floating_ip(port.get("floating_ip"), "floating_ip"),
+        vlan=None if port.get("vlan") is None else checked_vlan(port["vlan"], "vlan"),
         **{name: port.get(name) or None for name in NAMES},
     )
     if request.port_security is False and (request.security_groups or request.allowed_address_pairs):
@@ -139,14 +146,10 @@ def _check_ovn(request: Request, present: bool) -> None:
     for group in request.security_groups or ():
         checked_name(group, "security group")
         request.definitions.group(group)
-    if request.fixed_ip and ":" in request.fixed_ip:
-        raise InvalidRequest(
-            "fixed_ip %s is IPv6: the first address of a port is an IPv4 one, and its IPv6 one follows from its MAC "
-            "address" % request.fixed_ip
-        )
-    for address in (request.fixed_ip, *(request.further_ips or ())):
-        if network and address:
-            check_fixed_ip(network, address, request.mac_address)
+    if network and request.fixed_ip:
+        check_first_ip(network, request.fixed_ip, request.mac_address)
+    for address in request.further_ips or () if network else ():
+        check_fixed_ip(network, address, request.mac_address)
     check_floating(request)
 
 
@@ -198,6 +201,8 @@ def _exclusive(request: Request) -> list[tuple[str, str]]:
     ]
     if request.port:
         words.append(("port", request.port))
+    if request.parent and request.vlan:
+        words.append(("vlan", "%s of port %s" % (request.vlan, request.parent)))
     if isinstance(request.floating_ip, str) and is_address(request.floating_ip):
         words.append(("floating_ip", request.floating_ip))
     return words

@@ -64,6 +64,8 @@ class Database:
         except ImportError as error:
             name = error.name or str(error)
             raise MissingLibrary(LIBRARIES.get(name.lower(), name)) from None
+        if "@" in (self.url.host or ""):  # what is before it is of the password: neither is to be told
+            raise InvalidRequest("database: write @, / and % in its URL's password as %40, %2F and %25")
         if self._is_sqlite:
             _begin_transactions_here(sqlalchemy, self.engine)
 

@@ -7,8 +7,10 @@ A message is for users; details, such as a traceback, are for administrators.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Iterable
+
+from ..core.moments import SPAN, parsed
 
 DETAILS_LIMIT = 8000  # characters of details that are kept, the last ones
 ACTION = ("action", "request_id", "user_id", "host", "start_time", "finish_time", "result", "message")
@@ -16,18 +18,22 @@ EVENT = ("event", "host", "start_time", "finish_time", "result", "message", "det
 FAULT = ("code", "message", "details", "host", "created_at")
 
 
-def start_action(database, connection, instance, action: str, request_id: str, moment: datetime) -> None:
-    """Start an action of the instance, unless it is open already."""
+def start_action(
+    database, connection, instance_uuid: str, action: str, request_id: str, user_id: str | None, moment: datetime
+) -> None:
+    """Start an action of the instance that a user has asked for, unless it is open already."""
     table = database.tables.instance_actions
-    if not connection.execute(table.select().where(*_open(table, instance.uuid, action))).first():
-        row = {"instance_uuid": instance.uuid, "request_id": request_id, "action": action, "start_time": moment}
-        connection.execute(table.insert().values(**row, user_id=instance.user_id))
+    if not connection.execute(table.select().where(*_open(table, instance_uuid, action))).first():
+        row = {"instance_uuid": instance_uuid, "request_id": request_id, "action": action, "start_time": moment}
+        connection.execute(table.insert().values(**row, user_id=user_id))
 
 
-def finish_action(database, connection, instance, action: str, moment: datetime) -> None:
-    """Finish an action of the instance with its result."""
+def finish_action(
+    database, connection, instance, action: str | None, moment: datetime, fault: str | None = None
+) -> None:
+    """Finish an action of the instance, with the fault that it failed with; None for all that are open."""
     table = database.tables.instance_actions
-    result = {"result": "Error" if instance.fault else "Success", "message": instance.fault}
+    result = {"result": "Error" if fault else "Success", "message": fault}
     statement = table.update().where(*_open(table, instance.uuid, action))
     connection.execute(statement.values(finish_time=moment, host=instance.host, **result))
 
@@ -43,15 +49,23 @@ def open_actions(database, connection, events: Iterable[dict[str, Any]]) -> dict
 
 
 def record_events(
-    database, connection, events: Iterable[dict[str, Any]], moment: datetime, actions: dict[str, int] | None = None
+    database,
+    connection,
+    events: Iterable[dict[str, Any]],
+    moment: datetime,
+    actions: dict[str, int] | None = None,
+    ahead: timedelta = timedelta(0),
 ) -> None:
     """Record events of instances that have an open action (by default, now); events of others are left out.
 
-    An event has instance_uuid and event, and may have host, result, message, details, start_time and finish_time.
+    An event has instance_uuid and event, and may have host, result, message, details, start_time and finish_time; the
+    last two by this machine's clock (core/moments.py), than which the database's is so much ahead. Without them it was
+    at the moment.
     """
     events = list(events)
     known = open_actions(database, connection, events) if actions is None else actions
-    rows = [_event(known[event["instance_uuid"]], event, moment) for event in events if event["instance_uuid"] in known]
+    mine = [event for event in events if event["instance_uuid"] in known]
+    rows = [_event(known[event["instance_uuid"]], event, moment, ahead) for event in mine]
     if rows:
         connection.execute(database.tables.instance_action_events.insert(), rows)
 
@@ -78,6 +92,14 @@ def history(database, connection, instance_uuids: list[str]) -> dict[str, dict[s
     return found
 
 
+def users(database, connection, instance_uuids: Iterable[str]) -> dict[tuple[str, str], str | None]:
+    """By instance and request the user who has asked for it, of the actions of these instances."""
+    table = database.tables.instance_actions
+    columns = (table.c.instance_uuid, table.c.request_id, table.c.user_id)
+    rows = connection.execute(database.sql.select(*columns).where(table.c.instance_uuid.in_(list(instance_uuids))))
+    return {(row.instance_uuid, row.request_id): row.user_id for row in rows}
+
+
 def last_faults(database, connection, instance_uuids: list[str]) -> dict[str, dict[str, Any]]:
     """By instance its last fault, where it has one."""
     table = database.tables.instance_faults
@@ -87,12 +109,23 @@ def last_faults(database, connection, instance_uuids: list[str]) -> dict[str, di
     return {row.instance_uuid: _fields(row, FAULT) for row in rows}
 
 
-def _open(table, instance_uuid: str, action: str) -> tuple:
-    return table.c.instance_uuid == instance_uuid, table.c.action == action, table.c.finish_time.is_(None)
+def faults_since(database, connection, instance_uuids: list[str], since: datetime) -> dict[str, str]:
+    """By instance the message of a fault since that moment, where nothing was done to it afterwards."""
+    faults, instances = database.tables.instance_faults, database.tables.instances
+    mine = (faults.c.instance_uuid == instances.c.uuid, faults.c.instance_uuid.in_(instance_uuids))
+    last = (faults.c.created_at >= since, faults.c.created_at >= instances.c.updated_at)
+    found = database.sql.select(faults.c.instance_uuid, faults.c.message).where(*mine, *last).order_by(faults.c.id)
+    return {row.instance_uuid: row.message for row in connection.execute(found)}
 
 
-def _event(action_id: int, event: dict[str, Any], moment: datetime) -> dict[str, Any]:
-    values = {"start_time": moment, "finish_time": moment, **{key: event[key] for key in EVENT if event.get(key)}}
+def _open(table, instance_uuid: str, action: str | None) -> tuple:
+    mine = (table.c.instance_uuid == instance_uuid, table.c.finish_time.is_(None))
+    return mine if action is None else (*mine, table.c.action == action)
+
+
+def _event(action_id: int, event: dict[str, Any], moment: datetime, ahead: timedelta) -> dict[str, Any]:
+    values = {key: event[key] for key in EVENT if event.get(key)}
+    values.update({key: parsed(event[key]) + ahead if event.get(key) else moment for key in SPAN})
     return {**dict.fromkeys(EVENT), **values, "details": _last(event.get("details")), "action_id": action_id}
 
 

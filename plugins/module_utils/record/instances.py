@@ -61,6 +61,13 @@ def place(database, connection, hosts: Mapping[str, str], moment: datetime) -> N
     connection.execute(statement, rows)
 
 
+def leave_group(database, connection, project_id: str, name: str) -> None:
+    """Let a project's living instances be in a group no more, which there is no more."""
+    table = database.tables.instances
+    members = (table.c.project_id == project_id, table.c.group_name == name, table.c.deleted == 0)
+    connection.execute(table.update().where(*members).values(group_name=None))
+
+
 def note_power_states(database, connection, hosts: Mapping[str, Mapping[str, str]]) -> None:
     """Record what these hosts have said of all their guests, by UUID; nostate of an instance that has none there.
 

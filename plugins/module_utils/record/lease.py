@@ -16,7 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any, Iterator
 
 SPEC = {"run_id": {"type": "str"}, "lease": {"type": "int", "default": 600}}
-RUNNERS = {"ansible", "ansible-console", "ansible-playbook", "ansible-pull"}
+# The last of them is one that stands by for a worker.
+STANDBY = "ansible_collections.kvmstack.launch.plugins.plugin_utils.standby"
+RUNNERS = {"ansible", "ansible-console", "ansible-playbook", "ansible-pull", STANDBY}
 # `host:pid:start:machine`: start in ticks since the machine's boot, machine its boot and its PID namespace.
 RUN = re.compile(r"(?P<host>[^:]+):(?P<pid>\d+):(?P<start>\d+):(?P<machine>[0-9a-f-]+/\d+)")
 
@@ -74,6 +76,14 @@ class Driver:
 NOBODY = {"lease_owner": None, "leased_at": None, "lease_expires": None}
 
 
+class Acceptor(Driver):
+    """Who writes what is asked for, and drives nothing: no lease of it outlives the transaction."""
+
+    def values(self, before: Lease | None, moment: datetime) -> dict[str, Any]:
+        """Nobody's lease."""
+        return dict(NOBODY)
+
+
 def driver(params: dict[str, Any]) -> Driver:
     """This run, as the options of SPEC say it or as its processes show it."""
     return Driver((params.get("run_id") or this_run())[:255], params.get("lease", 600), bool(params.get("take_over")))
@@ -101,7 +111,7 @@ def this_process() -> str:
 
 def _run(pid: int) -> str:
     process = _process(pid)
-    return "%s:%d:%d:%s" % (socket.gethostname().replace(":", "-"), pid, process[1] if process else 0, _machine())
+    return "%s:%d:%d:%s" % (_host(), pid, process[1] if process else 0, _machine())
 
 
 def is_alive(run_id: str) -> bool | None:
@@ -121,10 +131,24 @@ def is_alive(run_id: str) -> bool | None:
     return True
 
 
+def is_of_earlier_boot(run_id: str) -> bool:
+    """Whether a run was on this machine, by its host name, before that has been booted anew."""
+    run = RUN.fullmatch(run_id)
+    return run is not None and run["host"] == _host() and _boot(run["machine"]) != _boot(_machine())
+
+
 def is_left_behind(run_id: str | None, worker: str | None) -> bool:
     """Whether a run is on the machine of a worker that is not heard of any more, and that this process cannot see."""
     run, lost = RUN.fullmatch(run_id or ""), RUN.fullmatch(worker or "")
     return bool(run and lost) and run["machine"] == lost["machine"] and is_alive(run_id) is None
+
+
+def _host() -> str:
+    return socket.gethostname().replace(":", "-")
+
+
+def _boot(machine: str) -> str:
+    return machine.partition("/")[0]
 
 
 def _machine() -> str:

@@ -19,9 +19,9 @@ from .lease import is_alive
 class Request:
     """What is to be done for one instance, whose row the record has already.
 
-    entry is its entry of launch_instances, with its state: started, stopped or absent. user_data may hold secrets, and
-    is kept no longer than the request. action is nova's word: create, delete, stop, start. generation counts the
-    requests for the instance that have replaced each other, attempts how often a worker has begun this one. taken_from
+    entry is its entry of launch_instances, with its state. user_data may hold secrets, and is kept no longer than the
+    request. action is nova's word: create, delete, stop, start, reboot and so on. generation counts the requests for
+    the instance that have replaced each other, attempts how often a worker has begun this one. taken_from
     is the worker that had it before this one, and was not heard of any more.
     """
 
@@ -94,10 +94,10 @@ def is_waiting(database, connection, moment: datetime) -> bool:
     return connection.execute(free.limit(1)).first() is not None
 
 
-def renew(database, connection, owner: str, seconds: int, moment: datetime) -> None:
-    """Keep what this worker has for so many seconds from now."""
+def renew(database, connection, owner: str, instance_uuids: Iterable[str], seconds: int, moment: datetime) -> None:
+    """Keep what this worker has of these for so many seconds from now."""
     table = database.tables.requests
-    statement = table.update().where(table.c.lease_owner == owner)
+    statement = table.update().where(table.c.lease_owner == owner, table.c.instance_uuid.in_(list(instance_uuids)))
     connection.execute(statement.values(lease_expires=moment + timedelta(seconds=seconds)))
 
 
@@ -119,12 +119,13 @@ def release(
 ) -> bool:
     """Give a request back, for whoever comes first, but not before a moment. Without an error it was no attempt.
 
+    Without a moment it goes back as it came: as that of the worker that it was taken from.
     False if a later one is in its place, which can be claimed now.
     """
     table = database.tables.requests
     same = _had(table, request, owner)
     told = {"last_error": error} if error else {"attempts": request.attempts - 1}
-    values = {**told, "lease_owner": None, "lease_expires": until}
+    values = {**told, "lease_owner": None if until else request.taken_from, "lease_expires": until}
     if connection.execute(table.update().where(*same).values(values)).rowcount:
         return True
     connection.execute(table.update().where(*same[:2]).values(FREE))
@@ -146,6 +147,19 @@ def actions(database, connection, instance_uuids: Iterable[str]) -> dict[str, st
     named = table.c.instance_uuid.in_(list(instance_uuids))
     rows = connection.execute(database.sql.select(table.c.instance_uuid, table.c.action).where(named))
     return {row.instance_uuid: row.action for row in rows}
+
+
+def settled(database, connection, asked: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these, each an instance and the id of a request for it, of which the record has an outcome.
+
+    That is: done, replaced by a later request, or tried and put off.
+    """
+    asked = set(asked)
+    table = database.tables.requests
+    columns = (table.c.instance_uuid, table.c.request_id)
+    open_still = table.c.lease_owner.is_not(None) | table.c.last_error.is_(None)
+    mine = table.c.instance_uuid.in_({instance_uuid for instance_uuid, _request in asked})
+    return asked - {tuple(row) for row in connection.execute(database.sql.select(*columns).where(mine, open_still))}
 
 
 def _free(database, connection, moment: datetime):

@@ -128,6 +128,8 @@ def schema() -> SimpleNamespace:
         Column("policy", String(32), nullable=False),
         Column("max_server_per_host", Integer),
         Column("generation", Integer, nullable=False, server_default="0"),
+        Column("user_id", String(255)),
+        Column("created_at", when),
         UniqueConstraint("project_id", "name", name="uniq_instance_groups_project_name"),
     )
     projects = Table(
@@ -231,6 +233,8 @@ def schema() -> SimpleNamespace:
         Column("tags", JSON, nullable=False),
         Column("access_ip_v4", String(15)),
         Column("access_ip_v6", String(45)),
+        Column("locked_by", String(16)),
+        Column("locked_reason", String(255)),
     )
     key_pairs = Table(
         "key_pairs",
@@ -244,8 +248,30 @@ def schema() -> SimpleNamespace:
         Column("created_at", when, nullable=False),
         UniqueConstraint("user_id", "name", name="uniq_key_pairs_user_name"),
     )
+    workers = Table(
+        "workers",
+        metadata,
+        Column("name", String(255), primary_key=True),
+        Column("host", String(255), nullable=False),
+        Column("since", when, nullable=False),
+        Column("seen_at", when, nullable=False),
+        Column("runs", Integer, nullable=False),
+        Column("transport", Boolean, nullable=False),
+    )
+    console_outputs = Table(
+        "console_outputs",
+        metadata,
+        Column("instance_uuid", String(36), primary_key=True),
+        Column("host", String(255), nullable=False),
+        Column("asked_at", when, nullable=False),
+        Column("told_at", when),
+        Column("lease_owner", String(255)),
+        Column("output", Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb")),
+        Column("error", Text),
+    )
     return SimpleNamespace(
         metadata=metadata,
+        console_outputs=console_outputs,
         records=records,
         instances=instances,
         instance_actions=instance_actions,
@@ -260,4 +286,5 @@ def schema() -> SimpleNamespace:
         requests=requests,
         server_extras=server_extras,
         key_pairs=key_pairs,
+        workers=workers,
     )

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-FIELDS = ("key_name", "description", "tags", "access_ip_v4", "access_ip_v6")
-NOTHING = {"key_name": None, "description": None, "tags": [], "access_ip_v4": None, "access_ip_v6": None}
+FIELDS = ("key_name", "description", "tags", "access_ip_v4", "access_ip_v6", "locked_by", "locked_reason")
+NOTHING = {**dict.fromkeys(FIELDS), "tags": []}
 
 
 def read(database, connection, instance_uuids: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -21,7 +21,12 @@ def write(database, connection, instance_uuid: str, values: dict[str, Any]) -> N
     """Keep these of FIELDS, over those that there are."""
     table = database.tables.server_extras
     same = table.c.instance_uuid == instance_uuid
+    change = table.update().where(same).values(values)
     if connection.execute(table.select().where(same)).first():
-        connection.execute(table.update().where(same).values(values))
+        connection.execute(change)
         return
-    connection.execute(table.insert().values({**NOTHING, **values, "instance_uuid": instance_uuid}))
+    try:
+        with connection.begin_nested():
+            connection.execute(table.insert().values({**NOTHING, **values, "instance_uuid": instance_uuid}))
+    except database.sql.exc.IntegrityError:  # another transaction has made it just now
+        connection.execute(change)

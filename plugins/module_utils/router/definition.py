@@ -13,7 +13,7 @@ from typing import Any, Iterable, Mapping, NamedTuple
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..network.addresses import checked_address, checked_host, checked_prefix
-from ..network.model import HOST, NONE, Network
+from ..network.definition import HOST, NONE, Network
 from ..network.names import DEFAULT_PROJECT, Name, name_in
 
 
@@ -29,7 +29,9 @@ class Router:
     """What takes packets from network to network, and out by an external one, where it has any.
 
     snat: guests leave with the router's address on the external network; external_ip is that one if it is asked for.
-    external_shared: the external network is the one of all projects.
+    IPv6 is routed and never translated; external_ipv6 is likewise the router's address there, which others route to.
+    external_shared: the external network is the one of all projects. distributed: a floating IP is translated by the
+    host of its port, where that host is on the external network (neutron's enable_distributed_floating_ip).
     """
 
     name: str
@@ -38,7 +40,9 @@ class Router:
     external_ip: str | None = None
     routes: tuple[Route, ...] = ()
     external_shared: bool = False
+    distributed: bool = False
     project_id: str = DEFAULT_PROJECT
+    external_ipv6: str | None = None
 
     @property
     def full_name(self) -> Name:
@@ -54,7 +58,8 @@ class Router:
 
     def definition(self) -> str:
         """The definition as one text, from which read_router() makes the router again."""
-        elsewhere = ("name", "project_id")
+        unset = (name for name in ("external_ipv6", "distributed") if not getattr(self, name))
+        elsewhere = ("name", "project_id", *unset)
         return json.dumps({key: value for key, value in asdict(self).items() if key not in elsewhere}, sort_keys=True)
 
 
@@ -73,26 +78,28 @@ def define_router(name: str, options: Mapping[str, Any]) -> Router:
     external = options.get("external_network")
     if external is not None:
         checked_name(external, "network")
-    for what in ("snat", "external_ip"):
+    for what in ("snat", "external_ip", "external_ipv6", "distributed"):
         if external is None and options.get(what):
             raise InvalidRequest("%s needs an external_network, by which packets leave" % what)
-    external_ip = options.get("external_ip")
+    external_ip, external_ipv6 = options.get("external_ip"), options.get("external_ipv6")
     routes = tuple(sorted({_route(route) for route in options.get("routes", ())}))
     return Router(
         name=name,
         external_network=external,
         snat=options.get("snat", external is not None),
         external_ip=external_ip and str(checked_address(external_ip, "external_ip")),
+        external_ipv6=external_ipv6 and str(checked_address(external_ipv6, "external_ipv6")),
         routes=routes,
+        distributed=options.get("distributed", False),
     )
 
 
 def _route(route: Mapping[str, str]) -> Route:
-    """A route of IPv4, as neutron writes it."""
+    """A route, as neutron writes it."""
     destination = checked_prefix(route["destination"], "routes: destination")
     nexthop = checked_address(route["nexthop"], "routes: nexthop")
-    if destination.version != 4 or nexthop.version != 4:
-        raise InvalidRequest("routes: %s by %s: routes are of IPv4" % (destination, nexthop))
+    if destination.version != nexthop.version:
+        raise InvalidRequest("routes: %s by %s: both are of IPv4, or of IPv6" % (destination, nexthop))
     return Route(str(destination), str(nexthop))
 
 
@@ -124,6 +131,8 @@ def check_external_ip(network: Network, address: str, what: str) -> None:
 
     Outside of the allocation pool it may be that of a machine that OVN does not know.
     """
+    if network.cidr is None:
+        raise InvalidRequest("%s %s is IPv4, and network %s has no cidr" % (what, address, network.name))
     host = checked_host(ip_network(network.cidr), address, what)
     ends = [checked_host(ip_network(network.cidr), end, "allocation_pool") for end in (network.first, network.last)]
     if not ends[0] <= host <= ends[1]:
@@ -133,3 +142,24 @@ def check_external_ip(network: Network, address: str, what: str) -> None:
         )
     if address in (network.gateway, network.server):
         raise InvalidRequest("%s %s is the gateway of network %s" % (what, address, network.name))
+
+
+def check_external_ipv6(network: Network, address: str | None) -> None:
+    """InvalidRequest unless a router may have this IPv6 address on an external network; None: one that we choose.
+
+    On IPv6 alone it is to be said: what we choose follows from the IPv4 address, which no other router on the wire has.
+    """
+    if address is None:
+        if network.cidr is None:
+            raise InvalidRequest(
+                "external_network %s is of IPv6 alone: say the router's address there, an external_ipv6 in %s that no "
+                "other machine has" % (network.name, network.ipv6_cidr)
+            )
+        return
+    if network.ipv6_cidr is None:
+        raise InvalidRequest("external_ipv6 %s: external_network %s has no ipv6_cidr" % (address, network.name))
+    host, cidr = checked_address(address, "external_ipv6"), ip_network(network.ipv6_cidr)
+    if host not in cidr or host == cidr[0]:
+        raise InvalidRequest("external_ipv6 %s is no machine's in %s of network %s" % (host, cidr, network.name))
+    if address == network.ipv6_gateway:
+        raise InvalidRequest("external_ipv6 %s is the ipv6_gateway of network %s" % (address, network.name))

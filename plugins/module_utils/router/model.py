@@ -12,10 +12,12 @@ from typing import Any, Mapping
 from ..core.change import Change
 from ..core.diff import line
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
-from ..network.model import DRIFT, Network, free_addresses
+from ..network.definition import Network
+from ..network.model import DRIFT
 from ..network.names import DEFAULT_PROJECT, Name, name_in
 from ..network.request import Definitions
-from .definition import Router, check_external_ip, check_external_network, check_together
+from . import outside
+from .definition import Router, check_external_network, check_together
 from .names import router_port
 
 # So many hosts may be a router's gateway, one at a time: neutron's MAX_GW_CHASSIS.
@@ -26,15 +28,16 @@ GATEWAYS = 5
 class Item:
     """A router as it is or is to be.
 
-    One that is not kept goes with the last network that is on it. external_ip is its address on the external network,
-    gateways the hosts that may be the way there, the best first; record_id is the record of instances that it was first
-    made for.
+    One that is not kept goes with the last network that is on it. external_ip and external_ipv6 are its addresses on
+    the external network, gateways the hosts that may be the way there, the best first; record_id is the record of
+    instances that it was first made for.
     """
 
     definition: Router
     networks: tuple[Network, ...] = ()
     external: Network | None = None
     external_ip: str | None = None
+    external_ipv6: str | None = None
     gateways: tuple[str, ...] = ()
     keep: bool = True
     record_id: str | None = None
@@ -43,6 +46,11 @@ class Item:
     @property
     def name(self) -> str:
         return self.definition.name
+
+    @property
+    def external_mac(self) -> str:
+        """That of the way out. Two routers on one wire have not one address, so not one of these, whoever made them."""
+        return outside.external_mac(self.external_ip or self.external_ipv6)
 
     @property
     def mtu(self) -> int | None:
@@ -55,6 +63,7 @@ class Item:
         return {
             **described(self.definition),
             "external_ip": self.external_ip,
+            "external_ipv6": self.external_ipv6,
             "networks": [network.name for network in self.networks],
             "gateways": list(self.gateways),
             "keep": self.keep,
@@ -116,7 +125,7 @@ class Current:
 
 def described(router: Router) -> dict[str, Any]:
     """The fields of a result that a definition tells."""
-    names = ("name", "project_id", "external_network", "snat", "external_ip")
+    names = ("name", "project_id", "external_network", "snat", "external_ip", "external_ipv6", "distributed")
     return {**{name: getattr(router, name) for name in names}, "routes": [route._asdict() for route in router.routes]}
 
 
@@ -125,9 +134,10 @@ def as_text(item: Item, whole: bool) -> str:
     if whole:
         return item.as_text()
     fields = item.to_result()
-    shown = ("external_network", "external_ip", "snat", "routes", "networks", "gateways")
+    shown = ("external_network", "external_ip", "external_ipv6", "snat", "routes", "networks", "gateways")
     drift = {} if item.in_sync else {"drift": DRIFT}
-    return line("router %s" % item.name, {**{name: fields[name] for name in shown}, **drift})
+    told = {"distributed": fields["distributed"] or None}
+    return line("router %s" % item.name, {**{name: fields[name] for name in shown}, **told, **drift})
 
 
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
@@ -170,10 +180,10 @@ def external_of(router: Router, networks: Mapping[Name, Any], definitions: Defin
 
 def _reserve(request: Request, held: dict[Name, dict[str, str]]) -> None:
     """An address that a router asks for is given to no other."""
-    asked = request.definition and request.definition.external_ip
-    if asked and request.fault is None:
-        external = request.definition.external
-        held.setdefault(external, {}).setdefault(asked, router_port(request.full_name, external))
+    router = request.definition
+    for asked in (router.external_ip, router.external_ipv6) if router and request.fault is None else ():
+        if asked:
+            held.setdefault(router.external, {}).setdefault(asked, router_port(request.full_name, router.external))
 
 
 def _resolve(request: Request, before: Item | None, current: Current, held: dict[Name, dict[str, str]]) -> Item:
@@ -190,38 +200,17 @@ def _resolve(request: Request, before: Item | None, current: Current, held: dict
             "it cannot leave external_network %s, where instances have %d floating IPs: take these from them first"
             % (before.definition.external_network, current.floating[request.key])
         )
+    given = outside.give(router, external, before, held, request.full_name) if external else outside.NOWHERE
     return Item(
         definition=router,
         networks=networks,
         external=external,
-        external_ip=external and _external_ip(request, router, external, before, held),
+        external_ip=given.external_ip,
+        external_ipv6=given.external_ipv6,
         gateways=_gateways(request, external) if external else (),
         keep=request.keep or bool(before and before.keep),
         record_id=(before and before.record_id) or request.record_id,
     )
-
-
-def _external_ip(
-    request: Request, router: Router, external: Network, before: Item | None, held: dict[Name, dict[str, str]]
-) -> str:
-    """The router's address on its external network: what is asked for, else what it has, else the lowest free one."""
-    taken = held.setdefault(external.full_name, {})
-    mine = router_port(request.full_name, external.full_name)
-    same = before is not None and before.definition.external == router.external
-    address = router.external_ip or (before.external_ip if same else None)
-    if address is None:
-        address = next(free_addresses(external, taken))
-    else:
-        if not same or address != before.external_ip:
-            check_external_ip(external, address, "external_ip")
-        owner = taken.get(address, mine)
-        if owner != mine:
-            raise Conflict(
-                "external_ip %s of network %s belongs to port %s: ask for another, or for none"
-                % (address, external.name, owner)
-            )
-    taken[address] = mine
-    return address
 
 
 def _gateways(request: Request, external: Network) -> tuple[str, ...]:
@@ -241,10 +230,10 @@ def _check_routes(router: Router, networks: list[Network], definitions: Definiti
     defined = (each for each in definitions.networks.values() if isinstance(each, Network))
     reached = [*networks, *(each for each in defined if each.router == router.name)]
     for route in router.routes:
-        if not any(ip_address(route.nexthop) in ip_network(network.cidr) for network in reached):
+        if not any(ip_address(route.nexthop) in ip_network(cidr) for network in reached for cidr in network.cidrs):
             raise InvalidRequest(
                 "routes: nexthop %s is on none of its networks (%s)"
-                % (route.nexthop, ", ".join(sorted({each.cidr for each in reached})) or "it has none")
+                % (route.nexthop, ", ".join(sorted({cidr for each in reached for cidr in each.cidrs})) or "it has none")
             )
 
 

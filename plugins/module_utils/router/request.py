@@ -11,7 +11,7 @@ from ..core.documents import items, parts_of
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED
-from ..network.model import HOST, NONE
+from ..network.definition import HOST, NONE
 from ..network.names import DEFAULT_PROJECT
 from ..network.request import Definitions, definitions
 from .model import Request

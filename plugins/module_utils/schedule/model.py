@@ -61,7 +61,8 @@ class Request:
 
     numa_topology and pci_requests (hardware/topology.py) are None and empty where any CPUs and no devices will do;
     fault is set if the flavor asks for what cannot be. group, same_host and different_host hold hosts, which are
-    read from the record before a choice (affinity.py).
+    read from the record before a choice (affinity.py). wired are the hosts on physical_networks that are known to be
+    there beside those whose own bridge_mappings say so.
     """
 
     instance: Instance
@@ -76,6 +77,7 @@ class Request:
     image_properties: Mapping = field(default_factory=dict)
     availability_zone: str | None = None
     physical_networks: tuple[str, ...] = ()
+    wired: Mapping[str, frozenset] = field(default_factory=dict, repr=False, compare=False)
     hints: Mapping = field(default_factory=dict)
     numa_topology: Any = None
     pci_requests: tuple = ()

@@ -12,6 +12,7 @@ from .model import NoValidHost, Policy, Request
 
 EXAMPLES = 3  # hosts whose own numbers are shown for each filter
 REASONS = 5  # reasons counted apart for each filter
+BEGINNING = "no valid host: "
 
 # For each filter the hosts it refused, by reason, in order of their names.
 Refusals = Mapping[str, Mapping[str, Sequence[str]]]
@@ -42,7 +43,7 @@ def no_valid_host(request: Request, hosts: Mapping[str, HostState], refusals: Re
     """The refusal of a request, with for each filter how many of the hosts it saw it removed, and why."""
     if not hosts:
         return NoValidHost(
-            "no valid host: no compute host is known; mend what the hosts said when they were asked,"
+            BEGINNING + "no compute host is known; mend what the hosts said when they were asked,"
             " or add one to the inventory's group of compute hosts"
         )
     refused, seen, parts = summarise(request, hosts, refusals, policy), len(hosts), []
@@ -51,4 +52,16 @@ def no_valid_host(request: Request, hosts: Mapping[str, HostState], refusals: Re
         own = ["%s %s" % pair for pair in each["examples"].items() if pair[1] not in each["reasons"]]
         parts.append("%s: %s%s" % (name, reasons, " (%s)" % ", ".join(own) if own else ""))
         seen -= each["count"]
-    return NoValidHost("no valid host: %s" % "; ".join(parts), refused)
+    return NoValidHost(BEGINNING + "; ".join(parts), refused)
+
+
+def reasons_of_hosts(message: str) -> dict[str, str]:
+    """By host why it was refused, as far as such a refusal names it: "ram: has 3 of 4 MiB left"."""
+    found: dict[str, str] = {}
+    for part in message[len(BEGINNING) :].split("; "):
+        name, _colon, told = part.partition(": ")
+        for own in told.rpartition(" (")[2].rstrip(")").split(", ") if told.endswith(")") else ():
+            host, space, reason = own.partition(" ")
+            if space:
+                found.setdefault(host, "%s: %s" % (name, reason))
+    return found

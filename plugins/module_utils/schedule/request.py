@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ..core.errors import InvalidRequest, LaunchError
+from ..core.specs import REQUIRED
 from ..instance.model import Instance, from_document
 from ..instance.room import disk_gb
 from ..instance.scheduling import POLICIES, unknown_hints
@@ -18,16 +19,28 @@ from .hardware.topology import parse_pci_requests, parse_topology
 from .model import Group, Request
 from .settings import Settings, parse_settings
 
+# A network of Neutron's, as an argument spec has it.
+PROVIDER_NETWORK = {
+    **dict.fromkeys(("name", "id"), REQUIRED),
+    "physical_network": {"type": "str"},
+    "hosts": {"type": "list", "elements": "str"},
+}
+
 
 def parse(params: dict[str, Any]) -> list[Request]:
     """The scheduler's requests. A flavor or a hint that cannot be is its instance's fault, and stops nobody else."""
     settings = parse_settings(params.get("settings") or {})
     networks = definitions({"networks": params.get("networks")}).networks
     wires = {name: getattr(network, "physical_network", None) for name, network in networks.items()}
-    return [_request(document, settings, wires) for document in params["instances"]]
+    told = [each for each in params.get("provider_networks") or () if each["physical_network"] and each["hosts"]]
+    wires.update({each[key]: each["physical_network"] for each in told for key in ("name", "id")})
+    wired = {each["physical_network"]: frozenset(each["hosts"]) for each in told}
+    return [_request(document, settings, wires, wired) for document in params["instances"]]
 
 
-def _request(document: dict[str, Any], settings: Settings, wires: Mapping[str, str | None]) -> Request:
+def _request(
+    document: dict[str, Any], settings: Settings, wires: Mapping[str, str | None], wired: Mapping[str, frozenset]
+) -> Request:
     instance = from_document(document)
     flavor, volumes = instance.flavor or {}, [volume for volume in instance.volumes if volume.local]
     image = instance.image or {}
@@ -44,6 +57,7 @@ def _request(document: dict[str, Any], settings: Settings, wires: Mapping[str, s
         "image_properties": image.get("properties") or {},
         "availability_zone": document.get("availability_zone"),
         "physical_networks": _physical_networks(instance, wires),
+        "wired": wired,
         "hints": {key: value for key, value in (document.get("scheduler_hints") or {}).items() if value is not None},
     }
     try:

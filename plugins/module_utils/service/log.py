@@ -26,6 +26,13 @@ class _Form(logging.Formatter):
         return super().format(record)
 
 
+class _Brief(_Form):
+    """Without the traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(logging.makeLogRecord({**record.__dict__, "exc_info": None, "exc_text": None}))
+
+
 def about(request_id: str | None = None, instance_uuid: str | None = None) -> dict[str, str | None]:
     """What a line of the log is about."""
     return {"request_id": request_id, "instance_uuid": instance_uuid}
@@ -40,3 +47,13 @@ def begin(name: str, level: str = "INFO") -> logging.Logger:
     log.setLevel(level)
     log.propagate = False
     return log
+
+
+def briefly(library: str) -> None:
+    """What a library warns of, from now on on stderr in the same form, a line each."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Brief(FORM, "%Y-%m-%d %H:%M:%S"))
+    log = logging.getLogger(library)
+    log.handlers[:] = [handler]
+    log.setLevel("WARNING")
+    log.propagate = False

@@ -11,14 +11,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from ..core.convert import mapping, printable, sequence, whole
+from ..core.convert import choice, mapping, printable, sequence, whole
 from ..core.errors import InvalidRequest, MissingLibrary
 
-KEYS = ("inventory", "extra_vars", "state_path", "listen", "runs")
+KEYS = (
+    "inventory", "extra_vars", "state_path", "listen", "runs", "deadline", "transport", "transport_password_file",
+    "notification_format",
+)  # fmt: skip
 STATE_PATH = "~/.kvmstack/door"
 LISTEN = "127.0.0.1:8774"
 RUNS = 2
+DEADLINE = 3600  # seconds
+# Nova's option of this name.
+NOTIFICATION_FORMATS = ("versioned", "unversioned", "both")
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,10 @@ class Settings:
 
     inventory and extra_vars are files that ansible-playbook is given with -i and -e @. state_path is a folder of the
     services' own user alone: what the launch is told, and the sockets that wake workers. listen is where the API is,
-    an address and port or unix: and a path. runs is how many playbooks one worker has at most at a time.
+    an address and port or unix: and a path. runs is how many playbooks one worker has at most at a time, and deadline
+    for how many seconds each. transport is the URL of a message queue, rabbit://user@host:port/vhost, whose password is
+    in a file of its own; without it workers are woken on their own machine alone. notification_format says which
+    notifications workers send there; None for none.
     """
 
     inventory: tuple[str, ...]
@@ -35,6 +45,10 @@ class Settings:
     state_path: str = STATE_PATH
     listen: str = LISTEN
     runs: int = RUNS
+    deadline: int = DEADLINE
+    transport: str | None = None
+    transport_password_file: str | None = None
+    notification_format: str | None = None
 
     @property
     def definitions_path(self) -> str:
@@ -77,13 +91,25 @@ def parse(said: Any, folder: str) -> Settings:
     inventory = _paths(given.get("inventory", []), "inventory", folder)
     if not inventory:
         raise InvalidRequest("inventory is missing: name the inventory of the compute hosts")
+    transport = _transport(given["transport"]) if "transport" in given else None
+    for key in ("transport_password_file", "notification_format"):
+        if key in given and transport is None:
+            raise InvalidRequest("%s: there is no transport for it: name one, such as %s" % (key, TRANSPORT))
     return Settings(
         inventory=inventory,
         extra_vars=_paths(given.get("extra_vars", []), "extra_vars", folder),
         state_path=_path(given.get("state_path", STATE_PATH), "state_path", folder),
         listen=_listen(given.get("listen", LISTEN), folder),
         runs=whole(given.get("runs", RUNS), "runs", least=1, most=100),
+        deadline=whole(given.get("deadline", DEADLINE), "deadline", least=60, most=86400),
+        transport=transport,
+        transport_password_file=_one(given, "transport_password_file", lambda *of: _path(*of, folder)),
+        notification_format=_one(given, "notification_format", lambda *of: choice(*of, NOTIFICATION_FORMATS)),
     )
+
+
+def _one(given: dict[str, Any], key: str, convert: Any) -> Any:
+    return convert(given[key], key) if key in given else None
 
 
 def _paths(value: Any, what: str, folder: str) -> tuple[str, ...]:
@@ -94,6 +120,20 @@ def _paths(value: Any, what: str, folder: str) -> tuple[str, ...]:
 
 def _path(value: Any, what: str, folder: str) -> str:
     return os.path.normpath(os.path.join(folder, os.path.expanduser(printable(value, what, longest=4096))))
+
+
+TRANSPORT = "rabbit://launch@192.0.2.10:5672/launch"
+
+
+def _transport(value: Any) -> str:
+    """The URL of a message queue, without a password: it would be seen where the settings are."""
+    said = printable(value, "transport", longest=4096)
+    parts = urlsplit(said)
+    if any(":" in server.rpartition("@")[0] for server in parts.netloc.split(",")):
+        raise InvalidRequest("transport: a password does not belong here: name its file, in transport_password_file")
+    if parts.scheme != "rabbit" or not all(server.rpartition("@")[2] for server in parts.netloc.split(",")):
+        raise InvalidRequest("transport: a URL such as %s is needed" % TRANSPORT)
+    return said
 
 
 def _listen(value: Any, folder: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from ..cloud.session import Cloud, connect
 from ..core.errors import NotFound
 from . import policy
-from .model import Identity, check_project, embedded_identity, identity_of
+from .model import Identity, check_on_behalf, check_project, embedded_identity, identity_of
 
 # The version of access rules that model.py knows; without it Keystone does not vouch for tokens that have some.
 ACCESS_RULES = "1.0"
@@ -26,6 +26,8 @@ def establish(params: dict[str, Any]) -> Identity:
         return replace(embedded_identity(params["project_id"], user), request_id=request_id)
     identity = replace(validate(connect({**params, "request_id": request_id})), request_id=request_id)
     check_project(identity, params["project_id"])
+    if params.get("on_behalf"):
+        check_on_behalf(identity)
     for action in params["actions"]:
         policy.check(identity, action, params["policy_file"])
     return identity

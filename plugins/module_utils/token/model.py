@@ -15,9 +15,12 @@ ACTIONS = {
     "create": "os_compute_api:servers:create",
     "delete": "os_compute_api:servers:delete",
     "stop": "os_compute_api:servers:stop",
+    "reboot": "os_compute_api:servers:reboot",
     "detail": "os_compute_api:servers:detail",
     "detail_all": "os_compute_api:servers:detail:get_all_tenants",
 }
+# The role to whose bearers the services show the things of all projects.
+ADMIN = "admin"
 # The only thing to do without a project.
 WITHOUT_PROJECT = frozenset(["detail_all"])
 
@@ -31,6 +34,7 @@ RULES = {
     ACTIONS["create"]: "rule:project_member_or_admin",
     ACTIONS["delete"]: "rule:project_member_or_admin",
     ACTIONS["stop"]: "rule:project_member_or_admin",
+    ACTIONS["reboot"]: "rule:project_member_or_admin",
     ACTIONS["detail"]: "rule:project_reader_or_admin",
     ACTIONS["detail_all"]: "rule:context_is_admin",
 }
@@ -40,6 +44,7 @@ REQUESTS = {
     "create": ("POST", "/v2.1/servers"),
     "delete": ("DELETE", "/v2.1/servers/any"),
     "stop": ("POST", "/v2.1/servers/any/action"),
+    "reboot": ("POST", "/v2.1/servers/any/action"),
     "detail": ("GET", "/v2.1/servers/detail"),
     "detail_all": ("GET", "/v2.1/servers/detail"),
 }
@@ -123,6 +128,16 @@ def check_project(identity: Identity, wanted: str) -> None:
         )
 
 
+def check_on_behalf(identity: Identity) -> None:
+    """Refused if the identity may see more than the users for whom it launches: they would get what others have."""
+    if ADMIN in identity.roles:
+        raise Refused(
+            "user %s in %s: it launches for others and is an administrator there, so that they could use other "
+            "projects' networks, images and security groups: give it the role member in place of admin"
+            % (identity.user_name, identity.where)
+        )
+
+
 def check_scope(identity: Identity, action: str) -> None:
     """Refused if the action needs a project that the token is not for."""
     if identity.scope != "project" and action not in WITHOUT_PROJECT:
@@ -169,6 +184,7 @@ _IN_WORDS = {
     "create": "launch",
     "delete": "delete instances",
     "stop": "turn instances off",
+    "reboot": "restart instances",
     "detail": "list instances",
     "detail_all": "list all projects' instances",
 }

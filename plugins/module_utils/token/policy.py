@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
+from typing import Any, Mapping
 
 from ..core.errors import InvalidRequest, MissingLibrary
 from .model import ACTIONS, RULES, Identity, check_access_rules, check_scope, refusal
@@ -19,15 +19,15 @@ def check(identity: Identity, action: str, policy_file: str | None) -> None:
     """
     check_scope(identity, action)
     check_access_rules(identity, action)
-    enforcer = _enforcer(policy_file)
+    rules = enforcer(policy_file, RULES)
     who = {"roles": list(identity.roles), "project_id": identity.project_id, "user_id": identity.user_id}
     target = {"project_id": identity.project_id, "user_id": identity.user_id}
-    if not enforcer.enforce(ACTIONS[action], target, who):
-        raise refusal(identity, action, str(enforcer.rules[ACTIONS[action]]))
+    if not rules.enforce(ACTIONS[action], target, who):
+        raise refusal(identity, action, str(rules.rules[ACTIONS[action]]))
 
 
-def _enforcer(policy_file: str | None) -> Any:
-    """oslo.policy with our rules; it reads no other file than the one that is named."""
+def enforcer(policy_file: str | None, defaults: Mapping[str, str]) -> Any:
+    """oslo.policy with these rules by default; it reads no other file than the one that is named."""
     try:
         from oslo_config import cfg
         from oslo_policy import policy
@@ -36,13 +36,13 @@ def _enforcer(policy_file: str | None) -> Any:
     logging.getLogger("oslo_policy").addHandler(logging.NullHandler())
     configuration = cfg.ConfigOpts()
     configuration([], project="kvmstack", default_config_files=[], default_config_dirs=[])
-    rules = policy.Rules.from_dict({**RULES, **(_read(policy, policy_file) if policy_file else {})})
-    enforcer = policy.Enforcer(configuration, rules=rules, use_conf=False)
+    rules = policy.Rules.from_dict({**defaults, **(_read(policy, policy_file) if policy_file else {})})
+    made = policy.Enforcer(configuration, rules=rules, use_conf=False)
     try:
-        enforcer.check_rules(raise_on_violation=True)
+        made.check_rules(raise_on_violation=True)
     except policy.InvalidDefinitionError as error:
         raise InvalidRequest("policy file %s: %s; correct these rules" % (policy_file, error)) from error
-    return enforcer
+    return made
 
 
 def _read(policy: Any, path: str) -> dict[str, str]:

@@ -120,6 +120,11 @@ class RemoteVolume:
             raise Conflict("%s: multiattach: its type does not allow it" % self.what)
         if self.attaches and not before.instance_uuid:
             before.check_attachable()
+            if self.size and before.adopted and before.volume_id not in (self.volume_id, self.name):
+                raise Conflict(
+                    "%s: there is one of this name that no launch has made: to have it as it is, name it %s without a "
+                    "size; for a new one say another name" % (self.what, self.label)
+                )
 
     def check_attachable(self) -> None:
         """Conflict if the instance cannot have it."""

@@ -8,9 +8,9 @@ Nothing is lost in silence: what is given up is the instance's fault, for its us
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any, Iterable
 
+from ..core.documents import PASSING_TASKS
 from ..record import events, instances, requests
 from ..record.lease import NOBODY, Driver
 from ..record.requests import Request
@@ -19,8 +19,6 @@ from . import model
 DONE, LATER, GIVEN_BACK, GIVEN_UP = "done", "later", "given back", "given up"
 REPLACED = "replaced"  # by a later request for the same instance
 UNTOLD = "its run has ended well, and left it as it was"
-# Task states in which nova leaves an instance only while something is done to it.
-PASSING = ("powering-off", "powering-on")
 
 
 def rows(database, connection, asked: Iterable[Request]) -> dict[str, Any]:
@@ -52,8 +50,22 @@ def conclude(
             mine = requests.release(database, connection, request, owner, until if failed is not None else None, error)
         if mine and fate == GIVEN_UP:
             _give_up(database, connection, request, row, moment, why or UNTOLD)
+        elif mine and fate == DONE:
+            _end(database, connection, row, moment)
         settled[request.instance_uuid] = (fate if mine or fate == DONE else REPLACED, row)
     return settled
+
+
+def finish(database, connection, request: Request, row: Any, owner: str, moment: datetime) -> None:
+    """Take a request that needs no run out of the queue."""
+    if requests.finish(database, connection, request, owner):
+        _end(database, connection, row, moment)
+
+
+def _end(database, connection, row: Any, moment: datetime) -> None:
+    """What shows in no state is told by its request alone, also by one that has come in the place of others."""
+    if row is not None:
+        events.finish_action(database, connection, row, None, moment)
 
 
 def _fate(request: Request, row: Any, moment: datetime, why: str | None) -> str:
@@ -70,10 +82,12 @@ def _give_up(database, connection, request: Request, row: Any, moment: datetime,
     values: dict[str, Any] = {**NOBODY, "updated_at": moment}
     if row.launched_at is None or request.action == "delete":
         values.update(vm_state="error", fault=message)
-    if request.action != "delete" and (row.launched_at is None or row.task_state in PASSING):
+    if request.action != "delete" and (row.launched_at is None or row.task_state in PASSING_TASKS):
         values["task_state"] = None
+    if row.launched_at is not None and request.action != "delete":
+        # Also where another request has come in the place of the one that wished for them.
+        values.update(model.without_unmade(row))
     instances.update(database, connection, row.uuid, row.generation, values)
     fault = {"code": 500, "message": message, "details": None, "host": row.host}
     events.record_fault(database, connection, row.uuid, fault, moment)
-    told = SimpleNamespace(uuid=row.uuid, fault=message, host=row.host)
-    events.finish_action(database, connection, told, request.action, moment)
+    events.finish_action(database, connection, row, None, moment, message)

@@ -8,6 +8,8 @@ import json
 import re
 from typing import Any, Container, Iterable, Iterator
 
+from ..core.documents import RESTARTS
+
 # A request is given up after so many runs that did not settle its instance.
 ATTEMPTS = 5
 LONGEST_PAUSE = 60  # seconds between two of them
@@ -21,17 +23,25 @@ ALWAYS = {
     "launch_default_keys": False,
     "launch_wait_for": "",
 }
+# By which account a run acts for users of an identity service: theirs it does not have. As a template of Ansible's it
+# brings no secret into the file.
+ACCOUNT = (
+    "{{ launch_service_cloud | kvmstack.launch.project_cloud(launch_project_id, launch_project_clouds | default({})) }}"
+)
 # YAML reads these by their escapes only (YAML 1.1, 5.1).
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _FATAL = re.compile(r"^fatal: \[[^\]]*\]: [A-Z]+! => (?=\{)", re.MULTILINE)
+_IGNORED = "\n...ignoring"  # below a failure that the playbook goes on after, one of another instance's host, too
 _INSTANCE = re.compile(r"[\w.-]+ is [A-Z]+: ")  # as the filter failures tells it
 _ERROR = re.compile(r"^\[?ERROR\]?[!:] ?(.*(?:\nOrigin: .*)?)", re.MULTILINE)
 
 
-def variables(project_id: str, take_over: bool, requests: Iterable[Any]) -> str:
+def variables(project_id: str, take_over: bool, requests: Iterable[Any], identity: str = "none") -> str:
     """The file of variables that has launch.yml do these requests: YAML, and no text of a user's is a template."""
     entries = [{**each.entry, **({} if each.user_data is None else {"user_data": each.user_data})} for each in requests]
-    lines = ["%s: %s" % (name, json.dumps(value)) for name, value in {**ALWAYS, "launch_take_over": take_over}.items()]
+    account = {} if identity == "none" else {"launch_cloud": ACCOUNT, "launch_on_behalf": True}
+    said = {**ALWAYS, **account, "launch_take_over": take_over}
+    lines = ["%s: %s" % (name, json.dumps(value)) for name, value in said.items()]
     lines += ["launch_project_id: " + _untrusted(project_id), "launch_instances: " + _untrusted(entries)]
     return "\n".join(lines) + "\n"
 
@@ -63,17 +73,31 @@ def is_done(request: Any, row: Any, failed: bool = False) -> bool:
         return True
     if request.action == "delete" or request.entry.get("state") == "absent":
         return False
-    settled = row.task_state is None and row.target_state == (request.entry.get("state") or "started")
+    state = request.entry.get("state") or "started"
+    settled = row.task_state is None and row.target_state == ("started" if state in RESTARTS else state)
     return settled and (request.action in SHOWN or not failed)
 
 
 def needs_no_run(request: Any, row: Any) -> bool:
-    """The same before a run, where it is certain: it is gone, or the worker died that had built it.
+    """The same before a run, where it is certain: it is gone, or the worker died that had built or restarted it.
 
     A name that another instance has by now would be that one's.
     """
     gone = row is None or bool(row.deleted)
-    return gone or (request.action == "create" and is_done(request, row))
+    return gone or (request.action in ("create", "reboot") and is_done(request, row))
+
+
+def without_unmade(row: Any) -> dict[str, list[dict[str, Any]]]:
+    """The ports and volumes of a row, those that their service has never made or attached on their way out again.
+
+    So that a later run does not fail at them. Of a volume that Cinder does not keep nobody knows it here.
+    """
+    ports = [each if each.get("mac_address") else {**each, "leaving": True} for each in row.ports]
+    volumes = [
+        each if each["service"] != "cinder" or each.get("attachment_id") else {**each, "leaving": True}
+        for each in row.volumes
+    ]
+    return {"ports": ports, "volumes": volumes}
 
 
 def pause(attempts: int) -> int:
@@ -92,10 +116,14 @@ def reasons(output: str) -> list[str]:
 def _fatal(output: str) -> Iterator[str]:
     for found in _FATAL.finditer(output):
         try:
-            message = json.JSONDecoder().raw_decode(output, found.end())[0].get("msg")
+            result, end = json.JSONDecoder().raw_decode(output, found.end())
         except ValueError:
             continue
-        yield from message if isinstance(message, list) else [str(message)]
+        if output.startswith(_IGNORED, end):
+            continue
+        message = result.get("msg")
+        for each in message if isinstance(message, list) else [message]:
+            yield str(each).replace("\0", "")  # as JSON may bring it, and no database takes it
 
 
 def reason(name: str, told: Iterable[str], status: int) -> str | None:

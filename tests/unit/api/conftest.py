@@ -12,6 +12,8 @@ import falcon.testing
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import Identity
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.permit import Permits
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
 from ansible_collections.kvmstack.launch.plugins.module_utils.service.settings import Settings
@@ -48,9 +50,15 @@ class Door:
         self.definitions = {**DEFINITIONS, "database": self.url, **definitions}
         self.write()
         self.settings = Settings(inventory=("inventory",), state_path=str(folder))
-        self.app = made(self.settings)
-        self.client = falcon.testing.TestClient(self.app)
+        self.client = falcon.testing.TestClient(made(self.settings))
         self.database = Database(self.url)
+
+    def seen_by(self, project_id="p", admin=False):
+        """Let requests come from a user of a project, as an identity service would say."""
+        roles = ("admin",) if admin else ("member", "reader")
+        known = Identity(project_id, "user", roles=roles, is_admin=admin, policy=Permits().policy(""))
+        self.client = falcon.testing.TestClient(made(self.settings, lambda _environ: known))
+        return self
 
     def write(self):
         (self.folder / "definitions.json").write_text(json.dumps(self.definitions))
@@ -78,8 +86,8 @@ class Door:
         [image] = [each for each in self.get("/images")["images"] if each["name"] == "demo"]
         return {"name": "web", "flavorRef": "small", "imageRef": image["id"], "networks": [{"uuid": network["id"]}]}
 
-    def act(self, server_id, action, status=202, version=1):
-        reply = self.ask("POST", "/servers/%s/action" % server_id, {action: None}, version)
+    def act(self, server_id, action, status=202, version=1, said=None):
+        reply = self.ask("POST", "/servers/%s/action" % server_id, {action: said}, version)
         assert reply.status_code == status, reply.text
         return reply
 

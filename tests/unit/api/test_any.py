@@ -83,12 +83,24 @@ def test_a_request_for_a_server(any_door, said, devices, hints, version):
             any_door.finish(name)
 
 
+KEYS = [
+    "metadata", "meta", "tags", "server", "os-stop", "os-start", "reboot", "lock", "unlock", "volumeAttachment",
+    "interfaceAttachment", "", "x",
+]  # fmt: skip
+NOTHING = "11111111-0000-4000-8000-000000000001"
+VALUES = [
+    {"a": "b"}, {"name": "x"}, {"accessIPv4": "x"}, {"accessIPv6": "::1"}, {"type": "SOFT"}, {"type": []},
+    {"locked_reason": "x" * 255}, {"locked_reason": 1}, {"volumeId": NOTHING}, {"volumeId": NOTHING, "device": ""},
+    {"net_id": NOTHING}, {"fixed_ips": [{"ip_address": "10.20.0.7"}]}, {"fixed_ips": [None]}, {"port_id": None},
+]  # fmt: skip
+
+
 @settings(max_examples=150)
 @given(
-    kind=some.sampled_from(["action", "metadata", "metadata/a", "tags", ""]),
+    kind=some.sampled_from(["action", "metadata", "metadata/a", "tags", "", "os-volume_attachments", "os-interface"]),
     method=some.sampled_from(["POST", "PUT"]),
-    key=some.sampled_from(["metadata", "meta", "tags", "server", "os-stop", "os-start", "", "x"]),
-    value=some.sampled_from([*NASTY, {"a": "b"}, {"name": "x"}, {"accessIPv4": "x"}, {"accessIPv6": "::1"}]),
+    key=some.sampled_from(KEYS),
+    value=some.sampled_from([*NASTY, *VALUES]),
     version=VERSIONS,
 )
 def test_a_change_of_a_server(any_door, kind, method, key, value, version):
@@ -101,7 +113,7 @@ def test_a_change_of_a_server(any_door, kind, method, key, value, version):
 PARAMETERS = [
     "limit", "marker", "sort_key", "sort_dir", "name", "status", "changes-since", "changes-before", "deleted", "ip",
     "id", "all_tenants", "flavor", "image", "host", "is_public", "minRam", "with_servers",
-    "hypervisor_hostname_pattern",
+    "hypervisor_hostname_pattern", "locked", "start", "end", "detailed", "offset", "all_projects",
 ]  # fmt: skip
 TEXTS = [
     "",
@@ -136,3 +148,17 @@ def test_a_question(any_door, path, given_id, query, version):
     text = "&".join("%s=%s" % pair for pair in query)
     reply = any_door.client.simulate_get("/v2.1" + "/".join(words), query_string=text, headers=headers)
     assert reply.status_code < 500 or reply.status_code == 501, reply.text
+
+
+@settings(max_examples=100)
+@given(
+    group=some.dictionaries(
+        some.sampled_from(["name", "policy", "policies", "rules", "x"]),
+        some.sampled_from([*NASTY, "new", "affinity", "anti-affinity", ["affinity"], ["affinity", "x"]]),
+        max_size=4,
+    ),
+    version=VERSIONS,
+)
+def test_a_server_group(any_door, group, version):
+    reply = any_door.ask("POST", "/os-server-groups", {"server_group": group}, version)
+    assert reply.status_code in (200, 400, 409), reply.text

@@ -34,7 +34,7 @@ def address(doors):
     (door.folder / "door.yml").write_text("inventory: hosts\nstate_path: .\n")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = ["--bind", "127.0.0.1:%d" % port, "--threads", "4", APPLICATION]
+    command = ["--bind", "127.0.0.1:%d" % port, "--threads", "8", APPLICATION]
     environment = {**os.environ, "KVMSTACK_DOOR": str(door.folder / "door.yml"), "PYTHONPATH": "build/collections"}
     environment["HOME"] = str(door.folder)  # newer ones keep a socket there
     with open(door.folder / "log", "wb") as log:

@@ -12,6 +12,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.api import schemas
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made as made_app
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.identifiers import identity
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import Identity
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.permit import Permits
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.routes import ROUTES
 
 FIRST = {
@@ -64,7 +65,8 @@ def test_a_reply_to_a_change_has_less_until_75(door, version):
 
 def test_who_is_no_administrator_sees_no_host(door):
     made = door.launch()
-    door.client = type(door.client)(made_app(door.settings, lambda environ: Identity("p", "u")))
+    reader = Identity("p", "u", roles=("reader",), policy=Permits().policy(""))
+    door.client = type(door.client)(made_app(door.settings, lambda environ: reader))
     shown = door.get("/servers/" + made, version=96)["server"]
     assert [key for key in shown if key.startswith("OS-EXT-SRV-ATTR")] == ["OS-EXT-SRV-ATTR:hostname"]
     assert "host_status" not in shown
@@ -72,7 +74,8 @@ def test_who_is_no_administrator_sees_no_host(door):
         path, _mark, query = path.partition("?")
         reply = door.client.simulate_get("/v2.1" + path, query_string=query)
         assert reply.status_code == 403, path
-    door.client = type(door.client)(made_app(door.settings, lambda environ: Identity("q", "u")))
+    member = Identity("q", "u", roles=("member", "reader"), policy=Permits().policy(""))
+    door.client = type(door.client)(made_app(door.settings, lambda environ: member))
     door.get("/servers/" + made, status=404)
     assert door.ask("DELETE", "/servers/" + made).status_code == 404
     door.act(made, "os-stop", status=404)

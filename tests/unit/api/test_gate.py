@@ -141,16 +141,24 @@ def test_a_record_that_is_away_is_503(door):
         assert "serviceUnavailable" in reply.json
 
 
+def test_an_address_writes_no_line_of_its_own_into_the_log(door, caplog):
+    caplog.set_level("INFO", "kvmstack.api")
+    door.ask("GET", "/servers/x%0a2026-11-29 INFO kvmstack.api forged")
+    assert "\n" not in caplog.messages[-1]
+
+
 def test_a_healthy_api_says_so(door):
     reply = door.client.simulate_get("/healthcheck", headers={"Host": "localhost"})
-    assert (reply.status_code, reply.text) == (200, "OK")
+    assert (reply.status_code, reply.text.splitlines()[0]) == (200, "OK")
 
 
-def test_definitions_that_are_not_there_are_503(door):
+def test_definitions_that_are_not_there_are_503(door, caplog):
     (door.folder / "definitions.json").unlink()
     reply = door.ask("GET", "/servers")
     assert reply.status_code == 503
-    assert "kvmstack.launch.definitions" in reply.json["serviceUnavailable"]["message"]
+    assert reply.json["serviceUnavailable"]["message"].endswith(reply.headers["x-openstack-request-id"] + ".")
+    assert str(door.folder) not in reply.text
+    assert "kvmstack.launch.definitions" in caplog.text
 
 
 def test_where_there_is_an_identity_service_nobody_is_let_in_without_it(door):

@@ -44,6 +44,8 @@ def names(door, query, version=1, path="/servers"):
         ("", "delta gamma beta alpha"),
         ("deleted=False", "delta gamma beta alpha"),
         ("all_tenants=1", "delta gamma beta alpha"),
+        ("all_tenants", "delta gamma beta alpha"),
+        ("status=DELETED", ""),
         ("all_tenants=1&project_id=other", ""),
         ("name=a%24", "delta gamma beta alpha"),
         ("name=%5Eal", "alpha"),
@@ -119,9 +121,22 @@ def test_a_pattern_that_takes_for_ever_is_refused(door, pattern):
     assert reply.status_code == 400
 
 
+@pytest.mark.parametrize(("field", "pattern"), [("name", "a*a*a*b"), ("description", "a*a*b"), ("ip", ".*.*.*1")])
+def test_a_longer_text_is_searched_with_fewer_repetitions(door, field, pattern):
+    reply = door.client.simulate_get("/v2.1/servers", params={field: pattern}, headers={"Host": "localhost"})
+    assert reply.status_code == 400
+    assert "repeats more" in reply.text
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+01:00", "never", "9999-12-31T23:59:59-01:00"])
+def test_a_time_that_is_none_is_wrong(door, moment):
+    reply = door.client.simulate_get("/v2.1/servers", params={"changes-since": moment}, headers={"Host": "localhost"})
+    assert reply.status_code == 400
+
+
 def test_a_pattern_may_repeat(door):
     door.create(name="a" * 60)
-    for pattern in ("^a+$", "a.*a.*a.*a$", r"\.|a{3,}", "(a|b)"):
+    for pattern in ("^a+$", "a.*a.*a$", r"\.|a{3,}", "(a|b)"):
         reply = door.client.simulate_get("/v2.1/servers", params={"name": pattern}, headers={"Host": "localhost"})
         assert len(reply.json["servers"]) == 1, pattern
 
@@ -137,6 +152,20 @@ def test_parts_of_a_list(four):
     assert seen == [["alpha", "beta", "delta"], ["gamma"]]
 
 
+def test_a_list_goes_on_after_one_that_is_not_asked_for_any_more(door):
+    four = fill(door)
+    with four.database.reading() as connection:
+        uuids = {row.name: row.uuid for row in connection.execute(four.database.tables.instances.select())}
+    assert names(four, "status=BUILD&marker=" + uuids["beta"]) == []
+    assert names(four, "status=ACTIVE&marker=" + uuids["gamma"]) == ["alpha"]
+    four.ask("DELETE", "/servers/" + uuids["gamma"])
+    four.work("gamma")
+    assert names(four, "status=ACTIVE&marker=" + uuids["gamma"]) == ["alpha"]
+    assert names(four, "marker=" + uuids["delta"]) == ["beta", "alpha"]
+    reply = four.client.simulate_get("/v2.1/servers", query_string="marker=none", headers={"Host": "localhost"})
+    assert reply.status_code == 400
+
+
 def test_what_has_changed_and_what_is_gone(door):
     four = fill(door)
     table = four.database.tables.instances
@@ -148,7 +177,7 @@ def test_what_has_changed_and_what_is_gone(door):
     text = since.isoformat()
     assert names(four, "changes-since=%sZ" % text) == ["delta", "gamma", "beta"]
     assert names(four, "changes-since=%s%%2B00:00&deleted=False" % text) == ["delta", "gamma"]
-    assert names(four, "deleted=True") == ["beta"]
+    assert names(four, "deleted=True") == names(four, "status=deleted") == ["beta"]
     assert names(four, "changes-before=%s" % text, version=66) == ["alpha"]
     assert names(four, "changes-before=%s" % text, version=65) == ["delta", "gamma", "alpha"]
     headers, query = {"Host": "localhost"}, "deleted=True"

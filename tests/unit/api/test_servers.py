@@ -86,7 +86,7 @@ def test_a_server_that_is_being_built_neither_stops_nor_starts(door, action):
 
 @pytest.mark.parametrize(
     ("action", "status"),
-    [("reboot", 409), ("os-getConsoleOutput", 501), ("resize", 409), ("os-getVNCConsole", 501), ("explode", 400)],
+    [("rebuild", 409), ("os-getSerialConsole", 501), ("resize", 409), ("os-getVNCConsole", 501), ("explode", 400)],
 )
 def test_what_cannot_be_done_is_refused_in_words(door, action, status):
     assert action in door.act(door.launch(), action, status=status).text
@@ -224,12 +224,17 @@ def test_what_happened_is_told_by_request(door):
     assert [each["event"] for each in shown["events"]] == ["domain"]
     assert set(shown["events"][0]) == {"event", "start_time", "finish_time", "result", "traceback", "host"}
     door.get(path + "req-nothing", status=404)
+    assert "details" in door.get(path + action["request_id"], version=84)["instanceAction"]["events"][0]
+    [told] = door.seen_by().get(path + action["request_id"], version=84)["instanceAction"]["events"]
+    assert set(told) == {"event", "start_time", "finish_time", "result", "hostId"}
 
 
 def test_a_key_is_kept_and_given_to_a_server(door):
     said = {"keypair": {"name": "me", "public_key": KEY}}
     assert door.ask("POST", "/os-keypairs", said).status_code == 200
     assert door.ask("POST", "/os-keypairs", said, version=2).status_code == 409
+    slashed = {"keypair": {"name": "a/b", "public_key": KEY}}
+    assert door.ask("POST", "/os-keypairs", slashed).status_code == 400
     [told] = door.get("/os-keypairs")["keypairs"]
     assert told == {"keypair": {"name": "me", "public_key": KEY, "fingerprint": fingerprint(KEY)}}
     assert door.get("/os-keypairs", version=2)["keypairs"][0]["keypair"]["type"] == "ssh"
@@ -302,6 +307,11 @@ def test_what_is_only_said_of_a_server_is_kept(door):
     assert (told["description"], told["accessIPv4"]) == (None, "192.0.2.7")
     assert door.ask("PUT", "/servers/" + made, {"server": {"name": "other"}}).status_code == 409
     assert door.ask("PUT", "/servers/%s/tags" % made, {"tags": ["x"]}, version=26).json == {"tags": ["x"]}
+    for method, tag, status in (
+        ("GET", "y", 404), ("PUT", "y", 201), ("PUT", "y", 204), ("GET", "y", 204), ("PUT", "z" * 61, 400),
+        ("DELETE", "y", 204), ("DELETE", "y", 404),
+    ):  # fmt: skip
+        assert door.ask(method, "/servers/%s/tags/%s" % (made, tag), version=26).status_code == status
     assert door.get("/servers/%s/tags" % made, version=26) == {"tags": ["x"]}
     assert door.ask("DELETE", "/servers/%s/tags" % made, version=26).status_code == 204
     door.get("/servers/%s/tags" % made, version=25, status=404)
@@ -324,3 +334,12 @@ def test_nothing_is_done_where_the_request_cannot_be_kept(door, monkeypatch):
     monkeypatch.setattr(requests, "add", lambda *arguments: 1 / 0)
     door.create(status=500)
     assert set(instances(door)) == {"first"}
+
+
+def test_an_image_of_glance_is_taken_as_it_is_named(doors):
+    """What it is, a worker asks: there is no token to ask with here."""
+    door, image = doors(image_service="glance"), "7f1c1d3e-3c0a-4a51-8c46-9d2a5c7b1f10"
+    server = {"name": "web", "flavorRef": "small", "imageRef": image, "networks": "none"}
+    reply = door.ask("POST", "/servers", {"server": server}, version=37)
+    assert reply.status_code == 202, reply.text
+    assert door.get("/servers/" + reply.json["server"]["id"])["server"]["image"]["id"] == image

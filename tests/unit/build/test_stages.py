@@ -152,6 +152,16 @@ def test_a_second_run_keeps_all(build, host):
     assert not answer["instances"][0].get("failed")
 
 
+def test_a_guest_that_loses_its_last_routed_network_leaves_the_gateway(build, host):
+    gate = {"gateway_port": "g1", "gateway_mac": "fa:16:3f:00:00:01", "gateway": "10.0.0.1", "cidr": "10.0.0.0/24"}
+    port = {"id": "p1", "network": "private", "port_id": "p1", "tap": "tap1", "mac_address": "fa:16:3e:00:00:01"}
+    [web] = build(document(WEB, ports=[{**port, **gate}]))["instances"]
+    assert host.log[0] == "create gateway web"
+    [web] = build({**web, "status": "ACTIVE", "launched": True, "ports": [{**port, "leaving": True}]})["instances"]
+    assert (host.log[0], host.there["gateway"]) == ("delete gateway web", {})
+    assert web["actions"]["gateway"] == ["create", "delete"]
+
+
 def test_absent_goes_the_other_way_round(build, host):
     [web] = build(document(WEB, volumes=[volume(DATA, delete_on_termination=True), volume(LOGS)]))["instances"]
     answer = build({**web, "status": "ACTIVE", "task_state": "deleting"}, state="absent")

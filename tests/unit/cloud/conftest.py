@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.cloud import retry
+from ansible_collections.kvmstack.launch.tests.unit.clock import sleeping
 from ansible_collections.kvmstack.launch.tests.unit.cloud.fake import PASSWORD, serving
 
 
@@ -48,5 +49,5 @@ def params(cloud, tmp_path, monkeypatch):
 def pauses(monkeypatch):
     """The pauses between attempts, which do not last here."""
     made = []
-    monkeypatch.setattr(retry.time, "sleep", made.append)
+    monkeypatch.setattr(retry, "time", sleeping(made.append))
     return made

@@ -25,6 +25,7 @@ class Stack:
         self.answers = []  # (status, body, headers) of the service
         self.broken = []  # the same, of Keystone asked for a token
         self.roles = ["member", "reader"]
+        self.roles_of = {}  # by token, where it has others
         self.access_rules = None
         self.life = 3600  # seconds that a new token is good for
         self.things = [{"id": str(number)} for number in range(5)]
@@ -57,8 +58,11 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         said = json.loads(body) if body else None
         stack.requests.append((self.command, url.path, parse_qs(url.query), dict(self.headers), said))
+        version = {"id": "v3.14", "status": "stable", "links": [self.link("/v3/")]}
         if url.path in ("/v3", "/v3/"):
-            self.reply(200, {"version": {"id": "v3.14", "status": "stable", "links": [self.link("/v3/")]}})
+            self.reply(200, {"version": version})
+        elif url.path in ("", "/"):
+            self.reply(300, {"versions": {"values": [version]}})
         elif url.path == "/v3/auth/tokens":
             self.keystone(stack, said)
         elif stack.answers:
@@ -95,7 +99,8 @@ class Handler(BaseHTTPRequestHandler):
             del stack.tokens[subject]
             self.reply(204, None)
         else:
-            self.reply(200, {"token": {**stack.tokens[subject], "roles": named(stack.roles)}})
+            roles = stack.roles_of.get(subject, stack.roles)
+            self.reply(200, {"token": {**stack.tokens[subject], "roles": named(roles)}})
 
     def log_in(self, stack, auth):
         """A token for the right password, or for a token that is good."""

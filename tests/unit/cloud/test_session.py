@@ -74,6 +74,15 @@ def test_a_cloud_of_clouds_yaml_says_which_endpoints_are_used(cloud, params):
         network(write_clouds(cloud, params, interface="internal"))
 
 
+def test_a_mapping_over_a_cloud_of_clouds_yaml_says_what_is_otherwise(cloud, params):
+    other = {"cloud": "demo", "auth": {"project_id": "p2"}}
+    assert connect({**write_clouds(cloud, params), "cloud": other}).user_name == "ann"
+    [login] = cloud.stack.asked("/v3/auth/tokens")
+    assert login[4]["auth"]["scope"] == {"project": {"id": "p2"}}
+    with pytest.raises(InvalidRequest, match="cloud nowhere"):
+        connect({**params, "cloud": {**other, "cloud": "nowhere"}})
+
+
 def test_a_mapping_says_where_a_service_is(params):
     found = connect(with_entry(params, block_storage_endpoint_override="http://elsewhere:8776/v3/p1"))
     assert found.api("block-storage").endpoint == "http://elsewhere:8776/v3/p1"

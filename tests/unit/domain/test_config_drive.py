@@ -91,6 +91,31 @@ def test_a_network_without_dhcp_says_its_addresses(ask):
 
 
 @pytest.mark.parametrize(
+    ("dhcp", "said"),
+    [
+        (True, {"type": "ipv6_dhcp"}),
+        (
+            False,
+            {
+                "type": "ipv6",
+                "ip_address": "2001:db8::5",
+                "netmask": "ffff:ffff:ffff:ffff::",
+                "routes": [{"network": "::", "netmask": "::", "gateway": "2001:db8::1"}],
+                "services": [{"type": "dns", "address": "2001:db8::53"}],
+            },
+        ),
+    ],
+)
+def test_a_subnet_of_ipv6_in_neutron_is_told_as_what_it_is(ask, dhcp, said):
+    params = ask()
+    first = params["domains"][0]["ports"][0]
+    first.update(fixed_ip="2001:db8::5", cidr="2001:db8::/64", gateway="2001:db8::1", dns=["2001:db8::53"], dhcp=dhcp)
+    params["domains"][0]["ports"] = [first]
+    [told] = read(parse(params)[0], "network_data.json")["networks"]
+    assert told == {"id": "network0", "link": told["link"], "network_id": "private", **said}
+
+
+@pytest.mark.parametrize(
     "gateway", [pytest.param("fd00:20::1", id="the host is the router"), pytest.param(None, id="nobody is")]
 )
 def test_the_address_that_a_guest_makes_itself_is_said_as_nova_says_it(ask, gateway):
@@ -114,6 +139,17 @@ def test_the_address_that_a_guest_makes_itself_is_said_as_nova_says_it(ask, gate
     assert [service["address"] for service in told["services"]] == ["10.20.0.1", "fd00:20::1"]
 
 
+def test_on_ipv6_alone_nothing_is_leased(ask):
+    params = ask()
+    first = params["domains"][0]["ports"][0]
+    own = "fd00:20::f816:3eff:fe00:1"
+    first.update(ipv6_address=own, ipv6_cidr="fd00:20::/64", ipv6_gateway="fd00:20::1", fixed_ip=own, fixed_ips=[own])
+    first.update(cidr=None, gateway=None, dhcp=False, dns=["fd00:20::1"])
+    params["domains"][0]["ports"] = [first]
+    told = read(parse(params)[0], "network_data.json")
+    assert [(each["type"], each["ip_address"]) for each in told["networks"]] == [("ipv6_slaac", own)]
+
+
 def test_both_versions_say_the_same(domain):
     files = domain.config_drive
     names = {name.split("/")[2] for name in files}
@@ -133,3 +169,24 @@ def test_user_data_and_vendor_data_are_as_given(ask):
 )
 def test_hostname(name, hostname):
     assert config_drive.hostname(name) == hostname
+
+
+def test_a_sub_port_is_a_vlan_of_its_parent_and_no_interface(ask):
+    params = ask()
+    first, *_others = params["domains"][0]["ports"]
+    child = {**first, "id": "33333333-0000-4000-8000-000000000001", "mac_address": "fa:16:3e:00:00:30"}
+    child.update(port_id=child["id"], network="storage", cidr="10.40.0.0/24", parent=first["id"], vlan=30, tap=None)
+    params["domains"][0]["ports"] = [first, child]
+    [domain] = parse(params)
+    assert [each.role for each in domain.interfaces] == [first["id"]]
+    told = read(domain, "network_data.json")
+    assert told["links"][1] == {
+        "id": "kvt33333333-00",
+        "vif_id": child["id"],
+        "type": "vlan",
+        "mtu": 1442,
+        "vlan_link": told["links"][0]["id"],
+        "vlan_id": 30,
+        "vlan_mac_address": "fa:16:3e:00:00:30",
+    }
+    assert [each["link"] for each in told["networks"]] == [each["id"] for each in told["links"]]

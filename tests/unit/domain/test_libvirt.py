@@ -124,6 +124,45 @@ def test_a_guest_that_does_not_hear_is_turned_off(run, host):
     assert host.domains[0].log[2:] == ["push", "destroy"]
 
 
+@pytest.mark.parametrize(
+    ("task", "hears", "log"),
+    [
+        pytest.param("rebooting", True, ["push"], id="it is asked to shut down"),
+        pytest.param("rebooting", False, ["push", "destroy"], id="it does not hear"),
+        pytest.param("rebooting_hard", True, ["destroy"], id="by force"),
+    ],
+)
+def test_a_guest_starts_anew_in_every_run_that_says_so(run, host, task, hears, log):
+    run()
+    guest = host.domains[0]
+    guest.hears = hears
+    for _run in range(2):
+        guest.log.clear()
+        action, domain = run(task_state=task)
+        assert (action, domain.status, domain.restart) == ("update", "ACTIVE", None)
+        assert guest.log == [*log, "start", "resume"]
+    assert run() == ("keep", None)
+
+
+@pytest.mark.parametrize("task", ["rebooting", "rebooting_hard"])
+def test_one_that_is_off_or_new_is_only_started(run, host, task):
+    assert run(task_state=task)[0] == "create"
+    assert host.domains[0].log == ["start", "resume"]
+    host.domains[0].now = SHUTOFF
+    host.domains[0].log.clear()
+    assert run(task_state=task)[0] == "update"
+    assert host.domains[0].log == ["start", "resume"]
+    host.domains[0].log.clear()
+    assert run(task_state=task, target_state="stopped")[1].status == "SHUTOFF"
+    assert host.domains[0].log == ["push"]
+
+
+def test_a_guest_that_starts_anew_has_the_mtu_of_now_and_no_note_says_that_it_waits(run, host, ask):
+    run()
+    ports = [{**ask()["domains"][0]["ports"][0], "mtu": 1400}]
+    assert run(ports=ports, task_state="rebooting")[1].interfaces[0].mtu == 1400
+
+
 def test_a_guest_that_cannot_be_turned_off_fails_alone(run, host, monkeypatch):
     def stuck(self):
         raise LibvirtError(38, "Device or resource busy")

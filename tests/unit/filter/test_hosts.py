@@ -30,6 +30,13 @@ HOSTVARS = {"a": {"compute_host_bridge_mappings": WIRES}, "b": {}}
             {"a": {"bridge_mappings": {}}, "b": {"bridge_mappings": {}}},
             id="what is said goes first",
         ),
+        pytest.param(
+            '{"a": {"enabled": false}}',
+            str(NETWORKS),
+            {"a": {"bridge_mappings": WIRES, "enabled": False}, "b": {"bridge_mappings": {}}},
+            id="as texts",
+        ),
+        pytest.param('{"a": {"enabled": false}}', {}, {"a": {"enabled": False}}, id="a text and no wire"),
         pytest.param({"a": 7}, NETWORKS, {"a": 7, "b": {"bridge_mappings": {}}}, id="nonsense is left for who tells"),
         pytest.param("x", NETWORKS, "x", id="nonsense instead of settings"),
         pytest.param({}, "x", {}, id="nonsense instead of networks"),
@@ -46,3 +53,7 @@ def test_the_hosts_of_each_wire(wrong):
     settings = {host: {"bridge_mappings": mapped} for host, mapped in wires.items()}
     assert gateways(["kvm3", "kvm1", "kvm2", "gone"], settings) == {"b": ["kvm3"], "a": ["kvm3", "kvm1"]}
     assert gateways(["kvm1"], wrong) == {}
+
+
+def test_the_hosts_of_each_wire_by_a_text():
+    assert gateways(["kvm1"], '{"kvm1": {"bridge_mappings": {"a": {"bridge": "br-ex"}}}}') == {"a": ["kvm1"]}

@@ -87,6 +87,12 @@ def test_columns_given_as_text_are_refused_and_not_taken_apart():
         pytest.param({**NEW, "actions": {"port": ["create"]}}, "create", id="whatever is made of it"),
         pytest.param({"name": "web", "launched": True}, "keep", id="not accepted yet, but known"),
         pytest.param(WEB, "keep", id="as it is"),
+        pytest.param({**WEB, "task_state": "rebooting"}, "change (restart)", id="to start anew"),
+        pytest.param(
+            {**WEB, "was_task": "rebooting_hard", "task_state": None, "actions": {"domain": ["update"]}},
+            "change (reset)",
+            id="by force, after its host's plan",
+        ),
         pytest.param({**WEB, "actions": {"port": [], "schedule": ["keep"]}}, "keep", id="no part changes"),
         pytest.param({**WEB, "action": "update"}, "change (metadata)", id="only the record changes"),
         pytest.param({**WEB, "action": "update", "actions": {"port": ["create"], "network": ["create"],

@@ -9,7 +9,12 @@ import json
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.kvmstack.launch.plugins.filter.request import images_asked, public_request, user_data
+from ansible_collections.kvmstack.launch.plugins.filter.request import (
+    images_asked,
+    project_cloud,
+    public_request,
+    user_data,
+)
 
 SECRET = "#cloud-config: hidden"
 WEB = {"name": "web", "count": 2, "image": "demo", "user_data": SECRET}
@@ -82,3 +87,41 @@ def test_what_is_no_request_is_refused_in_words(part, entries, message):
     with pytest.raises(AnsibleFilterError, match=message) as refusal:
         part(entries)
     assert "hidden" not in str(refusal.value)
+
+
+ACCOUNT = {"auth": {"auth_url": "u", "username": "nova", "project_name": "service", "project_domain_name": "Default"}}
+
+
+@pytest.mark.parametrize(
+    ("account", "clouds", "expected"),
+    [
+        pytest.param("nova", {}, {"cloud": "nova", "auth": {"project_id": "p"}}, id="a name"),
+        pytest.param(
+            {**ACCOUNT, "region_name": "R"},
+            None,
+            {"auth": {"auth_url": "u", "username": "nova", "project_id": "p"}, "region_name": "R"},
+            id="a mapping",
+        ),
+        pytest.param(
+            json.dumps(ACCOUNT), {}, {"auth": {"auth_url": "u", "username": "nova", "project_id": "p"}}, id="a text"
+        ),
+        pytest.param("nova", {"p": "theirs", "q": "others"}, "theirs", id="the project's own"),
+        pytest.param("", {"p": ACCOUNT}, ACCOUNT, id="and no other"),
+    ],
+)
+def test_a_projects_account(account, clouds, expected):
+    assert project_cloud(account, "p", clouds) == expected
+
+
+@pytest.mark.parametrize(
+    ("account", "clouds", "told"),
+    [
+        pytest.param("", {}, "launch_service_cloud: is missing: requests of project p", id="none"),
+        pytest.param({"auth": {"secret": "hidden"}}, {}, "launch_service_cloud.auth: secret is not known", id="wrong"),
+        pytest.param("nova", ["theirs"], "launch_project_clouds: has to be a mapping", id="no mapping"),
+    ],
+)
+def test_an_account_that_is_none(account, clouds, told):
+    with pytest.raises(AnsibleFilterError, match=told) as raised:
+        project_cloud(account, "p", clouds)
+    assert "hidden" not in str(raised.value)

@@ -21,12 +21,21 @@ from ansible_collections.kvmstack.launch.tests.unit.systemd import command, read
 ROLE = Path(__file__).parents[3] / "roles/front_door"
 DEFINITIONS, WORKER, API = UNITS = "kvmstack-definitions.service", "kvmstack-worker.service", "kvmstack-api.service"
 WRITING = ("The folder of the settings", "Settings", "Describe the services to systemd")
-TASKS = [task for task in yaml.safe_load((ROLE / "tasks/present.yml").read_text()) if task["name"] in WRITING]
+ALL = yaml.safe_load((ROLE / "tasks/present.yml").read_text())
+TASKS = [task for task in ALL if task["name"] in WRITING]
+REFUSING = [task for task in ALL if task["name"] in ("Look the user up", "Refuse what would not work")]
 
 
 def written(folder, **variables):
     """The settings and the two units that the role's own tasks write there with these variables."""
-    for task in TASKS:
+    done, settings_path = played(folder, TASKS, variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return settings.read(settings_path), read(folder / DEFINITIONS), read(folder / WORKER)
+
+
+def played(folder, tasks, variables):
+    """These tasks of the role, and where their settings are."""
+    for task in tasks:
         if "ansible.builtin.template" in task:
             task["ansible.builtin.template"]["src"] = str(ROLE / "templates/unit.service")
     play = {
@@ -34,7 +43,7 @@ def written(folder, **variables):
         "gather_facts": False,
         "vars_files": [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")],
         "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
-        "tasks": TASKS,
+        "tasks": tasks,
     }
     (folder / "play.yml").write_text(json.dumps([play]))
     (folder / "hosts").write_text("localhost\n")
@@ -49,8 +58,28 @@ def written(folder, **variables):
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return settings.read(given["front_door_settings"]), read(folder / DEFINITIONS), read(folder / WORKER)
+    return done, given["front_door_settings"]
+
+
+BROKERS = "rabbit://launch@192.0.2.10:5672,launch@192.0.2.11:5672/launch"
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        pytest.param({"front_door_transport": BROKERS, "front_door_notification_format": "both"}, "", id="two brokers"),
+        pytest.param({"front_door_rabbitmq": True, "front_door_notification_format": "both"}, "", id="one of its own"),
+        pytest.param({"front_door_notification_format": "both"}, "there is no message queue for it", id="no broker"),
+        pytest.param(
+            {"front_door_transport": "rabbit://launch@a:1,launch:secret@b:5672/launch"}, "does not belong", id="secret"
+        ),
+    ],
+)
+def test_what_the_services_would_refuse_is_refused_before_it_is_written(tmp_path, variables, why):
+    done, _settings = played(tmp_path, REFUSING, {"front_door_user": getpass.getuser(), **variables})
+    assert (done.returncode == 0) == (not why), done.stdout
+    assert why in " ".join(done.stdout.split())
+    assert "secret" not in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +96,8 @@ def test_the_worker_is_started_with_its_settings(plain):
     assert command(worker) == [python, "-m", module, "%s/etc/front_door.yml" % folder]
     assert (told.inventory, told.extra_vars, told.runs) == (("%s/hosts" % folder,), (), 2)
     assert (worker["Service"]["User"], worker["Service"]["Restart"]) == ("root", "always")
-    assert worker["Service"]["NoNewPrivileges"] == "true"
+    # Its machine may be a compute host, too.
+    assert not [name for name in worker["Service"] if name.startswith(("Protect", "Private", "NoNew", "RestrictN"))]
     assert worker["Install"] == {"WantedBy": "multi-user.target"}
     assert words(worker["Service"]["Environment"]) == [
         "PYTHONPATH=/srv/c",
@@ -81,7 +111,7 @@ def test_the_api_listens_on_this_machine_with_the_same_settings(plain):
     folder, told, _definitions, worker = plain
     api = read(folder / API)
     app = "ansible_collections.kvmstack.launch.plugins.module_utils.api.app:application()"
-    assert command(api)[1:] == ["-m", "gunicorn", "--bind", told.listen, "--threads", "4", app]
+    assert command(api)[1:] == ["-m", "gunicorn", "--bind", told.listen, "--threads", "8", app]
     assert told.listen == "127.0.0.1:8774"
     assert api["Service"]["Environment"] == worker["Service"]["Environment"]
     assert (api["Unit"]["After"], api["Install"]) == (worker["Unit"]["After"], worker["Install"])
@@ -99,6 +129,26 @@ def test_what_a_launch_is_told_is_written_before(plain):
         assert definitions["Unit"][word] == "network-online.target"
 
 
+def test_a_transport_is_a_variable_away(tmp_path, plain):
+    assert (plain[1].transport, plain[1].deadline) == (None, 3600)
+    url = "rabbit://launch@192.0.2.10:5672/launch"
+    told, *_units = written(
+        tmp_path,
+        launch_transport=url,
+        front_door_transport_password_file="/etc/kvmstack/password",
+        front_door_notification_format="both",
+        front_door_deadline="600",
+    )
+    assert (told.transport, told.transport_password_file) == (url, "/etc/kvmstack/password")
+    assert (told.notification_format, told.deadline) == ("both", 600)
+
+
+def test_its_own_rabbitmq_is_named_by_itself(tmp_path):
+    told, *_units = written(tmp_path, front_door_rabbitmq="true", front_door_rabbitmq_address="192.0.2.10")
+    assert told.transport == "rabbit://launch@192.0.2.10:5672/launch"
+    assert told.transport_password_file == "/etc/kvmstack/transport_password"
+
+
 def test_what_is_given_is_what_they_get(tmp_path):
     told, definitions, worker = written(
         tmp_path,
@@ -107,7 +157,11 @@ def test_what_is_given_is_what_they_get(tmp_path):
         front_door_extra_vars_file='/srv/a "site".yml',
         front_door_runs="4",
         front_door_virtualenv="",
+        front_door_certificate="/srv/a cert.pem",
+        front_door_certificate_key="/srv/key.pem",
     )
+    tls = ["--certfile", "/srv/a cert.pem", "--keyfile", "/srv/key.pem"]
+    assert command(read(tmp_path / API))[-5:-1] == tls
     assert (told.inventory, told.extra_vars) == (("/srv/two words", "/srv/100%$HOME"), ('/srv/a "site".yml',))
     assert told.runs == 4
     assert worker["Service"]["User"] == definitions["Service"]["User"] == "launcher"
@@ -116,6 +170,17 @@ def test_what_is_given_is_what_they_get(tmp_path):
     assert command(definitions)[4:] == [
         *inventories, '--extra-vars=@/srv/a "site".yml', "kvmstack.launch.definitions",
     ]  # fmt: skip
+
+
+def test_another_release_of_the_collection_is_another_unit_which_restarts_them(tmp_path):
+    role = tmp_path / "roles/front_door"
+    role.mkdir(parents=True)
+    units = []
+    for name, text in (("galaxy.yml", "1"), ("galaxy.yml", "2"), ("MANIFEST.json", "3"), ("MANIFEST.json", "3")):
+        (tmp_path / name).write_text(text)
+        written(tmp_path, role_path=str(role))
+        units.append((tmp_path / WORKER).read_text())
+    assert (len(set(units)), units[2]) == (3, units[3])
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -28,6 +29,7 @@ class Machine:
             switch.write_text("0\n")
         monkeypatch.setattr(host, "IP_FORWARD", str(self.forwarding))
         monkeypatch.setattr(host, "IP6_FORWARD", str(self.forwarding_6))
+        monkeypatch.setattr(host, "BRIDGES", str(path / "net" / "*" / "bridge"))
         monkeypatch.setattr(host, "command", self.command)
         monkeypatch.setattr(host.Gateways, "_is_up", lambda _self, port: host.interface_name(port) in self.up)
 
@@ -96,6 +98,18 @@ def test_a_router_stays_one(machine):
     assert machine.forwarding.read_text() == "1\n"
 
 
+def test_it_stays_a_router_while_others_have_bridges_here(machine):
+    machine.run(Use(WEB, (DUAL,)))
+    bridge = machine.path / "net" / "docker0" / "bridge"
+    bridge.mkdir(parents=True)
+    machine.run(Use(WEB), state="absent")
+    assert (machine.forwarding.read_text(), machine.forwarding_6.read_text()) == ("1", "1")
+    bridge.rmdir()
+    machine.run(Use(WEB, (DUAL,)))
+    machine.run(Use(WEB), state="absent")
+    assert (machine.forwarding.read_text(), machine.forwarding_6.read_text()) == ("0", "0")
+
+
 def test_it_is_a_router_of_ipv6_while_a_network_of_it_is_there(machine):
     machine.run(Use(WEB, (B,)))
     assert not any("-6" in said for said in machine.said)
@@ -106,6 +120,17 @@ def test_it_is_a_router_of_ipv6_while_a_network_of_it_is_there(machine):
     machine.run(Use(DB), state="absent")
     assert (machine.forwarding_6.read_text(), machine.forwarding.read_text()) == ("0", "1")
     assert machine.kept() == [B.interface]
+
+
+def test_of_ipv6_alone_it_is_no_router_of_ipv4(machine):
+    alone = replace(DUAL, address=None)
+    machine.routes = '[{"dst": "10.0.0.0/8", "dev": "tun0"}]'
+    assert machine.run(Use(WEB, (alone,))) == (["create"], [])
+    assert (machine.forwarding_6.read_text(), machine.forwarding.read_text()) == ("1", "0\n")
+    assert machine.run(Use(WEB, (alone,))) == (["keep"], [])
+    machine.run(Use(WEB), state="absent")
+    assert (machine.forwarding_6.read_text(), machine.forwarding.read_text()) == ("0", "0\n")
+    assert machine.kept() == []
 
 
 def test_ipv6_comes_to_a_gateway_that_is_there(machine):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -20,10 +20,12 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.gateway.model impo
     plan,
     read_gateway,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import NetworkRequest
 
 WEB = "11111111-0000-4000-8000-000000000001"
 A = Gateway("aaaaaaaa-0000-4000-8000-00000000000a", "fa:16:3f:00:00:01", "private", "10.20.0.1/24", 1442, "lab.test")
 DUAL = replace(A, ipv6_address="fd00:20::1/64", rdnss=("fd00:20::1", "2001:db8::53"))
+ALONE = replace(DUAL, address=None)
 B = replace(A, port="bbbbbbbb-0000-4000-8000-00000000000b", network="other", address="10.30.0.1/24", domain=None)
 
 
@@ -117,18 +119,30 @@ def test_the_files_of_a_unit_with_ipv6():
     assert 'add element inet kvmstack sources6 { "kvgaaaaaaaa000" . fd00:20::/64 }' in made["start.nft"]
     assert "add element inet kvmstack masqueraded6 { fd00:20::/64 }" in made["start.nft"]
     assert made["stop.nft"] == made["start.nft"].replace("add ", "delete ")
-    assert made["dnsmasq.conf"].splitlines()[-3:] == [
+    assert made["dnsmasq.conf"].splitlines()[-4:] == [
         "enable-ra",
         "dhcp-range=fd00:20::,ra-only,64,1h",
         "dhcp-option=option6:dns-server,[fd00:20::1],[2001:db8::53]",
+        "dhcp-option=option6:domain-search,lab.test",
     ]
-    silent = files.files(replace(DUAL, rdnss=()), "br-int")["dnsmasq.conf"]
+    silent = files.files(replace(DUAL, rdnss=(), domain=None), "br-int")["dnsmasq.conf"]
     assert silent.splitlines()[-1] == "dhcp-option=option6:dns-server"
+
+
+def test_the_files_of_a_unit_of_ipv6_alone():
+    made = files.files(ALONE, "br-int")
+    assert "ADDRESS=" in made["environment"].splitlines()
+    assert [line.split()[4] for line in made["start.nft"].splitlines()] == ["sources6", "masqueraded6"]
+    [use] = request.parse({"gateways": [{"instance_uuid": WEB, "gateways": [ALONE.to_record()]}]})
+    assert use.gateways == (ALONE,)
+    assert read_gateway(ALONE.to_record(), up=True) == ALONE
+    assert "network private: ipv6_address fd00:20::1/64" in as_text(Use(WEB, (ALONE,)), whole=False)
 
 
 @pytest.mark.parametrize(
     ("said", "told"),
     [
+        ({"address": None}, "the gateway of network private has neither address nor ipv6_address"),
         ({"address": "10.20.0.1"}, None),
         ({"address": "nowhere"}, "is not one with a prefix length"),
         ({"mac": "ff:ff:ff:ff:ff:ff"}, "mac"),
@@ -163,6 +177,9 @@ def test_a_diff_names_each():
 
 
 GATE = {"gateway_port": "g1", "gateway_mac": "m", "gateway": "10.0.0.1", "cidr": "10.0.0.0/24", "network": "private"}
+# As the record has it: of gateways it keeps nothing.
+LEAVING = asdict(NetworkRequest("private", id="p1", network_info={"router": "host"}, leaving=True))
+RUNS = {"launched": True, "status": "ACTIVE"}
 GATE_6 = {**GATE, "ipv6_gateway": "fd00:20::1", "ipv6_cidr": "fd00:20::/64", "dns": ["10.0.0.1", "fd00:20::1"]}
 
 
@@ -175,6 +192,11 @@ GATE_6 = {**GATE, "ipv6_gateway": "fd00:20::1", "ipv6_cidr": "fd00:20::/64", "dn
             GATE_6,
             {"address": "10.0.0.1/24", "ipv6_address": "fd00:20::1/64", "rdnss": ["fd00:20::1"]},
             id="both families, with the servers of this one",
+        ),
+        pytest.param(
+            {**GATE_6, "gateway": None, "cidr": None},
+            {"address": None, "ipv6_address": "fd00:20::1/64", "rdnss": ["fd00:20::1"]},
+            id="IPv6 alone",
         ),
     ],
 )
@@ -195,8 +217,11 @@ def test_a_gateway_is_of_the_families_of_its_network(port, expected):
         pytest.param({"task_state": "deleting", "ports": []}, "absent", [[]], id="whatever its ports are said to be"),
         pytest.param({"task_state": "deleting"}, "present", [], id="nothing of that is made"),
         pytest.param({"failed": True}, "present", [], id="one that has failed"),
-        pytest.param({"ports": [{**GATE, "leaving": True}]}, "present", [[]], id="a port that leaves"),
-        pytest.param({"ports": [{"network": "closed"}]}, "present", [], id="no gateway"),
+        pytest.param({**RUNS, "ports": [LEAVING]}, "present", [[]], id="its last port leaves"),
+        pytest.param({**RUNS, "ports": [LEAVING, GATE]}, "present", [["private"]], id="a port leaves, another stays"),
+        pytest.param({**RUNS, "ports": [{"network": "closed"}]}, "present", [[]], id="its network has no gateway now"),
+        pytest.param({**RUNS, "ports": [LEAVING]}, "absent", [], id="nothing of one that stays goes"),
+        pytest.param({"ports": [{"network": "closed"}]}, "present", [], id="a new one without a gateway"),
     ],
 )
 def test_what_an_instance_uses(said, state, expected):

@@ -31,6 +31,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import base as bases
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import fetch, policy, url
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import parse
+from ansible_collections.kvmstack.launch.tests.unit.clock import sleeping
 
 MIB = 1024**2
 FIRST, SECOND = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
@@ -46,7 +47,7 @@ def bytes_of_image(tmp_path_factory):
 
 @pytest.fixture
 def served(site, bytes_of_image, monkeypatch):
-    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(fetch, "time", sleeping(lambda seconds: None))
     site.content = bytes_of_image
     return site
 
@@ -277,7 +278,7 @@ def test_server_down(run, served, tmp_path):
 
 def test_a_broken_download_is_continued_by_the_next_run(run, served, tmp_path, monkeypatch):
     served.hang_up_after = [MIB]
-    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: served.statuses.append(503))
+    monkeypatch.setattr(fetch, "time", sleeping(lambda seconds: served.statuses.append(503)))
     ((_action, found),) = run({})
     assert isinstance(found, Unavailable)
     assert any(name.endswith(".part") for name in files(tmp_path))

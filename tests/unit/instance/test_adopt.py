@@ -55,7 +55,7 @@ def found(run, **changed):
     keys = ("id", "name", "size", "format")
     mark = {"instance_uuid": uuid, "record_id": record}
     volumes = [{**{key: row[key] for key in keys}, **mark} for row in rows(run, "volumes")]
-    keys = ("id", "network", "mac_address", "fixed_ip")
+    keys = ("id", "network", "mac_address", "fixed_ip", "parent", "vlan")
     ports = [{**{key: port[key] for key in keys}, **port["network_info"], **mark, "host": "c1", "domain": None}
              for port in document["ports"]]  # fmt: skip
     here = {"domains": [domain], "directories": [{"uuid": uuid}], "volumes": volumes, "gateways": []}
@@ -185,6 +185,11 @@ def off(asked, **fields):
         pytest.param(lambda asked: off(asked, root={"base": "/state/base/x.qcow2"}), "not made from image", id="base"),
         pytest.param(lambda asked: off(asked, volumes=[]), "volumes are none, not web-data", id="volumes"),
         pytest.param(lambda asked: asked["ports"].clear(), "networks are none, not private", id="no port"),
+        pytest.param(
+            lambda asked: asked["ports"][0].update(parent="p", vlan=30),
+            "the port on private is sub-port 30 of port p, not an interface",
+            id="a sub-port",
+        ),
         pytest.param(lambda asked: asked.update(ports=None), "only ports of the embedded", id="ports not seen"),
         pytest.param(lambda asked: asked["hosts"]["c1"].update(directories=[]), "lacks the directory", id="root disk"),
         pytest.param(lambda asked: asked["hosts"]["c1"].update(volumes=[]), "volume web-data is not on", id="volume"),

@@ -158,6 +158,22 @@ def test_what_is_leaving_is_the_last_that_an_interface_is_taken_for():
     assert names(instance([on("a")], [], killed).ports, leaving=False) == ["web-a-1"]
 
 
+def test_a_port_that_is_to_have_another_address_is_none_that_leaves():
+    before = instance([on("a", "10.0.0.5")], [])
+    leaving = replace(before, ports=[replace(before.ports[0], leaving=True)])
+    made = instance([on("a", "10.0.0.6")], [], leaving)
+    assert (names(made.ports, leaving=False), names(made.ports, leaving=True)) == (["web-a-1"], ["web-a"])
+
+
+def test_a_port_of_the_record_is_known_by_its_id():
+    before = instance([on("a"), on("a")], [])
+    before = replace(before, ports=[replace(before.ports[0], mac_address="fa:16:3e:00:00:01"), before.ports[1]])
+    made = instance([before.ports[1]], [], before)
+    assert [(port.id, port.leaving, port.mac_address) for port in made.ports] == [
+        (before.ports[1].id, False, None), (before.ports[0].id, True, "fa:16:3e:00:00:01")
+    ]  # fmt: skip
+
+
 TOLD_APART = [each for net in "ab" for each in (on(net, "10.0.0.5"), on(net, "10.0.0.6"), replace(WEB, network=net),
                                                 replace(DB, network=net))]  # fmt: skip
 

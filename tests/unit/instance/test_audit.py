@@ -208,6 +208,13 @@ def test_ports_that_nobody_looked_at_are_not_missing():
     assert told(ports=None) == []
 
 
+def test_a_port_that_left_its_floating_ip_behind_is_missing_and_its_rest_goes_with_its_instance():
+    left = {**PORT, "host": None, "left": True}
+    assert told(ports=(left,)) == [("missing", "port", "p1", "c1")]
+    gone = told(instances=(), volumes=(), claims={}, deleted=[UUID], ports=(left,), c1=EMPTY)
+    assert gone == [("orphan", "port", "p1", None)]
+
+
 def test_what_is_found_is_what_a_stage_removes():
     found = compare(Recorded([], {}, {}, "r1", {UUID}), Existing({"c1": FULL}, [PORT]))
     found = [each.to_result() for each in found]
@@ -298,7 +305,7 @@ def test_what_is_said_of_a_host_is_whole_or_why_not(here):
         audit_sql.parse({"hosts": {"c1": here}, "ports": [], "project_id": None})
 
 
-NETWORK = {"name": "private", "project_id": "p", "record_id": "r1", "keep": False, "used": False}
+NETWORK = {"name": "private", "project_id": "p", "record_id": "r1", "keep": False, "used": False, "shared": False}
 MOVING = replace(BUILDING, ports=WEB.ports)
 
 
@@ -318,5 +325,14 @@ def test_networks_that_nothing_uses(said, instances, expected):
     assert [(each.kind, each.id) for each in found if each.problem == "orphan"] == [
         ("network", key) for key in expected
     ]
-    named = [{"name": "private", "project_id": "p"}] if expected else []
+    named = [{"name": "private", "project_id": "p", "shared": False}] if expected else []
     assert orphans([each.to_result() for each in found], "network") == named
+
+
+def test_a_network_that_all_projects_share_is_one_of_its_own():
+    networks = [{**NETWORK, "project_id": "team/a", "shared": shared} for shared in (False, True)]
+    found = compare(Recorded([], {}, {}, "r1"), Existing({}, None, networks=networks))
+    assert len({each.key for each in found}) == 2
+    named = {"name": "private", "project_id": "team/a"}
+    expected = [{**named, "shared": False}, {**named, "shared": True}]
+    assert orphans([each.to_result() for each in found], "network") == expected

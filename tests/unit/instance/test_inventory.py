@@ -121,6 +121,28 @@ def test_groups(said, groups):
             id="a network that is routed",
         ),
         pytest.param(
+            {"ports": [with_info(PRIVATE, router="host")]}, Reach(), {}, "10.20.0.50", "-o ProxyJump=kvm1 " + ALIAS,
+            id="its host is the router",
+        ),
+        pytest.param({"ports": [with_info(PRIVATE, router="main")]}, Reach(), {}, None, ALIAS, id="another router"),
+        pytest.param({"ports": [with_info(PRIVATE, router="none")]}, Reach(), {}, None, ALIAS, id="an island"),
+        pytest.param(
+            {"ports": [with_info(PUBLIC, router="main"), with_info(PRIVATE, router="host")]}, Reach(), {},
+            "10.20.0.50", "-o ProxyJump=kvm1 " + ALIAS, id="the network whose router its host is",
+        ),
+        pytest.param(
+            {"ports": [with_info(PUBLIC, router="main")]}, Reach(direct_networks=("public",)), {}, "192.0.2.50",
+            ALIAS, id="a router of its own, to which there is a way",
+        ),
+        pytest.param(
+            {"ports": [with_info(PRIVATE, router="main")]}, Reach(jump=False), {}, "10.20.0.50", ALIAS,
+            id="without jumps ways are the user's",
+        ),
+        pytest.param(
+            {"ports": [with_info(PRIVATE, router="main", floating_ip_address="198.51.100.9")]}, Reach(), {},
+            "198.51.100.9", ALIAS, id="a floating address on another router",
+        ),
+        pytest.param(
             {"ports": [{**PRIVATE, "leaving": True}, PUBLIC]}, Reach(jump=False), {}, "192.0.2.50", ALIAS,
             id="not one that it is to lose",
         ),
@@ -142,6 +164,16 @@ def test_a_jump_with_a_key_and_options_of_its_own_is_a_command():
     assert shlex.split(command) == [
         "ssh", "-F", "/etc/a%%b", "-i", "/keys/my key", "-l", "ops", "-p", "2222", "-W", "[%h]:%p", "192.0.2.11",
     ]  # fmt: skip
+
+
+def test_who_has_no_way_is_told_by_its_networks():
+    apart, near = with_info(PUBLIC, router="main"), with_info(PRIVATE, router="host")
+    assert "its networks, public (router: " in inventory.out_of_reach(told(ports=[apart]), Reach())
+    assert "give it a floating_ip or a port" in inventory.out_of_reach(told(ports=[apart]), Reach())
+    six = with_info({**PUBLIC, "fixed_ip": "fd00:20::f816:3eff:fe00:1"}, router="main")
+    assert "give it a port on a network with router: host" in inventory.out_of_reach(told(ports=[six]), Reach())
+    assert inventory.out_of_reach(told(ports=[apart, near]), Reach()) is None
+    assert inventory.out_of_reach(told(ports=[]), Reach()) is None
 
 
 def test_an_address_of_ipv6_is_told():

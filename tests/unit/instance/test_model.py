@@ -164,15 +164,15 @@ def test_a_flavor_too_small_for_the_image_is_a_fault(image, fault):
     assert fault in after.fault
 
 
-KEPT = {"size": 1, "host": "c2", "instance_uuid": None, "delete_on_termination": False}
+KEPT = {"size": 1, "format": "raw", "host": "c2", "instance_uuid": None, "delete_on_termination": False}
 HELD = {**KEPT, "instance_uuid": "other"}
 GOING = {**KEPT, "delete_on_termination": True}
 
 
-def test_a_volume_that_exists_pins_its_host_and_keeps_its_size():
-    known = {"id": "v1", "name": "web-data", **KEPT, "size": 5}
-    located = change(replace(WEB, volumes=[replace(VOLUME, size=None)]), volumes=[known]).after
-    assert (located.volumes[0].size, located.volumes[0].host) == (5, "c2")
+def test_a_volume_that_exists_pins_its_host_and_keeps_its_size_and_format():
+    known = {"id": "v1", "name": "web-data", **KEPT, "size": 5, "format": "qcow2"}
+    located = change(replace(WEB, volumes=[replace(VOLUME, size=None, format=None)]), volumes=[known]).after
+    assert (located.volumes[0].size, located.volumes[0].format, located.volumes[0].host) == (5, "qcow2", "c2")
 
 
 def test_a_volume_keeps_the_id_that_the_record_has_for_it():
@@ -217,6 +217,28 @@ def test_what_is_to_be_done_for_the_state_that_is_asked_for(record, target, task
     before = replace(launched(), **record)
     after = change(replace(WEB, target_state=target), before).after
     assert (after.task_state, after.target_state) == (task, target or before.target_state)
+
+
+@pytest.mark.parametrize(
+    ("record", "task"),
+    [
+        pytest.param(RUNNING, "rebooting", id="it runs, and starts anew"),
+        pytest.param({**RUNNING, "task_state": "rebooting"}, "rebooting", id="a run before was killed at it"),
+        pytest.param(OFF, "powering-on", id="it is off, and is only started"),
+    ],
+)
+def test_what_is_to_be_done_for_one_that_is_to_start_anew(record, task):
+    after = change(replace(WEB, target_state="started", restart="rebooting"), replace(launched(), **record)).after
+    assert (after.task_state, after.target_state) == (task, "started")
+
+
+def test_one_that_a_killed_run_was_restarting_is_left_as_it_is_by_another_wish():
+    before = replace(launched(), **RUNNING, task_state="rebooting")
+    assert change(WEB, before).after.task_state is None
+
+
+def test_one_that_there_is_not_yet_is_only_launched():
+    assert change(replace(WEB, target_state="started", restart="rebooting")).after.task_state == "scheduling"
 
 
 @pytest.mark.parametrize(

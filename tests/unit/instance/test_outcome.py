@@ -71,6 +71,8 @@ def test_a_second_run_keeps():
                      ("stopped", None, "shutdown", "SHUTOFF"), id="it was made, and left off"),
         pytest.param(replace(ACTIVE, vm_state="stopped", power_state="shutdown", task_state="powering-on"), "ACTIVE",
                      ("active", None, "running", "ACTIVE"), id="it was turned on"),
+        pytest.param(replace(ACTIVE, task_state="rebooting"), "ACTIVE",
+                     ("active", None, "running", "ACTIVE"), id="it was restarted"),
         pytest.param(replace(ACTIVE, target_state="stopped", task_state="powering-off"), "ACTIVE",
                      ("active", "powering-off", "running", "ACTIVE"), id="it is still on"),
     ],

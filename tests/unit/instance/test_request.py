@@ -112,6 +112,13 @@ def test_absent_needs_only_names():
     assert [item.name for item in parse(request({"name": "web", "count": 2}, state="absent"))] == ["web-1", "web-2"]
 
 
+def test_a_group_may_be_spelled_out():
+    [web] = parse(request({**WEB, "group": {"name": "apart", "policy": "anti-affinity", "max_server_per_host": 2}}))
+    assert web.group == {"name": "apart", "policy": "anti-affinity", "max_server_per_host": 2}
+    assert "group" in refused({**WEB, "group": {"policy": "affinity"}})
+    assert "policy" in refused({**WEB, "group": {"name": "apart"}})
+
+
 def test_each_entry_has_its_state():
     off, gone, usual = parse(
         request(
@@ -121,7 +128,12 @@ def test_each_entry_has_its_state():
         )
     )
     assert (off.target_state, gone.absent, usual.target_state) == ("stopped", True, "started")
-    assert refused({**WEB, "state": "off"}) == "state: 'off' is none of started, stopped, absent"
+    again = parse(
+        request({**WEB, "state": "restarted"}, {**WEB, "name": "hard", "state": "reset"}, {**WEB, "name": "usual"})
+    )
+    assert [each.target_state for each in again] == ["started"] * 3
+    assert [each.restart for each in again] == ["rebooting", "rebooting_hard", None]
+    assert refused({**WEB, "state": "off"}) == "state: 'off' is none of started, stopped, restarted, reset, absent"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -20,14 +20,15 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents imp
     parts_of,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.moments import as_text
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import record as host_record
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, model, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import to_data
-from ansible_collections.kvmstack.launch.plugins.module_utils.record import database
+from ansible_collections.kvmstack.launch.plugins.module_utils.record import database, requests
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.view import read_hosts
-from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import REQUEST
+from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import REQUEST, Run
 
 ENTRY = {"name": "web", "flavor": "small", "image": "demo", "networks": ["private"]}
 DATA = {"name": "data", "size": 2, "delete_on_termination": True}
@@ -61,6 +62,23 @@ def test_a_launch_and_its_end(run, put, node):
 def test_check_mode_writes_nothing(run, database_url):
     assert run().ask(check_mode=True)["web"]["changed"]
     assert run().find() == {}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_who_runs_on_a_host_gets_no_wire_that_it_is_not_on(run, put, check_mode):
+    """And the other of the request gets it."""
+    pool = {"start": "172.30.0.50", "end": "172.30.0.59"}
+    outer = {"cidr": "172.30.0.0/24", "physical_network": "physnet1", "allocation_pool": pool}
+    settings = {"c1": {"bridge_mappings": {}}, "c2": {"bridge_mappings": {"physnet1": {"bridge": "br-ex"}}}}
+    known = {"networks": {"private": {"cidr": "10.20.0.0/24"}, "outer": outer}, "host_settings": settings}
+    run().ask({}, {"name": "db"})
+    put(web="c1", db="c2")
+    run().built(*run().find().values())
+    both = {"networks": ["private", "outer"]}
+    results = run().ask(both, {"name": "db", **both}, check_mode=check_mode, **known)
+    assert "on host c1, which has no bridge mapping for physnet1 of network outer" in results["web"]["msg"]
+    assert (results["db"]["msg"], len(results["db"]["ports"])) == (None, 2)
+    assert len(run().find()["web"]["ports"]) == 1
 
 
 def test_one_bad_item_is_undone_alone(run):
@@ -329,9 +347,10 @@ def test_a_bad_request_is_not_the_hosts_fault(run, put, node):
     assert node("c1").failed_builds == 0
 
 
-def test_the_record_tells_its_identity_when_it_has_one(run):
-    assert run().identity() is None
-    assert run().ask()["web"]["record_id"] == run().identity()
+def test_the_record_tells_its_identity_when_it_has_one(empty_url):
+    run = Run(empty_url)
+    assert run.identity() is None
+    assert run.ask()["web"]["record_id"] == Run(empty_url).identity()
 
 
 # Volumes
@@ -495,7 +514,9 @@ def test_what_happened_is_told(run, put):
     put(web="c1")
     document = run().find()["web"]
     made = {"name": "web-private", "action": "create", "port_id": "p", "mac_address": "m", "fixed_ip": "10.20.0.9"}
-    [document] = carry([document], "port", [made], parts_of("port"))
+    began = datetime.now(timezone.utc) - timedelta(seconds=5)
+    span = {"start_time": as_text(began), "finish_time": as_text(began + timedelta(seconds=2))}
+    [document] = carry([document], "port", [made], parts_of("port"), span=span)
     run().conclude(mark_failed(document, "domain", {"msg": "web: no room", "exception": "Traceback"}))
     put(web="c2")
     run().built(run().find()["web"])
@@ -506,6 +527,10 @@ def test_what_happened_is_told(run, put):
     assert [(event["event"], event["host"], event["result"]) for event in action["events"]] == [
         ("port", "c1", "Success"), ("domain", "c1", "Error"), ("domain", "c2", "Success"),
     ]  # fmt: skip
+    took = [datetime.fromisoformat(action["events"][0][key].rstrip("Z")) for key in ("start_time", "finish_time")]
+    assert round((took[1] - took[0]).total_seconds(), 3) == 2
+    assert abs((took[0] - began.replace(tzinfo=None)).total_seconds()) < 1
+    assert action["events"][1]["start_time"] == action["events"][1]["finish_time"]
     assert action["events"][1]["message"] == "web: no room"
     assert action["events"][1]["details"] == "Traceback"
     [fault] = told["faults"]
@@ -534,9 +559,13 @@ def test_a_host_that_was_lost_tells_the_administrator_more(run, put):
 # Upgrades
 
 
-def test_a_launch_that_an_older_collection_began_goes_on(run, database_url, put, node):
+def test_a_launch_that_an_older_collection_began_goes_on(empty_url):
     """The record of issue 2, a launch half done on c1 in it: the upgrade keeps it, and the launch ends."""
-    database = sql.Database(database_url)
+    database = sql.Database(empty_url)
+
+    def run(**options):
+        return Run(empty_url, **options)
+
     if database.backend == "sqlite":
         os.makedirs(os.path.dirname(database.url.database))
     moment = "2026-01-02 03:04:05"
@@ -580,8 +609,9 @@ def test_a_launch_that_an_older_collection_began_goes_on(run, database_url, put,
     assert "cores: 2 of 2 used" in run(quotas={"cores": 2}).ask({"name": "db"})["db"]["msg"]
     assert run().built(again)["web"]["status"] == "ACTIVE"
     run().destroyed(run().ask(state="absent")["web"])
-    assert (node("c1").vcpus_used, node("c1").disk_gb_used, node("c1").failed_builds) == (0, 0, 0)
-    assert node("c1").num_instances == 0
+    with database.reading() as connection:
+        [node] = connection.execute(database.tables.compute_nodes.select())
+    assert (node.vcpus_used, node.disk_gb_used, node.failed_builds, node.num_instances) == (0, 0, 0, 0)
 
 
 def old_json(database, values, key):
@@ -635,6 +665,43 @@ def test_an_instance_is_turned_off_and_on(run, put):
     assert [(each["action"], each["result"]) for each in actions] == [
         ("create", "Success"), ("stop", "Success"), ("start", "Success"),
     ]  # fmt: skip
+
+
+def test_an_instance_starts_anew_in_every_run_that_says_so(run, put):
+    launched(run, put)
+    for state, task in (("restarted", "rebooting"), ("restarted", "rebooting"), ("reset", "rebooting_hard")):
+        again = run().ask({"state": state})["web"]
+        assert (again["task_state"], again["status"], again["changed"]) == (task, "ACTIVE", True)
+        assert run().built(again)["web"]["task_state"] is None
+    assert run().ask()["web"]["changed"] is False
+    actions = run().find(actions=True)["web"]["actions"]
+    assert [(each["action"], each["result"]) for each in actions] == [
+        ("create", "Success"), *[("reboot", "Success")] * 3,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "state", "action"),
+    [
+        ("started", "restarted", "reboot"), ("started", "reset", "reboot"), ("started", "stopped", "stop"),
+        ("stopped", "started", "start"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_a_run_has_failed_to_do_is_not_done_any_more(run, put, database_url, first, state, action, waits):
+    """What a worker is still to do is not at its end."""
+    web = launched(run, put, state=first)
+    if waits:
+        record = database.Database(database_url)
+        asked = requests.Request(web["uuid"], "p", "web", action, {"state": state}, "req-1")
+        record.write(lambda connection: requests.add(record, connection, asked, sql.now(connection)))
+    begun = run().ask({"state": state})["web"]
+    assert run().conclude(mark_failed(begun, "host", {"msg": "c1 is off"}))["web"]["msg"] == "c1 is off"
+    after = run().find(actions=True)["web"]
+    assert (after["task_state"] is None) == (not waits)
+    last = after["actions"][-1]
+    ended = (None, None) if waits else ("Error", "c1 is off")
+    assert (last["action"], last["result"], last["message"]) == (action, *ended)
 
 
 def test_a_dry_run_says_of_new_instances_too_whose_they_are(run, put):

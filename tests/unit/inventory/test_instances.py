@@ -124,6 +124,19 @@ def test_the_way_is_over_the_compute_host_as_the_inventory_has_it(ask, url, tmp_
     assert known["web"]["ansible_user"] == "debian"
 
 
+def test_who_has_another_router_than_its_host_has_no_address_there(ask, url):
+    launched(url, "p", "c1", {"name": "web"}, {"name": "db"})
+    port = {"network": "lab", "fixed_ip": "10.30.0.50", "network_info": {"router": "main"}}
+    routed = json.dumps([port]).replace(":", "\\:")
+    changed(url, PORT % ("10.20.0.50", "db"), "update instances set ports = '%s' where name = 'web'" % routed)
+    found, said = ask({"database": url})
+    known = found["_meta"]["hostvars"]
+    assert ("ansible_host" in known["web"], known["db"]["ansible_host"]) == (False, "10.20.0.50")
+    assert "no way is known to web, whose networks have another router than their hosts" in said
+    found, said = ask({"database": url, "direct_networks": ["lab"]})
+    assert (found["_meta"]["hostvars"]["web"]["ansible_host"], said) == ("10.30.0.50", "")
+
+
 def test_a_compute_host_whose_address_is_a_fact_is_reached_by_its_name(ask, url, tmp_path):
     launched(url, "p", "c1", {"name": "web"})
     changed(url, PORT % ("10.20.0.50", "web"))
@@ -183,6 +196,11 @@ def test_a_record_that_is_not_there_is_told_and_not_made(ask, url, tmp_path):
     ("config", "words"),
     [
         pytest.param({"database": "launch.db"}, "this is not a SQLAlchemy URL", id="no URL"),
+        pytest.param(
+            {"database": "postgresql+psycopg://me:hu@sh@127.0.0.1:1/launch"},
+            "write @, / and % in its URL's password as %40, %2F and %25",
+            id="a password that is none",
+        ),
         pytest.param(
             {"database": "postgresql+psycopg://me:hush@127.0.0.1:1/launch"},
             r"database launch at 127.0.0.1:1 as me: .*; is it running, and may we read and write there\?",

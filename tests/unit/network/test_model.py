@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -14,7 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, InvalidRequest, NotFound
-from ansible_collections.kvmstack.launch.plugins.module_utils.network import model, request, security
+from ansible_collections.kvmstack.launch.plugins.module_utils.network import (
+    definition,
+    fixed_ips,
+    model,
+    request,
+    security,
+)
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.model import Current, Item, key_of, plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.names import DEFAULT_PROJECT, Name, name_in
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import rows
@@ -58,8 +65,8 @@ def group(rules, name="web", **others):
 )
 def test_network(options, gateway, server, first):
     defined = private(**options)
-    assert (defined.gateway, defined.server, next(model.free_addresses(defined, {}))) == (gateway, server, first)
-    assert model.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
+    assert (defined.gateway, defined.server, next(fixed_ips.free_addresses(defined, {}))) == (gateway, server, first)
+    assert definition.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
 
 
 @pytest.mark.parametrize(
@@ -76,9 +83,45 @@ def test_network(options, gateway, server, first):
 def test_a_network_of_both_families(options, gateway, dns):
     defined = private(**{"ipv6_cidr": "fd00:20::/64", **options})
     assert (defined.ipv6_cidr, defined.ipv6_gateway, defined.dns) == ("fd00:20::/64", gateway, dns)
-    assert model.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
+    assert definition.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
     [wanted] = request.parse({"networks": {"private": {**LAN, "ipv6_cidr": "fd00:20::/64"}}, "wanted": [WANTED]})
     assert wanted.to_result()["ipv6_cidr"] == "fd00:20::/64"
+
+
+@pytest.mark.parametrize(
+    ("options", "known"),
+    [
+        pytest.param(
+            {}, {"router": "host", "ipv6_gateway": "fd00:20::1", "dns": ("fd00:20::1",)}, id="its hosts are its router"
+        ),
+        pytest.param({"dhcp": "no"}, {"router": "host", "dhcp": False}, id="without the DHCP that it has not"),
+        pytest.param({"gateway": ""}, {"router": "none", "ipv6_gateway": None, "dns": ()}, id="no gateway"),
+        pytest.param({"router": "none"}, {"router": "none", "ipv6_gateway": None, "dns": ()}, id="no router"),
+        pytest.param({"router": "main"}, {"router": "main", "ipv6_gateway": "fd00:20::1", "dns": ()}, id="a router"),
+        pytest.param(
+            {"physical_network": "physnet1", "ipv6_gateway": "FD00:20::0:1"},
+            {"router": "none", "ipv6_gateway": "fd00:20::1", "mtu": 1500},
+            id="on a wire, whose addresses nobody gives out",
+        ),
+        pytest.param(
+            {"physical_network": "physnet1", "ipv6_gateway": "FE80::1"},
+            {"router": "none", "ipv6_gateway": "fe80::1"},
+            id="on a wire whose router is known by the link",
+        ),
+    ],
+)
+def test_a_network_of_ipv6_alone(options, known):
+    defined = private(cidr=None, ipv6_cidr="fd00:20::/64", **options)
+    assert {key: getattr(defined, key) for key in known} == known
+    assert (defined.cidr, defined.gateway, defined.server, defined.dhcp) == (None, None, None, False)
+    assert definition.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
+    assert rows.dhcp_columns(defined) is None
+    if defined.router == "host":
+        assert rows.gateway_columns(defined)["addresses"] == [defined.server_mac + " fd00:20::1"]
+    told = model.describe(defined)
+    assert (told["cidr"], told["allocation_pool"], told["ipv6_gateway"]) == (None, None, defined.ipv6_gateway)
+    with pytest.raises(InvalidRequest, match="fixed_ip 10.20.0.5 is IPv4, and network private has no cidr"):
+        fixed_ips.check_fixed_ip(defined, "10.20.0.5")
 
 
 @pytest.mark.parametrize(
@@ -97,8 +140,8 @@ def test_a_network_on_a_wire(options, known):
     assert (defined.physical_network, defined.dns) == ("physnet1", known.get("dns", ()))
     assert defined.gateway_port is None
     assert defined.localnet_port.startswith("provnet-")
-    assert model.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
-    assert next(model.free_addresses(defined, {"10.20.0.50"})) == "10.20.0.51"
+    assert definition.read_network("private", DEFAULT_PROJECT, defined.definition()) == defined
+    assert next(fixed_ips.free_addresses(defined, {"10.20.0.50"})) == "10.20.0.51"
 
 
 def test_a_network_on_no_wire_is_written_as_before():
@@ -113,13 +156,13 @@ def test_a_network_on_no_wire_is_written_as_before():
     [("10.20.0.50", False), ("10.20.0.99", False), ("10.20.0.49", True), ("10.20.0.100", True)],
 )
 def test_a_fixed_ip_on_a_wire_is_of_its_pool(address, refused):
-    model.check_fixed_ip(private(allocation_pool=WIRE["allocation_pool"]), address)
-    model.check_fixed_ip(private(**WIRE, ipv6_cidr="fd00:20::/64"), "fd00:20::5")
+    fixed_ips.check_fixed_ip(private(allocation_pool=WIRE["allocation_pool"]), address)
+    fixed_ips.check_fixed_ip(private(**WIRE, ipv6_cidr="fd00:20::/64"), "fd00:20::5")
     if not refused:
-        model.check_fixed_ip(private(**WIRE), address)
+        fixed_ips.check_fixed_ip(private(**WIRE), address)
         return
     with pytest.raises(InvalidRequest, match="outside the allocation_pool of network private, 10.20.0.50 to 10.20.0."):
-        model.check_fixed_ip(private(**WIRE), address)
+        fixed_ips.check_fixed_ip(private(**WIRE), address)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +189,60 @@ def test_a_wire_is_changed_without_ports_only(before, after, words):
     assert (change.error, change.action) == (None, "keep" if words is None else "update")
 
 
+def pool(start, end):
+    return {"start": "10.20.0.%d" % start, "end": "10.20.0.%d" % end}
+
+
+@pytest.mark.parametrize(
+    ("other", "wanted", "before", "refused"),
+    [
+        pytest.param({}, {}, None, True, id="the same"),
+        pytest.param({"allocation_pool": pool(99, 120)}, {}, None, True, id="one address"),
+        pytest.param({"allocation_pool": pool(100, 120)}, {}, None, False, id="beside it"),
+        pytest.param({"vlan": 7}, {}, None, False, id="another vlan"),
+        pytest.param({"physical_network": "two"}, {}, None, False, id="another wire"),
+        pytest.param({}, {"shared": True}, None, True, id="shared beside one that is not"),
+        pytest.param({}, {}, {}, False, id="both there from of old"),
+        pytest.param({}, {"allocation_pool": pool(60, 70)}, {}, False, id="narrower than of old"),
+        pytest.param({}, {}, {"allocation_pool": pool(40, 60)}, True, id="wider than it was"),
+        pytest.param({}, {}, {"vlan": 7}, True, id="it comes from another vlan"),
+        pytest.param({"cidr": None, "allocation_pool": None, "ipv6_cidr": "fd00::/64"}, {}, None, False, id="of IPv6"),
+    ],
+)
+def test_no_two_networks_give_out_the_same_addresses_on_a_wire(other, wanted, before, refused):
+    theirs = replace(private(**{**WIRE, **other}), project_id="a")
+    requests = request.parse({"networks": {"private": {**LAN, **WIRE, **wanted}}, "wanted": [WANTED]})
+    items = {} if before is None else {requests[0].key: Item(private(**{**WIRE, **before}))}
+    [change] = plan(requests, Current(items, on_wires={theirs.full_name: theirs}), "present")
+    assert isinstance(change.error, Conflict) == refused
+    if refused:
+        assert "is on physnet1, untagged, where network private of project a gives out 10.20.0." in str(change.error)
+        assert "shared: true" in str(change.error)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"shared": True}, "network private is not defined as shared"),
+        ({"kind": "security_group", "name": "web", "shared": True}, "security group web is its project's own"),
+        ({"shared": False}, None),
+        ({"kind": "security_group", "name": "web", "shared": False}, None),
+        ({}, None),
+    ],
+)
+def test_what_is_asked_for_as_shared_is_defined_so(asked, words):
+    params = {"networks": {"private": LAN}, "security_groups": {"web": WEB}, "wanted": [{**WANTED, **asked}]}
+    [wanted] = request.parse(params)
+    assert (wanted.fault is None) if words is None else (words in str(wanted.fault))
+
+
+def test_nor_do_two_of_one_request():
+    asked = {"one": {**LAN, **WIRE}, "two": {**LAN, **WIRE}}
+    wanted = [{**WANTED, "name": name} for name in asked]
+    one, two = plan(request.parse({"networks": asked, "wanted": wanted}), Current(), "present")
+    assert (one.error, type(two.error)) == (None, Conflict)
+
+
 def test_a_network_without_ipv6_is_written_as_before():
     assert "ipv6" not in private().definition()
     assert private(ipv6_cidr="") == private(ipv6_cidr=None) == private()
@@ -164,16 +261,16 @@ def test_the_address_that_a_guest_gives_itself(mac, address):
     defined = private(ipv6_cidr="fd00:20::/64")
     assert defined.slaac_ip(mac) == address
     assert private().slaac_ip(mac) is defined.slaac_ip(None) is None
-    model.check_fixed_ip(defined, address)
-    model.check_fixed_ip(defined, address, mac)
+    fixed_ips.check_fixed_ip(defined, address)
+    fixed_ips.check_fixed_ip(defined, address, mac)
     with pytest.raises(InvalidRequest, match="network private has no ipv6_cidr"):
-        model.check_fixed_ip(private(), address, mac)
+        fixed_ips.check_fixed_ip(private(), address, mac)
     with pytest.raises(InvalidRequest, match="fixed_ip fd00:21::1 is outside fd00:20::/64"):
-        model.check_fixed_ip(defined, "fd00:21::1")
+        fixed_ips.check_fixed_ip(defined, "fd00:21::1")
     with pytest.raises(
         InvalidRequest, match="follows from its MAC address .EUI-64.: with %s it is %s;" % (mac, address)
     ):
-        model.check_fixed_ip(defined, "fd00:20::5", mac)
+        fixed_ips.check_fixed_ip(defined, "fd00:20::5", mac)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +329,7 @@ def test_a_network_from_the_command_line(options, meant):
         ({"cidr": "10.20.0.0"}, "no room"),
         ({"cidr": "10.20.0.5/24"}, "host bits"),
         ({"cidr": "10.20.0.0/31"}, "no room"),
-        ({"cidr": "fd00::/64"}, "cidr fd00::/64 is IPv6: a network has a cidr of IPv4, and an ipv6_cidr beside it"),
+        ({"cidr": "fd00::/64"}, "cidr fd00::/64 is IPv6: write it as ipv6_cidr, beside a cidr of IPv4 or alone"),
         ({"ipv6_cidr": "fd00:20::/56"}, "ipv6_cidr fd00:20::/56 is not an IPv6 /64"),
         ({"ipv6_cidr": "10.20.0.0/24"}, "ipv6_cidr 10.20.0.0/24 is not an IPv6 /64"),
         ({"ipv6_cidr": "fd00:20::1/64"}, "host bits set; write it like fd00:20::/64"),
@@ -242,7 +339,27 @@ def test_a_network_from_the_command_line(options, meant):
         ({"ipv6_cidr": 64}, "ipv6_cidr: 64 is not a text"),
         ({"ipv6_cidr": "fd00:20::/64", "mtu": 1279}, "mtu 1279 is too small for IPv6"),
         ({"cidr": "private"}, "cidr 'private'"),
-        ({"cidr": None}, "cidr"),
+        ({"cidr": None}, "it has neither a cidr, like 10.20.0.0/24, nor an ipv6_cidr, like fd00:20::/64: say one"),
+        ({"cidr": "", "ipv6_cidr": "fd00:20::/48"}, "ipv6_cidr fd00:20::/48 is not an IPv6 /64"),
+        (
+            {"cidr": None, "ipv6_cidr": "fd00:20::/64", "dhcp": True},
+            "dhcp is of a cidr, and it has none: on IPv6 alone",
+        ),
+        ({"cidr": None, "ipv6_cidr": "fd00:20::/64", "gateway": "fd00:20::9"}, "gateway is of a cidr"),
+        ({**WIRE, "cidr": None, "ipv6_cidr": "fd00:20::/64"}, "allocation_pool is of a cidr"),
+        ({"cidr": None, "ipv6_cidr": "fd00:20::/64", "gateway": "", "router": "main"}, "router: main needs a gateway"),
+        ({"ipv6_cidr": "fd00:20::/64", "ipv6_gateway": "fd00:20::9"}, "ipv6_gateway 'fd00:20::9' is the router of a w"),
+        ({**WIRE, "ipv6_gateway": "fd00:20::9"}, "ipv6_gateway 'fd00:20::9' is the router of a wire: it goes with"),
+        (
+            {**WIRE, "ipv6_cidr": "fd00:20::/64", "ipv6_gateway": "fd00:21::1"},
+            "fd00:21::1 is no machine's in fd00:20::",
+        ),
+        (
+            {**WIRE, "ipv6_cidr": "fd00:20::/64", "ipv6_gateway": "fe80::"},
+            "fe80:: is no machine's in fd00:20::/64, nor",
+        ),
+        ({**WIRE, "ipv6_cidr": "fd00:20::/64", "ipv6_gateway": "169.254.0.1"}, "169.254.0.1 is no machine's in fd00:2"),
+        ({**WIRE, "ipv6_cidr": "fd00:20::/64", "ipv6_gateway": "cat"}, "ipv6_gateway 'cat' is not an IP address"),
         ({"gateway": "10.21.0.1"}, "gateway 10.21.0.1 is outside 10.20.0.0/24"),
         ({"gateway": "10.20.0.255"}, "broadcast"),
         ({"dns": ["resolver"]}, "dns 'resolver'"),
@@ -437,7 +554,7 @@ def test_dhcp_options():
 def test_giving_out_addresses_is_not_quadratic():
     taken = {"10.%d.%d.%d" % (n >> 16, n >> 8 & 255, n & 255): "x" for n in range(2, 50000)}
     large = private(cidr="10.0.0.0/8")
-    assert len(list(islice(model.free_addresses(large, taken), 10000))) == 10000
+    assert len(list(islice(fixed_ips.free_addresses(large, taken), 10000))) == 10000
 
 
 def test_the_default_group_is_neutrons():
@@ -587,6 +704,8 @@ def test_what_is_not_defined(wanted, before, outcome):
     [
         ({"gateway": "10.20.0.2"}, "gateway's address 10.20.0.2 belongs to port p1"),
         ({"cidr": "10.20.0.0/16"}, "cannot become 10.20.0.0/16 while it has ports (p1)"),
+        ({"gateway": "10.20.0.9"}, "network private has gateway 10.20.0.1, and its ports (p1) go out by it"),
+        ({"gateway": ""}, "network private has gateway 10.20.0.1, and its ports (p1) go out by it"),
     ],
 )
 def test_what_ports_stand_in_the_way_of(options, words):
@@ -594,6 +713,20 @@ def test_what_ports_stand_in_the_way_of(options, words):
     (change,) = plan(asked({"name": "private"}, networks={"private": {**LAN, **options}}), there, "present")
     assert isinstance(change.error, Conflict)
     assert words in str(change.error)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({}, {"router": "none"}, id="the gateway's address stays free for a router of yours"),
+        pytest.param({"gateway": ""}, {}, id="a gateway that comes"),
+        pytest.param({"router": "none"}, {"router": "none", "gateway": "10.20.0.9"}, id="another router of yours"),
+    ],
+)
+def test_what_changes_of_a_gateway_while_there_are_ports(before, after):
+    there = current(item(private(**before), ports=("p1",)), private={"10.20.0.2": "p1"})
+    (change,) = plan(asked({"name": "private"}, networks={"private": {**LAN, **after}}), there, "present")
+    assert (change.error, change.action) == (None, "update")
 
 
 def speaking(name, *remotes, **fields):

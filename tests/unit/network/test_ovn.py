@@ -13,7 +13,7 @@ import uuid
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError
-from ansible_collections.kvmstack.launch.plugins.module_utils.network import model, request
+from ansible_collections.kvmstack.launch.plugins.module_utils.network import definition, model, request
 from ansible_collections.kvmstack.launch.plugins.module_utils.network.ovn import backend
 from ansible_collections.kvmstack.launch.plugins.module_utils.port import model as port_model
 from ansible_collections.kvmstack.launch.plugins.module_utils.port import request as port_request
@@ -203,7 +203,8 @@ def test_the_gateway_cannot_become_a_ports_address(northbound):
     assert "gateway's address 10.20.0.2 belongs to port %s" % identity("p1") in str(run.errors[0])
     run = Run(northbound, {"name": "a"}, networks={"a": {"cidr": "10.20.0.0/16"}})
     assert "while it has ports (p1)" in str(run.errors[0])
-    assert Run(northbound, {"name": "a"}, networks={"a": {**LAN, "gateway": "10.20.0.9"}}).errors == [None]
+    run = Run(northbound, {"name": "a"}, networks={"a": {**LAN, "gateway": "10.20.0.9"}})
+    assert "has gateway 10.20.0.1, and its ports (p1) go out by it" in str(run.errors[0])
 
 
 def test_network_info(northbound):
@@ -343,7 +344,7 @@ def gateways(server):
 
 
 def test_a_gateway_comes_changes_and_goes_with_the_word_of_it(northbound):
-    mac = model.Network("a", "10.20.0.0/24", "10.20.0.1", "", "").server_mac
+    mac = definition.Network("a", "10.20.0.0/24", "10.20.0.1", "", "").server_mac
     Run(northbound, networks={"a": LAN})
     [[name, _type, addresses]] = gateways(northbound)
     assert addresses == "%s 10.20.0.1" % mac
@@ -433,6 +434,41 @@ def test_a_wire_of_someone_elses_is_left_alone(northbound):
     Run(northbound, networks={"a": WIRE})
     Run(northbound, {"name": "a"}, state="absent")
     assert [each for each in northbound.dump().split("\n") if "theirs" in each] == before
+
+
+def test_one_that_is_shared_goes_without_its_definition_and_not_the_projects_own(northbound):
+    shared, own = {"name": "a", "shared": True}, {"name": "a", "shared": False}
+    Run(northbound, {"name": "a"}, networks={"a": {**LAN, "shared": True}}, project="team/one")
+    Run(northbound, {"name": "a"}, networks={"a": LAN}, project="team/one")
+    assert len(find(northbound, kinds=["network"])) == 2
+    assert Run(northbound, shared, own, project="team/one").actions == ["keep", "keep"]
+    assert Run(northbound, shared, state="absent", project="team/one", networks={"a": LAN}).actions == ["delete"]
+    assert names(northbound, "Logical_Switch") == ["kvmstack-a@team/one"]
+    assert Run(northbound, shared, state="absent", project="team/one").actions == ["keep"]
+    assert Run(northbound, own, state="absent", project="team/one").actions == ["delete"]
+
+
+def test_what_two_projects_have_on_a_wire_they_share(northbound):
+    """Each would give out the addresses that the other has given already."""
+    assert Run(northbound, {"name": "a"}, networks={"a": WIRE}, project="one").errors == [None]
+    before = northbound.dump()
+    [error] = Run(northbound, {"name": "a"}, networks={"a": WIRE}, project="two").errors
+    assert "network a of project one gives out 10.20.0.50 to 10.20.0.99 as well" in str(error)
+    assert northbound.dump() == before
+    assert Run(northbound, {"name": "a"}, networks={"a": {**WIRE, "vlan": 7}}, project="two").errors == [None]
+    shared = {"networks": {"b": {**WIRE, "vlan": 8, "shared": True}}}
+    assert [Run(northbound, {"name": "b"}, **shared, project=each).errors for each in ("one", "two")] == [[None]] * 2
+
+
+@pytest.mark.parametrize("was", [None, {**WIRE, "vlan": 7}])
+def test_a_network_that_comes_to_a_wire_meanwhile_is_seen(northbound, was):
+    if was is not None:
+        Run(northbound, {"name": "a"}, networks={"a": was}, project="one")
+    other = [northbound, {"name": "a"}]
+    meanwhile = {"meanwhile": lambda: Run(*other, networks={"a": WIRE}, project="one")}
+    [error] = Run(*other, networks={"a": WIRE}, project="two", **meanwhile).errors
+    assert isinstance(error, Conflict)
+    assert len(wires(northbound)) == 1
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class FakeNeutron:
         self.quota = 100
         self.requests = []
         self.kill_at = None  # the number of changing requests after which the run is killed
+        self.trunks_take_bound_ports = True
         self.errors = []  # (method, beginning of the path, error), each for one request
         self.lock = threading.RLock()
         self.tables = {
@@ -60,6 +61,8 @@ class FakeNeutron:
             "security-groups": [group("default"), group("web"), group("db"), group("default", "other")],
             "ports": [],
             "floatingips": [],
+            "agents": [],
+            "trunks": [],
         }
 
     def api(self, service_type, as_service=False):
@@ -114,7 +117,14 @@ class View:
         fields = query.pop("fields", None)
         with self.fake.lock:
             found = [row for row in self.fake.tables[path] if self.sees(path, row) and matches(row, query)]
-        return [shown(row, self.as_service, fields) for row in found]
+        return [self.told(path, row, fields) for row in found]
+
+    def told(self, path, row, fields=None):
+        """A row as neutron tells it: a trunk's parent with what it has."""
+        trunk = next((each for each in self.fake.tables["trunks"] if each["port_id"] == row["id"]), None)
+        if path == "ports" and trunk:
+            row = {**row, "trunk_details": {"trunk_id": trunk["id"], "sub_ports": trunk["sub_ports"]}}
+        return shown(row, self.as_service, fields)
 
     def sees(self, path, row):
         if self.as_service or "admin" in self.fake.roles or path == "subnets":
@@ -123,6 +133,8 @@ class View:
 
     def post(self, path, body, what):
         self.begin("POST", path, body)
+        if path == "trunks":
+            return {"trunk": self.new_trunk(body["trunk"])}
         with self.fake.lock:
             row = self.new_floating(body["floatingip"]) if path == "floatingips" else self.new_port(body["port"], what)
             self.fake.change()
@@ -133,7 +145,9 @@ class View:
         table, identity_, *rest = path.split("/")
         with self.fake.lock:
             row = self.row(table, identity_)
-            if rest:
+            if table == "trunks":
+                self.change_trunk(row, rest[0], body["sub_ports"])
+            elif rest:
                 row["tags"] = sorted({*row["tags"], rest[1]})
             elif table == "ports":
                 self.check_launcher(body["port"])
@@ -143,7 +157,7 @@ class View:
             else:
                 row.update(port_id=body["floatingip"]["port_id"])
             self.fake.change()
-        return {"port": shown(row, self.as_service), "floatingip": row}
+        return {"port": self.told(table, row), "floatingip": row}
 
     def delete(self, path, what):
         self.begin("DELETE", path, None)
@@ -153,6 +167,7 @@ class View:
             if rest:
                 row["tags"].remove(rest[1])
             else:
+                self.check_unused(table, row)
                 self.fake.tables[table].remove(row)
                 for floating in self.fake.tables["floatingips"]:
                     if floating["port_id"] == identity_:
@@ -175,6 +190,40 @@ class View:
         if not found:
             raise NotFound("%s %s could not be found" % (table, identity_))
         return found[0]
+
+    def new_trunk(self, said):
+        with self.fake.lock:
+            parent = self.row("ports", said["port_id"])
+            if parent["binding:host_id"] and not self.fake.trunks_take_bound_ports:
+                raise Conflict(
+                    "Port %s is currently in use and is not eligible for use as a parent port" % parent["id"]
+                )
+            row = {"id": str(uuid.uuid4()), "project_id": parent["project_id"], "sub_ports": [], **said}
+            self.fake.tables["trunks"].append(row)
+            self.fake.change()
+            return row
+
+    def change_trunk(self, row, what, subports):
+        ids, vlans = ({each.get(key) for each in subports} for key in ("port_id", "segmentation_id"))
+        if what == "remove_subports":
+            row["sub_ports"] = [each for each in row["sub_ports"] if each["port_id"] not in ids]
+            return
+        every = [each for trunk in self.fake.tables["trunks"] for each in trunk["sub_ports"]]
+        if ids & {each["port_id"] for each in every} or vlans & {each["segmentation_id"] for each in row["sub_ports"]}:
+            raise Conflict("a trunk has that port, or this one has that VLAN")
+        for each in subports:
+            if self.row("ports", each["port_id"])["device_id"]:
+                raise Conflict("Port %s is in use by a device" % each["port_id"])
+            self.row("ports", each["port_id"])["device_owner"] = "trunk:subport"
+        row["sub_ports"] = [*row["sub_ports"], *subports]
+
+    def check_unused(self, table, row):
+        trunks = self.fake.tables["trunks"]
+        if table == "trunks" and self.row("ports", row["port_id"])["binding:host_id"]:
+            raise Conflict("Trunk %s is currently in use" % row["id"])
+        subports = [each["port_id"] for trunk in trunks for each in trunk["sub_ports"]]
+        if table == "ports" and row["id"] in [*subports, *(trunk["port_id"] for trunk in trunks)]:
+            raise Conflict("Port %s is a trunk's" % row["id"])
 
     def check_launcher(self, said):
         if not self.as_service and any(name.startswith("binding:") for name in said):

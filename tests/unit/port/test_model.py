@@ -129,12 +129,56 @@ def test_a_port_has_the_ipv6_address_that_follows_from_its_mac(said):
     assert change.action == "keep"
 
 
+ALONE = {"private": {"ipv6_cidr": "fd00:20::/64"}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param({}, id="it is not mentioned"),
+        pytest.param({"fixed_ip": "FD00:20::F816:3EFF:FE00:1"}, id="it is named"),
+        pytest.param({"fixed_ips": [OWN]}, id="it is the only one of a list"),
+    ],
+)
+def test_on_ipv6_alone_a_port_has_one_address(said):
+    [first] = made(port(mac_address=MAC, **said), networks=ALONE)
+    assert (first.fixed_ip, first.ipv6_address, first.fixed_ips) == (OWN, OWN, (OWN,))
+    assert rows.addresses(first) == rows.sources(first) == ["%s %s" % (MAC, OWN)]
+    result = first.to_result()
+    assert (result["cidr"], result["gateway"], result["dhcp"], result["dns"]) == (None, None, False, ["fd00:20::1"])
+    [change] = plan(wanted(port(**said), networks=ALONE), there(port(mac_address=MAC), networks=ALONE), "present")
+    assert change.action == "keep"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"fixed_ip": "10.20.0.5"}, "fixed_ip 10.20.0.5 is IPv4, and network private has no cidr"),
+        ({"fixed_ip": "fd00:20::5"}, "the IPv6 address of a port on network private follows from its MAC address"),
+        ({"fixed_ips": [OWN, "10.20.0.5"], "mac_address": MAC}, "fixed_ip 10.20.0.5 is IPv4"),
+        ({"floating_ip": True}, "floating_ip: network private is on no router"),
+    ],
+)
+def test_on_ipv6_alone_no_other_address_is_given(said, words):
+    [change] = plan(wanted(port(**said), networks=ALONE), Current(), "present")
+    assert words in str(change.error)
+
+
 @pytest.mark.parametrize("mac", [MAC, None])
 def test_another_ipv6_address_is_refused(mac):
     asked = port(mac_address=mac, fixed_ips=["10.20.0.2", "fd00:20::5"])
     [change] = plan(wanted(asked, networks=DUAL), Current(), "present")
     assert isinstance(change.error, InvalidRequest)
     assert "fixed_ip fd00:20::5: the IPv6 address of a port on network private follows from its" in str(change.error)
+
+
+@pytest.mark.parametrize("network", [None, Conflict("logical switch kvmstack-private is not ours")])
+def test_a_floating_address_asked_for_where_no_network_is_is_that_ports_fault(network):
+    current = Current(networks={name_in(None, "gone"): network} if network else {})
+    asked = wanted(port("a", network="gone", floating_ip="192.0.2.60"), port("b"))
+    bad, good = plan(asked, current, "present")
+    assert bad.error is network if network else "network gone is not there" in str(bad.error)
+    assert good.error is None
 
 
 @pytest.mark.parametrize("bad", [{"networks": {"private": {"cidr": "z"}}}, {"groups": {"web": 80}}])

@@ -417,7 +417,7 @@ def test_what_a_row_says_of_itself(fields, told):
 
 def test_what_a_new_port_is_made_of():
     change = planned(asked(host="c1", availability_zone="north", fixed_ip="10.20.0.9", security_groups=["web"]))
-    body = rows.creation(change.wanted, change.after, bind=True)
+    body = rows.creation(change.wanted, change.after, by_user=False)
     assert body == {
         "name": "web",
         "description": "kvmstack:" + identity("web"),
@@ -430,10 +430,10 @@ def test_what_a_new_port_is_made_of():
         "fixed_ips": [{"ip_address": "10.20.0.9"}],
         "security_groups": ["g2"],
     }
-    unbound = rows.creation(change.wanted, change.after, bind=False)
+    unbound = rows.creation(change.wanted, change.after, by_user=True)
     assert set(body) - set(unbound) == {"project_id", "binding:host_id"}
     silent = planned(asked(port_security=False))
-    body = rows.creation(silent.wanted, silent.after, bind=True)
+    body = rows.creation(silent.wanted, silent.after, by_user=False)
     assert body["port_security_enabled"] is False
     assert not {"security_groups", "fixed_ips", "binding:host_id"} & set(body)
 

@@ -352,6 +352,21 @@ def test_ports_of_both_families(northbound):
     assert row(northbound)[1] == ["%s 10.20.0.5 %s" % (MAC, own)]
 
 
+def test_ports_of_ipv6_alone(northbound):
+    alone, own = {"private": {"ipv6_cidr": "fd00:20::/64", "domain": "lab.test"}}, "fd00:20::f816:3eff:fe00:1"
+    asked = port("a", dns_name="a", mac_address=MAC)
+    assert Run(northbound, asked, networks=alone).ports[0].fixed_ips == (own,)
+    addresses, port_security, _marks = row(northbound)
+    assert addresses == port_security == ["%s %s" % (MAC, own)]
+    assert names(northbound)["a.lab.test"] == own
+    assert records(northbound, "DHCP_Options", "_uuid") == []
+    assert find(northbound)[0].fixed_ip == own
+    check_kept(northbound, {**asked, "fixed_ip": own}, networks=alone)
+    check_kept(northbound, {**asked, "fixed_ips": [own]}, networks=alone)
+    rival = Run(northbound, port("b", mac_address="fa:16:3e:00:00:02", fixed_ip=own), networks=alone)
+    assert "follows from its MAC address (EUI-64)" in str(rival.errors[0])
+
+
 @pytest.mark.parametrize("damage", ["--all destroy dns", "set dns {dns} records:x=10.20.0.9"])
 def test_names_that_somebody_changed_are_mended(northbound, damage):
     Run(northbound, port("a", dns_name="a"))

@@ -32,8 +32,8 @@ VOLUME = {"id": "v", "name": "v", "project_id": "p", "size": 1, "format": "raw",
 
 
 @pytest.fixture
-def database(database_url):
-    database = Database(database_url)
+def database(empty_url):
+    database = Database(empty_url)
     yield database
     database.engine.dispose()
 
@@ -47,13 +47,13 @@ def tables(url):
     return sorted(sqlalchemy.inspect(engine).get_table_names())
 
 
-def test_reading_what_is_not_there_makes_nothing(database, database_url):
+def test_reading_what_is_not_there_makes_nothing(database, empty_url):
     with database.reading() as connection:
         assert count(connection, database) == 0
     if database.backend == "sqlite":
         assert not os.path.exists(os.path.dirname(database.url.database))
     else:
-        assert tables(database_url) == []
+        assert tables(empty_url) == []
 
 
 def test_a_file_is_for_its_owner_alone(tmp_path):
@@ -126,14 +126,14 @@ def at_revision(database, revision):
         )
 
 
-def test_an_older_database_is_read_as_its_upgrade_would_make_it(database, database_url):
+def test_an_older_database_is_read_as_its_upgrade_would_make_it(database, empty_url):
     at_revision(database, "0001")
-    before = tables(database_url)
+    before = tables(empty_url)
     instances = database.tables.instances
     with database.reading() as connection:
         seen = connection.execute(instances.select()).one()._asdict()
         assert count(connection, database) == 1
-    assert tables(database_url) == before
+    assert tables(empty_url) == before
     assert (seen["vcpus"], seen["memory_mb"], seen["volumes"], seen["lease_owner"]) == (2, 512, [{"size": 1}], None)
     with database.writing() as connection:
         assert connection.execute(instances.select()).one()._asdict() == seen
@@ -169,12 +169,12 @@ def test_an_upgrade_that_was_killed_is_repeated(database, monkeypatch):
 
 
 @pytest.mark.parametrize("revision", [None, "0001"])
-def test_two_controllers_upgrade_at_once(database, database_url, revision):
+def test_two_controllers_upgrade_at_once(database, empty_url, revision):
     if revision:
         at_revision(database, revision)
 
     def write(_index):
-        with Database(database_url).writing() as connection:
+        with Database(empty_url).writing() as connection:
             return count(connection, database), record_id(database, connection)
 
     with ThreadPoolExecutor(6) as pool:
@@ -193,14 +193,14 @@ def identities(database):
         return [row.id for row in connection.execute(database.tables.records.select())]
 
 
-def test_a_record_keeps_its_identity(database, database_url):
+def test_a_record_keeps_its_identity(database, empty_url):
     with database.writing() as connection:
         made = record_id(database, connection)
     assert str(uuid.UUID(made)) == made
     for _time in range(2):
         with database.reading() as connection:
             assert record_id(database, connection) == made
-        with Database(database_url).writing() as connection:
+        with Database(empty_url).writing() as connection:
             assert record_id(database, connection) == made
     assert identities(database) == [made]
 
@@ -223,8 +223,8 @@ def test_an_older_record_that_has_an_identity_is_read_with_it(database):
         assert [row.id for row in copy.execute(database.tables.records.select())] == [made]
 
 
-def test_a_deadlock_is_begun_anew(database_url, monkeypatch):
-    database = Database(database_url)
+def test_a_deadlock_is_begun_anew(empty_url, monkeypatch):
+    database = Database(empty_url)
     tries = []
 
     def function(connection):

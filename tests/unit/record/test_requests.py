@@ -50,6 +50,23 @@ class Queue:
         return [each.instance_uuid for each in self.claim(owner, 30, most, moment)]
 
 
+def test_an_outcome_is_what_the_record_has_of_a_request(queue):
+    """Done, replaced, or tried and put off; not what waits, or is being done."""
+    for identity in "abcd":
+        queue.add(asked(identity), NOW)
+    mine = [(identity, "req-create") for identity in "abcd"]
+    assert queue.settled(mine) == set()
+    claimed = {each.instance_uuid: each for each in queue.claim(HERE, 30, 10, NOW)}
+    assert queue.settled(mine) == set()
+    queue.finish(claimed["a"], HERE)
+    queue.add(asked("b", "delete"), NOW)
+    queue.release(claimed["c"], HERE, after(5), "it failed")
+    queue.release(claimed["d"], HERE)
+    assert queue.settled(mine) == {(identity, "req-create") for identity in "abc"}
+    queue.claim(HERE, 30, 10, after(5))
+    assert queue.settled(mine) == {(identity, "req-create") for identity in "ab"}
+
+
 def test_what_is_asked_for_is_done_once(queue):
     assert not queue.is_waiting(NOW)
     queue.add(asked(), NOW)
@@ -81,8 +98,16 @@ def test_a_lease_expires_unless_it_is_renewed(queue, seconds, claimed):
     queue.add(asked(), NOW)
     queue.claimed(HERE)
     assert queue.claimed(THERE, after(seconds)) == claimed
-    queue.renew(THERE if claimed else HERE, 30, after(seconds))
+    queue.renew(THERE if claimed else HERE, ["u"], 30, after(seconds))
     assert queue.claimed("third", after(seconds + 29)) == []
+
+
+def test_only_what_a_worker_has_runs_for_is_renewed(queue):
+    for identity in ("a", "b"):
+        queue.add(asked(identity), NOW)
+    queue.claimed(HERE)
+    queue.renew(HERE, ["a", "c"], 30, after(20))
+    assert queue.claimed(THERE, after(30)) == ["b"]
 
 
 def test_a_worker_that_died_here_loses_its_lease_at_once(queue):
@@ -125,6 +150,18 @@ def test_what_is_given_back_comes_again(queue, error, attempts):
     assert (told["attempts"], told["last_error"], told["lease_owner"]) == (attempts, error, None)
     assert queue.claimed(THERE, after(7)) == []
     assert queue.claimed(THERE, after(8)) == ["u"]
+
+
+def test_what_is_given_back_at_once_is_still_known_as_a_lost_workers(queue):
+    queue.add(asked(), NOW)
+    queue.claimed("lost")
+    [mine] = queue.claim(HERE, 30, 10, after(30))
+    queue.release(mine, HERE)
+    [again] = queue.claim(THERE, 30, 10, after(30))
+    assert (again.taken_from, again.attempts) == ("lost", 2)
+    queue.release(again, THERE, after(40))
+    [told] = queue.read()
+    assert told["lease_owner"] is None
 
 
 @pytest.mark.parametrize("later", [False, True])

@@ -42,9 +42,9 @@ def allocation(identity, host="c1", vcpus=2, memory_mb=512, disk_gb=3):
 
 
 @pytest.fixture
-def database(database_url):
+def database(empty_url):
     """A record with two hosts."""
-    database = Database(database_url)
+    database = Database(empty_url)
     with database.writing() as connection:
         for host in ("c1", "c2"):
             assert compute_nodes.add(database, connection, host, {**NODE, "updated_at": NOW})

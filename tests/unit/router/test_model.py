@@ -33,10 +33,20 @@ def told(networks=None, **routers):
             id="address of another machine",
         ),
         pytest.param({"external_network": "provider", "snat": "perhaps"}, "snat", id="neither true nor false"),
+        pytest.param({"distributed": True}, "distributed needs an external_network", id="distributed to nowhere"),
+        pytest.param({"external_network": "provider", "distributed": "far"}, "distributed: 'far'", id="no boolean"),
         pytest.param({"gateway": "provider"}, "gateway", id="unknown key"),
         pytest.param({"routes": [{"destination": "10.0.0.0/8"}]}, "routes[0]: nexthop", id="route by nobody"),
         pytest.param(
-            {"routes": [{"destination": "fd00::/8", "nexthop": "fd00::1"}]}, "routes are of IPv4", id="route of IPv6"
+            {"routes": [{"destination": "fd00::/8", "nexthop": "10.0.0.1"}]},
+            "routes: fd00::/8 by 10.0.0.1: both are of IPv4, or of IPv6",
+            id="route of two families",
+        ),
+        pytest.param({"external_ipv6": "fd00:30::5"}, "external_ipv6 needs an external_network", id="IPv6 of nothing"),
+        pytest.param(
+            {"external_network": "provider", "external_ipv6": "fd00:30::5"},
+            "external_ipv6 fd00:30::5: external_network provider has no ipv6_cidr",
+            id="a wire without IPv6",
         ),
         pytest.param([], "is not a mapping", id="a list"),
     ],
@@ -63,6 +73,33 @@ def test_networks_that_no_router_can_have(networks, problem):
     assert problem in told(networks, main={"external_network": "provider"})[1]
 
 
+WIRE_6 = {"physical_network": "physnet1", "ipv6_cidr": "fd00:30::/64", "ipv6_gateway": "fd00:30::1"}
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (
+            {},
+            "external_network provider is of IPv6 alone: say the router's address there, an external_ipv6 in fd00:30::",
+        ),
+        (
+            {"external_ipv6": "fd00:31::5"},
+            "external_ipv6 fd00:31::5 is no machine's in fd00:30::/64 of network provider",
+        ),
+        ({"external_ipv6": "172.30.0.9"}, "external_ipv6 172.30.0.9 is no machine's in fd00:30::/64"),
+        ({"external_ipv6": "fd00:30::"}, "external_ipv6 fd00:30:: is no machine's in fd00:30::/64"),
+        ({"external_ipv6": "fd00:30::1"}, "external_ipv6 fd00:30::1 is the ipv6_gateway of network provider"),
+        (
+            {"external_ipv6": "fd00:30::5", "external_ip": "172.30.0.60"},
+            "external_ip 172.30.0.60 is IPv4, and network provider has no cidr",
+        ),
+    ],
+)
+def test_an_external_network_of_ipv6_alone(said, problem):
+    assert problem in told({"provider": WIRE_6}, main={"external_network": "provider", **said})[0]
+
+
 @pytest.mark.parametrize("name", ["host", "none", "a/b"])
 def test_names_that_no_router_has(name):
     [asked] = request.parse({"routers": {name: {}}, "networks": {}})
@@ -76,7 +113,17 @@ def test_a_definition_is_read_as_it_was_written():
         "main"
     ]
     assert read_router("main", "default", router.definition()) == router
+    assert "ipv6" not in router.definition()
     assert router.external.project == ""
+
+
+@pytest.mark.parametrize("said", [True, "true"])
+def test_one_that_is_distributed_says_so_and_any_other_is_as_it_was_before_there_were_any(said):
+    asked = {"near": {"external_network": "provider", "distributed": said}, "far": {"external_network": "provider"}}
+    routers = definitions({"networks": {"provider": PROVIDER}, "routers": asked}).routers
+    assert [routers[name].distributed for name in asked] == [True, False]
+    assert read_router("near", "default", routers["near"].definition()).distributed
+    assert "distributed" not in routers["far"].definition()
 
 
 def test_a_launch_asks_for_the_routers_of_its_ports_and_their_external_networks():

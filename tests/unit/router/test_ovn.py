@@ -432,6 +432,103 @@ def test_ipv6_is_announced(site):
     assert told == '{address_mode=slaac, dnssl=lab.test, mtu="1442", send_periodic="true"}'
 
 
+OWN_6 = {"ipv6_cidr": "fd00:30::/64", "ipv6_gateway": "fd00:30::1"}
+
+
+def ways(site):
+    """By destination who is next."""
+    told = site.nbctl("--bare", "--columns=ip_prefix,nexthop", "list", "Logical_Router_Static_Route").split()
+    return dict(zip(told[::2], told[1::2]))
+
+
+def test_ipv6_is_routed_outside_and_not_translated(site):
+    site.networks = {
+        **NETWORKS,
+        "provider": {**PROVIDER, **OWN_6},
+        "six": {"ipv6_cidr": "fd00:21::/64", "router": "main"},
+    }
+    made = site.launch(port(floating_ip=True), port("alone", network="six"))
+    assert made["alone"].fixed_ips == (made["alone"].ipv6_address,)
+    assert floating(made) == {"web": "172.30.0.51", "alone": None}
+    [router] = site.run("router", wanted=[{"name": "main", "keep": False}]).values()
+    own = router.external_ipv6
+    assert own.startswith("fd00:30::f816:3fff:fe")
+    assert site.column("Logical_Router_Port", "networks") == sorted(
+        ["10.20.0.1/24", "fd00:20::1/64", "fd00:21::1/64", "172.30.0.50/24", own + "/64"]
+    )
+    assert ways(site) == {"0.0.0.0/0": "172.30.0.1", "::/0": "fd00:30::1"}
+    assert site.column("NAT", "logical_ip") == ["10.20.0.0/24", made["web"].fixed_ip]
+    told = site.nbctl("get", "Logical_Router_Port", "lrp-" + plug(site, "provider"), "ipv6_ra_configs")
+    assert told == "{}"
+    before = site.dump()
+    site.launch(port(floating_ip=True), port("alone", network="six"))
+    assert set(site.actions) == {"keep"}
+    assert site.dump() == before
+    site.destroy("web", "alone")
+    assert site.column("Logical_Router") == site.column("Logical_Switch") == []
+
+
+def test_a_way_out_of_ipv6_alone(site):
+    site.networks = {
+        "provider": {"physical_network": "physnet1", **OWN_6},
+        "six": {"ipv6_cidr": "fd00:21::/64", "router": "main"},
+    }
+    routes = [{"destination": "2001:db8::/32", "nexthop": "FD00:30::7"}]
+    site.routers = {"main": {"external_network": "provider", "external_ipv6": "FD00:30::5", "routes": routes}}
+    site.launch(port(network="six"))
+    assert site.column("Logical_Router_Port", "networks") == ["fd00:21::1/64", "fd00:30::5/64"]
+    assert ways(site) == {"2001:db8::/32": "fd00:30::7", "::/0": "fd00:30::1"}
+    assert site.column("NAT", "logical_ip") == []
+    site.launch(port(network="six"))
+    assert set(site.actions) == {"keep"}
+    # Another router on the wire cannot have its address, nor can a guest there be given it.
+    site.networks["seven"] = {"ipv6_cidr": "fd00:22::/64", "router": "other"}
+    site.routers["other"] = site.routers["main"]
+    [refused] = site.run("router", wanted=[{"name": "other"}]).values()
+    assert "external_ipv6 fd00:30::5 of network provider belongs to port" in str(refused)
+    assert (
+        "network six has no cidr, and a floating IP is translated to"
+        in refusal(site, port("db", network="six", floating_ip=True))[0]
+    )
+
+
+def test_a_way_out_that_is_there_and_not_defined_is_judged_too(site):
+    site.run("network", wanted=[{"name": "provider"}])
+    site.networks, site.routers = {}, {"main": {"external_network": "provider", "external_ipv6": "fd00:30::5"}}
+    [refused] = site.run("router", wanted=[{"name": "main"}]).values()
+    assert str(refused) == "external_ipv6 fd00:30::5: external_network provider has no ipv6_cidr"
+
+
+def test_ipv6_comes_to_a_way_out_that_is_there(site):
+    site.launch(port())
+    assert ways(site) == {"0.0.0.0/0": "172.30.0.1"}
+    site.networks = {**NETWORKS, "provider": {**PROVIDER, **OWN_6}}
+    site.launch(port())
+    assert ways(site) == {"0.0.0.0/0": "172.30.0.1", "::/0": "fd00:30::1"}
+    site.launch(port())
+    assert set(site.actions) == {"keep"}
+
+
+def test_a_router_of_the_wire_that_is_known_by_the_link(site):
+    """Each link has such addresses: the port says on which one it is (ovn-nb(5), output_port)."""
+    site.networks = {**NETWORKS, "provider": {**PROVIDER, **OWN_6, "ipv6_gateway": "fe80::1"}}
+    site.launch(port())
+    assert ways(site) == {"0.0.0.0/0": "172.30.0.1", "::/0": "fe80::1"}
+    outer = "lrp-" + plug(site, "provider")
+    assert site.nbctl(
+        "--bare", "--columns=nexthop", "find", "Logical_Router_Static_Route", "output_port=" + outer
+    ).split() == ["fe80::1"]
+    site.launch(port())
+    assert set(site.actions) == {"keep"}
+    site.networks = {**NETWORKS, "provider": {**PROVIDER, **OWN_6}}
+    site.launch(port())
+    assert ways(site) == {"0.0.0.0/0": "172.30.0.1", "::/0": "fd00:30::1"}
+    assert (
+        site.nbctl("--bare", "--columns=nexthop", "find", "Logical_Router_Static_Route", "output_port=" + outer).split()
+        == []
+    )
+
+
 def test_a_floating_ip_whose_port_somebody_removed(site):
     """It is found by its record, and goes with what is left of the port; or is the port's again."""
     site.launch(port(floating_ip="172.30.0.70"), port("db"))
@@ -442,6 +539,7 @@ def test_a_floating_ip_whose_port_somebody_removed(site):
     assert [(each.name, each.network, each.instance_uuid) for each in found] == [
         ("db", "lab", identity("idb")), ("web", "lab", identity("iweb")),
     ]  # fmt: skip
+    assert [each.to_result().get("left") for each in found] == [None, True]
     other = {**port(), "instance_uuid": identity("other")}
     assert "another port" in str(site.run("port", ports=[other], state="absent")[identity("web")])
     assert floating(site.launch(port(floating_ip=True))) == {"web": "172.30.0.70"}

@@ -80,6 +80,9 @@ CASES = {
         ({"bridge_mappings": WIRES}, {}, None),
         ({"bridge_mappings": WIRES}, {"physical_networks": ("physnet1", "two")}, "have no bridge mapping for two"),
         ({"bridge_mappings": {}}, {"physical_networks": ("a", "b")}, "have no bridge mapping for a, b"),
+        ({}, {"physical_networks": ("a",), "wired": {"a": frozenset(["c1"])}}, None),
+        ({}, {"physical_networks": ("a",), "wired": {"a": frozenset(["c2"])}}, "have no bridge mapping for a"),
+        ({"bridge_mappings": {"a": {}}}, {"physical_networks": ("a",), "wired": {"a": frozenset(["c2"])}}, None),
     ],
     "ComputeCapabilitiesFilter": [
         ({}, specs(capabilities__hypervisor_version=">= 7000000"), None),

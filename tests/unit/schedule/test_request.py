@@ -71,3 +71,24 @@ def test_the_wires_that_an_instance_is_on(ports, wires):
     networks = {"private": {"cidr": "10.20.0.0/24"}, "lab": WIRE, "wrong": {**WIRE, "vlan": 5000}}
     [request] = parse({"instances": [{**DOCUMENT, "ports": ports}], "networks": networks})
     assert request.physical_networks == wires
+
+
+PROVIDER = {"name": "provider", "id": "net-1", "physical_network": "physnet1", "hosts": ["c1", "c2"]}
+
+
+@pytest.mark.parametrize(
+    ("told", "port", "wires"),
+    [
+        pytest.param(PROVIDER, {"network": "provider"}, ("physnet1",), id="by its name"),
+        pytest.param(PROVIDER, {"network": "net-1"}, ("physnet1",), id="by its id"),
+        pytest.param(PROVIDER, {"network": "other"}, (), id="on another network"),
+        pytest.param({**PROVIDER, "physical_network": None}, {"network": "provider"}, (), id="on no wire"),
+        pytest.param({**PROVIDER, "hosts": None}, {"network": "provider"}, (), id="nobody knows which hosts are there"),
+    ],
+)
+def test_the_wires_that_neutron_tells_of(told, port, wires):
+    [request] = parse({"instances": [{**DOCUMENT, "ports": [port]}], "provider_networks": [told]})
+    assert request.physical_networks == wires
+    assert request.wired.get("physnet1", frozenset()) == (
+        frozenset(["c1", "c2"]) if told["hosts"] and told["physical_network"] else frozenset()
+    )

@@ -54,6 +54,35 @@ def test_where_the_api_listens(tmp_path, text, listen):
     assert read(tmp_path, "{inventory: x, listen: %s}" % text).listen == listen.replace("%s", str(tmp_path))
 
 
+def test_a_transport_is_a_url_without_its_password(tmp_path):
+    assert read(tmp_path, "inventory: x").transport is None
+    text = "{inventory: x, transport: 'rabbit://launch@a,launch@b:1/v', transport_password_file: secret, %s}"
+    told = read(tmp_path, text % "notification_format: both")
+    assert (told.transport, told.notification_format) == ("rabbit://launch@a,launch@b:1/v", "both")
+    assert told.transport_password_file == "%s/secret" % tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("{inventory: x, transport: 'amqp://a'}", "transport: a URL such as", id="another scheme"),
+        pytest.param("{inventory: x, transport: 'rabbit://a@/v'}", "transport: a URL such as", id="no broker"),
+        pytest.param("{inventory: x, transport: 'rabbit://a:secret@b'}", "a password does not belong", id="a password"),
+        pytest.param("{inventory: x, transport: 'rabbit://a@b,c:secret@d'}", "a password does not", id="the second's"),
+        pytest.param("{inventory: x, transport_password_file: x}", "there is no transport for it", id="for nothing"),
+        pytest.param("{inventory: x, notification_format: both}", "there is no transport for it", id="to nobody"),
+        pytest.param(
+            "{inventory: x, transport: 'rabbit://a', notification_format: none}", "is none of versioned", id="no format"
+        ),
+        pytest.param("{inventory: x, deadline: 59}", "deadline: 59 is less than 60", id="too soon"),
+    ],
+)
+def test_what_is_wrong_of_a_transport_is_told_without_its_secret(tmp_path, text, words):
+    with pytest.raises(InvalidRequest, match="^settings .*door.yml: .*" + words) as caught:
+        read(tmp_path, text)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -122,7 +151,16 @@ def test_check_mode_writes_nothing(define):
 def test_what_is_written_is_what_the_instance_takes(define):
     known = Definitions(str(define()[0])).current()
     assert set(OF_INSTANCE) <= set(instance.SPEC)
-    assert set(known) == {*OF_INSTANCE, "identity", "cloud", "compute_hosts", "state_path"}
+    beside = {"identity", "cloud", "service_cloud", "policy_file", "compute_hosts", "state_path"}
+    assert set(known) == {*OF_INSTANCE, *beside}
+
+
+@pytest.mark.parametrize(("identity", "known"), [("none", ""), ("keystone", {"auth": {"password": "a secret"}})])
+def test_the_launchers_own_account_is_told_where_it_is_needed_and_never_shown(define, identity, known):
+    account = {"auth": {"password": "a secret"}}
+    path, said = define("--diff", "-vvv", launch_identity=identity, launch_service_cloud=account)
+    assert Definitions(str(path)).current()["service_cloud"] == known
+    assert "a secret" not in said
 
 
 @pytest.mark.parametrize(

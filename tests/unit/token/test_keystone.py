@@ -44,6 +44,14 @@ def test_roles_are_those_of_now(cloud, params):
     assert cloud.stack.logins == 1
 
 
+def test_who_launches_for_others_is_no_administrator(cloud, params):
+    establish({**params, "on_behalf": True})
+    cloud.stack.roles = ["admin", "member", "reader"]
+    assert establish(params).user_name == "ann"
+    with pytest.raises(Refused, match="launches for others and is an administrator there.*member in place of admin"):
+        establish({**params, "on_behalf": True})
+
+
 def test_a_token_that_was_revoked_is_replaced(cloud, params):
     establish(params)
     cloud.stack.tokens.clear()

@@ -253,6 +253,14 @@ def test_quota(run):
     assert isinstance(run(dict(DATA, size=500))[0][1], QuotaExceeded)
 
 
+def test_a_new_volume_is_none_that_somebody_has_made(cloud, run):
+    raw = cloud.volume(name="data", size=1)
+    ((_action, error),) = run(DATA)
+    assert "there is one of this name that no launch has made" in str(error)
+    assert cloud.attached == {}
+    assert run(dict(DATA, size=None))[0][1].volume_id == raw["id"]
+
+
 def test_attached_elsewhere(cloud, run):
     cloud.attachment(cloud.volume(name="data", size=2), TWO)
     ((_action, error),) = run(DATA)
@@ -306,7 +314,7 @@ def test_an_unknown_driver_leaves_nothing_attached(cloud, run):
 
 def test_read_only(cloud, run):
     cloud.volume(name="data", size=2, metadata={"readonly": "True"})
-    assert run(DATA)[0][1].connection["read_only"] is True
+    assert run(dict(DATA, size=None))[0][1].connection["read_only"] is True
     assert run(DATA)[0][1].connection["read_only"] is True
 
 

@@ -20,6 +20,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.volume.model impor
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import backend as rbd
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.rbd import pool
 from ansible_collections.kvmstack.launch.plugins.module_utils.volume.request import parse
+from ansible_collections.kvmstack.launch.tests.unit.clock import sleeping
 from ansible_collections.kvmstack.launch.tests.unit.volume.fake_ceph import FSID, GIB, FakeCeph, Killed
 
 ID, OTHER, ONE, TWO = ("00000000-0000-0000-0000-00000000000%d" % number for number in range(4))
@@ -156,7 +157,7 @@ def test_another_host_waits_for_the_guest_on_the_former(cluster, run, monkeypatc
     assert "has it open" in str(run(dict(DATA, host="kvm2"))[0][1])
     assert mark(cluster)["instances"] == {ONE: "kvm1"}
     monkeypatch.setattr(pool, "WATCH", 5)
-    monkeypatch.setattr(pool.time, "sleep", lambda _seconds: image["watchers"].clear())
+    monkeypatch.setattr(pool, "time", sleeping(lambda _seconds: image["watchers"].clear()))
     assert run(dict(DATA, host="kvm2"))[0][1].host == "kvm2"
     assert mark(cluster)["instances"] == {ONE: "kvm2"}
 

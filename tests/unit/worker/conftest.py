@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.record import requests
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database, now
-from ansible_collections.kvmstack.launch.plugins.module_utils.service import settings, wake
+from ansible_collections.kvmstack.launch.plugins.module_utils.service import queue, settings, wake
 from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import Run
 
 ROOT = Path(__file__).parents[3]
@@ -49,6 +49,9 @@ class Door:
     def write(self, function):
         return self.database.write(function)
 
+    def look(self, project_id=None):
+        return queue.look(self.database, project_id)
+
     def queue(self):
         with self.database.reading() as connection:
             return requests.read(self.database, connection)
@@ -80,12 +83,13 @@ def door(database_url):
 class House:
     """Workers on a record of their own, by the file of settings in a folder."""
 
-    def __init__(self, folder, url, inventory="[compute]\n", **site):
+    def __init__(self, folder, url, inventory="[compute]\n", settings_=None, **site):
         self.folder = folder
         self.door = Door(url)
         (folder / "hosts").write_text(inventory)
         (folder / "site.yml").write_text(json.dumps({**SITE, "launch_database": url, **site}))
-        (folder / "door.yml").write_text("{inventory: hosts, extra_vars: site.yml, state_path: door}")
+        told = {"inventory": "hosts", "extra_vars": "site.yml", "state_path": "door", **(settings_ or {})}
+        (folder / "door.yml").write_text(json.dumps(told))
         self.settings = settings.read(str(folder / "door.yml"))
         os.makedirs(self.settings.state_path)
         Path(self.settings.definitions_path).write_text(json.dumps({"database": url}))

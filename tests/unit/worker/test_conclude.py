@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.record import lease, requests
+from ansible_collections.kvmstack.launch.plugins.module_utils.record import events, lease, requests
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import now
 from ansible_collections.kvmstack.launch.plugins.module_utils.worker import conclude, model
 from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import Run, place
@@ -51,6 +51,44 @@ def test_what_is_built_is_done(door):
     assert (settle(door, asked), door.queue()) == (["done"], [])
     assert door.row(uuid).vm_state == "active"
     assert door.actions(uuid) == [("create", "req-%s" % door.actions(uuid)[0][1][4:], "Success")]
+
+
+def test_what_needs_no_run_any_more_ends_the_actions_whose_place_it_took(door):
+    uuid, _run = build(door)
+    [asked] = claim(door)
+
+    def write(connection):
+        moment = now(connection)
+        events.start_action(door.database, connection, uuid, "attach_volume", "req-1", None, moment)
+        conclude.finish(door.database, connection, asked, door.row(uuid), ME, moment)
+
+    door.write(write)
+    assert door.queue() == []
+    assert door.actions(uuid)[1:] == [("attach_volume", "req-1", "Success")]
+
+
+@pytest.mark.parametrize(("why", "result"), [(None, "Success"), (WHY, "Error")])
+def test_what_shows_in_no_state_has_its_end_told_by_its_request(door, why, result):
+    uuid, _run = build(door)
+    settle(door, claim(door), why="")
+    asked = [
+        requests.Request(uuid, "p", "web", action, {"name": "web", "state": "started"}, "req-" + action)
+        for action in ("attach_volume", "attach_interface")
+    ]
+
+    def write(connection):
+        moment = now(connection)
+        for each in asked:
+            requests.add(door.database, connection, each, moment)
+            which = (uuid, each.action, each.request_id, None, moment)
+            events.start_action(door.database, connection, *which)
+
+    door.write(write)
+    for _attempt in range(model.ATTEMPTS if why else 1):
+        settle(door, claim(door, later=100), why=why or "")
+    assert door.queue() == []
+    assert door.actions(uuid)[1:] == [(each.action, each.request_id, result) for each in asked]
+    assert door.row(uuid).vm_state == "active"
 
 
 def test_what_is_not_is_tried_again_and_then_given_up(door):
@@ -113,6 +151,21 @@ def test_a_wish_for_what_runs_that_is_given_up(door, action, after):
     assert (row.vm_state, row.task_state) == after
     assert door.faults(uuid) == ["%s was given up after 5 attempts: %s" % (action, WHY)]
     assert door.actions(uuid)[-1] == (action, door.actions(uuid)[-1][1], "Error")
+
+
+@pytest.mark.parametrize("action", ["attach_interface", "metadata", "reboot"])
+def test_a_port_that_cannot_be_made_goes_when_nobody_tries_any_more(door, action):
+    """Also where another request has come in the place of the one that wished for it."""
+    uuid, _run = build(door)
+    settle(door, claim(door))
+    port = {"id": "1", "name": "web-lost", "network": "lost", "leaving": False}
+    table = door.database.tables.instances
+    door.write(lambda c: c.execute(table.update().where(table.c.uuid == uuid).values(ports=[port])))
+    door.ask(action=action)
+    for _attempt in range(model.ATTEMPTS):
+        fate = settle(door, claim(door, later=100))
+    assert fate == ["given up"]
+    assert [each["leaving"] for each in door.row(uuid).ports if each["name"] == "web-lost"] == [True]
 
 
 def test_what_is_gone_is_done(door):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from ansible.template import Templar, is_trusted_as_template
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.requests import Request
 from ansible_collections.kvmstack.launch.plugins.module_utils.worker import model
@@ -35,6 +35,16 @@ def test_what_a_user_says_is_never_a_template(tmp_path, text):
         "launch_project_id": "p" + text,
         "launch_instances": [{**asked.entry, "user_data": text}],
     }
+
+
+def test_behind_an_identity_service_a_run_acts_by_the_launchers_account(tmp_path):
+    path = tmp_path / "request.yml"
+    path.write_text(model.variables("p", False, [request()], "keystone"), encoding="utf-8")
+    loaded = DataLoader().load_from_file(str(path), trusted_as_template=True)
+    assert loaded["launch_on_behalf"] is True
+    assert is_trusted_as_template(loaded["launch_cloud"])
+    assert "launch_service_cloud | kvmstack.launch.project_cloud(launch_project_id" in loaded["launch_cloud"]
+    assert "launch_cloud" not in model.variables("p", False, [request()], "none")
 
 
 def test_a_request_without_user_data_mentions_none():
@@ -71,21 +81,34 @@ OFF = row("stopped", target_state="stopped")
         pytest.param(request("start"), OFF, False, False, id="to be started"),
         pytest.param(request("start"), row(), True, False, id="on"),
         pytest.param(request("metadata"), row(), True, False, id="what shows in no state"),
+        pytest.param(request("reboot", "restarted"), row(task_state="rebooting"), False, False, id="to be restarted"),
+        pytest.param(request("reboot", "reset"), row(), True, True, id="its worker died after it"),
     ],
 )
 def test_when_a_request_is_done(asked, found, done, at_once):
     assert (model.is_done(asked, found), model.needs_no_run(asked, found)) == (done, at_once)
 
 
-@pytest.mark.parametrize(("action", "done"), [("start", True), ("metadata", False)])
+@pytest.mark.parametrize(("action", "done"), [("start", True), ("metadata", False), ("reboot", False)])
 def test_what_shows_in_no_state_is_done_by_a_run_that_has_not_failed_it(action, done):
     assert model.is_done(request(action), row(), failed=True) is done
+
+
+def test_what_was_to_be_attached_and_never_was_goes_again():
+    made = [{"mac_address": "m"}, {"service": "cinder", "attachment_id": "a"}, {"service": "file"}, {"service": "rbd"}]
+    unmade = [{"mac_address": None}, {"service": "cinder", "attachment_id": None}]
+    found = SimpleNamespace(ports=[made[0], unmade[0]], volumes=[made[1], unmade[1], *made[2:]])
+    assert model.without_unmade(found) == {
+        "ports": [made[0], {**unmade[0], "leaving": True}],
+        "volumes": [made[1], {**unmade[1], "leaving": True}, *made[2:]],
+    }
 
 
 def test_a_request_is_tried_again_later_and_later():
     assert [model.pause(attempts) for attempts in range(8)] == [5, 5, 10, 20, 40, 60, 60, 60]
 
 
+IGNORED = 'fatal: [c3]: UNREACHABLE! => {\n    "msg": "c3 is away"\n}\n...ignoring\n'
 FATAL = 'PLAY [x]\nfatal: [localhost]: FAILED! => {"changed": false, "msg": %s}\nPLAY RECAP\n'
 
 
@@ -96,6 +119,9 @@ FATAL = 'PLAY [x]\nfatal: [localhost]: FAILED! => {"changed": false, "msg": %s}\
         pytest.param(FATAL % '["db is ERROR: no"]', None, id="others'"),
         pytest.param(FATAL % '["db is ERROR: no", "broken"]', "db is ERROR: no; broken", id="others' and a task's"),
         pytest.param(FATAL % '"broken: \\"x\\""', 'broken: "x"', id="a task's"),
+        pytest.param(FATAL % r'"bro\u0000ken"', "broken", id="with what no database takes"),
+        pytest.param(IGNORED + FATAL % '["db is ERROR: no"]', None, id="others', and one that is ignored"),
+        pytest.param(IGNORED + FATAL % '"broken"', "broken", id="a task's, and one that is ignored"),
         pytest.param("fatal: [c1]: UNREACHABLE! => {broken\n[ERROR]: bad\n", "bad", id="half a line"),
         pytest.param("[ERROR]: no such playbook\n\nx\n", "no such playbook", id="Ansible's"),
         pytest.param("[ERROR]: bad YAML\nOrigin: site.yml:1\n\n", "bad YAML Origin: site.yml:1", id="with its place"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.record import consoles
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import now
 from ansible_collections.kvmstack.launch.tests.unit.worker.conftest import ROOT, WORKER, ended, until
 
 NOBODY = "no valid host"
@@ -45,6 +48,23 @@ def is_gone(pid):
         return Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+def test_a_console_is_read_or_why_not_is_told(house):
+    house.worker()
+    uuid, database = "11111111-0000-4000-8000-000000000001", house.door.database
+    house.door.write(lambda connection: consoles.ask(database, connection, uuid, "c1", now(connection)))
+    assert house.wake() == 1
+    told = []
+
+    def answered():
+        with database.reading() as connection:
+            told[:] = [consoles.answer(database, connection, uuid)]
+        return told[0]
+
+    until(answered, lambda: [each.log() for each in house.workers])
+    assert told == [{"output": None, "error": "host c1: its host has not told it: see the log of the worker"}]
+    assert not list(Path(house.settings.state_path).rglob("consoles"))
 
 
 def test_a_request_is_launched_under_its_own_identity_and_templates_stay_text(house, tmp_path):
@@ -175,11 +195,20 @@ def test_a_record_that_is_away_is_waited_for(house, tmp_path):
     assert ended(worker) == 0
 
 
-def test_a_worker_acts_for_nobody_whom_a_service_knows(house):
-    Path(house.settings.definitions_path).write_text('{"database": "sqlite:////x", "identity": "keystone"}')
+def test_a_worker_acts_for_users_of_keystone_by_the_launchers_account(house):
+    """Its Keystone is not there, as its run says; nothing of the account is in the file of variables."""
+    definitions = Path(house.settings.definitions_path)
+    definitions.write_text(json.dumps({**json.loads(definitions.read_text()), "identity": "keystone"}))
+    auth = {"auth_url": "http://127.0.0.1:1/v3", "username": "nova", "password": "secret", "project_name": "service"}
+    site = house.folder / "site.yml"
+    known = {"launch_identity": "keystone", "launch_service_cloud": {"auth": auth}}
+    site.write_text(json.dumps({**json.loads(site.read_text()), **known}))
+    house.door.ask()
     worker = house.worker()
-    assert worker.wait() == 1
-    assert "launch_identity: keystone: workers do not act for users" in worker.log()
+    until(lambda: "attempt 1" in worker.log() and "127.0.0.1:1" in worker.log(), worker.log)
+    assert "create of web: later, after attempt 1: the given account: " in worker.log()
+    assert "secret" not in worker.log()
+    assert ended(worker) == 0
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ from ...instance import catalog
 from ..asked import Asked
 from ..errors import ApiError, not_found
 from ..front import Front
-from ..identifiers import by_identity, definition_id, named
+from ..identifiers import definition_id, named
 from ..paging import next_links, page, whole
 from ..views import definitions as view
-from ..views import parts
 
 DEFINED = "%s are defined by the site, in %s; the API cannot change them."
 FLAVOR_SORT = {
@@ -153,42 +152,3 @@ class Images:
         made = [told(*pair) for pair in sorted(self.front.known["images"].items())]
         found = [each for each in made if name in (None, each["name"]) and (wanted is None or each["id"] in wanted)]
         return {"images": found}
-
-
-class ServerGroups:
-    """/os-server-groups."""
-
-    def __init__(self, front: Front):
-        self.front = front
-
-    def on_get(self, req: Any, resp: Any) -> None:
-        """Those that servers may name."""
-        asked: Asked = req.context.asked
-        resp.media = {"server_groups": [self._told(asked, name) for name in sorted(self._sound())]}
-
-    def on_get_one(self, req: Any, resp: Any, group_id: str) -> None:
-        """One of them."""
-        asked: Asked = req.context.asked
-        name = by_identity("server group", group_id, self._sound(), asked.project_id)
-        if name is None:
-            raise ApiError(404, "Instance group %s could not be found." % group_id)
-        resp.media = {"server_group": self._told(asked, name)}
-
-    def on_post(self, req: Any, resp: Any) -> None:
-        """Refused in words."""
-        raise ApiError(403, DEFINED % ("Server groups", "launch_server_groups"))
-
-    def on_delete_one(self, req: Any, resp: Any, group_id: str) -> None:
-        """Refused in words."""
-        raise ApiError(403, DEFINED % ("Server groups", "launch_server_groups"))
-
-    def _sound(self) -> dict[str, Any]:
-        return _sound(self.front.known["groups"], catalog.group)
-
-    def _told(self, asked: Asked, name: str) -> dict[str, Any]:
-        database = self.front.database
-        table = database.tables.instances
-        mine = (table.c.project_id == asked.project_id, table.c.group_name == name, table.c.deleted == 0)
-        with database.reading() as connection:
-            members = list(connection.execute(database.sql.select(table.c.uuid).where(*mine)).scalars())
-        return parts.server_group(asked, name, self._sound()[name], members, asked.identity.user_id)

@@ -11,6 +11,7 @@ from ...record import projects
 from ..asked import Asked
 from ..errors import ApiError
 from ..front import Front
+from ..policies import OTHER_LIMITS
 from ..versions import exact
 
 # What nothing here limits (-1), or what there is none of (0), under nova's names.
@@ -54,7 +55,9 @@ class Limits:
     def on_get(self, req: Any, resp: Any) -> None:
         """What the project may have and what it uses."""
         asked: Asked = req.context.asked
-        project = (asked.one("tenant_id") if asked.identity.is_admin else None) or asked.project_id
+        project = asked.one("tenant_id") or asked.project_id
+        if project != asked.project_id:
+            asked.identity.needs(OTHER_LIMITS)
         most, used = limits(self.front), _used(self.front, project)
         told = {
             **OF_LIMITS,
@@ -77,12 +80,12 @@ class QuotaSets:
 
     def on_get(self, req: Any, resp: Any, project_id: str) -> None:
         """What the project may have."""
-        asked = self._may(req, project_id)
+        asked: Asked = req.context.asked
         resp.media = {"quota_set": {"id": project_id, **self._told(asked)}}
 
     def on_get_detail(self, req: Any, resp: Any, project_id: str) -> None:
         """And what it uses."""
-        asked = self._may(req, project_id)
+        asked: Asked = req.context.asked
         used = _used(self.front, project_id)
         told = {
             name: {"limit": most, "in_use": used.get(name, 0), "reserved": 0}
@@ -93,12 +96,6 @@ class QuotaSets:
     def on_put(self, req: Any, resp: Any, project_id: str) -> None:
         """Refused in words."""
         raise ApiError(403, "Quotas are set by the site, in launch_quotas; the API cannot change them.")
-
-    def _may(self, req: Any, project_id: str) -> Asked:
-        asked: Asked = req.context.asked
-        if project_id != asked.project_id:
-            asked.identity.needs_admin()
-        return asked
 
     def _told(self, asked: Asked) -> dict[str, int]:
         most = limits(self.front)

@@ -7,11 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from ...record import events
-from .. import asking, reading
+from .. import acting, asking, attaching, reading
 from ..asked import Asked
-from ..bodies import checked
+from ..bodies import checked, valid
+from ..criteria import moments
 from ..errors import ApiError
 from ..front import Front
+from ..paging import next_links, page
 from ..views import parts as view
 from ..views.definitions import security_group
 from ..views.servers import addresses, security_groups
@@ -106,6 +108,30 @@ class Tags:
         self._write(req, server_id, [])
         resp.status = 204
 
+    def on_get_one(self, req: Any, resp: Any, server_id: str, tag: str) -> None:
+        """Whether it has this one: 204, or 404."""
+        self._known(req, server_id, tag)
+        resp.status = 204
+
+    def on_put_one(self, req: Any, resp: Any, server_id: str, tag: str) -> None:
+        """Give it this one: 201, or 204 if it had it."""
+        known = self._tags(req, server_id)
+        valid("tags", {"tags": [*known, tag]}, req.context.asked.version)
+        self._write(req, server_id, [*known, tag])
+        resp.status = 204 if tag in known else 201
+
+    def on_delete_one(self, req: Any, resp: Any, server_id: str, tag: str) -> None:
+        """Forget this one."""
+        known = self._known(req, server_id, tag)
+        self._write(req, server_id, [each for each in known if each != tag])
+        resp.status = 204
+
+    def _known(self, req: Any, server_id: str, tag: str) -> list[str]:
+        known = self._tags(req, server_id)
+        if tag not in known:
+            raise ApiError(404, "Server %s has no tag '%s'" % (server_id, tag))
+        return known
+
     def _tags(self, req: Any, server_id: str) -> list[str]:
         req.context.asked.has(26, "tags")
         return reading.one(self.front, req.context.asked, server_id).extras["tags"]
@@ -115,6 +141,18 @@ class Tags:
         return sorted(set(tags))
 
 
+class RemoteConsoles:
+    """/servers/{id}/remote-consoles: there are none; os-getConsoleOutput tells what a guest says."""
+
+    def __init__(self, front: Front):
+        self.front = front
+
+    def on_post(self, req: Any, resp: Any, server_id: str) -> None:
+        """Refuse it, for a server that there is."""
+        reading.one(self.front, req.context.asked, server_id)
+        raise acting.cannot(501, "remote-consoles")
+
+
 class Actions:
     """/servers/{id}/os-instance-actions."""
 
@@ -122,24 +160,35 @@ class Actions:
         self.front = front
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
-        """What has been done for it, the latest first."""
+        """What has been done for it, the latest first; since version 58 in parts."""
         asked: Asked = req.context.asked
-        server = reading.one(self.front, asked, server_id)
+        server = self._server(asked, server_id)
         told = [view.action(asked, server, each) for each in reversed(self._history(server_id))]
-        resp.media = {"instanceActions": told}
+        links = []
+        if asked.version >= 58:
+            since, before = (moment and moment.isoformat(timespec="microseconds") for moment in moments(asked))
+            told = [each for each in told if (since or "") <= each["updated_at"] <= (before or "~")]
+            told, more = page(asked, told, lambda each: each["request_id"])
+            path = ("servers", server_id, "os-instance-actions")
+            links = next_links(asked, path, [each["request_id"] for each in told], more)
+        resp.media = {"instanceActions": told, **({"links": links} if links else {})}
 
     def on_get_one(self, req: Any, resp: Any, server_id: str, request_id: str) -> None:
         """What came of one request, stage by stage."""
         asked: Asked = req.context.asked
-        server = reading.one(self.front, asked, server_id)
+        server = self._server(asked, server_id)
         found = [each for each in self._history(server_id) if each["request_id"] == request_id]
         if not found:
             raise ApiError(404, "Action for request_id %s on instance %s not found" % (request_id, server_id))
         told = {
             **view.action(asked, server, found[-1]),
-            "events": [view.event(asked, each) for each in found[-1]["events"]],
+            "events": [view.event(asked, server, each) for each in found[-1]["events"]],
         }
         resp.media = {"instanceAction": told}
+
+    def _server(self, asked: Asked, server_id: str) -> Any:
+        """Since version 21 also one that is gone."""
+        return reading.one(self.front, asked, server_id, with_deleted=asked.version >= 21)
 
     def _history(self, server_id: str) -> list[dict[str, Any]]:
         with self.front.database.reading() as connection:
@@ -163,10 +212,20 @@ class Volumes:
         """One of them."""
         asked: Asked = req.context.asked
         server = reading.one(self.front, asked, server_id)
-        found = [each for each in server.instance.volumes if volume_id in (each.id, each.volume_id)]
-        if not found:
-            raise ApiError(404, "Instance %s is not attached to volume %s" % (server_id, volume_id))
-        resp.media = {"volumeAttachment": view.attachment(asked, server, found[0])}
+        found = attaching.volume_of(server, volume_id)
+        resp.media = {"volumeAttachment": view.attachment(asked, server, found)}
+
+    def on_post(self, req: Any, resp: Any, server_id: str) -> None:
+        """Attach one: 200, as it is the row's from now on."""
+        asked: Asked = req.context.asked
+        said = checked("attach volume", req, asked.version)["volumeAttachment"]
+        server, volume = attaching.attach_volume(self.front, asked, server_id, said)
+        resp.media = {"volumeAttachment": view.attachment(asked, server, volume)}
+
+    def on_delete_one(self, req: Any, resp: Any, server_id: str, volume_id: str) -> None:
+        """Detach one: it is listed until its guest has let go of it."""
+        attaching.detach_volume(self.front, req.context.asked, server_id, volume_id)
+        resp.status = 202
 
 
 class Interfaces:
@@ -178,18 +237,27 @@ class Interfaces:
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """Its ports."""
         asked: Asked = req.context.asked
-        ports = reading.one(self.front, asked, server_id).instance.ports
+        ports = attaching.interfaces(reading.one(self.front, asked, server_id))
         told = [view.interface(asked, each, self.front.known["networks"]) for each in ports]
         resp.media = {"interfaceAttachments": told}
 
     def on_get_one(self, req: Any, resp: Any, server_id: str, port_id: str) -> None:
         """One of them."""
         asked: Asked = req.context.asked
-        ports = reading.one(self.front, asked, server_id).instance.ports
-        found = [each for each in ports if port_id == view.port_id(each)]
-        if not found:
-            raise ApiError(404, "Port id %s could not be found." % port_id)
-        resp.media = {"interfaceAttachment": view.interface(asked, found[0], self.front.known["networks"])}
+        found = attaching.port_of(reading.one(self.front, asked, server_id), port_id)
+        resp.media = {"interfaceAttachment": view.interface(asked, found, self.front.known["networks"])}
+
+    def on_post(self, req: Any, resp: Any, server_id: str) -> None:
+        """Plug one in: 200, as it is the row's from now on."""
+        asked: Asked = req.context.asked
+        said = checked("attach interface", req, asked.version).get("interfaceAttachment") or {}
+        port = attaching.attach_interface(self.front, asked, server_id, said)
+        resp.media = {"interfaceAttachment": view.interface(asked, port, self.front.known["networks"])}
+
+    def on_delete_one(self, req: Any, resp: Any, server_id: str, port_id: str) -> None:
+        """Unplug one: it is listed until its guest has let go of it."""
+        attaching.detach_interface(self.front, req.context.asked, server_id, port_id)
+        resp.status = 202
 
 
 class SecurityGroups:

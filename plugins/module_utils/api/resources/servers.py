@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .. import asking, reading
+from ...core.convert import boolean
+from .. import acting, asking, reading
 from ..asked import Asked
-from ..bodies import checked
+from ..bodies import checked, valid
 from ..criteria import criteria
 from ..filters import reservation_id
 from ..front import Front
 from ..paging import next_links, page
+from ..schemas import SCHEMAS
 from ..views import servers as view
 
 
@@ -45,14 +47,14 @@ class Servers:
         body = checked("create", req, asked.version)
         made = asking.create(self.front, asked, body)
         resp.status = 202
-        if body["server"].get("return_reservation_id"):
+        if boolean(body["server"].get("return_reservation_id", False), "return_reservation_id"):
             resp.media = {"reservation_id": reservation_id(asked.request_id)}
             return
         resp.set_header("Location", asked.link("servers", made[0].uuid))
         resp.media = {"server": view.created(asked, made[0])}
 
     def _list(self, asked: Asked, path: tuple[str, ...], told: Callable) -> dict[str, Any]:
-        rows = reading.candidates(self.front, criteria(asked, self.front.known))
+        rows = reading.candidates(self.front, criteria(asked, self.front.known), asked.one("marker"))
         shown, more = page(asked, rows, lambda row: row["uuid"])
         links = next_links(asked, path, [row["uuid"] for row in shown], more)
         return {"servers": told(shown), **({"servers_links": links} if links else {})}
@@ -89,8 +91,13 @@ class Action:
         self.front = front
 
     def on_post(self, req: Any, resp: Any, server_id: str) -> None:
-        """Start or stop it; what else nova can do is refused in words."""
+        """Start it, stop it, and so on; what else nova can do is refused in words."""
         asked: Asked = req.context.asked
         body = checked("action", req, asked.version)
-        asking.act(self.front, asked, server_id, next(iter(body)))
-        resp.status = 202
+        action = next(iter(body))
+        if action in SCHEMAS:
+            valid(action, body, asked.version)
+        answer = acting.act(self.front, asked, server_id, action, body[action])
+        resp.status = 202 if answer is None else 200
+        if answer is not None:
+            resp.media = answer

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Versions: what a client asks first, to know which microversions it may speak; and whether there is anybody."""
+"""Versions: what a client asks first, to know which microversions it may speak."""
 
 from __future__ import annotations
 
@@ -27,20 +27,6 @@ class Versions:
     def on_get_one(self, req: Any, resp: Any) -> None:
         """The one that there is."""
         resp.media = {"version": {**_version(req.context.asked), "media-types": [MEDIA]}}
-
-
-class Health:
-    """/healthcheck: whether a server could be asked for now."""
-
-    def __init__(self, front: Front):
-        self.front = front
-
-    def on_get(self, req: Any, resp: Any) -> None:
-        """OK where the definitions and the record can be read; else 503 says what cannot."""
-        with self.front.database.reading() as connection:
-            connection.exec_driver_sql("select 1")
-        resp.content_type = "text/plain"
-        resp.text = "OK"
 
 
 def _version(asked: Asked) -> dict[str, Any]:

@@ -7,15 +7,17 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ...instance.attachments import BlockDeviceMapping, NetworkRequest
+from ...network.addresses import derived_mac
+from ...port.neutron.names import is_id
 from ..asked import Asked
 from ..identifiers import definition_id, host_id, identity
 from ..model import Server
+from ..policies import EVENT_DETAILS, EVENTS
 from ..versions import exact
 
 
 def action(asked: Asked, server: Server, told: Mapping[str, Any]) -> dict[str, Any]:
     """An action, as record/events.py tells it."""
-    latest = max([told["start_time"], *filter(None, [told["finish_time"]])])
     view = {
         "action": told["action"],
         "instance_uuid": server.id,
@@ -24,12 +26,12 @@ def action(asked: Asked, server: Server, told: Mapping[str, Any]) -> dict[str, A
         "project_id": server.instance.project_id,
         "start_time": _stamp(told["start_time"]),
         "message": "Error" if told["result"] == "Error" else None,
-        "updated_at": _stamp(latest),
+        "updated_at": _stamp(told["finish_time"] or told["start_time"]),
     }
     return exact("action", view, asked.version)
 
 
-def event(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:
+def event(asked: Asked, server: Server, told: Mapping[str, Any]) -> dict[str, Any]:
     """An event within an action. What went wrong in detail is for administrators."""
     view = {
         "event": told["event"],
@@ -38,11 +40,13 @@ def event(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:
         "result": told["result"],
         "traceback": told["details"],
         "host": told["host"],
-        "hostId": host_id(asked.project_id, told["host"]),
+        "hostId": host_id(server.instance.project_id, told["host"]),
         "details": told["message"],
     }
-    if not asked.identity.is_admin:
+    if not asked.identity.may(EVENTS):
         del view["traceback"], view["host"]
+    if not asked.identity.may(EVENT_DETAILS):
+        del view["details"]
     return exact("event", view, asked.version)
 
 
@@ -54,7 +58,7 @@ def _stamp(text: str) -> str:
 
 def attachment(asked: Asked, server: Server, volume: BlockDeviceMapping) -> dict[str, Any]:
     """A volume of a server."""
-    known = volume.volume_id or volume.id
+    known = volume_id(volume)
     told = {
         "id": known,
         "volumeId": known,
@@ -68,24 +72,39 @@ def attachment(asked: Asked, server: Server, volume: BlockDeviceMapping) -> dict
     return exact("attachment", told, asked.version)
 
 
+def volume_id(volume: BlockDeviceMapping) -> str:
+    """What its service calls a volume, or until it has made it the record."""
+    return volume.volume_id or volume.id
+
+
 def interface(asked: Asked, port: NetworkRequest, networks: Mapping[str, Any]) -> dict[str, Any]:
-    """A port of a server. The addresses of a network here are of one subnet, which has the network's id."""
-    network = port.network and definition_id("network", port.network, networks.get(port.network))
-    addresses = [*(port.fixed_ips or [port.fixed_ip]), (port.network_info or {}).get("ipv6_address")]
+    """A port of a server. The addresses of a network of the settings are of one subnet, which has the network's id.
+
+    The MAC address of a port that is still to be made follows from its id, on networks of the settings.
+    """
+    info = port.network_info or {}
+    network = info.get("network_id") or (port.network and _network_id(port.network, networks))
+    addresses = [*(port.fixed_ips or [port.fixed_ip]), info.get("ipv6_address")]
+    subnet = info.get("subnet_id") or network
     told = {
-        "port_state": "ACTIVE" if port.mac_address else "BUILD",
-        "fixed_ips": [{"subnet_id": network, "ip_address": each} for each in addresses if each],
+        "port_state": "ACTIVE" if port.mac_address and not port.leaving else "BUILD",
+        "fixed_ips": [{"subnet_id": subnet, "ip_address": each} for each in dict.fromkeys(addresses) if each],
         "port_id": port_id(port),
         "net_id": network,
-        "mac_addr": port.mac_address,
+        "mac_addr": port.mac_address or (derived_mac(port.id or "") if port.network in networks else None),
         "tag": None,
     }
     return exact("interface", told, asked.version)
 
 
+def _network_id(asked: str, networks: Mapping[str, Any]) -> str:
+    """The id of a network of the settings; another was asked for by its id."""
+    return asked if is_id(asked) and asked not in networks else definition_id("network", asked, networks.get(asked))
+
+
 def port_id(port: NetworkRequest) -> str | None:
     """What the network service calls it, or until it has made it the record."""
-    return (port.network_info or {}).get("port_id") or port.id
+    return (port.network_info or {}).get("port_id") or port.port or port.id
 
 
 def keypair(asked: Asked, key: Mapping[str, Any], user_id: str, whole: bool = False) -> dict[str, Any]:
@@ -103,20 +122,18 @@ def keypair(asked: Asked, key: Mapping[str, Any], user_id: str, whole: bool = Fa
     return exact("keypair", told, asked.version)
 
 
-def server_group(
-    asked: Asked, name: str, rules: Mapping[str, Any], members: list[str], user_id: str | None
-) -> dict[str, Any]:
-    """A server group of the project."""
-    most = rules.get("max_server_per_host")
+def server_group(asked: Asked, group: Mapping[str, Any], members: list[str]) -> dict[str, Any]:
+    """A server group of a project: its rules, whose it is, and the servers in it."""
+    most = group.get("max_server_per_host")
     told = {
-        "id": identity("server group", name, asked.project_id),
-        "name": name,
-        "policies": [rules["policy"]],
+        "id": identity("server group", group["name"], group["project_id"]),
+        "name": group["name"],
+        "policies": [group["policy"]],
         "members": members,
         "metadata": {},
-        "project_id": asked.project_id,
-        "user_id": user_id or "",
-        "policy": rules["policy"],
+        "project_id": group["project_id"],
+        "user_id": group["user_id"] or "",
+        "policy": group["policy"],
         "rules": {"max_server_per_host": most} if most else {},
     }
     return exact("server group", told, asked.version)

@@ -13,6 +13,7 @@ from ..asked import Asked
 from ..filters import POWER_STATES, reservation_id
 from ..identifiers import definition_id, host_id, identity
 from ..model import Server
+from ..policies import HOST_ATTRIBUTES, HOST_STATUS
 from ..versions import exact
 
 # What a server has only where it is in this state.
@@ -53,10 +54,11 @@ def shown(asked: Asked, server: Server, is_list: bool = False) -> dict[str, Any]
         told["security_groups"] = groups
     if is_list:
         del told["server_groups"]
-    if not asked.identity.is_admin:
+    if not asked.identity.may(HOST_ATTRIBUTES):
         told = {key: value for key, value in told.items() if not key.startswith("OS-EXT-SRV-ATTR:")}
         if asked.version >= 90:
             told["OS-EXT-SRV-ATTR:hostname"] = server.instance.name
+    if not asked.identity.may(HOST_STATUS):
         told.pop("host_status")
     return exact("server", told, asked.version)
 
@@ -84,14 +86,15 @@ def addresses(ports: Iterable[NetworkRequest], extended: bool = True) -> dict[st
             each = {"addr": address, "version": 6 if ":" in address else 4}
             if extended:
                 each.update({"OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac_address})
-            found.setdefault(port.network or str(port.port), []).append(each)
+            name = (port.network_info or {}).get("network_name") or port.network or str(port.port)
+            found.setdefault(name, []).append(each)
     return found
 
 
 def _of_port(port: NetworkRequest) -> list[tuple[str, str]]:
     info = port.network_info or {}
     fixed = [*(port.fixed_ips or [port.fixed_ip]), info.get("ipv6_address")]
-    told = [(address, "fixed") for address in fixed if address]
+    told = [(address, "fixed") for address in dict.fromkeys(fixed) if address]
     return told + [(address, "floating") for address in [info.get("floating_ip_address")] if address]
 
 
@@ -168,13 +171,13 @@ def _since(asked: Asked, server: Server) -> dict[str, Any]:
         "OS-EXT-SRV-ATTR:reservation_id": reservation_id(server.request_id),
         "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda",
         "OS-EXT-SRV-ATTR:user_data": None,  # the record has no more than its digest
-        "locked": False,
+        "locked": server.locked,
         "host_status": _host_status(server),
         "description": server.extras["description"],
         "tags": server.extras["tags"],
         "trusted_image_certificates": None,
         "server_groups": [group] if group else [],
-        "locked_reason": None,
+        "locked_reason": server.extras["locked_reason"],
         "pinned_availability_zone": instance.availability_zone,
     }
 

@@ -15,7 +15,7 @@ from ..names import SHARED, Name, name_in
 from ..request import definitions, reachable
 from . import northbound
 from .addresses import AddressBook, values
-from .conditions import by_mark, by_uuid, definition_conditions
+from .conditions import by_mark, by_uuid, definition_conditions, with_wires
 from .rows import group_name, mark, name_of
 from .view import View, try_read
 from .write import Writer
@@ -74,7 +74,8 @@ class Networks:
                 existing = try_read(view.group, remote)
                 if existing is not None:
                     items.setdefault(key_of(SECURITY_GROUP, remote), existing)
-        return view, Current(items, self.book.held(self.link.tables, self._crowded(view)))
+        held = self.book.held(self.link.tables, self._crowded(view))
+        return view, Current(items, held, view.on_wires())
 
     def _ports(self, view: View, request: Request) -> tuple[str, ...]:
         """Some of the ports that use the item, as far as that matters."""
@@ -102,7 +103,13 @@ class Networks:
             for request in groups
             for name in reachable(request.name, self.defined) | {request.name}
         }
-        return definition_conditions(tables, networks, map(group_name, names))
+        conditions = definition_conditions(tables, networks, map(group_name, names))
+        return with_wires(tables, conditions, self._wires())
+
+    def _wires(self) -> set[str]:
+        """The physical networks that definitions say."""
+        wires = {getattr(request.definition, "physical_network", None) for request in self._sound()}
+        return set(filter(None, wires))
 
     def _crowded(self, view: View) -> set[Name]:
         """The networks whose ports may have the address that a definition gives to something else."""

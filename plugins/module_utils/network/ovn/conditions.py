@@ -110,6 +110,15 @@ def with_ports(conditions: Conditions, ports: list[Any]) -> Conditions:
     return {**conditions, "Logical_Switch_Port": conditions["Logical_Switch_Port"] + ports}
 
 
+def with_wires(tables: Any, conditions: Conditions, wires: Iterable[str]) -> Conditions:
+    """The conditions, for the networks of ours on these physical networks as well, without their own DHCP options."""
+    ports = [row for row in tables["Logical_Switch_Port"].rows.values() if mark("localnet") in row.external_ids]
+    mine = [["options", "includes", ["map", [["network_name", wire]]]] for wire in sorted(wires)]
+    switches = by_name(switch_name(name_of(row.external_ids, "network")) for row in ports)
+    conditions = with_ports(conditions, mine)
+    return {**conditions, "Logical_Switch": conditions["Logical_Switch"] + switches}
+
+
 def _remotes(row: Any) -> list[str]:
     """The groups that a port group's rules speak of."""
     prefix = mark(remote_key(""))

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import time
 from typing import Any, Callable, Mapping
 
@@ -187,11 +188,7 @@ def connect(params: Mapping[str, Any]) -> Northbound:
     options = params.get("ovn") or {}
     endpoint = options.get("northbound") or DEFAULT_ENDPOINT
     _check_endpoint(endpoint, options)
-    try:
-        from ovs import poller, stream
-        from ovs.db import idl
-    except ImportError as error:
-        raise MissingLibrary("ovs") from error
+    idl, poller, stream = library()
     # Its complaints would reach stderr; what matters is raised.
     logging.getLogger("ovs").addHandler(logging.NullHandler())
     if "ssl:" in endpoint:
@@ -199,6 +196,26 @@ def connect(params: Mapping[str, Any]) -> Northbound:
         stream.Stream.ssl_set_certificate_file(options["certificate"])
         stream.Stream.ssl_set_ca_cert_file(options["ca_certificate"])
     return Northbound(endpoint, idl, poller.Poller)
+
+
+def library() -> tuple[Any, Any, Any]:
+    """The modules idl, poller and stream of ovs; MissingLibrary("ovs") where it is not installed.
+
+    The poller would also import eventlet, where another library has brought that along: it takes time, warns of its own
+    end on stderr, and is for threads that there are none of here.
+    """
+    there = sys.modules.get("eventlet")
+    sys.modules["eventlet"] = None
+    try:
+        from ovs import poller, stream
+        from ovs.db import idl
+    except ImportError as error:
+        raise MissingLibrary("ovs") from error
+    finally:
+        del sys.modules["eventlet"]
+        if there is not None:
+            sys.modules["eventlet"] = there
+    return idl, poller, stream
 
 
 def _with_address(remote: str) -> str:

@@ -9,7 +9,8 @@ import json
 from typing import Any, Mapping, NamedTuple
 
 from ...core.names import MARK
-from ..model import Item, Network
+from ..definition import Network
+from ..model import Item
 from ..names import DEFAULT_PROJECT, Name, name_in
 from ..security import Group, Rule
 

@@ -52,6 +52,7 @@ SCHEMA = {
                 "up": _optional("boolean"),
                 "addresses": _set("string"),
                 "port_security": _set("string"),
+                "parent_name": _optional("string"),
                 "tag_request": _optional("integer"),
                 "dhcpv4_options": _optional(_rows("DHCP_Options", "weak")),
                 "options": _MAP,
@@ -104,7 +105,12 @@ SCHEMA = {
         },
         "Logical_Router_Static_Route": {
             "isRoot": False,
-            "columns": {"ip_prefix": _TEXT, "nexthop": _TEXT, "external_ids": _MAP},
+            "columns": {
+                "ip_prefix": _TEXT,
+                "nexthop": _TEXT,
+                "output_port": _optional("string"),
+                "external_ids": _MAP,
+            },
         },
         "NAT": {
             "isRoot": False,
@@ -112,6 +118,8 @@ SCHEMA = {
                 "type": {"type": {"key": {"type": "string", "enum": ["set", ["dnat", "snat", "dnat_and_snat"]]}}},
                 "logical_ip": _TEXT,
                 "external_ip": _TEXT,
+                "external_mac": _optional("string"),
+                "logical_port": _optional("string"),
                 "external_ids": _MAP,
             },
         },

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from ...core.errors import Conflict, LaunchError
 from ...router.ovn.marks import EXTERNAL, JOINS, marked
-from ..model import Item, read_network
+from ..definition import Network, read_network
+from ..model import Item
 from ..names import Name, gateway_port, localnet_port
 from ..security import read_group
 from .conditions import references
@@ -72,6 +73,12 @@ class View:
     def localnet_row(self, network: Name) -> Any:
         """The port by which the network is on its wire, or None."""
         return self.ports.get(localnet_port(network))
+
+    def on_wires(self) -> dict[Name, Network]:
+        """The networks of ours that are on wires."""
+        ports = marked(self.tables["Logical_Switch_Port"], "localnet", "true")
+        items = [try_read(self.network, name_of(row.external_ids, "network")) for row in ports]
+        return {item.definition.full_name: item.definition for item in items if isinstance(item, Item)}
 
     def guests(self, network: Name) -> list[UUID]:
         """The network's ports that are of guests, or of whoever else, but not its own, nor those of our routers."""

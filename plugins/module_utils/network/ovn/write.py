@@ -45,6 +45,9 @@ class Writer:
         name = item.definition.full_name
         rows = self.view.switches.get(switch_name(name)) or [None]
         routed = named_router(rows[0]) if rows[0] is not None else None
+        if item.definition.physical_network:
+            # Who plans another network on this wire at the same time must see this one.
+            self.number()
         switch = self._put_row("Logical_Switch", rows[0], {"name": switch_name(name)}, network_ids(item))
         if routed not in (None, item.definition.full_router):
             leave(self, name)

@@ -13,7 +13,7 @@ from ...cloud.session import connect as connect_cloud
 from ...core.change import Change
 from ...core.errors import LaunchError, NotFound, Unavailable
 from ...core.parallel import map_parallel
-from . import rows
+from . import rows, trunk
 from .create import make
 from .floating import Floating
 from .item import Current, Port, label
@@ -46,7 +46,10 @@ class Neutron:
 
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Make the changes; then, if that is asked for, wait until the ports that there are are ACTIVE."""
-        outcome = dict(zip((change.key for change in changes), map_parallel(self._finish, changes)))
+        kept = trunk.leave(self.view, changes)
+        ready = [change for change in changes if change.key not in kept]
+        outcome = {**kept, **dict(zip((change.key for change in ready), map_parallel(self._finish, ready)))}
+        outcome.update(trunk.join(self.view, ready, {**self.view.made, **outcome}))
         if self.params.get("wait") and self.params.get("state", "present") == "present":
             self._await(outcome)
         return outcome
@@ -77,6 +80,7 @@ class Neutron:
         if after.adopted and not before.marked:
             # The mark comes first: what has it is found again, and given back.
             self.view.launcher.put("%s/tags/%s" % (path, mark(after.id)), None, what)
+        after = trunk.make_trunk(self.view, before, after)
         body = rows.user_changes(before, after)
         if body:
             self.view.user.put(path, {"port": body}, what)

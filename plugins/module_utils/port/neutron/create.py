@@ -30,7 +30,8 @@ def make(view: View, change: Change, update: Callable) -> Port:
     after = replace(
         change.after, port_id=existing.port_id, mac_address=existing.mac_address, fixed_ip=existing.fixed_ip
     )
-    return update(change, existing, after) if known or by_user else rows.as_asked(existing, after)
+    unfinished = known or by_user or after.trunk
+    return update(change, existing, after) if unfinished else rows.as_asked(existing, after)
 
 
 def _post_once(view: View, api: Any, change: Change, by_user: bool) -> tuple[Port, bool]:
@@ -52,5 +53,5 @@ def _post_once(view: View, api: Any, change: Change, by_user: bool) -> tuple[Por
 
 
 def _post(view: View, api: Any, change: Change, after: Port, by_user: bool) -> Port:
-    body = {"port": rows.creation(change.wanted, after, bind=not by_user)}
+    body = {"port": rows.creation(change.wanted, after, by_user)}
     return view.port(api.post("ports", body, label(after))["port"])

@@ -62,7 +62,8 @@ class Port:
 
     id is ours, port_id neutron's. An adopted port is the user's own and only lent to the instance. `bound` is false
     where the host cannot take the port. device is the instance's UUID, empty while nobody has the port; project_id
-    owns it.
+    owns it. trunk: it is the parent of sub-ports, by the trunk trunk_id. A sub-port has its parent (our id) and its
+    vlan there; it is no device's, and instance says whose it is.
     """
 
     id: str
@@ -80,6 +81,11 @@ class Port:
     marked: bool = True
     bound: bool = True
     port_id: str | None = None
+    trunk: bool = False
+    parent: str | None = None
+    vlan: int | None = None
+    trunk_id: str | None = field(default=None, compare=False)
+    instance: str = field(default="", compare=False)
     status: str | None = field(default=None, compare=False)
     owner: str = field(default="", compare=False)
     project_id: str | None = field(default=None, compare=False)
@@ -90,7 +96,7 @@ class Port:
 
     @property
     def instance_uuid(self) -> str:
-        return self.device
+        return self.device or self.instance
 
     def to_result(self) -> dict[str, Any]:
         """The port as the later stages and the user get it."""
@@ -102,6 +108,9 @@ class Port:
             port=self.port_id if self.adopted else None,
             security_groups=[group.name for group in self.security_groups],
             port_id=self.port_id,
+            network_id=self.network.id,
+            network_name=self.network.name,
+            subnet_id=subnet and subnet.id,
             status=self.status,
             up=self.status == "ACTIVE",
             cidr=subnet and subnet.cidr,

@@ -23,6 +23,7 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     """Pair every wanted port with the one that exists. A user's own port becomes the instance's by an update."""
     changes = []
     given: dict[str, str] = {}
+    parents = {request.parent for request in wanted}
     for request in wanted:
         if request.fault is not None:
             changes.append(Change(request, None, None, request.fault))
@@ -36,7 +37,9 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
         try:
             if state == "present":
                 before = _find_offered(request, before, current) if request.port else before
-                changes.append(Change(request, before, _resolve(request, before, current, given)))
+                after = _resolve(request, before, current, given)
+                trunk = request.id in parents or bool(before and before.trunk)
+                changes.append(Change(request, before, replace(after, trunk=trunk)))
             else:
                 changes.append(Change(request, before, None))
         except LaunchError as error:
@@ -79,12 +82,17 @@ def _resolve(request: Request, before: Port | None, current: Current, given: dic
     """The port as it is to be."""
     network = _network(request, before, current)
     secured = _first(request.port_security, before and before.port_security, network.port_security)
+    parent = request.parent or (before and before.parent)
     port = Port(
         id=request.id,
         name=request.name,
-        device=request.instance_uuid,
+        # Neutron has a sub-port where its parent is.
+        device="" if parent else request.instance_uuid,
+        host=(before and before.host) if parent else _first(request.host, before and before.host),
+        parent=parent,
+        vlan=request.vlan or (before and before.vlan),
+        instance=request.instance_uuid,
         network=network,
-        host=_first(request.host, before and before.host),
         mac_address=_mac(request, before, network),
         fixed_ip=_lasting("fixed_ip", request, before),
         security_groups=_groups(request, before, secured, current),
@@ -96,7 +104,8 @@ def _resolve(request: Request, before: Port | None, current: Current, given: dic
         project_id=current.project_id,
     )
     if before is not None:
-        port = replace(port, **{name: getattr(before, name) for name in ("adopted", "port_id", "status", "owner")})
+        known = ("adopted", "port_id", "status", "owner", "trunk_id")
+        port = replace(port, **{name: getattr(before, name) for name in known})
     port = replace(port, floating=resolve_floating(request, before and before.floating, current))
     for what in filter(None, (port.port_id, port.floating and port.floating.id)):
         if given.setdefault(what, request.id) != request.id:

@@ -83,24 +83,28 @@ def port(row: Row, networks: Mapping[str, Network], groups: Mapping[str, Group],
         marked=bool(identity(row)),
         bound=not host or row.get("binding:vif_type") not in UNBOUND,
         port_id=row["id"],
+        trunk=bool(row.get("trunk_details")),
+        trunk_id=(row.get("trunk_details") or {}).get("trunk_id"),
         status=row.get("status"),
         owner=row.get("device_owner") or "",
         project_id=row.get("project_id"),
     )
 
 
-def creation(request: Request, after: Port, bind: bool) -> dict[str, Any]:
-    """What makes a port; `bind` says whether what only the launcher may say is said at once."""
+def creation(request: Request, after: Port, by_user: bool) -> dict[str, Any]:
+    """What makes a port, with what only the launcher may say unless the user makes it. The parent of a trunk is bound
+    when it has that.
+    """
     body = {
         "name": after.name,
         "description": mark(after.id),
         "network_id": after.network.id,
-        "device_id": after.device,
-        "device_owner": device_owner(request),
     }
-    if bind:
+    if after.device:
+        body.update(device_id=after.device, device_owner=device_owner(request))
+    if not by_user:
         body["project_id"] = after.project_id
-        body["binding:host_id"] = after.host
+        body["binding:host_id"] = None if after.trunk else after.host
     if after.mac_address:
         body["mac_address"] = after.mac_address
     if after.fixed_ip:
@@ -144,8 +148,9 @@ def device_owner(request: Request) -> str:
 
 
 def as_asked(made: Port, after: Port) -> Port:
-    """A port as neutron has made it, under the name by which it was asked for and with its floating IP."""
-    return replace(made, id=after.id, name=after.name, floating=after.floating)
+    """A port as neutron has made it, under the name by which it was asked for, with its floating IP and its trunk."""
+    known = {name: getattr(after, name) for name in ("id", "name", "floating", "trunk", "parent", "vlan", "instance")}
+    return replace(made, **known, trunk_id=after.trunk_id or made.trunk_id)
 
 
 def _pairs(port: Port) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from . import rows
 from .floating import Floating, is_address, stray
 from .item import Current, Group, Network, Port
 from .names import is_id, mark
+from .trunk import Place, places_in
 
 
 class View:
@@ -34,6 +35,8 @@ class View:
         self.launcher = cloud.api("network", as_service=True)
         self.networks: dict[str, Network] = {}
         self.groups: dict[str, Group] = {}
+        self.places: dict[str, Place] = {}
+        self.made: dict[str, Port] = {}
 
     def current(self, wanted: list[Request], state: str) -> Current:
         """What concerns these ports. Of what is to be removed only its identity is looked at."""
@@ -43,12 +46,13 @@ class View:
             [
                 lambda: self._made(wanted),
                 lambda: self._lent([request for request in wanted if request.port or not present]),
-                lambda: self._named("ports", [request.port for request in asked if request.port]),
-                lambda: self._named("networks", [request.network for request in asked if request.network]),
+                lambda: self.named("ports", [request.port for request in asked if request.port]),
+                lambda: self.named("networks", [request.network for request in asked if request.network]),
                 lambda: self._groups([name for request in asked for name in request.security_groups or ()], asked),
             ]
         )
         existing = [*ours, *lent, *offered]
+        self.places.update(places_in(existing))
         self.groups.update(groups)
         with_floating = not present or bool(ours or lent or offered) or any(each.floating_ip for each in asked)
         _nothing, floatings, externals = run_parallel(
@@ -72,7 +76,7 @@ class View:
         self, existing: list[rows.Row], wanted: list[Request], floatings: list[Floating], removing: bool
     ) -> dict[str, Port]:
         """The ports with our mark by our id; what is left of one that someone else removed, if that is to go."""
-        found = {port.id: port for port in (self.port(row, floatings) for row in existing)}
+        self.made = found = {port.id: port for port in (self.port(row, floatings) for row in existing)}
         ours = {}
         for request in wanted:
             port, left = found.get(request.id), stray(request.id, floatings)
@@ -84,7 +88,10 @@ class View:
 
     def port(self, row: rows.Row, floatings: Iterable[Floating] = ()) -> Port:
         """A port as neutron tells of it."""
-        return rows.port(row, self.networks, self.groups, floatings)
+        port, place = rows.port(row, self.networks, self.groups, floatings), self.places.get(row["id"])
+        if place is None:
+            return port
+        return replace(port, parent=place.parent, vlan=place.vlan, instance=place.device)
 
     def again(self, request: Request) -> Port | None:
         """The port that we made for a request, as it now is, if there is one."""
@@ -96,8 +103,11 @@ class View:
         return {row["id"]: row["status"] for row in found}
 
     def find(self, instance_uuids: list[str] | None) -> list[Port]:
-        """All ports of the project that have our mark."""
+        """All ports of the project that have our mark, and the sub-ports of these."""
         existing = self.launcher.list("ports", "ports", "ports", project_id=self.project_id, device_id=instance_uuids)
+        self.places.update(places_in(existing))
+        missing = sorted(self.places.keys() - {row["id"] for row in existing})
+        existing += self.launcher.list("ports", "ports", "sub-ports", id=missing)
         existing = [row for row in existing if rows.identity(row)]
         groups, floatings, _nothing = run_parallel(
             [lambda: self._groups([], existing), self._floatings, lambda: self._learn([], existing)]
@@ -106,14 +116,16 @@ class View:
         return [self.port(row, floatings) for row in existing]
 
     def _made(self, requests: list[Request]) -> list[rows.Row]:
-        marks = [mark(request.id) for request in requests]
+        """Ports that we made, and the parents of those that are sub-ports."""
+        ids = dict.fromkeys(each for request in requests for each in (request.id, request.parent) if each)
+        marks = [mark(each) for each in ids]
         return self.launcher.list("ports", "ports", "ports", project_id=self.project_id, description=marks)
 
     def _lent(self, requests: list[Request]) -> list[rows.Row]:
         marks = [mark(request.id) for request in requests]
         return self.launcher.list("ports", "ports", "ports", project_id=self.project_id, **{"tags-any": marks})
 
-    def _named(self, what: str, texts: list[str]) -> list[rows.Row]:
+    def named(self, what: str, texts: list[str]) -> list[rows.Row]:
         """Things of the user by name or id: neutron cannot be asked for either in one request."""
         texts = sorted(set(texts))
         by_id = self.user.list(what, what, what, id=list(filter(is_id, texts)))

@@ -3,14 +3,14 @@
 """A port's floating IP as a row of the OVN northbound: a router's, which says whose port it is.
 
 Without a MAC address of its own it is the router's gateway that translates it (ovn-nb(5), NAT), on whatever host the
-port is: that host need not be on the wire.
+port is: that host need not be on the wire. With one, and the port's name, the port's own host does.
 """
 
 from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ...network.model import Network
+from ...network.definition import Network
 from ...network.names import SHARED, name_in
 from ...network.ovn.conditions import references
 from ...network.ovn.rows import mark, project_ids, project_of, switch_name
@@ -31,6 +31,8 @@ def floating_columns(port: Port) -> dict[str, Any] | None:
         "type": "dnat_and_snat",
         "logical_ip": str(port.fixed_ip),
         "external_ip": floating.address,
+        "external_mac": [floating.mac_address] if floating.mac_address else [],
+        "logical_port": [port.id] if floating.mac_address else [],
         "external_ids": {
             mark("port"): port.id,
             mark("port_name"): port.name,
@@ -52,7 +54,8 @@ def read_floating(row: Any) -> Floating:
     ids = row.external_ids
     project, shared = project_of(ids), mark("external_shared") in ids
     network = name_in(project, ids.get(mark("external_network")), shared)
-    return Floating(row.external_ip, network, name_in(project, ids.get(mark("router"))))
+    mac = next(iter(row.external_mac), None)
+    return Floating(row.external_ip, network, name_in(project, ids.get(mark("router"))), mac)
 
 
 def left_by(row: Any, request: Request) -> Port:
@@ -65,11 +68,11 @@ def left_by(row: Any, request: Request) -> Port:
 
 
 def known_by(row: Mapping[str, Any]) -> Request:
-    """What a row, in OVSDB's JSON, says of the port whose it is."""
+    """What a row, in OVSDB's JSON, says of the port whose it is, as if that were gone."""
     ids = dict(row["external_ids"][1])
     said = {"id": "port", "name": "port_name", "instance_uuid": "instance_uuid", "network": "of_network"}
     known = {name: ids.get(mark(key), "") for name, key in said.items()}
-    return Request(**known, record_id=ids.get(mark("record")))
+    return Request(**known, record_id=ids.get(mark("record")), left=True)
 
 
 def has_floating(rows: Iterable[Any], port: Port) -> bool:

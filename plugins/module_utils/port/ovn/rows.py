@@ -19,6 +19,8 @@ def port_columns(port: Port) -> dict[str, Any]:
         "enabled": [True],
         "addresses": addresses(port),
         "port_security": sources(port) if port.port_security else [],
+        "parent_name": [port.parent] if port.parent else [],
+        "tag_request": [port.vlan] if port.vlan else [],
         "options": {"requested-chassis": port.host} if port.host else {},
         "external_ids": {
             mark("instance_uuid"): port.instance_uuid,

@@ -12,7 +12,8 @@ from typing import Any, Iterable, Mapping
 from uuid import UUID
 
 from ...core.errors import Conflict
-from ...network.model import Item, Network
+from ...network.definition import Network
+from ...network.model import Item
 from ...network.names import Name, name_in
 from ...network.ovn import view as networks
 from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark, name_of, project_of
@@ -121,6 +122,8 @@ class View:
             ),
             qos=tuple(Limit(*limit) for limit in json.loads(ids.get(mark("qos"), "[]"))),
             floating=next(map(read_floating, self.floating[row.name]), None),
+            parent=next(iter(row.parent_name), None),
+            vlan=next(iter(row.tag_request), None),
             security_groups=tuple(json.loads(ids.get(mark("security_groups"), "[]"))),
             project_id=project_of(ids),
             port_security=json.loads(ids.get(mark("port_security"), "true")),

@@ -25,6 +25,9 @@ from . import (
     revision_0009,
     revision_0010,
     revision_0011,
+    revision_0012,
+    revision_0013,
+    revision_0014,
 )
 
 REVISIONS = [
@@ -39,6 +42,9 @@ REVISIONS = [
     revision_0009,
     revision_0010,
     revision_0011,
+    revision_0012,
+    revision_0013,
+    revision_0014,
 ]
 HEAD = REVISIONS[-1].revision
 

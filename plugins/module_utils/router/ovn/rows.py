@@ -8,8 +8,8 @@ import json
 from ipaddress import ip_network
 from typing import Any, Dict
 
-from ...network.addresses import derived_mac
-from ...network.model import Network
+from ...network.addresses import is_link_local
+from ...network.definition import Network
 from ...network.ovn.rows import mark, project_ids, switch_name
 from ..model import Item
 from ..names import router_port
@@ -77,7 +77,7 @@ def lrp_name(item: Item, network: Network) -> str:
 
 def source_nats(item: Item) -> list[Columns]:
     """What guests leave with: the router's address."""
-    if item.external is None or not item.definition.snat:
+    if item.external_ip is None or not item.definition.snat:
         return []
     return [
         {
@@ -87,15 +87,26 @@ def source_nats(item: Item) -> list[Columns]:
             "external_ids": part_ids(item, network),
         }
         for network in item.networks
+        if network.cidr
     ]
 
 
 def static_routes(item: Item) -> list[Columns]:
-    """The routes that are asked for, and the way out."""
+    """The routes that are asked for, and the way out. An address of a link is on any: the port says which is meant."""
     routes = [(route.destination, route.nexthop) for route in item.definition.routes]
-    if item.external is not None and item.external.gateway and "0.0.0.0/0" not in dict(routes):
-        routes.append(("0.0.0.0/0", item.external.gateway))
-    return [{"ip_prefix": to, "nexthop": by, "external_ids": part_ids(item)} for to, by in routes]
+    outer = item.external
+    for to, by in (("0.0.0.0/0", outer and outer.gateway), ("::/0", outer and outer.ipv6_gateway)):
+        if by and to not in dict(routes):
+            routes.append((to, by))
+    return [
+        {
+            "ip_prefix": to,
+            "nexthop": by,
+            "output_port": [lrp_name(item, outer)] if outer and is_link_local(by) else [],
+            "external_ids": part_ids(item),
+        }
+        for to, by in routes
+    ]
 
 
 def chassis(item: Item) -> list[tuple[str, int]]:
@@ -105,7 +116,7 @@ def chassis(item: Item) -> list[tuple[str, int]]:
 
 def _inner_port(item: Item, network: Network) -> Columns:
     """A network's gateway. Its MAC address is the one that hosts have as gateways, so guests need not learn another."""
-    addresses = [_interface(network.gateway, network.cidr)]
+    addresses = [_interface(network.gateway, network.cidr)] if network.cidr else []
     announced: dict[str, str] = {}
     if network.ipv6_cidr:
         addresses.append(_interface(network.ipv6_gateway, network.ipv6_cidr))
@@ -123,10 +134,11 @@ def _inner_port(item: Item, network: Network) -> Columns:
 
 
 def _outer_port(item: Item, external: Network) -> Columns:
-    """The way out. Two routers on one wire have not one address, so not one MAC address either, whoever made them."""
+    """The way out. It announces nothing there: the wire has a router."""
+    sides = ((item.external_ip, external.cidr), (item.external_ipv6, external.ipv6_cidr))
     return {
-        "mac": derived_mac("router/%s" % item.external_ip, prefix="fa:16:3f"),
-        "networks": [_interface(item.external_ip, external.cidr)],
+        "mac": item.external_mac,
+        "networks": sorted(_interface(address, str(cidr)) for address, cidr in sides if address),
         "options": {"gateway_mtu": str(item.mtu)},
         "ipv6_ra_configs": {},
         "external_ids": {**part_ids(item, external), mark(EXTERNAL): "true"},
@@ -143,5 +155,5 @@ def _switch_port(item: Item, network: Network) -> Columns:
     }
 
 
-def _interface(address: str | None, cidr: str) -> str:
-    return "%s/%d" % (address, ip_network(cidr).prefixlen)
+def _interface(address: str | None, cidr: str | None) -> str:
+    return "%s/%d" % (address, ip_network(str(cidr)).prefixlen)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...core.errors import Conflict
+from ...network.definition import Network
 from ...network.model import Item as NetworkItem
-from ...network.model import Network
 from ...network.names import Name, name_in
 from ...network.ovn import view as networks
 from ...network.ovn.conditions import references
@@ -106,7 +106,8 @@ class View:
             definition=read_router(name.name, project_of(ids), ids[mark("definition")]),
             networks=tuple(sorted(filter(None, inner), key=lambda network: (network.name, network.full_name))),
             external=self.network_of(outer) if outer else None,
-            external_ip=outer.networks[0].partition("/")[0] if outer and outer.networks else None,
+            external_ip=_address(outer, ipv6=False),
+            external_ipv6=_address(outer, ipv6=True),
             gateways=tuple(each.chassis_name for each in hosts),
             keep=ids.get(mark("keep")) != "false",
             record_id=ids.get(mark("record")),
@@ -135,6 +136,12 @@ class View:
     def source_nats(self, called: str) -> list[Any]:
         """The rows by which guests leave with the router's address."""
         return [row for row in self.nats[called] if row.type == "snat"]
+
+
+def _address(port: Any, ipv6: bool) -> str | None:
+    """The first address of a family that a router's port has."""
+    addresses = (text.partition("/")[0] for text in (port.networks if port else ()))
+    return next((address for address in addresses if (":" in address) == ipv6), None)
 
 
 def have(rows: list[Any], columns: dict[str, dict[str, Any]]) -> bool:

@@ -1,0 +1,136 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The actions of a server: whether one makes sense now, and what it writes; in nova's words where it does not."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping
+
+from ..core.documents import RESTARTS
+from ..record import events, server_extras
+from ..record.database import now
+from . import asking, consoles, reading
+from .accepting import Accepting
+from .asked import Asked
+from .errors import ApiError
+from .front import Front
+from .model import Server
+from .policies import UNLOCK_OVERRIDE
+
+# What of a body is an action's own.
+Said = Any
+
+
+def act(front: Front, asked: Asked, server_id: str, action: str, said: Said) -> dict[str, Any] | None:
+    """Do what an action says, or ask for it, and give its answer, where it has one at once; what there is no such thing
+    of is refused in words."""
+    if action not in ACTIONS:
+        reading.one(front, asked, server_id)
+        raise _beyond(action)
+    return ACTIONS[action](front, asked, server_id, said)
+
+
+def _beyond(action: str) -> ApiError:
+    """Why nothing comes of an action: 400 for what is none, 501 where nova says that a driver cannot, else 409."""
+    if action in CANNOT:
+        return cannot(CANNOT[action], action)
+    return ApiError(400, "There is no such action: %.80s" % action)
+
+
+def cannot(status: int, what: str) -> ApiError:
+    """That nova's API has something which this one has not."""
+    return ApiError(status, "%s: this API cannot do it: see its documentation for what it can." % what)
+
+
+def _power(state: str, word: str) -> Callable[[Front, Asked, str, Said], None]:
+    """Start or stop a server that is the other and rests; ApiError 409 for one that does not."""
+
+    def act_(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+        server = asking.changeable(front, asked, server_id)
+        asking.check_rests(server, word)
+        if (server.status == "SHUTOFF") == (state == "stopped"):
+            raise asking.in_state(server, word, "vm_state", server.instance.vm_state)
+        Accepting(front, asked, word).change(server, asking.as_it_is(server, state=state))
+
+    return act_
+
+
+def reboot(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+    """Start a server anew: SOFT one that runs; HARD also one that does not, or that is still asked to (nova's
+    ALLOW_SOFT_REBOOT, ALLOW_HARD_REBOOT and ALLOW_REBOOT)."""
+    server = asking.changeable(front, asked, server_id)
+    hard = said["type"].upper() == "HARD"
+    if not (hard and server.task_state in RESTARTS.values()):
+        asking.check_rests(server, "reboot")
+    if not hard and server.instance.status != "ACTIVE":
+        raise asking.in_state(server, "reboot", "vm_state", server.instance.vm_state)
+    state = "reset" if hard else "restarted"
+    Accepting(front, asked, "reboot").change(server, asking.as_it_is(server, state=state))
+
+
+def lock(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+    """Let nobody but administrators change a server. Its project locks it once, another's administrator over that."""
+    server = reading.one(front, asked, server_id)
+    owner = server.instance.project_id == asked.project_id
+    if server.locked and owner:
+        return
+    reason = said.get("locked_reason") if isinstance(said, dict) and asked.version >= 73 else None
+    _note(front, asked, server, "lock", {"locked_by": "owner" if owner else "admin", "locked_reason": reason})
+
+
+def unlock(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+    """Let a server be changed again; ApiError 403 where an administrator has locked it, and who asks is none."""
+    server = reading.one(front, asked, server_id)
+    if server.locked_by == "admin":
+        asked.identity.needs(UNLOCK_OVERRIDE, server.instance.project_id)
+    _note(front, asked, server, "unlock", {"locked_by": None, "locked_reason": None})
+
+
+def _note(front: Front, asked: Asked, server: Server, word: str, values: Mapping[str, Any]) -> None:
+    """Keep something of a server, as an action that is done at once."""
+    database = front.database
+
+    def write(connection) -> None:
+        moment = now(connection)
+        server_extras.write(database, connection, server.id, dict(values))
+        who = (asked.request_id, asked.identity.user_id)
+        events.start_action(database, connection, server.id, word, *who, moment)
+        events.finish_action(database, connection, server.instance, word, moment)
+
+    database.write(write)
+
+
+def _delete(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+    """There is no other way to delete here."""
+    asking.delete(front, asked, server_id)
+
+
+ACTIONS: dict[str, Callable[[Front, Asked, str, Said], Any]] = {
+    "os-getConsoleOutput": consoles.output,
+    "os-stop": _power("stopped", "stop"),
+    "os-start": _power("started", "start"),
+    "reboot": reboot,
+    "lock": lock,
+    "unlock": unlock,
+    "forceDelete": _delete,
+}
+
+# What nova's servers can do and these cannot, by the status that says so.
+CANNOT = {
+    **dict.fromkeys(
+        (
+            "addSecurityGroup", "removeSecurityGroup", "changePassword", "confirmResize", "createBackup", "createImage",
+            "evacuate", "migrate", "os-migrateLive", "os-resetState", "os-resetNetwork",
+            "injectNetworkInfo", "pause", "rebuild", "rescue", "resize", "restore", "resume", "revertResize",
+            "shelve", "shelveOffload", "suspend", "trigger_crash_dump", "unpause", "unrescue", "unshelve",
+            "addFloatingIp", "removeFloatingIp", "addFixedIp", "removeFixedIp",
+        ),
+        409,
+    ),
+    **dict.fromkeys(
+        (
+            "os-getVNCConsole", "os-getSPICEConsole", "os-getRDPConsole", "os-getSerialConsole",
+        ),
+        501,
+    ),
+}  # fmt: skip

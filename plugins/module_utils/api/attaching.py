@@ -1,0 +1,164 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Volumes and ports of servers that there are: the row changes at once, the guest when a worker has come by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Iterable, Mapping
+
+from ..instance.attachments import BlockDeviceMapping, NetworkRequest
+from ..instance.model import Instance, InstanceRequest
+from ..instance.parts import MAX_VOLUMES
+from . import asking, reading
+from .accepting import Accepting
+from .asked import Asked
+from .entry import network_of
+from .errors import ApiError, not_found
+from .front import Front
+from .identifiers import named
+from .model import Server
+from .views.parts import port_id, volume_id
+
+
+def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> tuple[Server, Any]:
+    """Give a server a volume that there is. Which device it becomes is not the client's choice, as with nova's libvirt.
+
+    Gives the server, and the volume as it has it.
+    """
+    server = _resting(front, asked, server_id, "attach_volume")
+    for name, why in VOLUME_BEYOND.items():
+        if said.get(name) not in (None, False, "False", "false", "0", 0, "off", "no"):
+            raise ApiError(400, "%s: %s" % (name, why))
+    identity = said["volumeId"]
+    name = _volume_name(front, server, identity)
+
+    def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
+        [new] = wanted.volumes or ()
+        staying = [each for each in before.volumes if not each.leaving]
+        if any(identity in (each.id, each.volume_id) or each.name == new.name for each in staying):
+            raise ApiError(400, "Invalid volume: volume %s already attached" % identity)
+        if len([each for each in before.volumes if not each.boot]) >= MAX_VOLUMES:
+            raise ApiError(403, "The maximum number of devices of instance %s is attached." % server.id)
+        if new.service == "cinder":
+            new = replace(new, volume_id=identity)
+        return replace(wanted, volumes=[*staying, new])
+
+    entry = asking.as_it_is(server, volumes=[{"name": name}])
+    after = Accepting(front, asked, "attach_volume").exchange(server, entry, parts)
+    return server, next(each for each in after.volumes if each.name == name and not each.leaving)
+
+
+# What may be said of an attachment, and cannot be had.
+VOLUME_BEYOND = {
+    "tag": "devices have no tags here",
+    "delete_on_termination": "a volume that there was before a server stays when that goes",
+}
+
+
+def detach_volume(front: Front, asked: Asked, server_id: str, identity: str) -> None:
+    """Take a volume from a server; it is kept. Again, while it goes, is as good."""
+    server = _resting(front, asked, server_id, "detach_volume")
+    found = volume_of(server, identity)
+    if found.boot:
+        raise ApiError(403, "Cannot detach a root device volume")
+
+    def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
+        staying = [each for each in before.volumes if each.id != found.id and not each.leaving]
+        return replace(wanted, volumes=staying)
+
+    Accepting(front, asked, "detach_volume").exchange(server, asking.as_it_is(server), parts)
+
+
+def volume_of(server: Server, identity: str) -> BlockDeviceMapping:
+    """A server's volume of this id; ApiError 404 where it has none."""
+    found = [each for each in server.instance.volumes if identity in (each.id, volume_id(each))]
+    if not found:
+        raise ApiError(404, "Instance %s is not attached to volume %s" % (server.id, identity))
+    return found[0]
+
+
+def attach_interface(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> NetworkRequest:
+    """Give a server a port: on a network, or one of the user's own. Gives the port."""
+    server = _resting(front, asked, server_id, "attach_interface")
+    entry = asking.as_it_is(server, networks=[_network(said, front.known)])
+
+    def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
+        [new] = wanted.ports or ()
+        if new.port and any(new.port in (each.port, port_id(each)) for each in before.ports):
+            raise ApiError(409, "Port %s is still in use." % new.port)
+        return replace(wanted, ports=[*(each for each in before.ports if not each.leaving), new])
+
+    known = {each.id for each in server.instance.ports if not each.leaving}
+    after = Accepting(front, asked, "attach_interface").exchange(server, entry, parts)
+    # One that was leaving stays, where it is as this one is to be.
+    return next(each for each in interfaces_of(after.ports) if not each.leaving and each.id not in known)
+
+
+def _network(said: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry says of a port; where nothing is said, the only network there is."""
+    network, port, addresses = said.get("net_id"), said.get("port_id"), said.get("fixed_ips")
+    if said.get("tag"):
+        raise ApiError(400, "tag: devices have no tags here")
+    if network and port:
+        raise ApiError(400, "Must not input both network_id and port_id")
+    if addresses and not network:
+        raise ApiError(400, "Must input network_id when request IP address")
+    if port:
+        return network_of({"port": port}, None, known)
+    if known["network_service"] == "ovn":
+        if not network and len(known["networks"]) != 1:
+            raise ApiError(409, "Multiple possible networks found, use a Network ID to be more specific.")
+        network = network or next(iter(known["networks"]))
+        if named("network", network, known["networks"]) is None:
+            raise not_found("Network", network)
+    if not network:
+        raise ApiError(400, "net_id or port_id is needed with this network service")
+    return network_of({"uuid": network, "fixed_ip": addresses[0]["ip_address"] if addresses else None}, None, known)
+
+
+def detach_interface(front: Front, asked: Asked, server_id: str, identity: str) -> None:
+    """Take a port from a server. Again, while it goes, is as good."""
+    server = _resting(front, asked, server_id, "detach_interface")
+    found = port_of(server, identity)
+
+    def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
+        return replace(wanted, ports=[each for each in before.ports if each.id != found.id and not each.leaving])
+
+    Accepting(front, asked, "detach_interface").exchange(server, asking.as_it_is(server), parts)
+
+
+def interfaces(server: Server) -> list[NetworkRequest]:
+    """The ports that a server has interfaces for. Of its sub-ports nova knows nothing: they follow these."""
+    return interfaces_of(server.instance.ports)
+
+
+def interfaces_of(ports: Iterable[NetworkRequest]) -> list[NetworkRequest]:
+    """Those that are no sub-ports."""
+    return [each for each in ports if each.parent is None]
+
+
+def port_of(server: Server, identity: str) -> NetworkRequest:
+    """A server's port of this id; ApiError 404 where it has none."""
+    found = [each for each in interfaces(server) if identity in (each.id, port_id(each))]
+    if not found:
+        raise ApiError(404, "Port id %s could not be found." % identity)
+    return found[0]
+
+
+def _resting(front: Front, asked: Asked, server_id: str, word: str) -> Server:
+    server = asking.changeable(front, asked, server_id)
+    asking.check_rests(server, word)
+    return server
+
+
+def _volume_name(front: Front, server: Server, identity: str) -> str:
+    """What an entry calls a volume: those that the record keeps by their names, others by their service's id."""
+    if front.known["volume_service"] != "file":
+        return identity
+    row = reading.volume(front, server.instance.project_id, identity)
+    if row is None:
+        raise not_found("Volume", identity)
+    if row["instance_uuid"] is not None and row["instance_uuid"] != server.id:
+        raise ApiError(400, "Invalid volume: volume %s already attached" % identity)
+    return row["name"]

@@ -1,0 +1,70 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a server's guest has said on its console: a worker reads it, as this API reaches no compute host."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from ..record import consoles
+from ..record.database import now
+from . import reading
+from .asked import Asked
+from .errors import ApiError
+from .front import Front
+
+WAIT = 15  # seconds that a client waits at most
+LOOK = 0.2  # seconds between two looks
+MOST = 4  # clients that wait at a time: half of the threads, so that all others are answered
+
+_waiting = threading.BoundedSemaphore(MOST)
+
+
+def output(front: Front, asked: Asked, server_id: str, said: Any) -> dict[str, str]:
+    """The last lines of it, as many as are asked for. ApiError 409 for a server that is nowhere yet, 503 where nobody
+    has read it in time, or its host has not told it; then it is as good to ask again."""
+    server = reading.one(front, asked, server_id)
+    host = server.instance.host
+    if host is None:
+        raise ApiError(409, "Instance %s is not ready" % server.id)
+    told = _told(front, asked, server.id, host)
+    if told is None:
+        raise ApiError(503, "No worker has read the console of instance %s in %d s: ask again." % (server.id, WAIT))
+    if told["error"]:
+        raise ApiError(503, "The console of instance %s: %s" % (server.id, told["error"]))
+    return {"output": last_lines(told["output"] or "", said.get("length"))}
+
+
+def _told(front: Front, asked: Asked, identity: str, host: str) -> dict[str, Any] | None:
+    """What a worker has told of it, in time."""
+    database = front.database
+    found = database.write(lambda connection: consoles.ask(database, connection, identity, host, now(connection)))
+    if found is not None:
+        return found
+    front.wake({identity: ("console", asked.request_id)})
+    if not _waiting.acquire(blocking=False):
+        raise ApiError(503, "%d clients wait for consoles already: ask again for that of %s." % (MOST, identity))
+    try:
+        return _waited(database, identity)
+    finally:
+        _waiting.release()
+
+
+def _waited(database: Any, identity: str) -> dict[str, Any] | None:
+    deadline = time.monotonic() + WAIT
+    found = None
+    while found is None and time.monotonic() < deadline:
+        time.sleep(LOOK)
+        with database.reading() as connection:
+            found = consoles.answer(database, connection, identity)
+    return found
+
+
+def last_lines(text: str, length: Any) -> str:
+    """The last so many lines of a text; all of them where that is not said, or -1."""
+    most = -1 if length is None else int(length)
+    if most < 0:
+        return text
+    return "\n".join(text.split("\n")[-most:]) if most else ""

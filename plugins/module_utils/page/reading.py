@@ -1,0 +1,98 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the pages show that the API does not tell so: hosts with their room, claims, and why they were refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..api.errors import ApiError
+from ..api.front import Front
+from ..schedule.host_state import DEFAULT_ZONE
+from ..schedule.refusals import BEGINNING, reasons_of_hosts
+
+REFUSALS = 50  # of the last faults that are looked through for what the scheduler has refused
+MOST = 500  # claims of a host that are shown
+OF_HOST = (
+    "host", "enabled", "disabled_reason", "vcpus", "memory_mb", "disk_gb", "vcpus_reserved", "memory_mb_reserved",
+    "disk_gb_reserved", "cpu_allocation_ratio", "ram_allocation_ratio", "disk_allocation_ratio", "vcpus_used",
+    "memory_mb_used", "disk_gb_used", "availability_zone", "num_instances", "failed_builds", "silent_since",
+    "updated_at",
+)  # fmt: skip
+INVENTORY = (
+    ("vCPUs", "", "vcpus", "cpu_allocation_ratio"),
+    ("Memory", "MiB", "memory_mb", "ram_allocation_ratio"),
+    ("Disk", "GiB", "disk_gb", "disk_allocation_ratio"),
+)
+
+
+def hosts(front: Front) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """All hosts by name, each with why it was last refused; and the last refusals of the scheduler."""
+    database = front.database
+    table = database.tables.compute_nodes
+    statement = database.sql.select(*(table.c[name] for name in OF_HOST)).order_by(table.c.host)
+    with database.reading() as connection:
+        rows = connection.execute(statement).mappings().all()
+        refusals = _refusals(database, connection)
+    reasons: dict[str, dict[str, Any]] = {}
+    for each in refusals:
+        for host, reason in reasons_of_hosts(each["message"]).items():
+            reasons.setdefault(host, {**each, "message": reason})
+    return [{**_host(row), "refusal": reasons.get(row["host"])} for row in rows], refusals[:5]
+
+
+def host(front: Front, name: str) -> dict[str, Any]:
+    """One host with the claims of the instances there; ApiError 404 if there is none."""
+    database = front.database
+    nodes, claims = database.tables.compute_nodes, database.tables.allocations
+    instances = database.tables.instances
+    columns = [nodes.c[each] for each in (*OF_HOST, "facts", "aggregates")]
+    told = (instances.c.uuid, instances.c.name, instances.c.vm_state, claims.c.vcpus, claims.c.memory_mb)
+    claimed = (
+        database.sql.select(*told, claims.c.disk_gb, claims.c.created_at)
+        .join(instances, instances.c.uuid == claims.c.instance_uuid)
+        .where(claims.c.host == name)
+        .order_by(instances.c.name, instances.c.uuid)
+        .limit(MOST)
+    )
+    with database.reading() as connection:
+        row = connection.execute(database.sql.select(*columns).where(nodes.c.host == name)).mappings().first()
+        if row is None:
+            raise ApiError(404, "Host %.80s could not be found." % name)
+        found = [dict(each) for each in connection.execute(claimed).mappings()]
+    return {**_host(row), "facts": row["facts"] or {}, "aggregates": row["aggregates"] or [], "claims": found}
+
+
+def _host(row: Any) -> dict[str, Any]:
+    """A host's row with its room: used + asked <= (total - reserved) * ratio, as the scheduler counts it."""
+    room = []
+    for label, unit, name, ratio in INVENTORY:
+        capacity = (row[name] - row[name + "_reserved"]) * row[ratio]
+        used = row[name + "_used"]
+        room.append(
+            {
+                "label": label,
+                "unit": unit,
+                "used": used,
+                "capacity": int(capacity),
+                "total": row[name],
+                "reserved": row[name + "_reserved"],
+                "ratio": row[ratio],
+                "percent": round(min(100.0, 100 * used / capacity), 1) if capacity > 0 else 100.0 * bool(used),
+            }  # fmt: skip
+        )
+    state = "down" if row["silent_since"] else "up" if row["enabled"] else "disabled"
+    return {**row, "room": room, "state": state, "zone": row["availability_zone"] or DEFAULT_ZONE}
+
+
+def _refusals(database, connection) -> list[dict[str, Any]]:
+    """The last launches that found no host, the newest first."""
+    faults, instances = database.tables.instance_faults, database.tables.instances
+    last = database.sql.select(faults).order_by(faults.c.id.desc()).limit(REFUSALS).subquery()
+    statement = (
+        database.sql.select(last.c.message, last.c.created_at, last.c.instance_uuid, instances.c.name)
+        .join(instances, instances.c.uuid == last.c.instance_uuid)
+        .order_by(last.c.id.desc())
+    )
+    rows = connection.execute(statement).mappings()
+    return [dict(row) for row in rows if row["message"].startswith(BEGINNING)]

@@ -1,0 +1,73 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What oslo.messaging does not tell of a broker, by its own library for AMQP: what is in its message queues."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterable, Iterator
+from urllib.parse import parse_qs, urlsplit
+
+from ..core.errors import MissingLibrary, Unavailable
+
+SECONDS = 5  # that a broker has to answer
+
+
+@contextmanager
+def _channel(url: str) -> Iterator[tuple[Any, Any]]:
+    """kombu and a channel of it at a transport's URL; Unavailable where none of its brokers lets us in."""
+    try:
+        import kombu
+    except ImportError:
+        raise MissingLibrary("kombu") from None
+    parts = urlsplit(url)
+    secure = parse_qs(parts.query).get("ssl", ["false"])[-1].lower() in ("true", "1", "yes")
+    servers = ["amqp://%s%s" % (server, parts.path) for server in parts.netloc.split(",")]
+    connection = kombu.Connection(
+        ";".join(servers), connect_timeout=SECONDS, ssl=secure, failover_strategy="round-robin"
+    )
+    try:
+        with connection:
+            connection.ensure_connection(max_retries=len(servers), interval_start=0, interval_step=0, timeout=SECONDS)
+            with connection.channel() as channel:
+                yield kombu, channel
+    except (*connection.connection_errors, *connection.channel_errors, kombu.exceptions.OperationalError) as error:
+        raise Unavailable("transport %s: %s" % (place(url), _why(error))) from None
+
+
+def place(url: str) -> str:
+    """The brokers of a transport's URL, and nothing secret of it."""
+    return ", ".join(server.rpartition("@")[2] for server in urlsplit(url).netloc.split(","))
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or getattr(error, "reply_text", None) or str(error) or type(error).__name__
+
+
+def reach(url: str) -> None:
+    """LaunchError where nobody lets us in."""
+    with _channel(url):
+        pass
+
+
+def declare(url: str, exchange: str, queue: str) -> None:
+    """Make a message queue as oslo.messaging would, before there is anything for it; LaunchError."""
+    with _channel(url) as (kombu, channel):
+        topic = kombu.Exchange(exchange, type="topic", durable=True)
+        arguments = {"x-queue-type": "quorum"}
+        kombu.Queue(queue, topic, routing_key=queue, durable=True, queue_arguments=arguments, channel=channel).declare()
+
+
+def lengths(url: str, queues: Iterable[str]) -> dict[str, int | None]:
+    """How many messages of each queue no worker holds; None for one that there is not. LaunchError."""
+    return {queue: _length(url, queue) for queue in queues}
+
+
+def _length(url: str, queue: str) -> int | None:
+    with _channel(url) as (kombu, channel):
+        try:
+            return kombu.Queue(queue, channel=channel).queue_declare(passive=True).message_count
+        except channel.connection.channel_errors as error:
+            if getattr(error, "reply_code", None) == 404:  # the channel is closed by that
+                return None
+            raise

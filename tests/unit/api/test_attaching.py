@@ -1,0 +1,336 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Volumes and ports that servers are given, and lose, while they run."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvmstack.launch.tests.unit.api.test_actions import row
+
+DISK = {"boot_index": 1, "source_type": "blank", "destination_type": "volume", "volume_size": 2}
+NOTHING = "11111111-0000-4000-8000-000000000001"
+
+
+def attach(door, server_id, volume_id, status=200, version=1, **said):
+    body = {"volumeAttachment": {"volumeId": volume_id, **said}}
+    reply = door.ask("POST", "/servers/%s/os-volume_attachments" % server_id, body, version)
+    assert reply.status_code == status, reply.text
+    return reply.json.get("volumeAttachment") or reply.text
+
+
+def detach(door, server_id, volume_id, status=202):
+    reply = door.ask("DELETE", "/servers/%s/os-volume_attachments/%s" % (server_id, volume_id))
+    assert reply.status_code == status, reply.text
+    return reply.text
+
+
+def attached(door, server_id):
+    return [each["id"] for each in door.get("/servers/%s/os-volume_attachments" % server_id)["volumeAttachments"]]
+
+
+def plug(door, server_id, status=200, version=1, **said):
+    reply = door.ask("POST", "/servers/%s/os-interface" % server_id, {"interfaceAttachment": said}, version)
+    assert reply.status_code == status, reply.text
+    return reply.json.get("interfaceAttachment") or reply.text
+
+
+def unplug(door, server_id, port_id, status=202):
+    reply = door.ask("DELETE", "/servers/%s/os-interface/%s" % (server_id, port_id))
+    assert reply.status_code == status, reply.text
+    return reply.text
+
+
+def plugged(door, server_id):
+    return [each["port_id"] for each in door.get("/servers/%s/os-interface" % server_id)["interfaceAttachments"]]
+
+
+@pytest.fixture
+def kept(door):
+    """A volume that has outlived its server, on host c1."""
+    made = door.launch("old", block_device_mapping_v2=[DISK])
+    [volume] = attached(door, made)
+    door.ask("DELETE", "/servers/" + made)
+    door.work("old")
+    return volume
+
+
+def test_a_server_is_made_with_a_volume_that_there_is(door, kept):
+    device = {"uuid": kept, "source_type": "volume", "destination_type": "volume", "boot_index": -1}
+    made = door.launch("new", block_device_mapping_v2=[device])
+    assert attached(door, made) == [kept]
+    told = door.create(name="none", status=400, block_device_mapping_v2=[{**device, "uuid": NOTHING}])
+    assert "failed to get volume" in str(told)
+
+
+def network(door, name="other"):
+    return next(each["id"] for each in door.get("/networks")["networks"] if each["name"] == name)
+
+
+def test_a_volume_is_the_servers_at_once_and_its_guests_when_a_worker_came_by(door, kept):
+    made = door.launch()
+    told = attach(door, made, kept, device="/dev/vdx")
+    assert told == {"id": kept, "volumeId": kept, "serverId": made, "device": "/dev/vdb"}
+    request = door.requests()["web"]
+    assert (request.action, request.entry) == ("attach_volume", {"name": "web", "state": "started"})
+    assert row(door).volumes[0]["id"] == kept
+    assert attached(door, made) == [kept]
+    server = door.get("/servers/" + made)["server"]
+    assert server["os-extended-volumes:volumes_attached"] == [{"id": kept}]
+    [action, _create] = door.get("/servers/%s/os-instance-actions" % made)["instanceActions"]
+    assert action["action"] == "attach_volume"
+    door.work()
+    assert attached(door, made) == [kept]
+
+
+def test_a_volume_goes_and_stays(door, kept):
+    made = door.launch()
+    attach(door, made, kept)
+    door.work()
+    for _again in range(2):
+        detach(door, made, kept)
+        assert attached(door, made) == [kept]
+        assert row(door).volumes[0]["leaving"] is True
+    assert door.requests()["web"].action == "detach_volume"
+    door.work()
+    assert attached(door, made) == []
+    detach(door, made, kept, status=404)
+    assert attach(door, made, kept)["id"] == kept
+
+
+def test_of_two_changes_at_once_none_is_lost(door, kept):
+    made = door.launch()
+    attach(door, made, kept)
+    port = plug(door, made, net_id=network(door))["port_id"]
+    assert (attached(door, made), plugged(door, made)[1:]) == ([kept], [port])
+    assert door.requests()["web"].action == "attach_interface"
+
+
+def test_a_volume_has_one_server(door, kept):
+    made, other = door.launch(), door.launch("other")
+    attach(door, made, kept)
+    assert "already attached" in attach(door, made, kept, status=400)
+    assert "already attached" in attach(door, other, kept, status=400)
+    assert attached(door, other) == []
+
+
+def test_a_volume_of_another_host_stays_there(door, kept):
+    assert "is on host c1" in attach(door, door.launch(host="c2"), kept, status=409)
+
+
+def test_a_volume_that_there_is_not(door):
+    made = door.launch()
+    assert "could not be found" in attach(door, made, NOTHING, status=404)
+    detach(door, made, NOTHING, status=404)
+    assert door.requests() == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "version", "word"),
+    [
+        ({"volumeId": "x"}, 1, "volumeId"),
+        ({"device": "vdb"}, 1, "device"),
+        ({"tag": "a"}, 48, "tag"),
+        ({"tag": "a"}, 49, "tags"),
+        ({"delete_on_termination": True}, 78, "delete_on_termination"),
+        ({"delete_on_termination": True}, 79, "stays"),
+        ({"x": 1}, 96, "x"),
+    ],
+)
+def test_what_cannot_be_said_of_a_volume(door, kept, said, version, word):
+    made = door.launch()
+    assert word in attach(door, made, status=400, version=version, **{"volume_id": kept, **said})
+    assert door.requests() == {}
+
+
+def test_an_attachment_is_as_its_version_has_it(door, kept):
+    told = attach(door, door.launch(), kept, version=96, delete_on_termination=False)
+    names = {"volumeId", "serverId", "device", "tag", "delete_on_termination", "attachment_id", "bdm_uuid"}
+    assert set(told) == names
+
+
+@pytest.mark.parametrize("state", ["building", "stopping", "taken", "locked"])
+def test_a_server_that_is_busy_is_given_nothing_and_keeps_what_it_has(door, kept, state):
+    made = door.create()["server"]["id"] if state == "building" else door.launch()
+    if state == "stopping":
+        door.act(made, "os-stop")
+    elif state == "taken":
+        door.act(made, "os-stop")
+        door.work()
+        door.act(made, "os-start")
+        door.take("web")
+    elif state == "locked":
+        door.act(made, "lock")
+        door.seen_by()
+    attach(door, made, kept, status=409)
+    plug(door, made, status=409, net_id=network(door))
+    assert attached(door, made) == []
+
+
+def test_a_server_that_is_off_is_given_a_volume(door, kept):
+    made = door.launch()
+    door.act(made, "os-stop")
+    door.work()
+    attach(door, made, kept)
+    assert door.requests()["web"].entry == {"name": "web", "state": "stopped"}
+    door.work()
+    assert attached(door, made) == [kept]
+
+
+def test_a_server_keeps_what_it_boots_from(doors):
+    door = doors(volume_service="cinder")
+    root = {"boot_index": 0, "source_type": "volume", "destination_type": "volume", "uuid": NOTHING}
+    made = door.launch(imageRef="", block_device_mapping_v2=[root])
+    [volume] = attached(door, made)
+    assert "root device" in detach(door, made, volume, status=403)
+
+
+def test_a_volume_of_cinder_goes_by_its_id_there(doors):
+    door = doors(volume_service="cinder")
+    made = door.launch()
+    assert attach(door, made, NOTHING)["volumeId"] == NOTHING
+    assert row(door).volumes[0]["volume_id"] == NOTHING
+    assert "already attached" in attach(door, made, NOTHING, status=400)
+    detach(door, made, NOTHING)
+
+
+def test_a_port_is_the_servers_at_once(door):
+    made = door.launch()
+    [first] = plugged(door, made)
+    told = plug(door, made, net_id=network(door), fixed_ips=[{"ip_address": "10.30.0.9"}])
+    assert (told["net_id"], told["port_state"]) == (network(door), "BUILD")
+    assert told["mac_addr"].startswith("fa:16:3e:")
+    assert told["fixed_ips"] == [{"subnet_id": network(door), "ip_address": "10.30.0.9"}]
+    request = door.requests()["web"]
+    assert (request.action, request.entry) == ("attach_interface", {"name": "web", "state": "started"})
+    assert plugged(door, made) == [first, told["port_id"]]
+    assert door.get("/servers/%s/os-interface/%s" % (made, told["port_id"]))["interfaceAttachment"] == told
+    again = plug(door, made, net_id=network(door))
+    assert len({first, told["port_id"], again["port_id"]}) == 3
+
+
+def test_a_port_goes(door):
+    made = door.launch()
+    port = plug(door, made, net_id=network(door))["port_id"]
+    door.work()
+    for _again in range(2):
+        unplug(door, made, port)
+        assert [each["leaving"] for each in row(door).ports] == [False, True]
+    assert door.requests()["web"].action == "detach_interface"
+    door.take("web")
+    document = door.run().find()["web"]
+    door.run().built({**document, "ports": [each for each in document["ports"] if not each["leaving"]]})
+    assert port not in plugged(door, made)
+    unplug(door, made, port, status=404)
+
+
+def bind(door, server_id):
+    """Have the ports of a server addresses, as those that a worker has made."""
+    table = door.database.tables.instances
+    ports = [
+        {**each, "mac_address": "fa:16:3e:00:00:0%d" % number, "fixed_ip": "10.30.0.1%d" % number}
+        for number, each in enumerate(row(door).ports)
+    ]
+    with door.database.writing() as connection:
+        connection.execute(table.update().where(table.c.uuid == server_id).values(ports=ports))
+
+
+def test_a_port_that_comes_while_another_of_its_network_goes_is_another(door):
+    made, same = door.launch(), network(door)
+    first = plug(door, made, net_id=same)["port_id"]
+    door.work()
+    bind(door, made)
+    second = plug(door, made, net_id=same)["port_id"]
+    unplug(door, made, first)
+    ports = {each["id"]: (each["leaving"], each["mac_address"]) for each in row(door).ports}
+    assert (ports[first], ports[second]) == ((True, "fa:16:3e:00:00:01"), (False, None))
+
+
+def test_a_port_that_was_going_stays_where_it_is_asked_for_again(door):
+    made, same = door.launch(), network(door)
+    first = plug(door, made, net_id=same)["port_id"]
+    door.work()
+    bind(door, made)
+    unplug(door, made, first)
+    other = plug(door, made, net_id=same, fixed_ips=[{"ip_address": "10.30.0.99"}])["port_id"]
+    assert other != first
+    assert plug(door, made, net_id=same)["port_id"] == first
+    assert {each["id"] for each in row(door).ports if not each["leaving"]} >= {first, other}
+
+
+def test_a_sub_port_is_no_interface_and_goes_with_its_parent(door):
+    made = door.launch()
+    parent, port = plugged(door, made)[0], plug(door, made, net_id=network(door))["port_id"]
+    door.work()
+    [first, second] = row(door).ports
+    table = door.database.tables.instances
+    with door.database.writing() as connection:
+        connection.execute(table.update().values(ports=[first, {**second, "parent": first["id"], "vlan": 30}]))
+    assert plugged(door, made) == [parent]
+    door.get("/servers/%s/os-interface/%s" % (made, port), status=404)
+    unplug(door, made, port, status=404)
+    unplug(door, made, parent)
+    assert [each["leaving"] for each in row(door).ports] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "version", "word"),
+    [
+        ({"net_id": NOTHING}, 404, 1, "Network"),
+        ({"net_id": NOTHING, "port_id": NOTHING}, 400, 1, "not input both"),
+        ({"fixed_ips": [{"ip_address": "10.30.0.9"}]}, 400, 1, "Must input network_id"),
+        ({}, 409, 1, "Multiple possible networks"),
+        ({"port_id": NOTHING}, 400, 1, "port"),
+        ({"net_id": "x"}, 400, 1, "net_id"),
+        ({"fixed_ips": []}, 400, 1, "fixed_ips"),
+        ({"tag": "a"}, 400, 48, "tag"),
+        ({"tag": "a"}, 400, 49, "devices have no tags"),
+    ],
+)
+def test_what_cannot_be_said_of_a_port(door, said, status, version, word):
+    assert word in plug(door, door.launch(), status=status, version=version, **said)
+    assert door.requests() == {}
+
+
+def test_an_address_of_another_network_is_refused(door):
+    said = {"net_id": network(door), "fixed_ips": [{"ip_address": "192.0.2.9"}]}
+    assert "192.0.2.9" in plug(door, door.launch(), status=400, **said)
+
+
+def test_where_there_is_one_network_it_is_meant(doors):
+    door = doors(networks={"private": {"cidr": "10.20.0.0/24"}})
+    made = door.launch()
+    assert door.ask("POST", "/servers/%s/os-interface" % made, {}).status_code == 200
+    assert len(plugged(door, made)) == 2
+
+
+LAB = {
+    "physical_network": "physnet1",
+    "cidr": "192.0.2.0/24",
+    "allocation_pool": {"start": "192.0.2.9", "end": "192.0.2.19"},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"c1": {"bridge_mappings": {}}}, 409),
+        ({"c1": {"bridge_mappings": {"physnet1": {"bridge": "br-ex"}}}}, 200),
+        ({"c2": {"bridge_mappings": {}}}, 200),
+    ],
+)
+def test_a_server_gets_no_port_on_a_wire_that_its_host_is_not_on(doors, settings, status):
+    door = doors(networks={"private": {"cidr": "10.20.0.0/24"}, "lab": LAB}, host_settings=settings)
+    made = door.launch()
+    told = plug(door, made, net_id=network(door, "lab"), status=status)
+    assert status == 200 or "has no bridge mapping for physnet1 of network lab" in told
+    assert len(plugged(door, made)) == (2 if status == 200 else 1)
+
+
+def test_a_port_of_neutron_that_there_is(doors):
+    door = doors(network_service="neutron")
+    made = door.launch(networks=[{"uuid": NOTHING}])
+    assert plug(door, made, port_id=NOTHING)["port_id"] == NOTHING
+    assert "still in use" in plug(door, made, port_id=NOTHING, status=409)
+    assert "net_id or port_id" in plug(door, made, status=400)
+    unplug(door, made, NOTHING)

@@ -1,0 +1,283 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The API behind Keystone: keystonemiddleware itself, before a server that plays Keystone."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import falcon.testing
+import pytest
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.api import keystone
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.identifiers import definition_id
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
+from ansible_collections.kvmstack.launch.tests.unit.api.conftest import DEFINITIONS
+from ansible_collections.kvmstack.launch.tests.unit.cloud import fake
+from ansible_collections.kvmstack.launch.tests.unit.cloud.conftest import cloud, params
+
+__all__ = ["cloud", "params"]
+IMAGE = definition_id("image", "demo", DEFINITIONS["images"]["demo"])
+DOMAIN = {"id": "default", "name": "Default"}
+
+
+class Behind:
+    """An API behind Keystone, and tokens of its users."""
+
+    def __init__(self, door, cloud):
+        self.door, self.stack = door, cloud.stack
+
+    def token(self, user="ann", project="p", roles=("member", "reader"), life=3600, **scope):
+        """A new token of a user in a project."""
+        stack, was = self.stack, self.stack.life
+        stack.life = life
+        token = "token-of-%s-in-%s-%d" % (user, project, len(stack.tokens))
+        server = keystone_document(stack, user)
+        stack.life = was
+        if project:
+            server["project"] = {"id": project, "name": "name-of-" + project, "domain": DOMAIN}
+        stack.tokens[token], stack.roles_of[token] = {**server, **scope}, list(roles)
+        return token
+
+    def ask(self, token, method, path, body=None, version=1, **headers):
+        said = {"X-Auth-Token": token} if token else {}
+        return self.door.ask(method, path, body, version, **{"Host": "cloud.example:8774", **said, **headers})
+
+    def create(self, token, name="web"):
+        asked = {"name": name, "flavorRef": "small", "imageRef": IMAGE, "networks": "none"}
+        return self.ask(token, "POST", "/servers", {"server": asked}, version=37)
+
+
+def keystone_document(stack, user):
+    """What Keystone says of a token of a user that is for nothing yet."""
+    handler = object.__new__(fake.Handler)
+    auth = {"identity": {"methods": ["password"], "password": {"user": {"name": user}}}}
+    return fake.Handler.document(handler, stack, auth)
+
+
+@pytest.fixture
+def behind(doors, cloud, params):
+    account = {**params["cloud"], "auth": {**params["cloud"]["auth"], "username": "nova"}}
+    return Behind(doors(identity="keystone", service_cloud=account, policy_file=""), cloud)
+
+
+def test_who_has_no_good_token_is_401(behind):
+    for token in (None, "nonsense", behind.token(life=-10)):
+        reply = behind.ask(token, "GET", "/servers")
+        assert reply.status_code == 401
+        assert reply.headers["WWW-Authenticate"].startswith('Keystone uri="http://127.0.0.1:')
+    claims = {"X-Identity-Status": "Confirmed", "X-Project-Id": "p", "X-User-Id": "root", "X-Roles": "admin"}
+    assert behind.ask(None, "GET", "/servers", **claims).status_code == 401
+
+
+def test_what_a_client_says_of_itself_is_dropped(behind):
+    claims = {"X-Project-Id": "q", "X-User-Id": "root", "X-Roles": "admin", "X-Is-Admin-Project": "True"}
+    made = behind.create(behind.token())
+    assert made.status_code == 202, made.text
+    reply = behind.ask(behind.token(), "GET", "/servers/detail", **claims)
+    assert [each["tenant_id"] for each in reply.json["servers"]] == ["p"]
+    assert behind.ask(behind.token(), "GET", "/os-hypervisors", **claims).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/v2.1", "/v2.1/", "/healthcheck"])
+def test_what_is_open_needs_no_token_and_no_keystone(behind, path):
+    behind.stack.broken = [(500, {}, {})] * 5
+    reply = behind.door.client.simulate_get(path, headers={"Host": "cloud.example"})
+    assert reply.status_code in (200, 300)
+    assert behind.stack.requests == []
+
+
+def test_keystone_away_is_503(behind, cloud):
+    behind.door.definitions["service_cloud"]["auth"]["auth_url"] = "http://127.0.0.1:1/v3"
+    behind.door.write()
+    reply = behind.ask("a token", "GET", "/servers")
+    assert reply.status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("account", "told"),
+    [("", "launch_service_cloud: is missing"), ("nowhere", "cloud nowhere"), ({"auth": {"colour": 1}}, "colour")],
+)
+def test_an_account_that_is_none_is_503_in_words(behind, account, told):
+    behind.door.definitions["service_cloud"] = account
+    behind.door.write()
+    reply = behind.ask("a token", "GET", "/servers")
+    assert reply.status_code == 503
+    assert told in reply.json["serviceUnavailable"]["message"]
+
+
+def test_the_accounts_own_password_being_wrong_is_503_and_not_shown(behind):
+    behind.door.definitions["service_cloud"]["auth"]["password"] = "wrong-password"
+    behind.door.write()
+    reply = behind.ask("a token", "GET", "/servers")
+    assert reply.status_code == 503
+    assert "wrong-password" not in reply.text
+
+
+def test_a_token_is_shown_to_keystone_once_while_it_is_kept(behind):
+    token = behind.token()
+    for _time in range(3):
+        assert behind.ask(token, "GET", "/servers").status_code == 200
+    shown = [each for each in behind.stack.asked("/v3/auth/tokens") if each[0] == "GET"]
+    assert [headers["X-Subject-Token"] for _method, _path, _query, headers, _body in shown] == [token]
+
+
+def test_a_token_for_no_project_is_403(behind):
+    for scope in ({"system": {"all": True}}, {"domain": DOMAIN}):
+        reply = behind.ask(behind.token(project=None, roles=("admin",), **scope), "GET", "/servers")
+        assert reply.status_code == 403
+        assert "for no project" in reply.json["forbidden"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "statuses"),
+    [
+        ((), (403, 403, 403, 403, 200, 403)),
+        (("reader",), (200, 403, 403, 403, 200, 403)),
+        (("member", "reader"), (200, 202, 409, 204, 200, 403)),
+        (("admin",), (200, 202, 409, 204, 200, 200)),
+    ],
+)
+def test_what_a_role_may(behind, roles, statuses):
+    made = behind.create(behind.token()).json["server"]["id"]
+    token = behind.token("bob", roles=roles)
+    replies = (
+        behind.ask(token, "GET", "/servers/" + made),
+        behind.create(token, "mine"),
+        behind.ask(token, "POST", "/servers/%s/action" % made, {"os-stop": None}),
+        behind.ask(token, "DELETE", "/servers/" + made),
+        behind.ask(token, "GET", "/flavors"),
+        behind.ask(token, "GET", "/os-services"),
+    )
+    assert tuple(reply.status_code for reply in replies) == statuses
+
+
+def test_another_projects_server_is_404(behind):
+    made = behind.create(behind.token()).json["server"]["id"]
+    token = behind.token("eve", "q")
+    for method, path, body in (
+        ("GET", "", None),
+        ("DELETE", "", None),
+        ("PUT", "", {"server": {"description": None}}),
+        ("POST", "/action", {"os-stop": None}),
+        ("GET", "/metadata", None),
+        ("POST", "/metadata", {"metadata": {"a": "b"}}),
+        ("GET", "/os-instance-actions", None),
+        ("GET", "/os-interface", None),
+        ("GET", "/os-volume_attachments", None),
+        ("GET", "/ips", None),
+        ("GET", "/tags", None),
+    ):
+        assert behind.ask(token, method, "/servers/" + made + path, body, version=26).status_code == 404, path
+    assert behind.ask(token, "GET", "/servers/detail").json["servers"] == []
+    assert behind.create(token).status_code == 202  # its name is free in another project
+
+
+def test_only_an_administrator_sees_all_projects(behind):
+    for user, project in (("ann", "p"), ("eve", "q")):
+        behind.create(behind.token(user, project))
+    every = {"query_string": "all_tenants=True"}
+    for token, status in ((behind.token(), 403), (behind.token("root", "admin", ("admin",)), 200)):
+        reply = behind.door.client.simulate_get("/v2.1/servers/detail", headers={"X-Auth-Token": token}, **every)
+        assert reply.status_code == status
+    assert {each["tenant_id"] for each in reply.json["servers"]} == {"p", "q"}
+    mine = behind.ask(token, "GET", "/servers/detail").json["servers"]
+    assert mine == []
+
+
+def test_keys_are_their_users(behind, doors):
+    key = {"keypair": {"name": "mine", "public_key": "ssh-ed25519 " + "A" * 44}}
+    assert behind.ask(behind.token(), "POST", "/os-keypairs", key).status_code == 200
+    eve, root = behind.token("eve"), behind.token("root", roles=("admin",))
+    assert behind.ask(eve, "GET", "/os-keypairs").json["keypairs"] == []
+    asked = {"query_string": "user_id=id-of-ann"}
+    for token, status in ((eve, 403), (root, 200)):
+        headers = {"X-Auth-Token": token, "OpenStack-API-Version": "compute 2.10"}
+        reply = behind.door.client.simulate_get("/v2.1/os-keypairs", headers=headers, **asked)
+        assert reply.status_code == status
+    assert [each["keypair"]["name"] for each in reply.json["keypairs"]] == ["mine"]
+
+
+def test_quotas_are_each_projects(doors, cloud, params):
+    account = {**params["cloud"], "auth": {**params["cloud"]["auth"], "username": "nova"}}
+    door = doors(identity="keystone", service_cloud=account, quotas={"instances": 1})
+    behind = Behind(door, cloud)
+    ann, eve = behind.token(), behind.token("eve", "q")
+    assert behind.create(ann).status_code == 202
+    refused = behind.create(ann, "more")
+    assert refused.status_code == 403
+    assert "instances" in refused.json["forbidden"]["message"]
+    assert behind.create(eve).status_code == 202
+    assert behind.ask(ann, "GET", "/limits").json["limits"]["absolute"]["totalInstancesUsed"] == 1
+    assert behind.ask(ann, "GET", "/os-quota-sets/p").status_code == 200
+    assert behind.ask(ann, "GET", "/os-quota-sets/q").status_code == 403
+
+
+def test_the_sites_policy_knows_whose_a_server_is(behind, tmp_path):
+    """A server is its user's alone there, also among those of a project."""
+    path = tmp_path / "policy.yaml"
+    path.write_text('"os_compute_api:servers:delete": "user_id:%(user_id)s"')
+    behind.door.definitions["policy_file"] = str(path)
+    behind.door.write()
+    made = behind.create(behind.token()).json["server"]["id"]
+    assert behind.ask(behind.token("bob"), "DELETE", "/servers/" + made).status_code == 403
+    assert behind.ask(behind.token(), "DELETE", "/servers/" + made).status_code == 204
+
+
+def test_access_rules_of_an_application_credential_hold(behind):
+    rules = [{"id": "1", "service": "compute", "method": "GET", "path": "/v2.1/servers"}]
+    service = {"type": "compute", "name": "nova", "endpoints": []}
+    credential = {"application_credential": {"id": "c", "access_rules": rules}, "catalog": [service]}
+    token = behind.token(**credential)
+    assert behind.ask(token, "GET", "/servers").status_code == 200
+    assert behind.ask(token, "GET", "/servers/detail").status_code == 401
+
+
+def test_who_asks_is_recorded_and_the_token_is_nowhere(behind, caplog, capfd):
+    token = behind.token()
+    made = behind.create(token)
+    database = Database(behind.door.url)
+    with database.reading() as connection:
+        [row] = connection.execute(database.tables.instances.select()).all()
+        [request] = connection.execute(database.tables.requests.select()).all()
+        [action] = connection.execute(database.tables.instance_actions.select()).all()
+        everything = [
+            list(connection.execute(each.select())) for each in database.tables.instances.metadata.sorted_tables
+        ]
+    assert (row.user_id, row.user_name, row.project_id, row.project_name) == ("id-of-ann", "ann", "p", "name-of-p")
+    assert (request.project_id, action.user_id) == ("p", "id-of-ann")
+    assert request.request_id == action.request_id == made.headers["x-openstack-request-id"]
+    assert token not in repr(everything)
+    assert token not in made.text + json.dumps(dict(made.headers))
+    told = capfd.readouterr()
+    assert token not in told.out + told.err + caplog.text
+
+
+def test_an_action_is_recorded_with_who_asked_for_it(behind):
+    made = behind.create(behind.token()).json["server"]["id"]
+    root = behind.token("root", "admin", ("admin",))
+    assert behind.ask(root, "DELETE", "/servers/" + made).status_code == 204
+    told = behind.ask(root, "GET", "/servers/%s/os-instance-actions" % made).json["instanceActions"]
+    assert [(each["action"], each["user_id"]) for each in told] == [("delete", "id-of-root"), ("create", "id-of-ann")]
+    shown = behind.ask(root, "GET", "/servers/" + made).json["server"]
+    assert (shown["user_id"], shown["tenant_id"]) == ("id-of-ann", "p")
+
+
+def test_nobody_is_let_in_beside_the_middleware(behind, monkeypatch):
+    """As when it would not be there: what it says is in no header that a client can send."""
+    claims = {"X-Identity-Status": "Confirmed", "X-Project-Id": "p", "X-User-Id": "root", "X-Roles": "admin"}
+    monkeypatch.setattr(keystone, "Keystone", lambda _front, api: api)
+    client = falcon.testing.TestClient(made(behind.door.settings))
+    assert client.simulate_get("/v2.1/servers", headers=claims).status_code == 401
+
+
+def test_what_the_middleware_is_told(params):
+    told = keystone.options(
+        {"service_cloud": {**params["cloud"], "verify": False, "region_name": "R", "cacert": "/ca"}}
+    )
+    assert (told["auth_type"], told["username"], told["project_name"]) == ("password", "ann", "one")
+    assert (told["insecure"], told["region_name"], told["cafile"]) == (True, "R", "/ca")
+    assert told["delay_auth_decision"] is False
+    logging.getLogger("keystonemiddleware").handlers[:] = []
