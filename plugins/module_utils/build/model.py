@@ -7,7 +7,7 @@ No resource of its own, but those of image, volume and domain together, as nova-
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping
+from typing import Any, Container, Iterable, Mapping
 
 from ..core.documents import Document, created_here, goes_on, is_deleting, is_remainder, mark_failed
 
@@ -60,15 +60,23 @@ def needs_undo(document: Document) -> bool:
     return bool(document.get("failed")) and document.get("status") == "BUILD" and not document.get("abort")
 
 
+def keep_running(document: Document, running: Container[str]) -> dict[str, Any]:
+    """The failed document of a guest that an earlier run had started, and that was killed then: it stays where it is.
+
+    It may be at work by now, and no other host could do better for a guest that runs. running: the UUIDs of those.
+    """
+    return {**document, "abort": True} if needs_undo(document) and document["uuid"] in running else dict(document)
+
+
 def undo_request(document: Document) -> dict[str, Any]:
-    """The document by which the stages take back what they made here in this run, and nothing else."""
+    """The document by which the stages take back what they made here, volumes only if it was in this run."""
     return {**document, "failed": False, "task_state": "deleting", "volumes": created_here(document)}
 
 
 def note_remains(document: Document, after: Document) -> dict[str, Any]:
-    """The failed document, which says so if not all was taken back."""
+    """The failed document, which says whether all was taken back."""
     if not after.get("failed"):
-        return dict(document)
+        return {**document, "undone": True}
     return {**document, "msg": "%s (and not all was taken back: %s)" % (document["msg"], after["msg"]), "lost": True}
 
 

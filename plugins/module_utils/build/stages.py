@@ -24,7 +24,7 @@ from ..image import url
 from ..volume import model as volume
 from ..volume import request as volume_request
 from ..volume.file import backend as file
-from .model import admit, cleared, is_new, needs_undo, note_remains, undo_request
+from .model import admit, cleared, is_new, keep_running, needs_undo, note_remains, undo_request
 
 STAGES = (
     Stage(
@@ -51,6 +51,7 @@ def build(module: Any) -> None:
     that are elsewhere, of which of them that is gone.
     """
     nodes: list[dict] = []
+    running: list[str] = []
     travelled = Travelled(module.params["instances"])
     module.params["deadline"] = module.params["timeout"] and time.monotonic() + module.params["timeout"]
     with failing(module):
@@ -59,11 +60,12 @@ def build(module: Any) -> None:
         gone = cleared(travelled.documents)
         if gone or any(map(is_new, travelled.documents)):
             room = read_room(module.params)
+            running = room["running"]
             travelled = travelled._replace(documents=admit(travelled.documents, room))
             node = {key: value for key, value in room.items() if key != "running"}
             nodes = [{**node, "cleared": gone} if gone else node]
         travelled = _through(module, STAGES, travelled, "present")
-        documents = _undo(module, travelled.documents)
+        documents = _undo(module, travelled.documents, running)
     travelled = travelled._replace(documents=documents, diff=merge(travelled.diff, module.params["host"] or "here"))
     exit_with(module, travelled, hosts=nodes)
 
@@ -76,9 +78,10 @@ def _through(module: Any, stages: tuple, travelled: Travelled, state: str) -> Tr
     return travelled
 
 
-def _undo(module: Any, documents: list[dict]) -> list[dict]:
+def _undo(module: Any, documents: list[dict], running: list[str]) -> list[dict]:
     """Take back what was made of instances that go to another host; those that had failed before were not begun."""
     begun = {document["uuid"] for document in module.params["instances"] if goes_on(document)}
+    documents = [keep_running(document, running) for document in documents]
     going = [undo_request(document) for document in documents if document["uuid"] in begun and needs_undo(document)]
     gone = _through(module, STAGES[::-1], Travelled(going), "absent").documents
     after = {document["uuid"]: document for document in gone}

@@ -10,7 +10,8 @@ settled: the run has nothing more to do for it. was_launched, was_status: what i
 was to be done for it. One that is being deleted goes through the stages the other way round.
 notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
 abandoned: why this run has lost it to another one; what this one had made of it goes.
-lost: what this run made of it may still be on its host, which went silent or could not take it back.
+lost: what this run made of it may still be on its host, which went silent or could not take it back. undone: it has
+taken all of it back. resumed: a run before this one, which did not end, has given it its host.
 remains: the hosts on which that is so of runs before this one; one that goes, and is on one of these, is about no more
 than what is left there.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
@@ -63,7 +64,7 @@ POWER = {
 JUDGEMENT = ("action", "changed", "failed", "msg", "abort", "notes", *DETAILS)
 
 # What is of one attempt only.
-PASSING = ("msg", "abort", "details", "failed_in", "lost")
+PASSING = ("msg", "abort", "details", "failed_in", "lost", "undone")
 
 
 def goes_on(document: Document) -> bool:
@@ -305,7 +306,8 @@ def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
     if noun == "domain":
         return dict(document) if result.get("failed") else {**document, "domain": _facts(result)}
     if noun == "schedule":
-        return {**document, **{key: value for key, value in result.items() if key not in JUDGEMENT}}
+        told = {key: value for key, value in result.items() if key not in JUDGEMENT}
+        return {**document, **told, "resumed": bool(document.get("host"))}
     return _conclude(document, result)
 
 

@@ -111,7 +111,16 @@ def parse(params: dict[str, Any]) -> list[Outcome]:
 def _error(document: dict[str, Any]) -> StageFailed | None:
     if not document.get("failed"):
         return None
-    return StageFailed(document["msg"], bool(document.get("abort")), document.get("details"))
+    return StageFailed(document["msg"], bool(document.get("abort")) or _stays(document), document.get("details"))
+
+
+def _stays(document: dict[str, Any]) -> bool:
+    """Whether its host has what nobody has taken back, or may have: then it goes to no other, so as not to run twice.
+
+    What failed is on the controller, so that the host had not been asked of this yet, or has built it before.
+    """
+    taken_back = document.get("undone") or document.get("lost")
+    return not taken_back and bool(document.get("resumed") or is_built(document))
 
 
 def plan(wanted: list[Outcome], current: Recorded, _state: str) -> list[Change]:

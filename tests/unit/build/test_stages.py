@@ -215,6 +215,22 @@ def test_a_domain_that_failed_after_it_was_made_is_taken_back_first(build, host)
     assert after["msg"] == "domain web: no flows"
 
 
+@pytest.mark.parametrize("stage", ["gateway", "image", "domain"])
+def test_a_guest_that_an_earlier_run_has_started_stays_whatever_fails(build, host, monkeypatch, stage):
+    build(document(WEB))
+    monkeypatch.setattr(stages, "read_room", lambda params: {**ROOM, "running": [WEB]})
+    host.refused["gateway", "present"] = Unavailable("nft is away")
+    host.refused["image", "present"] = Unavailable("the disk is full")
+    host.there["domain"][WEB] = replace(host.there["domain"][WEB], status="PAUSED")
+    host.refused["domain", "update", "web"] = Unavailable("no flows")
+    host.refused = {key: error for key, error in host.refused.items() if key[0] == stage}
+    port = {"gateway_port": "g1", "gateway_mac": "0a:00:00:00:00:01", "gateway": "10.0.0.1", "cidr": "10.0.0.0/24"}
+    ports = [{"id": "p1", "network": "private", **port}] if stage == "gateway" else []
+    [web] = build(document(WEB, ports=ports))["instances"]
+    assert host.log == []
+    assert (web["failed_in"], web["abort"], "undone" in web) == (stage, True, False)
+
+
 def test_volumes_of_a_service_are_not_the_hosts_to_take_back(build, host):
     host.refused["domain", "create", "web"] = Unavailable("no flows")
     build(document(WEB, volumes=[volume(FAR, service="cinder", created=True, path="/far")]))

@@ -109,6 +109,24 @@ def test_a_volume_of_a_service_never_leaves_a_host_where_its_guest_may_run(volum
     assert settle(known, broken(known, BROKEN)).after.host is None, "where the host has said that nothing is left"
 
 
+@pytest.mark.parametrize(
+    ("told", "host", "status"),
+    [
+        pytest.param({"resumed": True}, "c1", "ERROR", id="which a run before has begun"),
+        pytest.param(
+            {"resumed": False, "domain": {"status": "ACTIVE"}}, "c1", "ERROR", id="which this one has built just now"
+        ),
+        pytest.param({"resumed": True, "undone": True}, None, "BUILD", id="not of one that is taken back"),
+        pytest.param({"resumed": True, "lost": True}, None, "BUILD", id="nor of one that the record remembers there"),
+        pytest.param({"resumed": False}, None, "BUILD", id="nor of one that its host has not begun"),
+    ],
+)
+def test_an_error_of_a_service_moves_no_instance(told, host, status):
+    failed = broken(BUILDING, {"msg": "port web-private: neutron is away", "abort": False}, "port")
+    after = settle(BUILDING, {**failed, **told}).after
+    assert (after.host, after.status) == (host, status)
+
+
 def test_when_no_host_is_left_it_is_told_why_the_last_one_failed():
     waiting = settle(BUILDING, broken(BUILDING, BROKEN)).after
     nowhere = broken(waiting, {"msg": "no valid host: RetryFilter: ...", "abort": True}, "schedule")
