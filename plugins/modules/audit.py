@@ -68,7 +68,8 @@ found:
       C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is), C(shared) (of a
       network that is of all projects), C(reason), and C(action), V(delete) of a claim that was given back.
     - C(problem) is V(orphan) of what was deleted or is elsewhere, V(foreign) of what is another record's, V(unknown) of
-      what this record has never had, V(missing) of what should exist, and V(unseen) of a host that was not looked at.
+      what this record has never had or what contradicts it, V(missing) of what should exist, and V(unseen) of a host
+      that was not looked at.
   type: list
   elements: dict
   returned: always

@@ -3,14 +3,15 @@
 """What exists with our mark and should not, and what is recorded and does not exist: nothing but a comparison.
 
 A mark says which record it is of. An orphan is what this record knows to be deleted, or to be elsewhere: only that can
-be repaired away. What another record made is foreign; what this record has never had (it may be an older copy, or
-another database) is unknown: both are told, and left to whoever knows. What is on its way, an instance that is being
+be repaired away. What another record made is foreign. What this record has never had is unknown, and so is what
+contradicts it (it may be an older copy, or another database): both are told, and left to whoever knows. What is on its way, an instance that is being
 built or deleted, is left to the run that drives it. A host that could not be looked at is not judged: it is unseen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 from ..core.change import Change
@@ -80,6 +81,15 @@ class Existing:
     unseen: dict[str, str] = field(default_factory=dict)
     networks: list[dict] = field(default_factory=list)
 
+    @cached_property
+    def guests(self) -> dict[str, dict[str, dict]]:
+        """The domains by the UUIDs of their instances, and by their hosts."""
+        found: dict[str, dict[str, dict]] = {}
+        for host, here in self.hosts.items():
+            for domain in here["domains"]:
+                found.setdefault(domain["uuid"], {})[host] = domain
+        return found
+
 
 class Verdict(NamedTuple):
     """Why a thing should not be where it is."""
@@ -120,7 +130,8 @@ def _surplus(recorded: Recorded, existing: Existing) -> Iterator[Found]:
         owner = thing.get("instance_uuid") if kind in ("volume", "port") else identity
         # A volume outlives the instance that its mark names; where it is recorded, its row says whose it is.
         user = None if kind == "volume" and identity in recorded.volumes else owner
-        verdict = _judge_owner(recorded, thing.get("record_id"), user) or _judge(recorded, known, kind, thing, host)
+        verdict = _judge_owner(recorded, thing.get("record_id"), user)
+        verdict = verdict or _judge(recorded, existing, known, kind, thing, host)
         if verdict:
             yield Found(
                 kind=kind,
@@ -165,7 +176,8 @@ def _gateways(
         records = {each["uuid"]: each.get("record_id") for each in here["directories"]}
         for gateway in here["gateways"]:
             verdicts = [
-                _judge_owner(recorded, records.get(user, recorded.record_id), user) or _judge_place(known[user], host)
+                _judge_owner(recorded, records.get(user, recorded.record_id), user)
+                or _judge_place(existing, known[user], host)
                 for user in gateway["instances"]
             ]
             # An orphan goes: so it is none if one of its users is not ours to judge.
@@ -193,25 +205,40 @@ def _judge_owner(recorded: Recorded, record_id: str | None, owner: str | None) -
 
 
 def _judge(
-    recorded: Recorded, known: dict[str, Instance], kind: str, thing: dict[str, Any], host: str
+    recorded: Recorded, existing: Existing, known: dict[str, Instance], kind: str, thing: dict[str, Any], host: str
 ) -> Verdict | None:
     """Whether a thing of an instance that lives, or a volume of none, should not be where it is."""
     if kind == "volume":
         return _judge_volume(recorded.volumes.get(thing["id"]), known, thing, host)
     instance = known[thing["instance_uuid"] if kind == "port" else thing["uuid"]]
     if kind == "port":
-        if not _settled(instance):
-            return None
-        mine = thing["id"] in {port.id for port in instance.ports}
-        return None if mine else Verdict(ORPHAN, "the instance is not recorded with it")
-    return _judge_place(instance, host)
+        return _judge_port(existing, instance, thing["id"])
+    return _judge_place(existing, instance, host)
 
 
-def _judge_place(instance: Instance, host: str) -> Verdict | None:
-    """Whether what an instance has on a host should not be there."""
+def _judge_port(existing: Existing, instance: Instance, identity: str) -> Verdict | None:
+    """Whether a port of an instance that lives should not be there: not if its guest has it, whatever is recorded."""
+    if not _settled(instance) or identity in {port.id for port in instance.ports}:
+        return None
+    reason, guests = "the instance is not recorded with it", existing.guests.get(instance.uuid, {})
+    if any(identity in _ids(guest.get("ports")) for guest in guests.values()):
+        return Verdict(UNKNOWN, "%s, and its guest has it: is this the right database?" % reason)
+    if instance.host and instance.host not in existing.hosts:
+        return Verdict(UNKNOWN, "%s, and whether its guest has it was not seen" % reason)
+    return Verdict(ORPHAN, reason)
+
+
+def _judge_place(existing: Existing, instance: Instance, host: str) -> Verdict | None:
+    """Whether what an instance has on a host should not be there.
+
+    It goes only if the instance was seen where it is recorded, or is recorded to have left something here.
+    """
     if not _settled(instance) or instance.host == host:
         return None
-    return Verdict(ORPHAN, "the instance is on %s" % (instance.host or "no host"))
+    reason = "the instance is on %s" % (instance.host or "no host")
+    if host in instance.remains or instance.host in existing.guests.get(instance.uuid, {}):
+        return Verdict(ORPHAN, reason)
+    return Verdict(UNKNOWN, "%s by this record, and was not seen there: is it the right database?" % reason)
 
 
 def _judge_volume(row: dict | None, known: dict[str, Instance], thing: dict[str, Any], host: str) -> Verdict | None:

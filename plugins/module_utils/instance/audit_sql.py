@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..core.change import Change
 from ..core.errors import Conflict, InvalidRequest
-from ..record import allocations, compute_nodes, instances
+from ..record import allocations, compute_nodes, instances, remains
 from ..record.database import Database
 from ..record.identity import record_id
 from .audit import Existing, Found, Recorded, compare
@@ -72,8 +73,9 @@ def _recorded(database: Database, owners: set[str]) -> Recorded:
     rows = tables.instances
     with database.reading() as connection:
         living = connection.execute(rows.select().where(rows.c.deleted == 0))
+        left = remains.hosts_of(database, connection, owners)
         return Recorded(
-            instances=[instance_of(row, {}, None) for row in living],
+            instances=[replace(instance_of(row, {}, None), remains=left.get(row.uuid, [])) for row in living],
             volumes={row.id: row._asdict() for row in connection.execute(tables.volumes.select())},
             claims={row.instance_uuid: row.host for row in connection.execute(tables.allocations.select())},
             record_id=record_id(database, connection),

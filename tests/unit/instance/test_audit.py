@@ -149,8 +149,26 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
         ),
         pytest.param(
             {"unseen": {"c1": "no route to host"}, "c2": {**EMPTY, "domains": [DOMAIN]}},
-            [("orphan", "domain", UUID, "c2"), ("unseen", "host", "c1", "c1")],
-            id="what others have is judged",
+            [("unknown", "domain", UUID, "c2"), ("unseen", "host", "c1", "c1")],
+            id="whether it is on its own host was not seen",
+        ),
+        pytest.param(
+            {"c1": {**FULL, "domains": []}, "c2": {**EMPTY, "domains": [DOMAIN], "directories": [DISK]}},
+            [("unknown", "disk", UUID, "c2"), ("unknown", "domain", UUID, "c2"), ("missing", "domain", UUID, "c1")],
+            id="a copy of the record from before it came to another host",
+        ),
+        pytest.param(
+            {
+                "c1": {**FULL, "domains": [{**DOMAIN, "ports": [{"id": "p1"}, {"id": "p2"}]}]},
+                "ports": [PORT, {**PORT, "id": "p2"}],
+            },
+            [("unknown", "port", "p2", "c1")],
+            id="a copy of the record from before it got a port",
+        ),
+        pytest.param(
+            {"c2": EMPTY, "ports": [PORT, {**PORT, "id": "p2"}]},
+            [("unknown", "port", "p2", "c1"), ("unseen", "host", "c1", "c1")],
+            id="a port that nobody has seen the guest without",
         ),
         pytest.param(
             {"instances": (), "volumes": (), "deleted": [UUID], "ports": (), "c2": EMPTY},
@@ -161,9 +179,19 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
         pytest.param({"instances": [BUILDING], "c1": EMPTY, "c2": {**FULL, "volumes": []}}, [], id="being built"),
         pytest.param({"instances": [replace(WEB, task_state="deleting")], "c1": EMPTY}, [], id="being deleted"),
         pytest.param(
-            {"instances": [FAILED], "volumes": [], "claims": {}, "c1": {**EMPTY, "domains": [DOMAIN]}, "ports": [PORT]},
+            {
+                "instances": [replace(FAILED, remains=["c1"])],
+                "volumes": [],
+                "claims": {},
+                "c1": {**EMPTY, "domains": [DOMAIN]},
+            },
             [("orphan", "domain", UUID, "c1")],
-            id="failed",
+            id="failed, and recorded as left there",
+        ),
+        pytest.param(
+            {"instances": [FAILED], "volumes": [], "claims": {}, "c1": {**EMPTY, "domains": [DOMAIN]}},
+            [("unknown", "domain", UUID, "c1")],
+            id="failed, and nothing is known to be left there",
         ),
         pytest.param(
             {"c1": FULL, "volumes": [VOLUME, {**VOLUME, "id": "v2", "instance_uuid": None}]},
