@@ -110,6 +110,11 @@ options:
       delete_on_termination:
         description: Whether it goes with the instance. With O(service=file) passed through.
         type: bool
+      made:
+        description:
+          - Whether an instance has had it before. With O(service=file) it is never made anew then; a missing disk is an
+            error. Passed over with another service.
+        type: bool
       multiattach:
         description:
           - Whether several instances may have it at a time. With Cinder the volume's type must allow it; with Ceph no

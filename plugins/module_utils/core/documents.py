@@ -294,7 +294,9 @@ def _lay_parts(document: Document, noun: str, mine: Mapping[int, dict], state: s
             parts.append({**part, **facts, **({"created": True} if result.get("action") == "create" else {})})
         elif not part.get("leaving"):
             parts.append(part)
-    return parts
+    # One of a service that is called otherwise now is not let go of: the guest has it.
+    held = {part.get("volume_id") for part in parts if not part.get("leaving")} - {None}
+    return [part for part in parts if not part.get("leaving") or part.get("volume_id") not in held]
 
 
 def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:

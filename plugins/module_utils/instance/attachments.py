@@ -70,7 +70,8 @@ class NetworkRequest:
 class BlockDeviceMapping:
     """A volume of an instance. size in GiB, None for one that exists; service: who keeps it, file for compute hosts.
 
-    host is where a local volume waits for its instance, None for one that is wherever its instance is.
+    host is where a local volume waits for its instance, None for one that is wherever its instance is. made: a local
+    one that an instance has had, so that it is never made anew.
     """
 
     id: str
@@ -88,6 +89,7 @@ class BlockDeviceMapping:
     instance_uuid: str | None = None
     volume_id: str | None = None
     attachment_id: str | None = None
+    made: bool | None = None
     leaving: bool = False
 
     @property
@@ -113,7 +115,7 @@ def from_data(kind: type, parts: Iterable[Mapping[str, Any]]) -> list[Any]:
 
 def boot_volume(volumes: Iterable[BlockDeviceMapping] | None) -> BlockDeviceMapping | None:
     """The volume that the instance boots from; None if it has a root disk."""
-    return next((volume for volume in volumes or () if volume.boot), None)
+    return next((volume for volume in volumes or () if volume.boot and not volume.leaving), None)
 
 
 def ports(wanted: Any, identity: str, before: Sequence[NetworkRequest] | None) -> list[NetworkRequest]:

@@ -114,4 +114,4 @@ def as_found(volume: BlockDeviceMapping, guest: Guest) -> BlockDeviceMapping:
     identity = _identity(volume, guest)
     device = next(disk["device"] for disk in guest.domain["volumes"] if disk["id"] == identity)
     found = guest.volumes[identity]
-    return replace(volume, id=identity, size=found["size"], format=found["format"], device=device)
+    return replace(volume, id=identity, size=found["size"], format=found["format"], device=device, made=True)

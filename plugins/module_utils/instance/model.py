@@ -133,7 +133,7 @@ class InstanceRequest:
     nothing to record. networks are the names of those that there are, for
     an entry that mentions none; None where only their service knows. default_ssh_keys are those of a new instance that
     mentions none. counted is, for the first instance of an entry with a count, the entry's name and its count.
-    wires are those that networks and hosts are said to be on.
+    wires are those that networks and hosts are said to be on. volume_service is the one that this run asks for volumes.
     """
 
     name: str
@@ -161,6 +161,7 @@ class InstanceRequest:
     networks: tuple[str, ...] | None = ()
     counted: tuple[str, int] | None = None
     wires: Wires = Wires()
+    volume_service: str | None = None
 
     @property
     def key(self) -> str:
@@ -234,6 +235,7 @@ def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[
             if item.refusal:
                 raise item.refusal
             check_lease(before)
+            check_service(item, before)
             if item.absent:
                 gone = before and replace(before, task_state="deleting", fault=None)
                 changes.append(Driven(item, before, gone, notes=told))
@@ -289,6 +291,16 @@ def check_lease(before: Instance | None) -> None:
         raise Conflict(before.lease.busy)
 
 
+def check_service(wanted: InstanceRequest, before: Instance | None) -> None:
+    """Conflict if the instance has volumes of a service that this run does not ask: they would be forgotten there."""
+    for volume in before.volumes if before and wanted.volume_service else ():
+        if not volume.local and volume.service != wanted.volume_service:
+            raise Conflict(
+                "volume %s is kept by %s, and this run has %s for volumes: set launch_volume_service to %s"
+                % (volume.name, volume.service, wanted.volume_service, volume.service)
+            )
+
+
 def check_group(wanted: Instance | InstanceRequest, groups: dict[str, dict]) -> None:
     """Conflict if the wanted instance's group has other rules by which instances have already been placed."""
     group = wanted.group or {}
@@ -308,10 +320,11 @@ def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str,
     if wanted.volumes is None:
         return None
     located = []
-    mine = {volume.name: volume.id for volume in before.volumes} if before else {}
+    mine = _by_name(before.volumes) if before else {}
     named = {row["name"]: row for row in volumes.values()}
     for asked in wanted.volumes:
-        asked = replace(asked, id=mine.get(asked.name, asked.id))
+        if asked.name in mine:
+            asked = replace(asked, id=mine[asked.name].id, name=mine[asked.name].name)
         if not asked.local:
             located.append(asked)  # its service knows it, wherever the instance is
             continue
@@ -338,8 +351,15 @@ def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str,
         waiting = known is not None and not launched
         if known:
             asked = replace(asked, size=asked.size or known["size"], format=asked.format or known["format"] or "raw")
+        if known and known["instance_uuid"] is None and known["host"]:
+            asked = replace(asked, made=True)
         located.append(replace(asked, host=known["host"] if waiting else None))
     return located
+
+
+def _by_name(volumes: list) -> dict[str, attachments.BlockDeviceMapping]:
+    """An instance's volumes by the names that they may be asked for by: their own, or their service's id."""
+    return {name: volume for names in ("volume_id", "name") for volume in volumes if (name := getattr(volume, names))}
 
 
 def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
@@ -358,7 +378,7 @@ def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
         attempted_hosts=before.attempted_hosts if going_on else [],
         last_error=before.last_error if going_on else None,
         ports=_begun_ports(wanted, identity, before),
-        volumes=attachments.volumes(wanted, identity, before.volumes if before else None),
+        volumes=_begun_volumes(wanted, identity, before),
         metadata=wanted.metadata or {},
         ssh_keys=_begun_keys(wanted, before),
         scheduler_hints=wanted.scheduler_hints or {},
@@ -378,6 +398,12 @@ def _begun_ports(wanted: InstanceRequest, identity: str, before: Instance | None
     """The ports of a launch; one that an earlier attempt has made, and that is asked for no more, is taken back."""
     made = [port for port in before.ports if port.mac_address] if before else []
     return attachments.exchange(attachments.ports(wanted, identity, before.ports if before else None), made)
+
+
+def _begun_volumes(wanted: InstanceRequest, identity: str, before: Instance | None) -> list:
+    """The volumes of a launch; its service takes back one that an earlier attempt has, and that is asked for no more."""
+    held = [volume for volume in before.volumes if volume.volume_id and not volume.local] if before else []
+    return attachments.exchange(attachments.volumes(wanted, identity, before.volumes if before else None), held)
 
 
 def _refuse_changes(wanted: InstanceRequest, before: Instance) -> None:

@@ -195,10 +195,11 @@ def _run(known: Instance, outcome: Outcome) -> Instance:
     """As it was asked for, and without what it was to lose."""
     vm_state, power_state = AS_ASKED[known.target_state]
     present = {part["id"] for name in ("ports", "volumes") for part in outcome.document.get(name) or ()}
+    volumes = attachments.without_detached(known.volumes, present)
     return replace(
         known,
         ports=attachments.without_detached(known.ports, present),
-        volumes=attachments.without_detached(known.volumes, present),
+        volumes=[replace(volume, made=True) if volume.local else volume for volume in volumes],
         vm_state=vm_state,
         power_state=power_state,
         task_state=None,

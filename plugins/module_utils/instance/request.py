@@ -56,6 +56,7 @@ def parse(params: dict[str, Any]) -> list[InstanceRequest]:
     known = params["networks"] if params["network_service"] == "ovn" else {}
     params["wires"] = wires(known, params.get("host_settings") or {})
     asked = [instance for index, entry in enumerate(params["instances"]) for instance in _expand(index, entry, params)]
+    asked = [replace(instance, volume_service=params["volume_service"]) for instance in asked]
     counted = Counter(instance.name for instance in asked)
     return _with_addresses(
         [_refused(each, "two instances have this name") if counted[each.name] > 1 else each for each in asked], params

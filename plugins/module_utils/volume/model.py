@@ -38,7 +38,8 @@ class Volume:
 
     status: creating until the disk has its name, available from then on. record_id: the identity of the record of
     instances and volumes that it is in. The fields after it do not belong to what a
-    volume is: where and how an instance has it, the domains that use it, and the bytes it takes on the host's disk.
+    volume is: where and how an instance has it, the domains that use it, the bytes it takes on the host's disk, and
+    whether an instance has had it before, so that it is never made anew.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Volume:
     delete_on_termination: bool | None = field(default=None, compare=False)
     attached_to: tuple[User, ...] = field(default=(), compare=False)
     allocated: int | None = field(default=None, compare=False)
+    made: bool | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -62,15 +64,15 @@ class Volume:
 
     def over(self, before: Volume | None) -> Volume:
         """What becomes of the volume that is there; NotFound or Conflict if it cannot be as asked for."""
-        if before is None or (before.path is None and before.status == "creating"):
+        if before is None or before.path is None:
+            if self.made or (before and before.status != "creating"):
+                raise Conflict(
+                    "volume %s: its disk is gone from this host, where it was before: put it back (is its file system"
+                    " mounted?), or give the volume up" % self.label
+                )
             if self.size is None:
                 raise NotFound("volume %s: is not on this host; give its size to make it" % self.label)
             return replace(self, format=self.format or "raw")
-        if before.path is None:
-            raise Conflict(
-                "volume %s: its disk is gone from this host, though its record says that it was there: put the disk"
-                " back, or give the volume up with state absent" % self.label
-            )
         self._check_over(before)
         after = over(self, before)
         return replace(after, path=before.path, attached_to=before.attached_to, allocated=before.allocated)

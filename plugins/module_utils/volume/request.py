@@ -23,11 +23,13 @@ TEXTS += ("attachment_id", "service")
 OPTIONS = {
     "id": REQUIRED,
     **dict.fromkeys(TEXTS, {"type": "str"}),
-    **dict.fromkeys(("boot", "delete_on_termination", "multiattach"), {"type": "bool"}),
+    **dict.fromkeys(("boot", "delete_on_termination", "multiattach", "made"), {"type": "bool"}),
     "size": {"type": "int"},
     "format": {"type": "str", "choices": list(FORMATS)},
 }
 LOCAL = ("id", "name", "instance_uuid", "size", "format", "host", "device", "delete_on_termination", "record_id")
+LOCAL += ("made",)
+ONLY_LOCAL = ("format", "service", "record_id", "made")
 # What a volume of each service cannot have.
 NOT_OFFERED = {
     "file": ("type", "image", "snapshot", "boot", "multiattach"),
@@ -71,7 +73,7 @@ def _cinder(entry: dict[str, Any], _params: dict[str, Any]) -> RemoteVolume:
         raise InvalidRequest("name: use 1 to 255 printable characters")
     if entry.get("image") and entry.get("snapshot"):
         raise InvalidRequest("image, snapshot: give one of them")
-    return RemoteVolume(**{key: value for key, value in entry.items() if key not in ("format", "service", "record_id")})
+    return RemoteVolume(**{key: value for key, value in entry.items() if key not in ONLY_LOCAL})
 
 
 def _rbd(entry: dict[str, Any], params: dict[str, Any]) -> RemoteVolume:

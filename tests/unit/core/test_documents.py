@@ -113,6 +113,16 @@ def test_what_a_running_guest_has_lost_leaves_the_document():
     assert (kept["ports"], kept["failed"]) == ([PORT, LEAVING], True)
 
 
+def test_a_volume_that_is_called_otherwise_now_is_not_let_go_of():
+    """Its service knows it by one id, whatever it is asked for by."""
+    document = {**WEB, "volumes": [{**REMOTE, "id": "v9"}, {**REMOTE, "volume_id": "c-2", "leaving": True}]}
+    made = {"name": "web-far", "action": "keep", "volume_id": "c-2"}
+    [after] = carry([document], "volume", [made], parts_of("volume", "present", "cinder"))
+    assert [each["id"] for each in after["volumes"]] == ["v9"]
+    [other] = carry([document], "volume", [{**made, "volume_id": "c-3"}], parts_of("volume", "present", "cinder"))
+    assert [each["id"] for each in other["volumes"]] == ["v9", "v2"]
+
+
 def test_an_error_of_the_whole_stage_is_that_of_those_it_was_for():
     web, bare = fail(
         [WEB, {**WEB, "ports": []}], "port", {"msg": "the northbound does not answer", "abort": True}, parts_of("port")

@@ -183,6 +183,50 @@ def test_a_volume_keeps_the_id_that_the_record_has_for_it():
     assert (kept.error, [volume.id for volume in kept.after.volumes]) == (None, ["older"])
 
 
+REMOTE = BlockDeviceMapping("v7", "web-far", size=1, service="cinder", volume_id="c-7", device="vdc")
+
+
+@pytest.mark.parametrize(
+    ("before", "known", "made"),
+    [
+        pytest.param(None, [], None, id="not before it is made"),
+        pytest.param(None, [{"id": "v1", "name": "web-data", **KEPT}], True, id="one that was kept"),
+        pytest.param(True, [{"id": "v1", "name": "web-data", **KEPT, "host": "c1"}], True, id="one that it has"),
+    ],
+)
+def test_a_volume_that_an_instance_has_had_is_never_made_anew(before, known, made):
+    has = launched()
+    has = replace(has, volumes=[replace(has.volumes[0], made=True)]) if before else None
+    assert change(WEB, has, volumes=known).after.volumes[0].made is made
+
+
+def test_a_volume_of_a_service_keeps_its_name_when_it_is_asked_for_by_its_services_id():
+    before = launched()
+    before = replace(before, volumes=[replace(REMOTE, instance_uuid=before.uuid)])
+    asked = BlockDeviceMapping("v9", "c-7", service="cinder")
+    same = change(replace(WEB, volumes=[asked]), before)
+    assert (same.error, same.action, same.after.volumes) == (None, "keep", before.volumes)
+
+
+def test_a_volume_of_a_service_that_is_asked_for_no_more_before_the_instance_was_launched_leaves_it():
+    asked = replace(WEB, volumes=[replace(REMOTE, volume_id=None, device=None, boot=True)])
+    begun = change(asked).after
+    begun = replace(begun, volumes=[replace(begun.volumes[0], volume_id="c-7")])
+    [volume] = change(replace(WEB, volumes=[]), begun).after.volumes
+    assert (volume.id, volume.leaving) == ("v7", True)
+    never = change(replace(WEB, volumes=[]), change(asked).after).after
+    assert never.volumes == [], "one that its service does not know yet"
+
+
+@pytest.mark.parametrize("wanted", [WEB, GONE], ids=["launch", "destroy"])
+@pytest.mark.parametrize(("service", "refused"), [("file", True), ("rbd", True), ("cinder", False), (None, False)])
+def test_volumes_are_asked_of_the_service_that_has_them(wanted, service, refused):
+    before = replace(launched(), volumes=[*launched().volumes, REMOTE])
+    error = change(replace(wanted, volume_service=service, volumes=None), before).error
+    assert (error is not None) == refused
+    assert not refused or "volume web-far is kept by cinder, and this run has %s" % service in str(error)
+
+
 @pytest.mark.parametrize(
     ("size", "known", "reason"),
     [

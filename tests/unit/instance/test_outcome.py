@@ -58,6 +58,13 @@ def test_a_running_domain_makes_it_active_with_its_address():
     assert (after.ports[0].fixed_ip, after.ports[0].mac_address) == ("10.20.0.9", "m")
 
 
+def test_a_local_volume_that_a_guest_has_had_is_known_from_then_on():
+    local, far = BlockDeviceMapping("v1", "web-data"), BlockDeviceMapping("v2", "web-far", service="cinder")
+    before = replace(BUILDING, volumes=[local, far])
+    assert [volume.made for volume in settle(before, runs(before)).after.volumes] == [True, None]
+    assert [volume.made for volume in settle(before, broken(before, BROKEN)).after.volumes] == [None, None]
+
+
 def test_a_second_run_keeps():
     assert settle(ACTIVE, runs(ACTIVE)).action == "keep"
 

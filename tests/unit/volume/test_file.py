@@ -191,6 +191,14 @@ def test_a_lost_disk_is_not_replaced(run, tmp_path):
     assert there(tmp_path) == []
 
 
+def test_one_that_an_instance_has_had_is_not_made_anew(run, tmp_path):
+    """Its file system may not be mounted: then its record is gone as well."""
+    assert "disk is gone" in str(run({"size": 1, "made": True})[0][1])
+    assert not (tmp_path / "volumes").exists()
+    run({"size": 1})
+    assert run({"size": 1, "made": True})[0][0] == "keep"
+
+
 def test_a_lost_record_is_written_again(run, tmp_path):
     wanted = {"size": 1, "name": "data", "format": "qcow2"}
     run(wanted)
