@@ -4,8 +4,9 @@
 
 A mark says which record it is of. An orphan is what this record knows to be deleted, or to be elsewhere: only that can
 be repaired away. What another record made is foreign. What this record has never had is unknown, and so is what
-contradicts it (it may be an older copy, or another database): both are told, and left to whoever knows. What is on its way, an instance that is being
-built or deleted, is left to the run that drives it. A host that could not be looked at is not judged: it is unseen.
+contradicts it (it may be an older copy, or another database): both are told, and left to whoever knows. What is on its
+way, an instance that is being built or deleted, is left to the run that drives it. A host that could not be looked at
+is not judged: it is unseen.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import Any, Mapping
 from ..core.change import Change
 from ..core.diff import line, showing
 from ..core.documents import POWER
-from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
-from . import attachments, counts, definitions, misfit, quota, room
+from ..core.errors import Conflict, InvalidRequest, LaunchError
+from . import attachments, counts, definitions, located, misfit, quota, room
 from .wires import Wires, check_wires
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
@@ -235,7 +235,7 @@ def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[
             if item.refusal:
                 raise item.refusal
             check_lease(before)
-            check_service(item, before)
+            located.check_service(item, before)
             if item.absent:
                 gone = before and replace(before, task_state="deleting", fault=None)
                 changes.append(Driven(item, before, gone, notes=told))
@@ -262,7 +262,7 @@ def _plan_present(item: InstanceRequest, before: Instance | None, current: Recor
     else:
         check_group(item, current.groups)
         item = complete(item)
-    after = replace(item, volumes=_locate(item, before, current.volumes)).over(before)
+    after = replace(item, volumes=located.locate(item, before, current.volumes)).over(before)
     return replace(after, record_id=current.record_id)
 
 
@@ -291,16 +291,6 @@ def check_lease(before: Instance | None) -> None:
         raise Conflict(before.lease.busy)
 
 
-def check_service(wanted: InstanceRequest, before: Instance | None) -> None:
-    """Conflict if the instance has volumes of a service that this run does not ask: they would be forgotten there."""
-    for volume in before.volumes if before and wanted.volume_service else ():
-        if not volume.local and volume.service != wanted.volume_service:
-            raise Conflict(
-                "volume %s is kept by %s, and this run has %s for volumes: set launch_volume_service to %s"
-                % (volume.name, volume.service, wanted.volume_service, volume.service)
-            )
-
-
 def check_group(wanted: Instance | InstanceRequest, groups: dict[str, dict]) -> None:
     """Conflict if the wanted instance's group has other rules by which instances have already been placed."""
     group = wanted.group or {}
@@ -310,56 +300,6 @@ def check_group(wanted: Instance | InstanceRequest, groups: dict[str, dict]) -> 
             "group %s has the policy %s (max_server_per_host: %s) and %d instances: restore it, or name another group"
             % (known["name"], known["policy"], known["max_server_per_host"], known["members"])
         )
-
-
-def _locate(wanted: InstanceRequest, before: Instance | None, volumes: dict[str, dict]) -> list | None:
-    """The wanted volumes, those that exist with their recorded size; Conflict if another instance has one.
-
-    host is where an existing volume waits for its instance; None for a volume that is wherever its instance is.
-    """
-    if wanted.volumes is None:
-        return None
-    located = []
-    mine = _by_name(before.volumes) if before else {}
-    named = {row["name"]: row for row in volumes.values()}
-    for asked in wanted.volumes:
-        if asked.name in mine:
-            asked = replace(asked, id=mine[asked.name].id, name=mine[asked.name].name)
-        if not asked.local:
-            located.append(asked)  # its service knows it, wherever the instance is
-            continue
-        known = volumes.get(asked.id)
-        if known is None and asked.name in named:
-            known = named[asked.name]
-            if asked.size is not None:
-                raise Conflict(
-                    "volume %s exists, and was not made as this one: name this one otherwise, or leave out its size to "
-                    "take that one" % asked.name
-                )
-            asked = replace(asked, id=known["id"])
-        if known is None and asked.size is None:
-            raise NotFound("volume %s does not exist: give a size to create it, or correct the name" % asked.name)
-        if known and known["instance_uuid"] not in (None, before and before.uuid):
-            raise Conflict("volume %s is attached to instance %s" % (asked.name, known["instance_uuid"]))
-        if known and known["instance_uuid"] is None and known["delete_on_termination"]:
-            raise Conflict("volume %s is being deleted: run volume_delete again to end that" % asked.name)
-        launched = before is not None and before.launched
-        if known and launched and known["host"] not in (None, before.host):
-            raise Conflict(
-                "volume %s is on host %s and the instance runs on %s" % (asked.name, known["host"], before.host)
-            )
-        waiting = known is not None and not launched
-        if known:
-            asked = replace(asked, size=asked.size or known["size"], format=asked.format or known["format"] or "raw")
-        if known and known["instance_uuid"] is None and known["host"]:
-            asked = replace(asked, made=True)
-        located.append(replace(asked, host=known["host"] if waiting else None))
-    return located
-
-
-def _by_name(volumes: list) -> dict[str, attachments.BlockDeviceMapping]:
-    """An instance's volumes by the names that they may be asked for by: their own, or their service's id."""
-    return {name: volume for names in ("volume_id", "name") for volume in volumes if (name := getattr(volume, names))}
 
 
 def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
@@ -378,7 +318,7 @@ def _begin(wanted: InstanceRequest, before: Instance | None) -> Instance:
         attempted_hosts=before.attempted_hosts if going_on else [],
         last_error=before.last_error if going_on else None,
         ports=_begun_ports(wanted, identity, before),
-        volumes=_begun_volumes(wanted, identity, before),
+        volumes=located.begin(wanted, identity, before),
         metadata=wanted.metadata or {},
         ssh_keys=_begun_keys(wanted, before),
         scheduler_hints=wanted.scheduler_hints or {},
@@ -398,12 +338,6 @@ def _begun_ports(wanted: InstanceRequest, identity: str, before: Instance | None
     """The ports of a launch; one that an earlier attempt has made, and that is asked for no more, is taken back."""
     made = [port for port in before.ports if port.mac_address] if before else []
     return attachments.exchange(attachments.ports(wanted, identity, before.ports if before else None), made)
-
-
-def _begun_volumes(wanted: InstanceRequest, identity: str, before: Instance | None) -> list:
-    """The volumes of a launch; its service takes back one that an earlier attempt has, and that is asked for no more."""
-    held = [volume for volume in before.volumes if volume.volume_id and not volume.local] if before else []
-    return attachments.exchange(attachments.volumes(wanted, identity, before.volumes if before else None), held)
 
 
 def _refuse_changes(wanted: InstanceRequest, before: Instance) -> None:
