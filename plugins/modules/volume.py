@@ -77,7 +77,12 @@ options:
         description:
           - The identity (a UUID) of the record of instances and volumes that it is in. With O(service=file) a volume of
             another record is refused, also with O(state=absent), and one that says none is given it. Left out, nobody
-            looks. Passed over with another service.
+            looks. So it is with O(service=rbd). Cinder passes it over.
+        type: str
+      project_id:
+        description:
+          - The project that it is of. With O(service=rbd) an image of another project is refused, and one that says
+            none is given it. Left out, nobody looks. Passed over with another service, which keeps projects apart.
         type: str
       host:
         description:

@@ -49,14 +49,23 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
 def _with_names(front: Front, asked: Asked, server: Mapping[str, Any]) -> dict[str, Any]:
     """A server as it is asked for, its volumes that the record keeps by their names, as an entry has them."""
     devices = [dict(each) for each in server.get("block_device_mapping_v2") or ()]
-    for device in devices if front.known["volume_service"] == "file" else ():
+    for device in devices:
         identity = device.get("uuid") or device.get("volume_id")
         if device.get("source_type") == "volume" and identity:
+            check_has_owners(front)
+            if front.known["volume_service"] != "file":
+                continue
             row = reading.volume(front, asked.project_id, identity)
             if row is None:
                 raise ApiError(400, "Block Device Mapping is Invalid: failed to get volume %s." % identity)
             device["uuid"] = row["name"]
     return {**server, **({"block_device_mapping_v2": devices} if devices else {})}
+
+
+def check_has_owners(front: Front) -> None:
+    """ApiError 400 where a client could name what is another project's: an image of Ceph does not say whose it is."""
+    if front.known["volume_service"] == "rbd":
+        raise ApiError(400, "A volume that there is cannot be had here: Ceph without Cinder does not say whose it is.")
 
 
 def _counts(server: Mapping[str, Any]) -> tuple[int, int]:

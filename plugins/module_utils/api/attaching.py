@@ -154,6 +154,7 @@ def _resting(front: Front, asked: Asked, server_id: str, word: str) -> Server:
 
 def _volume_name(front: Front, server: Server, identity: str) -> str:
     """What an entry calls a volume: those that the record keeps by their names, others by their service's id."""
+    asking.check_has_owners(front)
     if front.known["volume_service"] != "file":
         return identity
     row = reading.volume(front, server.instance.project_id, identity)

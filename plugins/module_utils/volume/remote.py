@@ -27,7 +27,8 @@ class RemoteVolume:
     """A volume (size in GiB), and how one instance has it: instance_uuid and host are None while it has not.
 
     status: the service's own word; in-use when this instance has it. stale: what else the instance holds it by.
-    As asked for: type, image, snapshot, device, boot, delete_on_termination, multiattach. As found: volume_id, the
+    As asked for: type, image, snapshot, device, boot, delete_on_termination, multiattach, and by whose record and
+    project. As found: volume_id, the
     service's id; adopted: not made by us; holders: who else has it; mine: this instance's attachments.
     """
 
@@ -55,6 +56,8 @@ class RemoteVolume:
     holders: tuple[str, ...] = field(default=(), compare=False)
     mine: tuple = field(default=(), compare=False)
     connection: dict[str, Any] | None = field(default=None, compare=False)
+    record_id: str | None = field(default=None, compare=False)
+    project_id: str | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:

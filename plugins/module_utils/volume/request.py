@@ -17,7 +17,7 @@ from .rbd.view import check_source
 from .remote import RemoteVolume
 
 TEXTS = ("name", "instance_uuid", "record_id", "host", "type", "image", "snapshot", "device", "volume_id")
-TEXTS += ("attachment_id", "service")
+TEXTS += ("attachment_id", "service", "project_id")
 
 # An item, as an argument spec has it.
 OPTIONS = {
@@ -29,7 +29,8 @@ OPTIONS = {
 }
 LOCAL = ("id", "name", "instance_uuid", "size", "format", "host", "device", "delete_on_termination", "record_id")
 LOCAL += ("made",)
-ONLY_LOCAL = ("format", "service", "record_id", "made")
+# What a volume of a service is not asked by.
+ONLY_LOCAL = ("format", "service", "made")
 # What a volume of each service cannot have.
 NOT_OFFERED = {
     "file": ("type", "image", "snapshot", "boot", "multiattach"),

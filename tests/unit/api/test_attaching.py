@@ -194,6 +194,16 @@ def test_a_volume_of_cinder_goes_by_its_id_there(doors):
     detach(door, made, NOTHING)
 
 
+def test_images_of_ceph_that_there_are_cannot_be_named_by_clients(doors):
+    """They do not say whose they are."""
+    door = doors(volume_service="rbd")
+    made = door.launch()
+    assert "does not say whose it is" in attach(door, made, NOTHING, status=400)
+    root = {"boot_index": 0, "source_type": "volume", "destination_type": "volume", "uuid": NOTHING}
+    told = door.create(name="db", imageRef="", block_device_mapping_v2=[root], status=400)
+    assert "does not say whose it is" in told["badRequest"]["message"]
+
+
 def test_a_port_is_the_servers_at_once(door):
     made = door.launch()
     [first] = plugged(door, made)

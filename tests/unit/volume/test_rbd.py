@@ -66,6 +66,31 @@ def mark(cluster, image=IMAGE):
     return json.loads(cluster.images["volumes/" + image]["meta"].get("kvmstack", "{}"))
 
 
+@pytest.mark.parametrize(
+    ("owner", "word"),
+    [({"record_id": OTHER, "project_id": "p"}, "record"), ({"record_id": ID, "project_id": "q"}, "project")],
+)
+def test_an_image_of_another_record_or_project_is_foreign(cluster, run, owner, word):
+    mine = {**DATA, "record_id": ID, "project_id": "p"}
+    run({**mine, "instance_uuid": None})
+    before = mark(cluster)
+    assert (before["record_id"], before["project_id"]) == (ID, "p")
+    reason = "image %s belongs to another %s (%s)" % (IMAGE, word, mine[word + "_id"])
+    assert reason in str(run({**GOING, **owner})[0][1])
+    assert run({**GOING, **owner}, state="absent")[0][0] == "keep", "who was refused it has nothing to give up"
+    assert reason in str(run({**GOING, **owner, "instance_uuid": None}, state="absent")[0][1])
+    assert mark(cluster) == before
+    assert run(mine)[0][1].status == "in-use"
+    assert run({**mine, "record_id": None}, state="absent")[0][0] == "update"
+    assert mark(cluster) == before, "whose it is stays said"
+
+
+def test_an_image_that_says_nobodys_is_given_to_who_asks(cluster, run):
+    cluster.image("disk", 2 * GIB)
+    run({"id": ID, "name": "disk", "instance_uuid": ONE, "host": "kvm1", "record_id": OTHER, "project_id": "p"})
+    assert (mark(cluster, "disk")["record_id"], mark(cluster, "disk")["project_id"]) == (OTHER, "p")
+
+
 def test_made_kept_grown_given_up(cluster, run):
     ((action, made),) = run(GOING)
     assert (action, made.status, made.volume_id) == ("create", "in-use", ID)

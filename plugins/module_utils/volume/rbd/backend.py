@@ -15,7 +15,19 @@ from ...core.errors import Conflict, LaunchError
 from ...core.parallel import map_groups_parallel, map_parallel, run_parallel
 from ..remote import RemoteVolume, one_volume
 from .pool import Pool, monitors
-from .view import connection, facts, image_of, instance_view, instances, locate, mark_for, our_volume, parent
+from .view import (
+    check_owner,
+    connection,
+    facts,
+    image_of,
+    instance_view,
+    instances,
+    is_foreign,
+    locate,
+    mark_for,
+    our_volume,
+    parent,
+)
 
 
 def connect(params: dict[str, Any]) -> Images:
@@ -59,8 +71,13 @@ class Images:
             return None
         info = self.pool.info(image)
         if self.state == "absent":
+            if item.instance_uuid is None:
+                check_owner(item, image, info)
+            elif is_foreign(item, info) and item.instance_uuid not in instances(info):
+                return None  # the instance was refused it, and has nothing to give up
             leaving = [other.instance_uuid for other in wanted if locate(other, images, self.state) == image]
             return instance_view(item, image, info, self.state, leaving)
+        check_owner(item, image, info)
         volume = instance_view(item, image, info, self.state)
         if volume.instance_uuid:
             return self._with_connection(volume)
@@ -115,7 +132,7 @@ class Images:
         if wanted.attaches:
             self._check_unused(volume, image, held)
             held[wanted.instance_uuid] = wanted.host
-        mark = mark_for(volume, held)
+        mark = mark_for(volume, held, info)
         if mark != info["mark"]:
             self.pool.mark(image, mark)
         volume = replace(volume, status="in-use" if held else "available")
@@ -151,10 +168,11 @@ class Images:
     def _take(self, changes: list[Change]) -> None:
         volume = changes[0].before
         image = image_of(volume)
-        held = instances(self.pool.info(image))
+        info = self.pool.info(image)
+        held = instances(info)
         for change in changes:
             held.pop(change.before.instance_uuid, None)
-        self.pool.mark(image, mark_for(volume, held))
+        self.pool.mark(image, mark_for(volume, held, info))
 
     def _remove(self, volume: RemoteVolume) -> None:
         image = image_of(volume)

@@ -3,7 +3,7 @@
 """What an image of Ceph says of a volume of ours; pure.
 
 A volume's image is called volume-ID. Our mark in its metadata says whose it is:
-{"id", "name", "instances": {UUID: host}}.
+{"id", "name", "record_id", "project_id", "instances": {UUID: host}}.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from urllib.parse import unquote
 from ...core.errors import Conflict, InvalidRequest, NotFound
 from ...core.names import GIB
 from ..remote import RemoteVolume
+
+OWNER = ("record_id", "project_id")
 
 _NAME = r"[A-Za-z0-9_.][^/@\s]*"
 _SNAPSHOT = re.compile(r"(?:%s/)?%s@%s" % (_NAME, _NAME, _NAME))
@@ -76,6 +78,25 @@ def instances(info: Mapping[str, Any]) -> dict[str, str]:
     return dict(info["mark"].get("instances") or {})
 
 
+def check_owner(item: RemoteVolume, image: str, info: Mapping[str, Any]) -> None:
+    """Conflict if an image is of another record or project than the one that asks: Ceph keeps no watch over that."""
+    for key in _differing(item, info):
+        raise Conflict(
+            "%s: image %s belongs to another %s (%s): name another one"
+            % (item.what, image, key.partition("_")[0], info["mark"][key])
+        )
+
+
+def is_foreign(item: RemoteVolume, info: Mapping[str, Any]) -> bool:
+    """Whether an image is of another record or project than the one that asks."""
+    return bool(_differing(item, info))
+
+
+def _differing(item: RemoteVolume, info: Mapping[str, Any]) -> list[str]:
+    sides = {key: (info["mark"].get(key), getattr(item, key)) for key in OWNER}
+    return [key for key, (known, asks) in sides.items() if known and asks and known != asks]
+
+
 def facts(
     item: RemoteVolume, image: str, info: Mapping[str, Any], leaving: Collection[str | None] = ()
 ) -> RemoteVolume:
@@ -104,11 +125,13 @@ def instance_view(
     return replace(volume, host=host if has else None)
 
 
-def mark_for(volume: RemoteVolume, held: Mapping[str, str]) -> dict[str, Any]:
+def mark_for(volume: RemoteVolume, held: Mapping[str, str], info: Mapping[str, Any]) -> dict[str, Any]:
     """Our mark for an image that these instances have; nothing for one that is not ours and nobody has."""
     if volume.adopted and not held:
         return {}
-    return {"id": volume.id, "name": volume.name, "instances": dict(held)}
+    owner = {key: info["mark"].get(key) or getattr(volume, key) for key in OWNER}
+    known = {key: value for key, value in owner.items() if value}
+    return {"id": volume.id, "name": volume.name, **known, "instances": dict(held)}
 
 
 def our_volume(image: str, info: Mapping[str, Any]) -> RemoteVolume:
