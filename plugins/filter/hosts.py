@@ -12,14 +12,18 @@ from ansible.module_utils.common.validation import check_type_dict
 MAPPINGS = "compute_host_bridge_mappings"
 
 
-def host_settings(names: Iterable[str], hostvars: Mapping[str, Any], settings: Any, networks: Any) -> Any:
+def host_settings(
+    names: Iterable[str], hostvars: Mapping[str, Any], settings: Any, networks: Any, routers: Any = None
+) -> Any:
     """The operator's settings by host, with the bridges that the inventory says each has on a wire.
 
-    They are looked up where one of the networks is on a wire, as a look at every host takes its time. A host that says
-    of no bridge any more has none. What makes no sense is left as it is, for the stage that tells.
+    They are looked up where one of the networks is on a wire, or a router leads to one that there is, as a look at
+    every host takes its time. A host that says of no bridge any more has none. What makes no sense is left as it is,
+    for the stage that tells.
     """
     settings = _mapping(settings)
-    if not isinstance(settings, dict) or not _on_a_wire(networks):
+    wired = _says(networks, "physical_network") or _says(routers, "external_network")
+    if not isinstance(settings, dict) or not wired:
         return settings
     said = {host: {"bridge_mappings": hostvars[host].get(MAPPINGS) or {}} for host in names if host in hostvars}
     return {
@@ -44,10 +48,11 @@ def gateways(names: Iterable[str], settings: Any) -> dict[str, list[str]]:
     return found
 
 
-def _on_a_wire(networks: Any) -> bool:
-    networks = _mapping(networks)
-    defined = networks.values() if isinstance(networks, dict) else ()
-    return any(isinstance(network, dict) and network.get("physical_network") for network in defined)
+def _says(definitions: Any, key: str) -> bool:
+    """Whether any of the definitions, by name, has that key."""
+    definitions = _mapping(definitions)
+    defined = definitions.values() if isinstance(definitions, dict) else ()
+    return any(isinstance(each, dict) and each.get(key) for each in defined)
 
 
 def _mapping(value: Any) -> Any:

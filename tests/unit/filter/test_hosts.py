@@ -46,6 +46,15 @@ def test_host_settings(settings, networks, expected):
     assert host_settings(["a", "b", "unknown"], HOSTVARS, settings, networks) == expected
 
 
+@pytest.mark.parametrize(
+    ("routers", "looked"),
+    [({"edge": {"external_network": "there is"}}, True), ({"edge": {}}, False), (None, False), ("x", False)],
+)
+def test_a_router_leads_to_a_wire_of_a_network_that_there_is(routers, looked):
+    found = host_settings(["a"], HOSTVARS, {}, {"private": {}}, routers)
+    assert found == ({"a": {"bridge_mappings": WIRES}} if looked else {})
+
+
 @pytest.mark.parametrize("wrong", [None, "physnet1:br-ex", {"kvm1": None}, {"kvm1": {"bridge_mappings": "a:br"}}])
 def test_the_hosts_of_each_wire(wrong):
     bridge = {"bridge": "br-ex"}
