@@ -57,6 +57,13 @@ def resolve_floating(
     return _placed(Floating(address, external.full_name, router.full_name, mac), router, external, request, host)
 
 
+def gives_up(request: Request, before: Any) -> bool:
+    """Whether a port is to have its floating IP no more: another port may have it in the same run."""
+    have = getattr(before, "floating", None)
+    asked = request.floating_ip
+    return have is not None and (asked is False or (is_address(str(asked)) and asked != have.address))
+
+
 def _kept(request: Request, before: Floating, pool: Any, host: str | None) -> Floating:
     """The floating IP that a port has and nothing is said of: where it is translated follows the port."""
     router, external = pool.current.routers.get(before.router), pool.current.networks.get(before.network)

@@ -15,7 +15,7 @@ from ..network.definition import Network
 from ..network.fixed_ips import check_first_ip, check_fixed_ip, free_addresses
 from ..network.model import DRIFT
 from ..network.names import DEFAULT_PROJECT, Name, name_in
-from .floating import Floating, reserve_floating, resolve_floating
+from .floating import Floating, gives_up, reserve_floating, resolve_floating
 from .item import Pair, Request, allowed_pairs, called, definition, result
 from .qos import Limit
 
@@ -117,22 +117,27 @@ class Current:
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     """Pair every wanted port with the one that exists, and give the new ones their addresses.
 
-    Addresses are the lowest free ones, in the order of the request. A network or a group that is not there yet is
-    planned by as it is defined.
+    Addresses are the lowest free ones, in the order of the request; a floating IP that one gives up another may have. A
+    network or a group that is not there yet is planned by as it is defined.
     """
     pool = AddressPool(wanted, current)
-    changes = []
-    for request in wanted:
-        before = current.ports.get(request.key)
-        error = request.fault or (before if isinstance(before, LaunchError) else None)
-        if error is not None:
-            changes.append(Change(request, None, None, error))
-            continue
-        try:
-            changes.append(Change(request, before, _resolve(request, before, pool) if state == "present" else None))
-        except LaunchError as error:
-            changes.append(Change(request, before, before, error))
-    return changes
+    pairs = [(request, current.ports.get(request.key)) for request in wanted]
+    pairs.sort(key=lambda pair: not gives_up(*pair))
+    planned = {request.key: _plan(request, before, pool, state) for request, before in pairs}
+    return [planned[request.key] for request in wanted]
+
+
+def _plan(request: Request, before: Any, pool: AddressPool, state: str) -> Change:
+    error = request.fault or (before if isinstance(before, LaunchError) else None)
+    if error is not None:
+        return Change(request, None, None, error)
+    try:
+        after = _resolve(request, before, pool) if state == "present" else None
+    except LaunchError as error:
+        return Change(request, before, before, error)
+    if after is not None and gives_up(request, before):
+        pool.release(before.floating.network, before.floating.address)
+    return Change(request, before, after)
 
 
 class AddressPool:
@@ -173,7 +178,12 @@ class AddressPool:
                 "%s %s of network %s belongs to port %s: ask for another, or for none"
                 % (what, word, network.name, owner)
             )
+        self.held.setdefault(network.full_name, {})[word] = holder
         return word
+
+    def release(self, network: Name, word: str) -> None:
+        """An address that its holder has no more after this."""
+        self.held.get(network, {}).pop(word, None)
 
 
 def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:

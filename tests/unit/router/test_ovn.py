@@ -228,6 +228,16 @@ def test_another_ones_router_keeps_what_it_has(site):
     assert site.column("Logical_Switch") == ["kvmstack-provider"]
 
 
+@pytest.mark.parametrize("gives", [False, "172.30.0.61"])
+def test_a_floating_ip_moves_between_ports_of_one_list(site, gives):
+    asked = "172.30.0.60"
+    site.launch(port(floating_ip=asked), port("db"))
+    moved = [port("db", floating_ip=asked), port(floating_ip=gives)]
+    assert floating(site.launch(*moved, check=True)) == {"web": gives or None, "db": asked}
+    assert floating(site.launch(*moved)) == {"web": gives or None, "db": asked}
+    assert site.column("NAT", "external_ip").count(asked) == 1
+
+
 def test_a_floating_ip_changes_and_goes(site):
     assert floating(site.launch(port(floating_ip=True))) == {"web": "172.30.0.51"}
     assert floating(site.launch(port())) == {"web": "172.30.0.51"}
