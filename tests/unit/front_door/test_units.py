@@ -107,6 +107,14 @@ def test_the_worker_is_started_with_its_settings(plain):
     ]
 
 
+def test_the_services_open_the_vault_that_this_run_opens(tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text("word")
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(tmp_path / "secret"))
+    _told, definitions, worker = written(tmp_path)
+    for unit in (definitions, worker):
+        assert "ANSIBLE_VAULT_PASSWORD_FILE=%s/secret" % tmp_path in words(unit["Service"]["Environment"])
+
+
 def test_the_api_listens_on_this_machine_with_the_same_settings(plain):
     folder, told, _definitions, worker = plain
     api = read(folder / API)

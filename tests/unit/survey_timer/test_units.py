@@ -77,6 +77,13 @@ def test_the_survey_is_the_playbook_with_the_inventory_of_this_run(plain):
     ]
 
 
+def test_the_survey_opens_the_vault_that_this_run_opens(tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text("word")
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(tmp_path / "secret"))
+    service, _timer = written(tmp_path)
+    assert "ANSIBLE_VAULT_PASSWORD_FILE=%s/secret" % tmp_path in words(service["Service"]["Environment"])
+
+
 def test_the_timer_goes_off_every_quarter_of_an_hour(plain):
     _folder, _service, timer = plain
     assert timer["Timer"] == {"OnActiveSec": "1min", "OnUnitActiveSec": "15min", "RandomizedDelaySec": "1min"}
