@@ -21,6 +21,11 @@ REQUEST = {
 WEB = {"name": "web", "flavor": "small", "image": "demo", "networks": ["private"]}
 
 
+def _plugged(port):
+    """A port of a document as the network has made it."""
+    return {**port, "port_id": port["id"], "mac_address": port.get("mac_address") or "fa:16:3e:00:00:01"}
+
+
 class Run:
     """A run of the playbook with some options; its methods give the instances' results by name."""
 
@@ -39,8 +44,9 @@ class Run:
 
     def built(self, *documents):
         """The same, when all has gone well."""
-        results = [{"name": each["name"], "status": wanted_status(each), "action": "create"} for each in documents]
-        return self.conclude(*carry(documents, "domain", results, parts_of("domain")))
+        made = [{**each, "ports": [_plugged(port) for port in each["ports"]]} for each in documents]
+        results = [{"name": each["name"], "status": wanted_status(each), "action": "create"} for each in made]
+        return self.conclude(*carry(made, "domain", results, parts_of("domain")))
 
     def destroyed(self, *documents):
         """The same, when all of it has gone."""
