@@ -148,15 +148,15 @@ def test_a_volume_that_was_taken_meanwhile_stays(volumes, delete, run, database_
 
 def test_a_launch_that_has_read_before_it_was_marked_does_not_get_it(volumes, delete, run, monkeypatch):
     """Both have seen that it is free; the record's own condition tells who comes first."""
-    from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model
+    from ansible_collections.kvmstack.launch.plugins.module_utils.instance import located
 
-    locate = model._locate
+    locate = located.locate
 
     def late(*arguments):
         found = locate(*arguments)
         delete("web-two")
         return found
 
-    monkeypatch.setattr(model, "_locate", late)
+    monkeypatch.setattr(located, "locate", late)
     refused = run().ask({"name": "db", "volumes": [{"name": "web-two"}]})["db"]
     assert "or deleted: run again" in refused["msg"]
