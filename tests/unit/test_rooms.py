@@ -72,6 +72,7 @@ TOUCHING = {
     "consoles",
     "front",
     "gate",
+    "images",
     "keystone",
     "permit",
     "reading",

@@ -94,7 +94,7 @@ def _settings(site, folder: Path) -> dict[str, dict[str, Any]]:
             "build_timeout": 120,
             "fixed_network_name": "tempest",
         },
-        "compute-feature-enabled": {**dict.fromkeys(LACKING.split(), False), "console_output": True},
+        "compute-feature-enabled": {**dict.fromkeys(LACKING.split(), False), "console_output": True, "enable_instance_password": False},
         "validation": {"run_validation": False},
     }
 

@@ -19,6 +19,7 @@ from . import bodies, gate, keystone
 from .errors import ApiError
 from .front import Front
 from .identity import Identity, IdentityOf, embedded
+from .images import Images
 from .permit import Permits
 from .routes import add_to
 
@@ -74,13 +75,13 @@ def beside(api: Any, ui: Any) -> Any:
 
 def _asker(front: Front) -> IdentityOf:
     """Who asks, as the definitions are now: by Keystone's word, or this machine's user in the project of these."""
-    user, permits = getpass.getuser(), Permits()
+    user, permits, images = getpass.getuser(), Permits(), Images(front)
 
     def identity(environ: dict[str, Any]) -> Identity:
         known = front.known
         service = known.get("identity") or "none"
         if service == "keystone":
-            return keystone.identified(environ, permits, known.get("policy_file") or "")
+            return keystone.identified(environ, permits, known.get("policy_file") or "", images)
         if service != "none":
             raise ApiError(503, "launch_identity: the API knows none and keystone, not %s" % service)
         return embedded(known["project_id"], user)(environ)

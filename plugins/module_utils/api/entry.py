@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A server as it is asked for, made the entry of launch_instances that means the same; pure.
 
-What nova would do and this collection cannot is an ApiError 400 in words. Nothing that is asked for is ignored.
+What nova would do and this collection cannot is an ApiError 400 in words. Nothing that is asked for is ignored but
+adminPass, as with nova's enable_instance_password = false: clients send it whether anybody wants it or not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from .identifiers import by_identity, named
 
 # What a body may mention, and cannot have, unless it is empty.
 BEYOND = {
-    "adminPass": "guests are reached by keys, none is given a password",
     "personality": "no files are put into guests; user_data can make them",
     "block_device_mapping": "block_device_mapping_v2 says the same",
     "trusted_image_certificates": "signatures of images are not checked",

@@ -22,7 +22,7 @@ def page(asked: Asked, found: Sequence[Any], key: Callable[[Any], str], most: in
         if not places:
             raise ApiError(400, "marker [%.80s] not found" % marker)
         start = places[0] + 1
-    # A limit of 0 is no limit of the client's, as in nova.
+    # A limit of 0 is no limit of the client's, as in nova (api/openstack/common.py, `limited`).
     end = start + min(limit or most, most)
     return list(found[start:end]), len(found) > end
 

@@ -100,7 +100,7 @@ class Cloud:
         headers = dict(service.headers)
         if self._request_id:
             headers["X-OpenStack-Request-ID"] = self._request_id
-        endpoint = _versioned(account.endpoint(service_type), service.version)
+        endpoint = versioned(account.endpoint(service_type), service.version)
         return Api(account, service.name, endpoint, headers, self._voucher)
 
     def _voucher(self) -> Account | None:
@@ -108,7 +108,7 @@ class Cloud:
         return self._service or (self.user if SERVICE_ROLE in self.roles else None)
 
 
-def _versioned(url: str, version: str) -> str:
+def versioned(url: str, version: str) -> str:
     """A catalog's URL with the API's version: block storage has it already, and a project behind it."""
     url = url.rstrip("/")
     return url if re.search(r"/v\d+(\.\d+)?(/|$)", url) else "%s/%s" % (url, version)

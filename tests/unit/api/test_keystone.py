@@ -14,7 +14,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.api import keyston
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.identifiers import definition_id
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
-from ansible_collections.kvmstack.launch.tests.unit.api.conftest import DEFINITIONS
+from ansible_collections.kvmstack.launch.tests.unit.api.conftest import DEFINITIONS, KEY
 from ansible_collections.kvmstack.launch.tests.unit.cloud import fake
 from ansible_collections.kvmstack.launch.tests.unit.cloud.conftest import cloud, params
 
@@ -188,7 +188,7 @@ def test_only_an_administrator_sees_all_projects(behind):
 
 
 def test_keys_are_their_users(behind, doors):
-    key = {"keypair": {"name": "mine", "public_key": "ssh-ed25519 " + "A" * 44}}
+    key = {"keypair": {"name": "mine", "public_key": KEY}}
     assert behind.ask(behind.token(), "POST", "/os-keypairs", key).status_code == 200
     eve, root = behind.token("eve"), behind.token("root", roles=("admin",))
     assert behind.ask(eve, "GET", "/os-keypairs").json["keypairs"] == []
@@ -263,6 +263,47 @@ def test_an_action_is_recorded_with_who_asked_for_it(behind):
     assert [(each["action"], each["user_id"]) for each in told] == [("delete", "id-of-root"), ("create", "id-of-ann")]
     shown = behind.ask(root, "GET", "/servers/" + made).json["server"]
     assert (shown["user_id"], shown["tenant_id"]) == ("id-of-ann", "p")
+
+
+GLANCE = {
+    "id": "0c1b2a3d-0000-4000-8000-000000000001", "name": "debian", "status": "active", "container_format": "bare",
+    "disk_format": "qcow2", "size": 5, "os_hash_algo": "sha512", "os_hash_value": "0" * 128,
+    "min_ram": 0, "min_disk": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "told"),
+    [
+        pytest.param([(200, GLANCE)], 202, "", id="one that there is"),
+        pytest.param([(404, {})], 400, "Image 0c1b2a3d-0000-4000-8000-000000000001 could not be found.", id="none"),
+        pytest.param([(200, {**GLANCE, "status": "queued"})], 400, "is queued, not active", id="one without data"),
+        pytest.param([(200, {**GLANCE, "min_ram": 9999})], 400, "image debian needs 9999", id="one for larger flavors"),
+        pytest.param([(200, {**GLANCE, "min_disk": 99})], 400, "image debian needs 99", id="one for larger disks"),
+        pytest.param([(500, {})], 503, "see its log", id="nobody knows"),
+        pytest.param([(302, {})], 503, "see its log", id="nobody follows to elsewhere"),
+    ],
+)
+def test_an_image_is_looked_up_as_who_asks_sees_it(behind, answers, status, told):
+    behind.door.definitions["image_service"] = "glance"
+    behind.door.write()
+    url = behind.door.definitions["service_cloud"]["auth"]["auth_url"].rpartition("/")[0]
+    endpoint = {"interface": "public", "region": "RegionOne", "region_id": "RegionOne", "id": "e", "url": url}
+    token = behind.token(catalog=[{"type": "image", "name": "glance", "endpoints": [endpoint]}])
+    behind.stack.answers = [(code, body, {}) for code, body in answers]
+    asked = {"name": "web", "flavorRef": "small", "imageRef": GLANCE["id"], "networks": "none"}
+    reply = behind.ask(token, "POST", "/servers", {"server": asked}, version=37)
+    assert (reply.status_code, told in reply.text) == (status, True)
+    [(method, _path, _query, headers, _body)] = behind.stack.asked("/v2/images/" + GLANCE["id"])
+    assert (method, headers["X-Auth-Token"]) == ("GET", token)
+    assert url not in reply.text
+
+
+def test_a_catalog_without_glance_is_503(behind):
+    behind.door.definitions["image_service"] = "glance"
+    behind.door.write()
+    asked = {"name": "web", "flavorRef": "small", "imageRef": GLANCE["id"], "networks": "none"}
+    assert behind.ask(behind.token(), "POST", "/servers", {"server": asked}, version=37).status_code == 503
 
 
 def test_nobody_is_let_in_beside_the_middleware(behind, monkeypatch):

@@ -71,7 +71,7 @@ def names(door, query, version=1, path="/servers"):
         ("sort_key=host&sort_dir=asc&sort_key=name&sort_dir=asc", "delta gamma alpha beta"),
         ("sort_key=instance_type_id&sort_dir=desc&sort_key=name&sort_dir=asc", "beta alpha delta gamma"),
         ("limit=2", "delta gamma"),
-        ("limit=0", "delta gamma beta alpha"),
+        ("limit=0", ""),
         ("limit=100000", "delta gamma beta alpha"),
         ("unheard_of=1", "delta gamma beta alpha"),
     ],

@@ -270,7 +270,9 @@ def test_a_key_of_another_kind_is_refused(door):
     assert door.ask("POST", "/os-keypairs", said, version=2).status_code == 400
 
 
-@pytest.mark.parametrize("key", ["", "ssh-ed25519", "ssh-ed25519 %%%", "ssh-ed25519 AAAA", KEY + "\n" + KEY])
+@pytest.mark.parametrize(
+    "key", ["", "ssh-ed25519", "ssh-ed25519 %%%", "ssh-ed25519 AAAA", "ssh-rsa " + "A" * 400, KEY + "\n" + KEY]
+)
 def test_a_key_is_a_public_key(door, key):
     assert door.ask("POST", "/os-keypairs", {"keypair": {"name": "me", "public_key": key}}).status_code == 400
 

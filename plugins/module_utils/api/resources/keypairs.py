@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import struct
 from typing import Any
 
 from ...core.errors import MissingLibrary
@@ -89,7 +90,9 @@ def fingerprint(public_key: str) -> str:
         data = base64.b64decode(words[1], validate=True)
     except (IndexError, binascii.Error, ValueError):
         data = b""
-    if len(public_key.strip().splitlines()) != 1 or len(data) < 20:
+    # A key begins with its own kind (RFC 4253, 6.6).
+    kind = words[0].encode() if words else b""
+    if len(public_key.strip().splitlines()) != 1 or not data.startswith(struct.pack(">I", len(kind)) + kind + b"\0"):
         raise ApiError(400, "Keypair data is invalid: it is not a public key such as ssh-ed25519 AAAA... me@here")
     digest = hashlib.new("md5", data, usedforsecurity=False).hexdigest()
     return ":".join(digest[place : place + 2] for place in range(0, 32, 2))
