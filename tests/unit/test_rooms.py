@@ -72,11 +72,11 @@ TOUCHING = {
     "consoles",
     "front",
     "gate",
-    "images",
     "keystone",
     "permit",
     "reading",
     "routes",
+    "services",
 }
 API_MODELS = [*API.glob("views/*.py"), *(path for path in API.glob("*.py") if path.stem not in TOUCHING)]
 MODELS = sorted({*UTILS.rglob("model.py"), *UTILS.glob("*/request.py"), UTILS / "instance/inventory.py", *API_MODELS})

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
@@ -26,13 +26,13 @@ MODULES = "ansible_collections.kvmstack.launch.plugins.module_utils."
 
 
 class Door:
-    """An API and a worker, by the settings in a folder."""
+    """An API and a worker, by the settings in a folder; launches have these variables beside the site's."""
 
-    def __init__(self, site, folder):
+    def __init__(self, site: Cloud, folder: Path, **variables: Any):
         self.site, self.folder = site, folder
         self.processes: list[subprocess.Popen] = []
         path = folder / "site.json"
-        path.write_text(json.dumps({**site.variables, "launch_database": site.database}))
+        path.write_text(json.dumps({**site.variables, "launch_database": site.database, **variables}))
         inventory = str(ROOT / site.inventory)
         said = {"inventory": inventory, "extra_vars": str(path), "state_path": str(folder / "state"), "listen": ADDRESS}
         (folder / "door.yml").write_text(json.dumps(said))
@@ -78,9 +78,9 @@ class Door:
 
 
 @contextlib.contextmanager
-def opened(site: Cloud, folder: Path) -> Iterator[Door]:
+def opened(site: Cloud, folder: Path, **variables: Any) -> Iterator[Door]:
     """The door, as long as it is needed."""
-    door = Door(site, folder)
+    door = Door(site, folder, **variables)
     door.start("gunicorn", "--bind", ADDRESS, "--threads", "8", MODULES + "api.app:application()")
     door.start(MODULES + "worker.main")
     try:

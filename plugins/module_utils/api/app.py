@@ -19,9 +19,9 @@ from . import bodies, gate, keystone
 from .errors import ApiError
 from .front import Front
 from .identity import Identity, IdentityOf, embedded
-from .images import Images
 from .permit import Permits
 from .routes import add_to
+from .services import Services
 
 # The variable that names the file of settings.
 VARIABLE = "KVMSTACK_DOOR"
@@ -75,13 +75,13 @@ def beside(api: Any, ui: Any) -> Any:
 
 def _asker(front: Front) -> IdentityOf:
     """Who asks, as the definitions are now: by Keystone's word, or this machine's user in the project of these."""
-    user, permits, images = getpass.getuser(), Permits(), Images(front)
+    user, permits, services = getpass.getuser(), Permits(), Services(front)
 
     def identity(environ: dict[str, Any]) -> Identity:
         known = front.known
         service = known.get("identity") or "none"
         if service == "keystone":
-            return keystone.identified(environ, permits, known.get("policy_file") or "", images)
+            return keystone.identified(environ, permits, known.get("policy_file") or "", services)
         if service != "none":
             raise ApiError(503, "launch_identity: the API knows none and keystone, not %s" % service)
         return embedded(known["project_id"], user)(environ)

@@ -10,7 +10,7 @@ from ..core.convert import whole
 from ..instance.model import Instance
 from ..record import server_extras
 from ..schedule.host_state import DEFAULT_ZONE
-from . import images, reading
+from . import reading, services
 from .accepting import Accepting
 from .asked import Asked
 from .entry import entry_of, user_data_of
@@ -30,7 +30,7 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
         raise ApiError(400, "block_device_mapping_v2: tag: devices have no tags here")
     mine = {key["name"]: key["public_key"] for key in reading.keys(front, asked.identity.user_id or "")}
     entry = entry_of(body, front.known, asked.project_id, mine, reading.groups_of(front, asked.project_id))
-    images.check(front, asked, entry)
+    services.check(front, asked, entry)
     _check_zone(front, entry.get("availability_zone"))
     least, most = _counts(server)
     names = [entry["name"]] if most == 1 else ["%s-%d" % (entry["name"], place + 1) for place in range(most)]

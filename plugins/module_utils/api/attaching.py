@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping
 from ..instance.attachments import BlockDeviceMapping, NetworkRequest
 from ..instance.model import Instance, InstanceRequest
 from ..instance.parts import MAX_VOLUMES
-from . import asking, reading
+from . import asking, reading, services
 from .accepting import Accepting
 from .asked import Asked
 from .entry import network_of
@@ -82,6 +82,7 @@ def attach_interface(front: Front, asked: Asked, server_id: str, said: Mapping[s
     """Give a server a port: on a network, or one of the user's own. Gives the port."""
     server = _resting(front, asked, server_id, "attach_interface")
     entry = asking.as_it_is(server, networks=[_network(said, front.known)])
+    services.check(front, asked, entry)
 
     def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
         [new] = wanted.ports or ()

@@ -17,16 +17,16 @@ from .errors import ApiError
 
 # Whether one who asks may do what a rule of this name is for, with what belongs to this project and user.
 Policy = Callable[["Identity", str, str, Optional[str]], bool]
-# The image of an id as the image service shows it to one who asks; None where there is none for that one.
-See = Callable[[str], Optional[Dict[str, Any]]]
+# What a service (image, network) shows to one who asks at a path below its version; None where that is nothing.
+Look = Callable[[str, str], Optional[Dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Identity:
     """Who asks, for which project, and whether it may see all projects and all hosts.
 
-    Without a policy an administrator may do everything, and nobody else anything. image looks an image up, where there
-    is a service to ask.
+    Without a policy an administrator may do everything, and nobody else anything. look asks other services in
+    its name, where there are any.
     """
 
     project_id: str
@@ -37,7 +37,7 @@ class Identity:
     is_admin: bool = False
     domains: tuple[str | None, str | None] = (None, None)  # the user's and the project's
     policy: Policy | None = field(default=None, repr=False, compare=False)
-    image: See | None = field(default=None, repr=False, compare=False)
+    look: Look | None = field(default=None, repr=False, compare=False)
 
     def may(self, rule: str, project_id: str | None = None, user_id: str | None = None) -> bool:
         """Whether the policy's rule of this name allows it, for what is another's if that is said."""

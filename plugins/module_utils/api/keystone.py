@@ -20,9 +20,9 @@ from ..service.log import begin
 from .errors import ApiError, body_of
 from .front import Front
 from .identity import NOBODY, Identity
-from .images import Images
 from .permit import Permits
 from .policies import OPEN
+from .services import Services
 
 log = logging.getLogger("kvmstack.api")
 # What only keystonemiddleware can have said: no header of a client becomes a key like this.
@@ -114,8 +114,8 @@ def options(known: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def identified(environ: dict[str, Any], permits: Permits, policy_file: str, images: Images) -> Identity:
-    """Who asks, as the middleware has said it; the token itself goes no further than to Glance.
+def identified(environ: dict[str, Any], permits: Permits, policy_file: str, services: Services) -> Identity:
+    """Who asks, as the middleware has said it; the token itself goes no further than to Glance and Neutron.
 
     ApiError 403 for a token that is for no project: nothing here is for a domain or the whole system.
     """
@@ -136,7 +136,7 @@ def identified(environ: dict[str, Any], permits: Permits, policy_file: str, imag
         "roles": tuple(sorted(filter(None, (said["roles"] or "").split(",")))),
         "domains": (said["user_domain_id"], said["project_domain_id"]),
         "policy": policy,
-        "image": images.seen_with(environ[HOLDER]) if HOLDER in environ else None,
+        "look": services.seen_with(environ[HOLDER]) if HOLDER in environ else None,
     }
     return Identity(**found, is_admin=Identity(**found).may("context_is_admin"))
 

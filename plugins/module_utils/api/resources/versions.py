@@ -20,8 +20,7 @@ class Versions:
         self.front = front
 
     def on_get(self, req: Any, resp: Any) -> None:
-        """All versions; 300, as there might be several."""
-        resp.status = 300
+        """All versions."""
         resp.media = {"versions": [_version(req.context.asked)]}
 
     def on_get_one(self, req: Any, resp: Any) -> None:

@@ -1,0 +1,112 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What Glance and Neutron show to who asks, by the client's own token: whether there is what a body names.
+
+Nova looks before it answers, too (nova/compute/api.py, `_validate_flavor_image`; nova/network/neutron.py,
+`validate_networks`). What changes until a worker launches the server is told as its fault then.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any, Mapping
+from urllib.parse import quote, urlencode
+
+from ..cloud.definition import parse
+from ..cloud.session import SERVICES, region_of, versioned
+from ..core.errors import LaunchError, MissingLibrary, Unavailable
+from ..image.definition import define
+from ..instance import catalog, misfit
+from .asked import Asked
+from .errors import ApiError
+from .front import Front
+from .identity import Look
+
+TIMEOUT = 10  # seconds for an answer of a service
+
+
+class Services:
+    """The services of the catalog in each client's token; how they are spoken to, the launcher's own account says."""
+
+    def __init__(self, front: Front):
+        self.front = front
+        self._lock = threading.Lock()
+        self._made: tuple[str, Any] | None = None
+
+    def seen_with(self, token: Any) -> Look:
+        """How the holder of a token, a plugin of keystoneauth's, looks something up."""
+        return lambda service, path: self._find(token, service, path)
+
+    def _find(self, token: Any, service: str, path: str) -> dict[str, Any] | None:
+        try:
+            from keystoneauth1.exceptions import ClientException
+        except ImportError:
+            raise MissingLibrary("keystoneauth1") from None
+        region, name = self._region(), SERVICES[service].name
+        session, place = region.get_session(), region.config.get("region_name") or None
+        where = {"service_type": service, "interface": region.get_interface() or "public", "region_name": place}
+        try:
+            url = region.get_endpoint(service) or token.get_endpoint(session, **where, skip_discovery=True)
+            if not url:
+                raise Unavailable("%s is not in the catalog of the client's token" % name)
+            address = "%s/%s" % (versioned(url, SERVICES[service].version), path)
+            said = {"timeout": TIMEOUT, "raise_exc": False, "redirect": False, "log": False}
+            reply = session.get(address, auth=token, **said)
+        except ClientException as error:
+            raise Unavailable("%s: %s" % (name, error)) from error
+        if reply.status_code in (403, 404):
+            return None
+        if reply.status_code != 200:
+            raise Unavailable("%s says %d to the client's token" % (name, reply.status_code))
+        return reply.json()
+
+    def _region(self) -> Any:
+        """What openstacksdk knows of the launcher's own account, read once."""
+        known = self.front.known
+        account = json.dumps(known.get("service_cloud"))
+        with self._lock:
+            if self._made is None or self._made[0] != account:
+                self._made = account, region_of(parse(known, "service_cloud"))
+            return self._made[1]
+
+
+def check(front: Front, asked: Asked, entry: Mapping[str, Any]) -> None:
+    """ApiError 400 for what an entry names and who asks cannot have, or for which its flavor is too small."""
+    known, look = front.known, asked.identity.look
+    if entry.get("image") is not None and (known["image_service"] == "url" or look):
+        try:
+            reason = misfit.reason(
+                catalog.flavor(entry["flavor"], known["flavors"]), _image(known, look, entry["image"]), None
+            )
+        except Unavailable:
+            raise
+        except LaunchError as error:
+            raise ApiError(400, str(error)) from error
+        if reason:
+            raise ApiError(400, reason)
+    if look and known["network_service"] == "neutron":
+        check_networks(look, entry.get("networks") or ())
+
+
+def _image(known: Mapping[str, Any], look: Look | None, name: str) -> dict[str, Any]:
+    """The image as documents have it; a LaunchError where it is of no use."""
+    if look is None or known["image_service"] == "url":
+        return catalog.image(name, known["images"], "url")
+    found = look("image", "images/" + quote(name, safe=""))
+    if found is None:
+        raise ApiError(400, "Image %.80s could not be found." % name)
+    return define(found, "").to_result()
+
+
+def check_networks(look: Look, networks: Any) -> None:
+    """ApiError 400 for a network, a port or a security group that Neutron does not show to who asks."""
+    named = {kind: {each[kind]: None for each in networks if each.get(kind)} for kind in ("network", "port")}
+    for kind, names in named.items():
+        for name in names:
+            if look("network", "%ss/%s" % (kind, quote(name, safe=""))) is None:
+                raise ApiError(400, "%s %.80s could not be found." % (kind.capitalize(), name))
+    for name in {group: None for each in networks for group in each.get("security_groups") or ()}:
+        by_name = look("network", "security-groups?" + urlencode({"fields": "id", "name": name})) or {}
+        if not by_name.get("security_groups") and not look("network", "security-groups/" + quote(name, safe="")):
+            raise ApiError(400, "Security group %.80s not found." % name)
