@@ -19,7 +19,7 @@ from typing import Any, Iterator
 import pytest
 from openstack.connection import Connection
 
-from ansible_collections.kvmstack.launch.molecule.openstack.tests.door import ENDPOINT, Door, opened
+from ansible_collections.kvmstack.launch.molecule.openstack.tests.door import Door, in_the_catalog, opened
 from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT
 
 HERE = Path(__file__).parent
@@ -36,18 +36,16 @@ RESULT = re.compile(r"^\{\d+\} (?P<test>.+?) \[[\d.]+s\] \.\.\. (?P<word>ok|FAIL
 def door(site, tmp_path_factory) -> Iterator[Door]:
     # Guests of the image nop do not hear that they are to shut down.
     folder, variables = tmp_path_factory.mktemp("door"), {"launch_shutdown_timeout": 2}
-    with opened(site, folder, **variables) as door, _in_the_catalog(site.admin):
+    with opened(site, folder, **variables) as door, in_the_catalog(site.admin), _for_new_projects(site.admin):
         yield door
 
 
 @contextlib.contextmanager
-def _in_the_catalog(admin: Connection) -> Iterator[None]:
-    """The API is the cloud's compute service, all projects have a network, and the launcher acts in every new one."""
+def _for_new_projects(admin: Connection) -> Iterator[None]:
+    """All projects have a network, and the launcher acts in every new one."""
     identity = admin.identity
     network = admin.network.create_network(name="tempest", is_shared=True)
     admin.network.create_subnet(network_id=network.id, name="tempest", ip_version=4, cidr="10.40.0.0/20")
-    service = identity.create_service(type="compute", name="compute")
-    identity.create_endpoint(service_id=service.id, interface="public", url=ENDPOINT, region_id="RegionOne")
     launcher, member = identity.find_user("launch"), identity.find_role("member")
     given = "/OS-INHERIT/domains/%s/users/%s/roles/%s/inherited_to_projects"
     identity.put(given % (launcher.domain_id, launcher.id, member.id))
@@ -55,7 +53,6 @@ def _in_the_catalog(admin: Connection) -> Iterator[None]:
         yield
     finally:
         identity.delete(given % (launcher.domain_id, launcher.id, member.id))
-        identity.delete_service(service)
         admin.network.delete_network(network)
 
 
@@ -103,7 +100,9 @@ def _settings(site, folder: Path) -> dict[str, dict[str, Any]]:
 
 def _run(site, folder: Path, version: str) -> dict[str, str]:
     """What became of each test: ok, FAILED or SKIPPED."""
-    subprocess.run([TEMPEST, "init", folder], check=True, capture_output=True, timeout=120)
+    init = [TEMPEST, "init", "--workspace-path", folder / "workspaces.yaml", folder / "tempest"]
+    subprocess.run(init, check=True, capture_output=True, timeout=120)
+    folder = folder / "tempest"
     settings = configparser.RawConfigParser()
     settings.read_dict(_settings(site, folder))
     if version:

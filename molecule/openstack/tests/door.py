@@ -91,3 +91,14 @@ def opened(site: Cloud, folder: Path, **variables: Any) -> Iterator[Door]:
         yield door
     finally:
         door.end()
+
+
+@contextlib.contextmanager
+def in_the_catalog(admin: Connection) -> Iterator[None]:
+    """The API is the cloud's compute service, for clients that ask Keystone where that is."""
+    service = admin.identity.create_service(type="compute", name="compute")
+    admin.identity.create_endpoint(service_id=service.id, interface="public", url=ENDPOINT, region_id="RegionOne")
+    try:
+        yield
+    finally:
+        admin.identity.delete_service(service)

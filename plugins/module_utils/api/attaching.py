@@ -13,7 +13,7 @@ from ..instance.parts import MAX_VOLUMES
 from . import asking, reading, services
 from .accepting import Accepting
 from .asked import Asked
-from .entry import network_of
+from .entry import SEVERAL, network_of
 from .errors import ApiError, not_found
 from .front import Front
 from .identifiers import named
@@ -109,7 +109,7 @@ def _network(said: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any
         return network_of({"port": port}, None, known)
     if known["network_service"] == "ovn":
         if not network and len(known["networks"]) != 1:
-            raise ApiError(409, "Multiple possible networks found, use a Network ID to be more specific.")
+            raise ApiError(409, SEVERAL)
         network = network or next(iter(known["networks"]))
         if named("network", network, known["networks"]) is None:
             raise not_found("Network", network)

@@ -23,6 +23,7 @@ BEYOND = {
     "host": "hosts are chosen by the scheduler; an availability zone or a hint may guide it",
     "hypervisor_hostname": "hosts are chosen by the scheduler; an availability zone or a hint may guide it",
 }
+SEVERAL = "Multiple possible networks found, use a Network ID to be more specific."
 
 
 def entry_of(
@@ -99,7 +100,7 @@ def _networks(server: Mapping[str, Any], known: Mapping[str, Any], project_id: s
         if groups is None or known["network_service"] != "ovn":
             return None
         if len(known["networks"]) != 1:
-            raise ApiError(409, "Multiple possible networks found, use a Network ID to be more specific.")
+            raise ApiError(409, SEVERAL)
         asked = [{"uuid": name} for name in known["networks"]]
     return [network_of(each, groups, known) for each in asked]
 

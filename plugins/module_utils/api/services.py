@@ -19,6 +19,7 @@ from ..core.errors import LaunchError, MissingLibrary, Unavailable
 from ..image.definition import define
 from ..instance import catalog, misfit
 from .asked import Asked
+from .entry import SEVERAL
 from .errors import ApiError
 from .front import Front
 from .identity import Look
@@ -69,6 +70,22 @@ class Services:
             if self._made is None or self._made[0] != account:
                 self._made = account, region_of(parse(known, "service_cloud"))
             return self._made[1]
+
+
+def complete(front: Front, asked: Asked, server: Mapping[str, Any], entry: dict[str, Any]) -> None:
+    """A server of which nothing is said has the only network of Neutron that its project may use, or none where there
+    is none; ApiError 409 where there are several (nova/network/neutron.py, `_get_available_networks`)."""
+    look = asked.identity.look
+    if look is None or front.known["network_service"] != "neutron" or entry.get("networks") is not None:
+        return
+    asks = ({"tenant_id": asked.project_id, "shared": "False"}, {"shared": "True"})
+    answers = [look("network", "networks?" + urlencode({"fields": "id", **each})) or {} for each in asks]
+    found = list(dict.fromkeys(each["id"] for answer in answers for each in answer.get("networks") or ()))
+    if len(found) > 1:
+        raise ApiError(409, SEVERAL)
+    groups = list(dict.fromkeys(each["name"] for each in server.get("security_groups") or ()))
+    port = {"security_groups": groups} if groups else {}
+    entry["networks"] = [{"network": identity, **port} for identity in found]
 
 
 def check(front: Front, asked: Asked, entry: Mapping[str, Any]) -> None:

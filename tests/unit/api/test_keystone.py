@@ -343,6 +343,28 @@ def test_networks_are_looked_up_as_who_asks_sees_them(behind, network, answers, 
     assert asked_for == ["/v2.0/" + path for path in paths]
 
 
+@pytest.mark.parametrize(
+    ("own", "shared", "status", "networks"),
+    [
+        (["a"], [], 202, [{"network": "a", "security_groups": ["web"]}]),
+        ([], ["b"], 202, [{"network": "b", "security_groups": ["web"]}]),
+        ([], [], 202, []),
+        (["a"], ["b"], 409, None),
+    ],
+)
+def test_without_a_network_it_is_the_only_one_that_neutron_shows(behind, own, shared, status, networks):
+    behind.with_services(network_service="neutron")
+    token = behind.token(catalog=behind.catalog("network"))
+    lists = [{"networks": [{"id": each} for each in found]} for found in (own, shared)]
+    behind.stack.answers = [(200, body, {}) for body in [*lists, *([{}, GROUP] if networks else [])]]
+    asked = {"name": "web", "flavorRef": "small", "imageRef": IMAGE, "security_groups": [{"name": "web"}]}
+    assert behind.ask(token, "POST", "/servers", {"server": asked}).status_code == status
+    first = behind.stack.asked("/v2.0/networks")[0]
+    assert (first[2]["tenant_id"], first[2]["shared"]) == (["p"], ["False"])
+    if networks is not None:
+        assert behind.door.requests()["web"].entry["networks"] == networks
+
+
 def test_a_catalog_without_glance_is_503(behind):
     behind.with_services(image_service="glance")
     asked = {"name": "web", "flavorRef": "small", "imageRef": GLANCE["id"], "networks": "none"}
