@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from contextlib import suppress
+from typing import Any, Callable, Iterable
 
 FIELDS = ("key_name", "description", "tags", "access_ip_v4", "access_ip_v6", "locked_by", "locked_reason")
 NOTHING = {**dict.fromkeys(FIELDS), "tags": []}
@@ -19,14 +20,25 @@ def read(database, connection, instance_uuids: Iterable[str]) -> dict[str, dict[
 
 def write(database, connection, instance_uuid: str, values: dict[str, Any]) -> None:
     """Keep these of FIELDS, over those that there are."""
+    _locked(database, connection, instance_uuid)
     table = database.tables.server_extras
-    same = table.c.instance_uuid == instance_uuid
-    change = table.update().where(same).values(values)
-    if connection.execute(table.select().where(same)).first():
-        connection.execute(change)
-        return
-    try:
-        with connection.begin_nested():
-            connection.execute(table.insert().values({**NOTHING, **values, "instance_uuid": instance_uuid}))
-    except database.sql.exc.IntegrityError:  # another transaction has made it just now
-        connection.execute(change)
+    connection.execute(table.update().where(table.c.instance_uuid == instance_uuid).values(values))
+
+
+def write_tags(database, connection, instance_uuid: str, change: Callable[[list[str]], Iterable[str]]) -> list[str]:
+    """Change the tags from those that there are, which nobody else changes meanwhile; what they are then."""
+    tags = sorted(set(change(_locked(database, connection, instance_uuid).tags)))
+    write(database, connection, instance_uuid, {"tags": tags})
+    return tags
+
+
+def _locked(database, connection, instance_uuid: str) -> Any:
+    """The row of an instance, a new one if there is none, locked by this transaction."""
+    table = database.tables.server_extras
+    mine = table.select().where(table.c.instance_uuid == instance_uuid).with_for_update()
+    row = connection.execute(mine).first()
+    if row is None:
+        with suppress(database.sql.exc.IntegrityError), connection.begin_nested():  # another one has made it just now
+            connection.execute(table.insert().values({**NOTHING, "instance_uuid": instance_uuid}))
+        row = connection.execute(mine).one()
+    return row

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict
@@ -39,3 +41,20 @@ def test_what_is_said_of_a_server_is_laid_over_what_was(database_url):
         said = {**server_extras.NOTHING, "tags": ["a"], "access_ip_v4": "192.0.2.7"}
         assert server_extras.read(database, connection, [ONE, OTHER]) == {ONE: said}
         assert server_extras.read(database, connection, []) == {}
+
+
+def test_tags_that_come_at_once_are_all_kept(database_url):
+    def give(tag):
+        database = Database(database_url)
+        try:
+            return database.write(
+                lambda connection: server_extras.write_tags(database, connection, ONE, lambda known: [*known, tag])
+            )
+        finally:
+            database.engine.dispose()
+
+    with Database(database_url).writing():
+        pass  # its tables are there
+    tags = ["tag-%d" % number for number in range(8)]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert tags in list(pool.map(give, tags))

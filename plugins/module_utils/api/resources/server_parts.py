@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
-from ...record import events
+from ...record import events, server_extras
 from .. import acting, asking, attaching, reading
 from ..asked import Asked
 from ..bodies import checked, valid
@@ -100,12 +100,12 @@ class Tags:
         """Replace them."""
         self._tags(req, server_id)
         said = checked("tags", req, req.context.asked.version)["tags"]
-        resp.media = {"tags": self._write(req, server_id, said)}
+        resp.media = {"tags": self._write(req, server_id, lambda _known: said)}
 
     def on_delete(self, req: Any, resp: Any, server_id: str) -> None:
         """Forget them."""
         self._tags(req, server_id)
-        self._write(req, server_id, [])
+        self._write(req, server_id, lambda _known: ())
         resp.status = 204
 
     def on_get_one(self, req: Any, resp: Any, server_id: str, tag: str) -> None:
@@ -115,30 +115,33 @@ class Tags:
 
     def on_put_one(self, req: Any, resp: Any, server_id: str, tag: str) -> None:
         """Give it this one: 201, or 204 if it had it."""
-        known = self._tags(req, server_id)
-        valid("tags", {"tags": [*known, tag]}, req.context.asked.version)
-        self._write(req, server_id, [*known, tag])
-        resp.status = 204 if tag in known else 201
+        had = tag in self._tags(req, server_id)
+        version = req.context.asked.version
+
+        def change(known: list[str]) -> list[str]:
+            valid("tags", {"tags": [*known, tag]}, version)
+            return [*known, tag]
+
+        self._write(req, server_id, change)
+        resp.status = 204 if had else 201
 
     def on_delete_one(self, req: Any, resp: Any, server_id: str, tag: str) -> None:
         """Forget this one."""
-        known = self._known(req, server_id, tag)
-        self._write(req, server_id, [each for each in known if each != tag])
+        self._known(req, server_id, tag)
+        self._write(req, server_id, lambda known: [each for each in known if each != tag])
         resp.status = 204
 
-    def _known(self, req: Any, server_id: str, tag: str) -> list[str]:
-        known = self._tags(req, server_id)
-        if tag not in known:
+    def _known(self, req: Any, server_id: str, tag: str) -> None:
+        if tag not in self._tags(req, server_id):
             raise ApiError(404, "Server %s has no tag '%s'" % (server_id, tag))
-        return known
 
     def _tags(self, req: Any, server_id: str) -> list[str]:
         req.context.asked.has(26, "tags")
         return reading.one(self.front, req.context.asked, server_id).extras["tags"]
 
-    def _write(self, req: Any, server_id: str, tags: list[str]) -> list[str]:
-        asking.keep(self.front, req.context.asked, server_id, {"tags": sorted(set(tags))})
-        return sorted(set(tags))
+    def _write(self, req: Any, server_id: str, change: Callable) -> list[str]:
+        server, database = reading.one(self.front, req.context.asked, server_id), self.front.database
+        return database.write(lambda connection: server_extras.write_tags(database, connection, server.id, change))
 
 
 class RemoteConsoles:
