@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any, Callable, Mapping
 
 from ..core.convert import whole
@@ -20,6 +21,7 @@ from .model import Server
 from .views.hosts import zones
 
 MOST = 1000  # servers by one request
+ADDRESSES = {"accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6"}
 
 
 def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance]:
@@ -41,8 +43,7 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
         "key_name": server.get("key_name"),
         "description": server.get("description"),
         "tags": sorted(set(server.get("tags") or ())),
-        "access_ip_v4": server.get("accessIPv4") or None,
-        "access_ip_v6": server.get("accessIPv6") or None,
+        **{key: _address(server.get(name)) for name, key in ADDRESSES.items()},
     }
     accepting = Accepting(front, asked, "create", user_data_of(server))
     return accepting.new([{**entry, "name": name} for name in names], least, extras)
@@ -138,8 +139,15 @@ def describe(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]
     for word in ("name", "hostname"):
         if said.get(word, server.instance.name) != server.instance.name:
             raise ApiError(409, "%s: a server is called %s for as long as it is there" % (word, server.instance.name))
-    fields = {"description": "description", "accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6"}
-    keep(front, asked, server_id, {fields[key]: value or None for key, value in said.items() if key in fields})
+    values = {key: _address(said[name]) for name, key in ADDRESSES.items() if name in said}
+    if "description" in said:
+        values["description"] = said["description"] or None
+    keep(front, asked, server_id, values)
+
+
+def _address(text: str | None) -> str | None:
+    """An address as nova writes it, whatever way the client does; an empty one is none."""
+    return str(ipaddress.ip_address(text)) if text else None
 
 
 def keep(front: Front, asked: Asked, server_id: str, values: dict[str, Any]) -> None:

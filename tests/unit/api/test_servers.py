@@ -345,3 +345,12 @@ def test_an_image_of_glance_is_taken_as_it_is_named(doors):
     reply = door.ask("POST", "/servers", {"server": server}, version=37)
     assert reply.status_code == 202, reply.text
     assert door.get("/servers/" + reply.json["server"]["id"])["server"]["image"]["id"] == image
+
+
+def test_addresses_are_written_as_nova_does(door):
+    made = door.launch(accessIPv6="0000:0000:0000:0000:0000:babe:220.12.22.2", accessIPv4="192.0.2.7")
+    shown = door.get("/servers/" + made)["server"]
+    assert (shown["accessIPv4"], shown["accessIPv6"]) == ("192.0.2.7", "::babe:dc0c:1602")
+    door.ask("PUT", "/servers/" + made, {"server": {"accessIPv6": "2001:DB8:0::1", "accessIPv4": ""}})
+    shown = door.get("/servers/" + made)["server"]
+    assert (shown["accessIPv4"], shown["accessIPv6"]) == ("", "2001:db8::1")
