@@ -66,9 +66,11 @@ def _with_names(front: Front, asked: Asked, server: Mapping[str, Any]) -> dict[s
 
 
 def check_has_owners(front: Front) -> None:
-    """ApiError 400 where a client could name what is another project's: an image of Ceph does not say whose it is."""
+    """ApiError 400 where a client could name what is another project's: not every image of Ceph says whose it is."""
     if front.known["volume_service"] == "rbd":
-        raise ApiError(400, "A volume that there is cannot be had here: Ceph without Cinder does not say whose it is.")
+        raise ApiError(
+            400, "A volume that there is cannot be had here: Ceph without Cinder does not say whose each is."
+        )
 
 
 def _counts(server: Mapping[str, Any]) -> tuple[int, int]:

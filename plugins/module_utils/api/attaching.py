@@ -46,7 +46,9 @@ def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str,
 
     entry = asking.as_it_is(server, volumes=[{"name": name}])
     after = Accepting(front, asked, "attach_volume").exchange(server, entry, parts)
-    return server, next(each for each in after.volumes if each.name == name and not each.leaving)
+    # One of a service may have another name in the record than its id.
+    staying = [each for each in after.volumes if not each.leaving]
+    return server, next(each for each in staying if each.name == name or each.volume_id == identity)
 
 
 # What may be said of an attachment, and cannot be had.

@@ -125,7 +125,9 @@ def _groups(asked: Any, known: Mapping[str, Any], project_id: str) -> list[str] 
     """The names of the groups; None where none are mentioned, which is the group default."""
     names = []
     for each in asked:
-        name = each.get("name", "")
+        name = each.get("name")
+        if not name:  # nova passes over those
+            continue
         if known["network_service"] == "ovn":
             found = by_identity("security group", name, ["default", *known["security_groups"]], project_id)
             if found is None:

@@ -15,9 +15,10 @@ from urllib.parse import quote, urlencode
 
 from ..cloud.definition import parse
 from ..cloud.session import SERVICES, region_of, versioned
-from ..core.errors import LaunchError, MissingLibrary, Unavailable
+from ..core.errors import InvalidRequest, LaunchError, MissingLibrary, Unavailable
 from ..image.definition import define
 from ..instance import catalog, misfit
+from ..port.neutron.names import is_id
 from .asked import Asked
 from .entry import SEVERAL
 from .errors import ApiError
@@ -53,7 +54,9 @@ class Services:
                 raise Unavailable("%s is not in the catalog of the client's token" % name)
             address = "%s/%s" % (versioned(url, SERVICES[service].version), path)
             said = {"timeout": TIMEOUT, "raise_exc": False, "redirect": False, "log": False}
-            reply = session.get(address, auth=token, **said)
+            # By the client's token alone: the plugin would send the launcher's own beside it.
+            headers = {"X-Auth-Token": token.get_token(session), "Accept": "application/json"}
+            reply = session.get(address, headers=headers, authenticated=False, **said)
         except ClientException as error:
             raise Unavailable("%s: %s" % (name, error)) from error
         if reply.status_code in (403, 404):
@@ -68,7 +71,10 @@ class Services:
         account = json.dumps(known.get("service_cloud"))
         with self._lock:
             if self._made is None or self._made[0] != account:
-                self._made = account, region_of(parse(known, "service_cloud"))
+                try:
+                    self._made = account, region_of(parse(known, "service_cloud"))
+                except InvalidRequest as error:
+                    raise Unavailable("launch_service_cloud: %s" % error) from error
             return self._made[1]
 
 
@@ -78,12 +84,15 @@ def complete(front: Front, asked: Asked, server: Mapping[str, Any], entry: dict[
     look = asked.identity.look
     if look is None or front.known["network_service"] != "neutron" or entry.get("networks") is not None:
         return
-    asks = ({"tenant_id": asked.project_id, "shared": "False"}, {"shared": "True"})
-    answers = [look("network", "networks?" + urlencode({"fields": "id", **each})) or {} for each in asks]
-    found = list(dict.fromkeys(each["id"] for answer in answers for each in answer.get("networks") or ()))
+    found: dict[str, None] = {}
+    for each in ({"tenant_id": asked.project_id, "shared": "False"}, {"shared": "True"}):
+        answer = look("network", "networks?" + urlencode({"fields": "id", **each}))
+        if answer is None:
+            raise Unavailable("Neutron does not list its networks to the client's token")
+        found.update(dict.fromkeys(network["id"] for network in answer.get("networks") or ()))
     if len(found) > 1:
         raise ApiError(409, SEVERAL)
-    groups = list(dict.fromkeys(each["name"] for each in server.get("security_groups") or ()))
+    groups = list(dict.fromkeys(each["name"] for each in server.get("security_groups") or () if each.get("name")))
     port = {"security_groups": groups} if groups else {}
     entry["networks"] = [{"network": identity, **port} for identity in found]
 
@@ -92,28 +101,25 @@ def check(front: Front, asked: Asked, entry: Mapping[str, Any]) -> None:
     """ApiError 400 for what an entry names and who asks cannot have, or for which its flavor is too small."""
     known, look = front.known, asked.identity.look
     if entry.get("image") is not None and (known["image_service"] == "url" or look):
-        try:
-            reason = misfit.reason(
-                catalog.flavor(entry["flavor"], known["flavors"]), _image(known, look, entry["image"]), None
-            )
-        except Unavailable:
-            raise
-        except LaunchError as error:
-            raise ApiError(400, str(error)) from error
-        if reason:
-            raise ApiError(400, reason)
+        _check_image(known, look, entry)
     if look and known["network_service"] == "neutron":
         check_networks(look, entry.get("networks") or ())
 
 
-def _image(known: Mapping[str, Any], look: Look | None, name: str) -> dict[str, Any]:
-    """The image as documents have it; a LaunchError where it is of no use."""
-    if look is None or known["image_service"] == "url":
-        return catalog.image(name, known["images"], "url")
-    found = look("image", "images/" + quote(name, safe=""))
-    if found is None:
-        raise ApiError(400, "Image %.80s could not be found." % name)
-    return define(found, "").to_result()
+def _check_image(known: Mapping[str, Any], look: Look | None, entry: Mapping[str, Any]) -> None:
+    """ApiError 400 for an image that there is not, that is of no use, or that is too large for the entry's flavor."""
+    name, found = entry["image"], None
+    if look is not None and known["image_service"] != "url":
+        found = look("image", "images/" + quote(name, safe=""))
+        if found is None:
+            raise ApiError(400, "Image %.80s could not be found." % name)
+    try:
+        image = define(found, "").to_result() if found else catalog.image(name, known["images"], "url")
+        reason = misfit.reason(catalog.flavor(entry["flavor"], known["flavors"]), image, None)
+    except LaunchError as error:
+        raise ApiError(400, str(error)) from error
+    if reason:
+        raise ApiError(400, reason)
 
 
 def check_networks(look: Look, networks: Any) -> None:
@@ -121,9 +127,10 @@ def check_networks(look: Look, networks: Any) -> None:
     named = {kind: {each[kind]: None for each in networks if each.get(kind)} for kind in ("network", "port")}
     for kind, names in named.items():
         for name in names:
-            if look("network", "%ss/%s" % (kind, quote(name, safe=""))) is None:
+            if not is_id(name) or look("network", "%ss/%s" % (kind, name)) is None:
                 raise ApiError(400, "%s %.80s could not be found." % (kind.capitalize(), name))
     for name in {group: None for each in networks for group in each.get("security_groups") or ()}:
         by_name = look("network", "security-groups?" + urlencode({"fields": "id", "name": name})) or {}
-        if not by_name.get("security_groups") and not look("network", "security-groups/" + quote(name, safe="")):
+        by_id = is_id(name) and look("network", "security-groups/" + name)
+        if not by_name.get("security_groups") and not by_id:
             raise ApiError(400, "Security group %.80s not found." % name)

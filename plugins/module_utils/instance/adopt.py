@@ -164,5 +164,5 @@ def _kept(instance: Instance, existing: Existing) -> Iterator[dict[str, Any]]:
                 )
             seen.add(identity)
             known = {key: volume[key] for key in ("id", "name", "size", "format")}
-            unattached = {"instance_uuid": None, "delete_on_termination": False}
+            unattached = {"instance_uuid": None, "delete_on_termination": False, "made": True}
             yield {**known, **unattached, "project_id": instance.project_id, "host": host}

@@ -213,18 +213,21 @@ def _judge(
         return _judge_volume(recorded.volumes.get(thing["id"]), known, thing, host)
     instance = known[thing["instance_uuid"] if kind == "port" else thing["uuid"]]
     if kind == "port":
-        return _judge_port(existing, instance, thing["id"])
+        return _judge_port(existing, instance, thing)
     return _judge_place(existing, instance, host)
 
 
-def _judge_port(existing: Existing, instance: Instance, identity: str) -> Verdict | None:
-    """Whether a port of an instance that lives should not be there: not if its guest has it, whatever is recorded."""
-    if not _settled(instance) or identity in {port.id for port in instance.ports}:
+def _judge_port(existing: Existing, instance: Instance, port: dict[str, Any]) -> Verdict | None:
+    """Whether a port of an instance that lives should not be there: not if its guest has it, whatever is recorded.
+
+    Of a trunk a guest has the parent.
+    """
+    if not _settled(instance) or port["id"] in {each.id for each in instance.ports}:
         return None
     reason, guests = "the instance is not recorded with it", existing.guests.get(instance.uuid, {})
-    if any(identity in _ids(guest.get("ports")) for guest in guests.values()):
+    if any({port["id"], port.get("parent")} & _ids(guest.get("ports")) for guest in guests.values()):
         return Verdict(UNKNOWN, "%s, and its guest has it: is this the right database?" % reason)
-    if instance.host and instance.host not in existing.hosts:
+    if not guests and (existing.unseen or instance.host not in (None, *existing.hosts)):
         return Verdict(UNKNOWN, "%s, and whether its guest has it was not seen" % reason)
     return Verdict(ORPHAN, reason)
 
@@ -249,7 +252,9 @@ def _judge_volume(row: dict | None, known: dict[str, Instance], thing: dict[str,
     if row is None and owner is None:
         return Verdict(UNKNOWN, "no such volume is recorded, and nobody says whose it was")
     if row is None:
-        return Verdict(ORPHAN, "the instance is not recorded with it")
+        return Verdict(
+            UNKNOWN, "the instance is not recorded with it, and may have had it: is this the right database?"
+        )
     user = known.get(row["instance_uuid"])
     if row["host"] in (None, host) or (user is not None and not _settled(user)):
         return None

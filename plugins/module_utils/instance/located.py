@@ -62,7 +62,7 @@ def _locate(
         size=asked.size or known["size"],
         format=asked.format or known["format"] or "raw",
         host=None if before is not None and before.launched else known["host"],
-        made=True if known["instance_uuid"] is None and known["host"] else asked.made,
+        made=known["made"] or asked.made,
     )
 
 

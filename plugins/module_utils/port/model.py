@@ -122,9 +122,28 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     """
     pool = AddressPool(wanted, current)
     pairs = [(request, current.ports.get(request.key)) for request in wanted]
-    pairs.sort(key=lambda pair: not gives_up(*pair))
-    planned = {request.key: _plan(request, before, pool, state) for request, before in pairs}
+    # First those that give one up for none: for others to have it, they have to be sound.
+    pairs.sort(key=lambda pair: (not gives_up(*pair), pair[0].floating_ip is not False))
+    planned: dict[str, Change] = {}
+    for request, before in pairs:
+        planned[request.key] = change = _plan(request, before, pool, state)
+        if change.error is not None and gives_up(request, before):
+            pool.give_back(before.floating, request.id)
+            planned = {key: _without(each, before.floating, request) for key, each in planned.items()}
     return [planned[request.key] for request in wanted]
+
+
+def _without(change: Change, floating: Floating, holder: Request) -> Change:
+    """A change, or a Conflict if it is to have the floating IP that its holder keeps after all."""
+    after = getattr(change.after, "floating", None)
+    if (
+        change.wanted is holder
+        or after is None
+        or (after.network, after.address) != (floating.network, floating.address)
+    ):
+        return change
+    kept = Conflict("floating_ip %s: port %s keeps it, as its own change failed" % (floating.address, holder.id))
+    return Change(change.wanted, change.before, change.before, kept)
 
 
 def _plan(request: Request, before: Any, pool: AddressPool, state: str) -> Change:
@@ -135,8 +154,6 @@ def _plan(request: Request, before: Any, pool: AddressPool, state: str) -> Chang
         after = _resolve(request, before, pool) if state == "present" else None
     except LaunchError as error:
         return Change(request, before, before, error)
-    if after is not None and gives_up(request, before):
-        pool.release(before.floating.network, before.floating.address)
     return Change(request, before, after)
 
 
@@ -147,6 +164,10 @@ class AddressPool:
         self.current = current
         self.held = {name: dict(words) for name, words in current.held.items()}
         self.free: dict[Name, Iterator[str]] = {}
+        for request in wanted:
+            before = current.ports.get(request.key)
+            if request.fault is None and gives_up(request, before):
+                self.held.get(before.floating.network, {}).pop(before.floating.address, None)
         for request in wanted:
             if request.fault is not None:
                 continue
@@ -181,9 +202,9 @@ class AddressPool:
         self.held.setdefault(network.full_name, {})[word] = holder
         return word
 
-    def release(self, network: Name, word: str) -> None:
-        """An address that its holder has no more after this."""
-        self.held.get(network, {}).pop(word, None)
+    def give_back(self, floating: Floating, holder: str) -> None:
+        """A floating IP that its holder keeps after all."""
+        self.held.setdefault(floating.network, {})[floating.address] = holder
 
 
 def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:

@@ -28,6 +28,7 @@ def schema() -> SimpleNamespace:
         Table,
         Text,
         UniqueConstraint,
+        false,
     )
     from sqlalchemy.dialects import mysql
 
@@ -149,6 +150,7 @@ def schema() -> SimpleNamespace:
         Column("format", String(16), nullable=False),
         Column("instance_uuid", String(36), index=True),
         Column("delete_on_termination", Boolean, nullable=False),
+        Column("made", Boolean, nullable=False, server_default=false()),
         UniqueConstraint("project_id", "name", name="uniq_volumes_project_name"),
     )
     compute_nodes = Table(

@@ -41,7 +41,7 @@ def attach(database, connection, instance) -> None:
     _detach(database, connection, instance, None, table.c.id.not_in(known))
     for volume in local:
         row = {column: getattr(volume, column) for column in COLUMNS}
-        row.update(project_id=instance.project_id, instance_uuid=instance.uuid)
+        row.update(project_id=instance.project_id, instance_uuid=instance.uuid, made=bool(volume.made))
         row["host"] = volume.host or (instance.host if instance.launched else None)
         if volume.id not in known:
             _add(database, connection, row)

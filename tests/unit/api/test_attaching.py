@@ -194,14 +194,29 @@ def test_a_volume_of_cinder_goes_by_its_id_there(doors):
     detach(door, made, NOTHING)
 
 
+def test_a_volume_of_cinder_that_has_a_name_here_comes_back_before_it_has_left(doors):
+    """It is asked for by its id, and keeps what it is called in the record."""
+    door = doors(volume_service="cinder")
+    disk = {"boot_index": -1, "source_type": "blank", "destination_type": "volume", "volume_size": 1}
+    made = door.launch(block_device_mapping_v2=[disk])
+    [volume] = row(door).volumes
+    table = door.database().tables.instances
+    with door.database().writing() as connection:
+        connection.execute(table.update().values(volumes=[{**volume, "volume_id": NOTHING, "attachment_id": "a"}]))
+    detach(door, made, NOTHING)
+    assert attach(door, made, NOTHING)["volumeId"] == NOTHING
+    [again] = row(door).volumes
+    assert (again["name"], again["id"], again["leaving"]) == (volume["name"], volume["id"], False)
+
+
 def test_images_of_ceph_that_there_are_cannot_be_named_by_clients(doors):
     """They do not say whose they are."""
     door = doors(volume_service="rbd")
     made = door.launch()
-    assert "does not say whose it is" in attach(door, made, NOTHING, status=400)
+    assert "does not say whose each is" in attach(door, made, NOTHING, status=400)
     root = {"boot_index": 0, "source_type": "volume", "destination_type": "volume", "uuid": NOTHING}
     told = door.create(name="db", imageRef="", block_device_mapping_v2=[root], status=400)
-    assert "does not say whose it is" in told["badRequest"]["message"]
+    assert "does not say whose each is" in told["badRequest"]["message"]
 
 
 def test_a_port_is_the_servers_at_once(door):

@@ -18,9 +18,10 @@ ROLE = Path(__file__).parents[3] / "roles/compute_host"
 [TASK] = [
     task for task in yaml.safe_load((ROLE / "tasks/chassis.yml").read_text()) if task["name"].startswith("Require")
 ]
-ALONE = {"127.0.0.1": True, "::1": True, "192.0.2.10": True, "kvm1": False}
+ALONE = {"127.0.0.1": True, "::1": True, "192.0.2.10": True, "kvm1": True}
 BESIDE_OTHERS = {
-    "192.0.2.10": True, "2001:db8::10": True, "::ffff:192.0.2.10": True, "127.0.0.1": False, "127.1.2.3": False,
+    "192.0.2.10": True, "192.0.2.10,198.51.100.10": True, "2001:db8::10": True, "::ffff:192.0.2.10": True,
+    "127.0.0.1": False, "127.1.2.3": False,
     "::1": False, "kvm1": False, "kvm1.example.org": False, "": False, "ab": False,
 }  # fmt: skip
 

@@ -166,6 +166,31 @@ FAILED = replace(BUILDING, vm_state="error", task_state=None, host=None)
             id="a copy of the record from before it got a port",
         ),
         pytest.param(
+            {
+                "c1": {**FULL, "domains": [{**DOMAIN, "ports": [{"id": "p1"}]}]},
+                "ports": [PORT, {**PORT, "id": "p3", "parent": "p1"}],
+            },
+            [("unknown", "port", "p3", "c1")],
+            id="a copy of the record from before it got a sub-port",
+        ),
+        pytest.param(
+            {"c1": {**FULL, "volumes": [VOLUME, {**VOLUME, "id": "v2"}]}},
+            [("unknown", "volume", "v2", "c1")],
+            id="a copy of the record from before it got a volume",
+        ),
+        pytest.param(
+            {
+                "instances": [FAILED],
+                "volumes": [],
+                "claims": {},
+                "c1": EMPTY,
+                "unseen": {"c2": "no route to host"},
+                "ports": [{**PORT, "id": "p2"}],
+            },
+            [("unknown", "port", "p2", "c1"), ("unseen", "host", "c2", "c2")],
+            id="its guest may be where nobody could look",
+        ),
+        pytest.param(
             {"c2": EMPTY, "ports": [PORT, {**PORT, "id": "p2"}]},
             [("unknown", "port", "p2", "c1"), ("unseen", "host", "c1", "c1")],
             id="a port that nobody has seen the guest without",

@@ -164,7 +164,9 @@ def test_a_flavor_too_small_for_the_image_is_a_fault(image, fault):
     assert fault in after.fault
 
 
-KEPT = {"size": 1, "format": "raw", "host": "c2", "instance_uuid": None, "delete_on_termination": False}
+KEPT = {
+    "size": 1, "format": "raw", "host": "c2", "instance_uuid": None, "delete_on_termination": False, "made": True,
+}  # fmt: skip
 HELD = {**KEPT, "instance_uuid": "other"}
 GOING = {**KEPT, "delete_on_termination": True}
 
@@ -191,6 +193,7 @@ REMOTE = BlockDeviceMapping("v7", "web-far", size=1, service="cinder", volume_id
     [
         pytest.param(None, [], None, id="not before it is made"),
         pytest.param(None, [{"id": "v1", "name": "web-data", **KEPT}], True, id="one that was kept"),
+        pytest.param(None, [{"id": "v1", "name": "web-data", **KEPT, "made": False}], None, id="one that failed"),
         pytest.param(True, [{"id": "v1", "name": "web-data", **KEPT, "host": "c1"}], True, id="one that it has"),
     ],
 )

@@ -228,6 +228,31 @@ def test_another_ones_router_keeps_what_it_has(site):
     assert site.column("Logical_Switch") == ["kvmstack-provider"]
 
 
+def test_floating_ips_change_places_in_one_list(site):
+    first, second = "172.30.0.60", "172.30.0.61"
+    site.launch(port(floating_ip=first), port("db", floating_ip=second))
+    swapped = [port(floating_ip=second), port("db", floating_ip=first)]
+    assert floating(site.launch(*swapped)) == {"web": second, "db": first}
+    chain = [port("new", floating_ip=True), port("db", floating_ip=second), port(floating_ip=False)]
+    assert floating(site.launch(*chain)) == {"new": "172.30.0.51", "db": second, "web": None}
+    assert sorted(site.column("NAT", "external_ip")) == ["172.30.0.50", "172.30.0.51", second]
+
+
+def test_a_floating_ip_that_is_given_up_is_for_who_asks_for_it(site):
+    site.launch(port(floating_ip=True), port("new"), port("db"))
+    told = site.launch(port(floating_ip=False), port("new", floating_ip=True), port("db", floating_ip="172.30.0.51"))
+    assert floating(told) == {"web": None, "new": "172.30.0.52", "db": "172.30.0.51"}
+
+
+def test_who_cannot_change_keeps_its_floating_ip(site):
+    """Nobody gets what it was to give up."""
+    first, second = "172.30.0.60", "172.30.0.61"
+    site.launch(port(floating_ip=first), port("db", floating_ip=second))
+    ends = site.launch(port("db", floating_ip=first), port(floating_ip="172.30.0.50"))
+    assert all("172.30.0" in str(end) for end in ends.values())
+    assert {"172.30.0.60", "172.30.0.61"} <= set(site.column("NAT", "external_ip"))
+
+
 @pytest.mark.parametrize("gives", [False, "172.30.0.61"])
 def test_a_floating_ip_moves_between_ports_of_one_list(site, gives):
     asked = "172.30.0.60"

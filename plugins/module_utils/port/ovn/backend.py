@@ -69,7 +69,7 @@ class Ports:
     def _of_record(self, record_id: str) -> list[Request]:
         """The ports of a record: asked for by select, as there may be so many, and no column but those of identity."""
         self.link.replicate(lambda tables: dict.fromkeys(tables, []))
-        table = {"table": "Logical_Switch_Port", "columns": ["name", "external_ids", "options"]}
+        table = {"table": "Logical_Switch_Port", "columns": ["name", "external_ids", "options", "parent_name"]}
         where = {"where": by_mark("record", [record_id])}
         rows, nats = self.link.select([{**table, **where}, {"table": "NAT", "columns": ["external_ids"], **where}])
         left = {port.id: port for port in map(floating.known_by, nats)}

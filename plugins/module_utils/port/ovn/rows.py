@@ -65,6 +65,7 @@ def known_by(row: Mapping[str, Any]) -> Request:
         id=row["name"],
         name=ids.get(mark("port_name"), ""),
         host=options.get("requested-chassis"),
+        parent=row["parent_name"] if isinstance(row["parent_name"], str) else None,
         record_id=ids.get(mark("record")),
         **{key: ids.get(mark(key)) for key in marked},
     )

@@ -28,6 +28,7 @@ from . import (
     revision_0012,
     revision_0013,
     revision_0014,
+    revision_0015,
 )
 
 REVISIONS = [
@@ -45,6 +46,7 @@ REVISIONS = [
     revision_0012,
     revision_0013,
     revision_0014,
+    revision_0015,
 ]
 HEAD = REVISIONS[-1].revision
 
