@@ -29,15 +29,20 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self.wait_for(socket.AF_UNIX, self.socket)
+
+    def wait_for(self, family, address):
+        """Until it listens there."""
         deadline = time.monotonic() + 10
-        while not self._listens():
-            assert self.process.poll() is None, "ovsdb-server ended at once"
+        while not self._listens(family, address):
+            assert self.process.poll() is None, "ovsdb-server has ended"
             assert time.monotonic() < deadline, "ovsdb-server does not listen"
             time.sleep(0.01)
 
-    def _listens(self):
-        with socket.socket(socket.AF_UNIX) as client:
-            return client.connect_ex(self.socket) == 0
+    @staticmethod
+    def _listens(family, address):
+        with socket.socket(family) as client:
+            return client.connect_ex(address) == 0
 
     def stop(self):
         """End the server; its socket goes with it."""

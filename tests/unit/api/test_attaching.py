@@ -200,8 +200,8 @@ def test_a_volume_of_cinder_that_has_a_name_here_comes_back_before_it_has_left(d
     disk = {"boot_index": -1, "source_type": "blank", "destination_type": "volume", "volume_size": 1}
     made = door.launch(block_device_mapping_v2=[disk])
     [volume] = row(door).volumes
-    table = door.database().tables.instances
-    with door.database().writing() as connection:
+    table = door.database.tables.instances
+    with door.database.writing() as connection:
         connection.execute(table.update().values(volumes=[{**volume, "volume_id": NOTHING, "attachment_id": "a"}]))
     detach(door, made, NOTHING)
     assert attach(door, made, NOTHING)["volumeId"] == NOTHING

@@ -627,6 +627,7 @@ def test_a_northbound_may_be_called_by_a_name(northbound, monkeypatch, address):
         number = free.getsockname()[1]
     subprocess.run(["ovs-appctl", "-t", northbound.directory + "/ctl", "ovsdb-server/add-remote",
                     "ptcp:%d:%s" % (number, "[%s]" % address if ":" in address else address)], check=True)  # fmt: skip
+    northbound.wait_for(family, (address, number))
     known = [(kind, socket.SOCK_STREAM, 6, "", (each, number)) for kind, each in
              ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))]  # fmt: skip
     monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **more: known)
