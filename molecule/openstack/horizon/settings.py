@@ -4,7 +4,9 @@
 
 import os
 
-from openstack_dashboard.settings import *  # noqa: F403
+import openstack_dashboard.settings as debian
+
+globals().update({name: getattr(debian, name) for name in dir(debian) if name.isupper()})
 
 OPENSTACK_KEYSTONE_URL = os.environ["HORIZON_KEYSTONE_URL"]
 OPENSTACK_API_VERSIONS = {"identity": 3, "image": 2, "volume": 3}
