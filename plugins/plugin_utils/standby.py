@@ -61,9 +61,12 @@ def main() -> None:
     """Stand by, and be the run that is told."""
     signal.signal(signal.SIGTERM, _end)
     try:
+        # Ansible makes a folder, and then sees to it that it goes: nobody is to end us between the two.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         # A run that cannot have them says so itself.
         with suppress(Exception, SystemExit):
             make_ready()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         line = sys.stdin.readline()
     except Ended:
         return

@@ -135,8 +135,23 @@ def test_one_that_cannot_be_begun_is_no_failure(runner, monkeypatch, caplog):
     assert (runner._standby, caplog.text.count("no run can stand by")) == (None, 1)
 
 
+# A folder that is made takes its time to be known.
+SLOW = """
+import tempfile, time
+make = tempfile.mkdtemp
+def mkdtemp(*arguments, **options):
+    path = make(*arguments, **options)
+    time.sleep(0.5)
+    return path
+tempfile.mkdtemp = mkdtemp
+"""
+
+
 @pytest.mark.parametrize("end", [run.Runner.end, lambda runner: runner._standby.terminate()], ids=["end", "TERM"])
-def test_one_that_stands_by_leaves_nothing(runner, tmp_path, end):
+def test_one_that_stands_by_leaves_nothing(runner, tmp_path, monkeypatch, end):
+    """Also where it is to end as soon as Ansible has made its folder."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     runner.prepare()
     process, folder = runner._standby, tmp_path / ".ansible/tmp"
     while not folder.exists() or not list(folder.iterdir()):
