@@ -32,8 +32,8 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
         raise ApiError(400, "block_device_mapping_v2: tag: devices have no tags here")
     mine = {key["name"]: key["public_key"] for key in reading.keys(front, asked.identity.user_id or "")}
     entry = entry_of(body, front.known, asked.project_id, mine, reading.groups_of(front, asked.project_id))
-    services.complete(front, asked, server, entry)
     services.check(front, asked, entry)
+    services.complete(front, asked, server, entry)
     _check_zone(front, entry.get("availability_zone"))
     least, most = _counts(server)
     names = [entry["name"]] if most == 1 else ["%s-%d" % (entry["name"], place + 1) for place in range(most)]

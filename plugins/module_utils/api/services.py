@@ -95,6 +95,7 @@ def complete(front: Front, asked: Asked, server: Mapping[str, Any], entry: dict[
     groups = list(dict.fromkeys(each["name"] for each in server.get("security_groups") or () if each.get("name")))
     port = {"security_groups": groups} if groups else {}
     entry["networks"] = [{"network": identity, **port} for identity in found]
+    _check_groups(look, entry["networks"])
 
 
 def check(front: Front, asked: Asked, entry: Mapping[str, Any]) -> None:
@@ -129,6 +130,10 @@ def check_networks(look: Look, networks: Any) -> None:
         for name in names:
             if not is_id(name) or look("network", "%ss/%s" % (kind, name)) is None:
                 raise ApiError(400, "%s %.80s could not be found." % (kind.capitalize(), name))
+    _check_groups(look, networks)
+
+
+def _check_groups(look: Look, networks: Any) -> None:
     for name in {group: None for each in networks for group in each.get("security_groups") or ()}:
         by_name = look("network", "security-groups?" + urlencode({"fields": "id", "name": name})) or {}
         by_id = is_id(name) and look("network", "security-groups/" + name)

@@ -21,14 +21,13 @@ def read(database, connection, instance_uuids: Iterable[str]) -> dict[str, dict[
 def write(database, connection, instance_uuid: str, values: dict[str, Any]) -> None:
     """Keep these of FIELDS, over those that there are."""
     _locked(database, connection, instance_uuid)
-    table = database.tables.server_extras
-    connection.execute(table.update().where(table.c.instance_uuid == instance_uuid).values(values))
+    _update(database, connection, instance_uuid, values)
 
 
 def write_tags(database, connection, instance_uuid: str, change: Callable[[list[str]], Iterable[str]]) -> list[str]:
     """Change the tags from those that there are, which nobody else changes meanwhile; what they are then."""
     tags = sorted(set(change(_locked(database, connection, instance_uuid).tags)))
-    write(database, connection, instance_uuid, {"tags": tags})
+    _update(database, connection, instance_uuid, {"tags": tags})
     return tags
 
 
@@ -42,3 +41,8 @@ def _locked(database, connection, instance_uuid: str) -> Any:
             connection.execute(table.insert().values({**NOTHING, "instance_uuid": instance_uuid}))
         row = connection.execute(mine).one()
     return row
+
+
+def _update(database, connection, instance_uuid: str, values: dict[str, Any]) -> None:
+    table = database.tables.server_extras
+    connection.execute(table.update().where(table.c.instance_uuid == instance_uuid).values(values))

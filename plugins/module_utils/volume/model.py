@@ -37,9 +37,9 @@ class Volume:
     """A volume: size in GiB; path: its disk, None while there is none.
 
     status: creating until the disk has its name, available from then on. record_id: the identity of the record of
-    instances and volumes that it is in. The fields after it do not belong to what a
-    volume is: where and how an instance has it, the domains that use it, the bytes it takes on the host's disk, and
-    whether an instance has had it before, so that it is never made anew.
+    instances and volumes that it is in. The fields after it do not belong to what a volume is: where and how an
+    instance has it, the domains that use it, the bytes it takes on the host's disk, and whether an instance has had it
+    before, so that it is never made anew.
     """
 
     id: str

@@ -28,8 +28,8 @@ class RemoteVolume:
 
     status: the service's own word; in-use when this instance has it. stale: what else the instance holds it by.
     As asked for: type, image, snapshot, device, boot, delete_on_termination, multiattach, and by whose record and
-    project. As found: volume_id, the
-    service's id; adopted: not made by us; holders: who else has it; mine: this instance's attachments.
+    project. As found: volume_id, the service's id; adopted: not made by us; holders: who else has it; mine: this
+    instance's attachments.
     """
 
     id: str

@@ -353,7 +353,7 @@ def test_without_a_network_it_is_the_only_one_that_neutron_shows(behind, own, sh
     behind.with_services(network_service="neutron")
     token = behind.token(catalog=behind.catalog("network"))
     lists = [{"networks": [{"id": each} for each in found]} for found in (own, shared)]
-    behind.stack.answers = [(200, body, {}) for body in [*lists, *([{}, GROUP] if networks else [])]]
+    behind.stack.answers = [(200, body, {}) for body in [*lists, *([GROUP] if networks else [])]]
     asked = {"name": "web", "flavorRef": "small", "imageRef": IMAGE, "security_groups": [{"name": "web"}]}
     assert behind.ask(token, "POST", "/servers", {"server": asked}).status_code == status
     first = behind.stack.asked("/v2.0/networks")[0]
@@ -380,7 +380,7 @@ def test_what_is_no_id_is_no_path(behind):
 
 def test_a_group_without_a_name_is_passed_over(behind):
     behind.with_services(network_service="neutron")
-    behind.stack.answers = [(200, {"networks": [{"id": HERE}]}, {}), (200, {"networks": []}, {}), (200, {}, {})]
+    behind.stack.answers = [(200, {"networks": [{"id": HERE}]}, {}), (200, {"networks": []}, {})]
     asked = {"name": "web", "flavorRef": "small", "imageRef": IMAGE, "security_groups": [{}]}
     token = behind.token(catalog=behind.catalog("network"))
     assert behind.ask(token, "POST", "/servers", {"server": asked}).status_code == 202
