@@ -33,13 +33,13 @@ class Door(Site):
         variables = {"launch_database": self.database, "launch_images": request()["launch_images"]}
         (folder / "site.json").write_text(json.dumps(variables))
         settings = {"inventory": str(ROOT / self.inventory), "extra_vars": "site.json", "state_path": "door"}
+        settings["listen"] = "127.0.0.1:%d" % self.port
         (folder / "door.yml").write_text(json.dumps(settings))
         self.run("definitions.yml", {**variables, "launch_definitions_path": str(folder / "door/definitions.json")})
 
     def begin(self):
         """Start both; the API answers."""
-        app = UTILS + "api.app:application()"
-        self._start("api", "gunicorn", "--bind", "127.0.0.1:%d" % self.port, "--threads", "8", app)
+        self._start("api", "gunicorn", "--config", "python:" + UTILS + "api.serving")
         self._start("worker", UTILS + "worker.main")
         self.eventually(lambda: self.ask("GET", "", version=1)[0] == 200)
 

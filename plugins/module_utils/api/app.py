@@ -1,20 +1,16 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The Compute API as a WSGI application, and the pages below /ui/; gunicorn makes it by calling application().
-
-gunicorn --bind 127.0.0.1:8774 'ansible_collections.kvmstack.launch.plugins.module_utils.api.app:application()'
-"""
+"""The Compute API as a WSGI application, and the pages below /ui/; gunicorn makes it by calling application()."""
 
 from __future__ import annotations
 
 import getpass
-import os
 from typing import Any
 
-from ..core.errors import InvalidRequest, LaunchError, MissingLibrary
+from ..core.errors import LaunchError, MissingLibrary
 from ..page import guard, pages
 from ..service import log
-from ..service.settings import Settings, read
+from ..service.settings import Settings, named
 from . import bodies, gate, keystone
 from .errors import ApiError
 from .front import Front
@@ -23,17 +19,12 @@ from .permit import Permits
 from .routes import add_to
 from .services import Services
 
-# The variable that names the file of settings.
-VARIABLE = "KVMSTACK_DOOR"
-
 
 def application(path: str | None = None) -> Any:
     """The application of the settings in a file: this one, or the one that the environment names."""
-    path = path or os.environ.get(VARIABLE)
-    if not path:
-        raise InvalidRequest("settings: name their file, in the variable %s" % VARIABLE)
+    settings = named(path)
     log.begin("kvmstack.api")
-    return made(read(path))
+    return made(settings)
 
 
 def made(settings: Settings, identity: IdentityOf | None = None) -> Any:

@@ -20,6 +20,9 @@ KEYS = (
     "inventory", "extra_vars", "state_path", "listen", "runs", "deadline", "transport", "transport_password_file",
     "notification_format",
 )  # fmt: skip
+# The variable that names the file, where nothing else does.
+VARIABLE = "KVMSTACK_DOOR"
+
 STATE_PATH = "~/.kvmstack/door"
 LISTEN = "127.0.0.1:8774"
 RUNS = 2
@@ -64,6 +67,14 @@ class Settings:
         """Those of ansible-playbook that say where, and as the site says."""
         given = [option for path in self.inventory for option in ("--inventory", path)]
         return given + [option for path in self.extra_vars for option in ("--extra-vars", "@" + path)]
+
+
+def named(path: str | None = None) -> Settings:
+    """The settings in a file: this one, or the one that the environment names; InvalidRequest as read's."""
+    path = path or os.environ.get(VARIABLE)
+    if not path:
+        raise InvalidRequest("settings: name their file, in the variable %s" % VARIABLE)
+    return read(path)
 
 
 def read(path: str) -> Settings:

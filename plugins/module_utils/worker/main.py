@@ -4,24 +4,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from ..core.errors import LaunchError, MissingLibrary
 from ..service import settings
 from .service import Worker
 
-# The variable that names the file of settings, where no argument does.
-VARIABLE = "KVMSTACK_DOOR"
-
 
 def main(arguments: list[str]) -> str | None:
     """Work; what to tell the user where that cannot be."""
-    path = arguments[0] if arguments else os.environ.get(VARIABLE)
-    if not path:
-        return "settings: name their file, as an argument or in %s" % VARIABLE
     try:
-        Worker(settings.read(path)).work()
+        Worker(settings.named(*arguments[:1])).work()
     except MissingLibrary as error:
         return "%s is missing in %s: pip install it there" % (error, sys.executable)
     except LaunchError as error:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from openstack.exceptions import ConflictException, ForbiddenException, NotFound
 
 from ansible_collections.kvmstack.launch.tests.unit.api.conftest import KEY
 
-APPLICATION = "ansible_collections.kvmstack.launch.plugins.module_utils.api.app:application()"
+SERVING = "python:ansible_collections.kvmstack.launch.plugins.module_utils.api.serving"
 SECONDS_TO_START = 60
 
 # The SDK warns of its own fields.
@@ -31,15 +32,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def address(doors):
     """Where gunicorn serves the API of a door, with a quota of two instances; and that door."""
     door = doors(quotas={"instances": 2})
-    (door.folder / "door.yml").write_text("inventory: hosts\nstate_path: .\n")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = ["--bind", "127.0.0.1:%d" % port, "--threads", "8", APPLICATION]
+    (door.folder / "door.yml").write_text("inventory: hosts\nstate_path: .\nlisten: 127.0.0.1:%d\n" % port)
     environment = {**os.environ, "KVMSTACK_DOOR": str(door.folder / "door.yml"), "PYTHONPATH": "build/collections"}
     environment["HOME"] = str(door.folder)  # newer ones keep a socket there
     with open(door.folder / "log", "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *command], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "gunicorn", "--config", SERVING], env=environment, stdout=log, stderr=log
         )
     try:
         wait_for("http://127.0.0.1:%d/" % port, door.folder / "log")
@@ -104,3 +104,16 @@ def test_a_request_is_accepted_in_no_time(address):
     with urllib.request.urlopen(sent) as reply:
         assert reply.status == 202
     assert time.monotonic() - began < 2
+
+
+def test_a_connection_stays_as_long_as_clients_wait_between_two_looks(address):
+    """The SDK looks every two seconds, and does not ask again where a connection is closed in its face."""
+    url, _door = address
+    connection = http.client.HTTPConnection(url.partition("//")[2].partition("/")[0])
+    connection.request("GET", "/healthcheck")
+    assert connection.getresponse().read() is not None
+    kept = connection.sock
+    time.sleep(4)
+    connection.request("GET", "/healthcheck")
+    assert connection.getresponse().status == 200
+    assert connection.sock is kept
