@@ -73,6 +73,7 @@ TOUCHING = {
     "front",
     "gate",
     "keystone",
+    "main",
     "permit",
     "reading",
     "routes",

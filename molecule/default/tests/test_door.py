@@ -39,7 +39,7 @@ class Door(Site):
 
     def begin(self):
         """Start both; the API answers."""
-        self._start("api", "gunicorn", "--config", "python:" + UTILS + "api.serving")
+        self._start("api", UTILS + "api.main")
         self._start("worker", UTILS + "worker.main")
         self.eventually(lambda: self.ask("GET", "", version=1)[0] == 200)
 

@@ -81,7 +81,7 @@ class Door:
 def opened(site: Cloud, folder: Path, **variables: Any) -> Iterator[Door]:
     """The door, as long as it is needed."""
     door = Door(site, folder, **variables)
-    door.start("gunicorn", "--config", "python:" + MODULES + "api.serving")
+    door.start(MODULES + "api.main")
     door.start(MODULES + "worker.main")
     try:
         end = time.monotonic() + 60

@@ -21,7 +21,7 @@ from openstack.exceptions import ConflictException, ForbiddenException, NotFound
 
 from ansible_collections.kvmstack.launch.tests.unit.api.conftest import KEY
 
-SERVING = "python:ansible_collections.kvmstack.launch.plugins.module_utils.api.serving"
+MAIN = "ansible_collections.kvmstack.launch.plugins.module_utils.api.main"
 SECONDS_TO_START = 60
 
 # The SDK warns of its own fields.
@@ -38,9 +38,7 @@ def address(doors):
     environment = {**os.environ, "KVMSTACK_DOOR": str(door.folder / "door.yml"), "PYTHONPATH": "build/collections"}
     environment["HOME"] = str(door.folder)  # newer ones keep a socket there
     with open(door.folder / "log", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", SERVING], env=environment, stdout=log, stderr=log
-        )
+        process = subprocess.Popen([sys.executable, "-m", MAIN], env=environment, stdout=log, stderr=log)
     try:
         wait_for("http://127.0.0.1:%d/" % port, door.folder / "log")
         yield "http://127.0.0.1:%d/v2.1" % port, door

@@ -118,8 +118,7 @@ def test_the_services_open_the_vault_that_this_run_opens(tmp_path, monkeypatch):
 def test_the_api_listens_on_this_machine_with_the_same_settings(plain):
     folder, told, _definitions, worker = plain
     api = read(folder / API)
-    serving = "python:ansible_collections.kvmstack.launch.plugins.module_utils.api.serving"
-    assert command(api)[1:] == ["-m", "gunicorn", "--config", serving]
+    assert command(api)[1:] == ["-m", "ansible_collections.kvmstack.launch.plugins.module_utils.api.main"]
     assert told.listen == "127.0.0.1:8774"
     assert api["Service"]["Environment"] == worker["Service"]["Environment"]
     assert (api["Unit"]["After"], api["Install"]) == (worker["Unit"]["After"], worker["Install"])
