@@ -13,6 +13,9 @@ REGISTERED = ("launch_domains", "launch_volumes", "launch_gateways")
 # What they tell of, all of it.
 THINGS = ("domains", "directories", "volumes", "gateways")
 
+# What goes by one stage.
+TOGETHER = {"domain": ("domain", "disk"), "network": ("network", "security_group")}
+
 ITEMS = {
     "domain": lambda found: {"uuid": found["id"], "name": found["name"]},
     "disk": lambda found: {"instance_uuid": found["id"], "name": found["name"]},
@@ -20,6 +23,7 @@ ITEMS = {
     "gateway": lambda found: {"instance_uuid": found["instance_uuid"], "name": found["name"]},
     # A project's id may hold a slash, a network's name none.
     "network": lambda found: {
+        "kind": found["kind"],
         "name": found["name"],
         "project_id": found["id"].rpartition("/")[0],
         "shared": found["shared"],
@@ -31,12 +35,13 @@ ITEMS = {
 def orphans(found: Iterable[dict[str, Any]], kind: str, host: str | None = None) -> list[dict[str, Any]]:
     """The orphans of a kind (no others are ours to remove) as items of that stage's list; of one host if it is named.
 
-    A disk without a domain goes the domain's way too: what lies beside the disk is the domain's.
+    A disk without a domain goes the domain's way too: what lies beside the disk is the domain's. A security group goes
+    by the stage of its network.
     """
-    kinds = ("domain", "disk") if kind == "domain" else (kind,)
+    kinds = TOGETHER.get(kind, (kind,))
     orphaned = [each for each in found if each["problem"] == "orphan" and host in (None, each["host"])]
     chosen = {
-        (each["id"], each.get("shared")): each
+        (each["id"], each.get("shared"), kind == "network" and wanted): each
         for wanted in reversed(kinds)
         for each in orphaned
         if each["kind"] == wanted

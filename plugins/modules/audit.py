@@ -34,7 +34,7 @@ options:
     type: list
     elements: dict
   networks:
-    description: The networks of M(kvmstack.launch.network_info). Left out, networks are not judged.
+    description: The networks and groups of M(kvmstack.launch.network_info). Left out, networks are not judged.
     type: list
     elements: dict
   project_id:
@@ -63,7 +63,7 @@ found:
   description:
     - What does not agree, first what exists and should not, then what should exist and does not, then the hosts of
       which that is not known.
-    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(gateway), V(port), V(network),
+    - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(gateway), V(port), V(network), V(security_group),
       V(allocation) or V(host)), C(id), C(name),
       C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is), C(shared) (of a
       network that is of all projects), C(reason), and C(action), V(delete) of a claim that was given back.

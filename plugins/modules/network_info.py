@@ -59,7 +59,8 @@ RETURN = r"""
 networks:
   description:
     - The networks and then the groups, by name, with the fields that M(kvmstack.launch.network) returns.
-    - A network also has C(used), whether it has ports, or is a router's external network.
+    - Each also has C(used). A network is used that has ports, or is a router's external network; a group that has
+      ports, or of which the rules of another speak.
     - One of Neutron has C(name), C(id), C(physical_network) and C(hosts), a list of those that have a bridge mapping
       for it, and no more. What is not known is null. Where Neutron is away or refuses to tell, the list is empty.
   type: list

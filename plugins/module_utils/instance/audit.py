@@ -17,6 +17,7 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 from ..core.change import Change
 from ..core.diff import showing
+from ..network.model import NETWORK
 from .attachments import boot_volume
 from .model import Instance
 
@@ -72,8 +73,9 @@ class Recorded:
 class Existing:
     """What was found: by host the domains, directories (of instances), volumes and gateways; and the ports.
 
-    ports is None if nobody looked for any; networks are those of OVN. project is the only one whose ports could be
-    seen, None if all could be. unseen are the hosts that could not be looked at, each with the reason.
+    ports is None if nobody looked for any; networks are those of OVN, and its security groups. project is the only one
+    whose ports could be seen, None if all could be. unseen are the hosts that could not be looked at, each with the
+    reason.
     """
 
     hosts: dict[str, dict[str, list]]
@@ -155,18 +157,21 @@ def _surplus(recorded: Recorded, existing: Existing) -> Iterator[Found]:
 
 
 def _networks(recorded: Recorded, existing: Existing) -> Iterator[Found]:
-    """The networks that this record's launches made, and that should have gone; their routers go with them.
+    """The networks and security groups that this record's launches made, and that should have gone; routers go along.
 
-    A run that was killed between the two makes its ports on them yet.
+    A run that was killed between the two makes its ports yet, on its networks and in groups of its project.
     """
-    moving = {port.network for each in recorded.instances if not _settled(each) for port in each.ports}
-    for network in existing.networks:
-        mine = recorded.record_id is not None and network["record_id"] == recorded.record_id
-        if mine and not network["keep"] and not network["used"] and network["name"] not in moving:
-            name, project = network["name"], network["project_id"]
+    moving = [each for each in recorded.instances if not _settled(each)]
+    networks, projects = {port.network for each in moving for port in each.ports}, {each.project_id for each in moving}
+    for found in existing.networks:
+        kind, name, project = found["kind"], found["name"], found["project_id"]
+        mine = recorded.record_id is not None and found["record_id"] == recorded.record_id
+        coming = name in networks if kind == NETWORK else project in projects
+        if mine and not found["keep"] and not found["used"] and not coming:
             reason = "nothing uses it, and it was to go with the last that did"
-            whose = {"record_id": recorded.record_id, "shared": network["shared"]}
-            yield Found("network", "%s/%s" % (project, name), name, None, None, reason, name, **whose)
+            whose = {"record_id": recorded.record_id, "shared": found.get("shared", False)}
+            place = name if kind == NETWORK else None
+            yield Found(kind, "%s/%s" % (project, name), name, None, None, reason, place, **whose)
 
 
 def _gateways(

@@ -14,7 +14,7 @@ from ..core.errors import Conflict, LaunchError, NotFound
 from .definition import NONE, Network
 from .names import DEFAULT_PROJECT, Name, name_in
 from .provider import check_neighbours, wire
-from .security import DEFAULT, Group
+from .security import DEFAULT, Group, unspoken
 
 # The two kinds of things that this stage makes.
 NETWORK, SECURITY_GROUP = "network", "security_group"
@@ -28,7 +28,7 @@ class Item:
 
     One that is not kept goes when the last port leaves it. record_id is the record of instances that it was first made
     for. ports are some of those that use it, groups those whose rules speak of it. used: whether
-    anything uses a network, where a query asks for that.
+    anything uses it, where a query asks for that.
     """
 
     definition: Network | Group
@@ -245,12 +245,8 @@ def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> N
 def _removable(wanted: list[Request], current: Current) -> set[Name]:
     """The names of the groups that can go together: no port uses them, nor the rules of a group that stays."""
     asked = {request.full_name: current.items.get(request.key) for request in wanted if request.kind == SECURITY_GROUP}
-    going = {name for name, item in asked.items() if isinstance(item, Item) and not item.ports}
-    while True:
-        staying = {name for name in going if set(asked[name].groups) - going - {name}}
-        if not staying:
-            return going
-        going -= staying
+    unused = {name for name, item in asked.items() if isinstance(item, Item) and not item.ports}
+    return unspoken(unused, lambda name: set(asked[name].groups))
 
 
 def _remainder(request: Request, before: Item | None, going: set[Name]) -> None:

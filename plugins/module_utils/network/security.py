@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from ..core.convert import shown
 from ..core.errors import InvalidRequest
@@ -88,6 +88,19 @@ class Group:
 
 # What a port gets that names no group, unless the user defines it: neutron's default group.
 DEFAULT = Group("default", EGRESS + tuple(replace(Rule(remote_group="default"), ethertype=e) for e in ("IPv4", "IPv6")))
+
+
+def unspoken(names: set[Any], speakers: Callable[[Any], set[Any]]) -> set[Any]:
+    """Of these groups those of which no rule speaks of a group that stays: they can go together.
+
+    speakers(name) are the groups whose rules speak of one.
+    """
+    going = set(names)
+    while True:
+        staying = {name for name in going if speakers(name) - going - {name}}
+        if not staying:
+            return going
+        going -= staying
 
 
 def read_group(name: Name, definition: str) -> Group:

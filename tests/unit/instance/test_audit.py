@@ -358,7 +358,9 @@ def test_what_is_said_of_a_host_is_whole_or_why_not(here):
         audit_sql.parse({"hosts": {"c1": here}, "ports": [], "project_id": None})
 
 
-NETWORK = {"name": "private", "project_id": "p", "record_id": "r1", "keep": False, "used": False, "shared": False}
+NETWORK = {"kind": "network", "name": "private", "project_id": "p", "record_id": "r1", "keep": False, "used": False,
+           "shared": False}  # fmt: skip
+GROUP = {"kind": "security_group", "name": "web", "project_id": "p", "record_id": "r1", "keep": False, "used": False}
 MOVING = replace(BUILDING, ports=WEB.ports)
 
 
@@ -378,14 +380,33 @@ def test_networks_that_nothing_uses(said, instances, expected):
     assert [(each.kind, each.id) for each in found if each.problem == "orphan"] == [
         ("network", key) for key in expected
     ]
-    named = [{"name": "private", "project_id": "p", "shared": False}] if expected else []
+    named = [{"kind": "network", "name": "private", "project_id": "p", "shared": False}] if expected else []
     assert orphans([each.to_result() for each in found], "network") == named
+
+
+@pytest.mark.parametrize(
+    ("said", "instances", "expected"),
+    [
+        pytest.param({}, [], ["p/web"], id="left by a launch that was killed"),
+        pytest.param({}, [MOVING], [], id="a run of its project may be about to use it"),
+        pytest.param({}, [replace(MOVING, project_id="q")], ["p/web"], id="a run of another project cannot"),
+        pytest.param({"used": True}, [], [], id="in use"),
+        pytest.param({"keep": True}, [], [], id="made alone"),
+        pytest.param({"record_id": "r2"}, [], [], id="another record's"),
+    ],
+)
+def test_security_groups_that_nothing_uses(said, instances, expected):
+    found = compare(Recorded(instances, {}, {}, "r1"), Existing({}, None, networks=[{**GROUP, **said}]))
+    orphaned = [each for each in found if each.problem == "orphan"]
+    assert [(each.kind, each.id, each.network) for each in orphaned] == [
+        ("security_group", key, None) for key in expected
+    ]
 
 
 def test_a_network_that_all_projects_share_is_one_of_its_own():
     networks = [{**NETWORK, "project_id": "team/a", "shared": shared} for shared in (False, True)]
     found = compare(Recorded([], {}, {}, "r1"), Existing({}, None, networks=networks))
     assert len({each.key for each in found}) == 2
-    named = {"name": "private", "project_id": "team/a"}
+    named = {"kind": "network", "name": "private", "project_id": "team/a"}
     expected = [{**named, "shared": False}, {**named, "shared": True}]
     assert orphans([each.to_result() for each in found], "network") == expected

@@ -223,6 +223,20 @@ def test_network_info(northbound):
     assert (result["record_id"], result["keep"], result["gateway"]) == ("r", True, "10.20.0.1")
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_group_is_used_by_ports_and_by_rules_of_what_stays(northbound, keep):
+    groups = {"web": [{"remote": "db"}], "db": [{"remote": "web"}], "ssh": []}
+    wanted = [{**GROUP, "name": name, "keep": keep and name == "web"} for name in groups]
+    Run(northbound, *wanted, {"name": "a"}, {**GROUP, "name": "default"}, networks={"a": LAN}, groups=groups)
+
+    def used():
+        return {item.name for item in find(northbound, kinds=["security_group"]) if item.used}
+
+    assert used() == ({"web", "db"} if keep else set())  # they speak of each other
+    assert ports(northbound, "p1", groups=["web"]) == []
+    assert used() == {"web", "db"}
+
+
 PRIVATE = {"networks": {"a": LAN}, "groups": {"web": [{"remote": "db"}], "db": []}}
 SHARED = {"networks": {"a": {**LAN, "shared": True}}}
 

@@ -49,13 +49,20 @@ class Networks:
         view = View(self.link.tables)
         names, groups = _named(view, "Logical_Switch", "network"), _named(view, "Port_Group", "security_group")
         items = [try_read(view.network, name) for name in names] + [try_read(view.group, name) for name in groups]
-        found = [_with_use(view, item) for item in items if isinstance(item, Item)]
+        empty = self._empty() & view.port_groups.keys()
+        found = [replace(item, used=view.used(item, empty)) for item in items if isinstance(item, Item)]
         for option, value in (("names", "name"), ("kinds", "kind")):
             if params.get(option) is not None:
                 found = [item for item in found if getattr(item, value) in params[option]]
         if params.get("project_id"):
             found = [item for item in found if item.definition.full_name.project in (SHARED, params["project_id"])]
         return found
+
+    def _empty(self) -> set[str]:
+        """The port groups without members, which are not replicated."""
+        where = [["ports", "==", ["set", []]]]
+        (rows,) = self.link.select([{"table": "Port_Group", "where": where, "columns": ["name"]}])
+        return {row["name"] for row in rows}
 
     def _look(self) -> tuple[View, Current]:
         """The view of this moment, and what it says of the wanted items."""
@@ -161,14 +168,6 @@ def _of_names(tables: Any, names: list[str] | None) -> dict[str, list]:
     }
     everything = ("NB_Global", "Logical_Switch", "DHCP_Options", "Port_Group", "ACL")
     return {table: [True] if table in everything else [] for table in tables} | own
-
-
-def _with_use(view: View, item: Item) -> Item:
-    """A network with whether anything uses it; what is in a group is not asked for."""
-    if item.kind != NETWORK:
-        return item
-    name = item.definition.full_name
-    return replace(item, used=bool(view.guests(name) or view.ways_out(name)))
 
 
 def _uuids(column: list) -> list[UUID]:

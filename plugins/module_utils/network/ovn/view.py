@@ -12,11 +12,12 @@ from uuid import UUID
 from ...core.errors import Conflict, LaunchError
 from ...router.ovn.marks import EXTERNAL, JOINS, marked
 from ..definition import Network, read_network
-from ..model import Item
+from ..model import NETWORK, Item
 from ..names import Name, gateway_port, localnet_port
-from ..security import read_group
+from ..security import read_group, unspoken
 from .conditions import references
 from .rows import (
+    DROP_GROUP,
     Acl,
     dhcp_columns,
     gateway_columns,
@@ -98,6 +99,35 @@ class View:
         rows = [row.external_ids for row in self.port_groups.values()]
         names = {name_of(ids, "security_group") for ids in rows if mark(remote_key(group.name)) in ids}
         return {name for name in names if name.name and name.project == group.project}
+
+    def used(self, item: Item, empty: set[str]) -> bool:
+        """Whether anything uses a network or a group; empty are the port groups without members."""
+        name = item.definition.full_name
+        if item.kind == NETWORK:
+            return bool(self.guests(name) or self.ways_out(name))
+        group = group_name(name)
+        return group not in empty or bool(self._speakers(group) - self.unneeded(empty) - {group})
+
+    def unneeded(self, empty: set[str]) -> set[str]:
+        """Of the port groups without members those that nobody needs: no rule of one that stays speaks of them."""
+        return unspoken({name for name in empty if not self._is_kept(name)}, self._speakers)
+
+    def _is_kept(self, name: str) -> bool:
+        """Whether the port group stays without members; that of the default deny does not."""
+        item = self.group_of(name)
+        return name != DROP_GROUP and (item is None or item.keep)
+
+    def group_of(self, name: str) -> Item | None:
+        """The security group of a port group of ours."""
+        ids = self.port_groups[name].external_ids
+        group = name_of(ids, "security_group") if mark("security_group") in ids else None
+        item = try_read(self.group, group) if group else None
+        return item if isinstance(item, Item) else None
+
+    def _speakers(self, name: str) -> set[str]:
+        """The port groups whose rules speak of this one."""
+        item = self.group_of(name)
+        return set(map(group_name, self.speaking_of(item.definition.full_name))) if item else set()
 
     def is_ours(self, name: str) -> bool:
         """Whether the port group is one that we made."""

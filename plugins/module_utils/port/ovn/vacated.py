@@ -9,9 +9,7 @@ from typing import Any, Callable, Iterable
 from uuid import UUID
 
 from ...core.change import Change
-from ...network.model import Item
-from ...network.ovn.rows import DROP_GROUP, group_name, mark, name_of
-from ...network.ovn.view import try_read
+from ...network.ovn.rows import group_name
 from .rows import port_groups
 from .view import View
 
@@ -33,13 +31,8 @@ def find_vacated(view: View, changes: Iterable[Change], select: Callable[[list],
     concerned = sorted((set(left) | _spoken_of(view, left)) - joined)
     operations = [_without(view.port_groups[name], left.get(name, ())) for name in concerned]
     empty = {name for name, rows in zip(concerned, select(operations)) if rows}
-    going = {name for name in empty if not _is_kept(view, name)}
-    while True:
-        staying = {name for name in going if _speakers(view, name) - going - {name}}
-        if not staying:
-            break
-        going -= staying
-    return Vacated(tuple(sorted(going)), tuple(sorted(set(concerned) - empty)))
+    unneeded = view.networks.unneeded(empty)
+    return Vacated(tuple(sorted(unneeded)), tuple(sorted(set(concerned) - empty)))
 
 
 def _movements(view: View, changes: Iterable[Change]) -> tuple[dict[str, set[UUID]], set[str]]:
@@ -61,32 +54,12 @@ def _spoken_of(view: View, names: Iterable[str]) -> set[str]:
     found: set[str] = set()
     queue = list(names)
     while queue:
-        item = _item(view, queue.pop())
+        item = view.networks.group_of(queue.pop())
         remotes = set(map(group_name, item.definition.full_remotes)) if item else set()
         new = {name for name in remotes - found if name in view.port_groups}
         found |= new
         queue.extend(new)
     return found
-
-
-def _speakers(view: View, name: str) -> set[str]:
-    """The port groups whose rules speak of this one."""
-    item = _item(view, name)
-    return set(map(group_name, view.networks.speaking_of(item.definition.full_name))) if item else set()
-
-
-def _is_kept(view: View, name: str) -> bool:
-    """Whether the port group stays without members; that of the default deny does not."""
-    item = _item(view, name)
-    return name != DROP_GROUP and (item is None or item.keep)
-
-
-def _item(view: View, name: str) -> Item | None:
-    """The security group of a port group of ours."""
-    ids = view.port_groups[name].external_ids
-    group = name_of(ids, "security_group") if mark("security_group") in ids else None
-    item = try_read(view.networks.group, group) if group else None
-    return item if isinstance(item, Item) else None
 
 
 def _without(row: Any, leaving: Iterable[UUID]) -> dict[str, Any]:
