@@ -186,14 +186,14 @@ class Site:
         process.stdout.close()
         assert process.wait() in ((-signal.SIGKILL, 0) if seconds else (-signal.SIGKILL,))
 
-    def on(self, host: str, command: str, said: str = "") -> str:
-        """What a command prints on a host when it is told something; it must succeed.
+    def on(self, host: str, command: str, said: str = "", seconds: int = 60) -> str:
+        """What a command prints on a host when it is told something; it must succeed, in so many seconds.
 
         Over one connection for all of them, which does not outlive the host's boot.
         """
-        done = _over_ssh(host, command, said)
+        done = _over_ssh(host, command, said, seconds)
         if done.returncode == 255:
-            done = _over_ssh(host, command, said)
+            done = _over_ssh(host, command, said, seconds)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -214,10 +214,13 @@ class Site:
         """
         log = "/var/lib/kvmstack/instances/%s/console.log" % self.record(name)["uuid"]
         self.on(host, "echo BEFORE >> %s" % log)
-        subprocess.run(
-            [str(ROOT / "molecule/shared/lab"), "reboot", host], check=True, capture_output=True, timeout=120
-        )
+        self.boot(host)
         self.on(host, "for try in $(seq 60); do grep --quiet BEFORE %s || break; sleep 0.5; done" % log)
+
+    def boot(self, host: str) -> None:
+        """Let a host boot anew, as when its power fails."""
+        command = [str(ROOT / "molecule/shared/lab"), "reboot", host]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
 
     @contextlib.contextmanager
     def silenced(self, host: str) -> Iterator[None]:
@@ -279,12 +282,12 @@ class Site:
         return "\n".join(parts + self.everywhere(DOMAINS + FILES))
 
 
-def _over_ssh(host: str, command: str, said: str) -> subprocess.CompletedProcess:
+def _over_ssh(host: str, command: str, said: str, seconds: int) -> subprocess.CompletedProcess:
     """Its control socket is named from where it lies: the path of a socket is 108 bytes at most (unix(7))."""
     shared = ["-o", "ControlMaster=auto", "-o", "ControlPersist=10m", "-o", "ControlPath=%n.ssh"]
     shell = ["ssh", "-F", str(ROOT / "build/hosts/ssh_config"), *shared, host, command]
     lies = ROOT / "build/hosts"
-    return subprocess.run(shell, input=said, text=True, capture_output=True, check=False, timeout=60, cwd=lies)
+    return subprocess.run(shell, input=said, text=True, capture_output=True, check=False, timeout=seconds, cwd=lies)
 
 
 def _read(value):

@@ -1,0 +1,92 @@
+# Copyright: kvmstack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The role front_door on a host that is a controller: systemd runs API and worker, and RabbitMQ wakes them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.kvmstack.launch.molecule.default.tests.door import Client
+from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, Run
+
+SERVICES = "kvmstack-api.service kvmstack-worker.service"
+
+
+class Installed(Client):
+    """The services of the host central, whose loopback this machine reaches over ssh."""
+
+    def __init__(self):
+        folder = ROOT / "build/hosts/front_door"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        super().__init__(folder)
+        self.way = None
+
+    def install(self, **variables) -> Run:
+        """Run the role on the host, as somebody does who has logged in there."""
+        said = {"front_door_extra_vars_file": str(self.folder / "site.json"), "front_door_virtualenv": "", **variables}
+        arguments = ["-i", str(ROOT / self.inventory), "--extra-vars", json.dumps(said), "playbooks/front_door.yml"]
+        command = shlex.join([sys.executable, "-m", "ansible", "playbook", *arguments])
+        return Run(0, self.on(self.central, "cd %s && %s" % (shlex.quote(str(ROOT)), command), seconds=300))
+
+    def reach(self) -> None:
+        """Have the API on this machine's port, when it answers there."""
+        self.leave()
+        config, forward = str(ROOT / "build/hosts/ssh_config"), "%d:127.0.0.1:8774" % self.port
+        self.way = subprocess.Popen(["ssh", "-N", "-F", config, "-L", forward, self.central], stdin=subprocess.DEVNULL)
+        self.eventually(lambda: self.ask("GET", "", version=1)[0] == 200)
+
+    def leave(self) -> None:
+        if self.way:
+            self.way.terminate()
+            self.way.wait(timeout=30)
+
+    def log(self) -> str:
+        return self.on(self.central, "journalctl --no-pager --lines=300 --unit='kvmstack-*'")
+
+
+@pytest.fixture
+def installed():
+    installed = Installed()
+    try:
+        yield installed
+    finally:
+        installed.leave()
+        installed.install(front_door_state="absent")
+        installed.on(installed.central, "systemctl disable --quiet --now rabbitmq-server")
+        installed.take_back()
+
+
+def test_systemd_runs_what_takes_requests_and_what_does_them(installed):
+    """Also after the worker was killed and its host has booted; no secret is seen, and what came goes again."""
+    asked = {"front_door_rabbitmq": True, "front_door_notification_format": "versioned"}
+    assert installed.install(**asked).changed
+    assert installed.install(**asked).changed == 0
+    installed.reach()
+    made = installed.create("theirs")
+    server = installed.rests(made)
+    assert made in installed.domains(server["OS-EXT-SRV-ATTR:host"])
+    woken = installed.on(installed.central, "rabbitmqctl --quiet list_queues --vhost launch name consumers")
+    assert any(line.split()[1] != "0" for line in woken.splitlines() if line.startswith("kvmstack.")), woken
+
+    installed.on(installed.central, "systemctl kill --signal=KILL --kill-whom=main kvmstack-worker")
+    installed.done("POST", "/servers/%s/action" % made, {"os-stop": None})
+    installed.rests(made, "SHUTOFF")
+
+    installed.boot(installed.central)
+    installed.reach()
+    installed.on(installed.central, "systemctl is-active --quiet %s" % SERVICES)
+    installed.gone(made)
+    password = installed.on(installed.central, "cat /etc/kvmstack/transport_password").strip()
+    assert password not in installed.log()
+    assert password not in installed.on(installed.central, "cat /etc/kvmstack/front_door.yml /etc/systemd/system/kv*")
+
+    assert installed.install(front_door_state="absent").changed
+    assert installed.install(front_door_state="absent").changed == 0
+    assert "kvmstack-" not in installed.on(installed.central, "systemctl list-units --no-legend %s" % SERVICES)
