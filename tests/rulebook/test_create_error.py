@@ -54,7 +54,8 @@ def test_the_example_tells_what_could_not_be_launched_and_nothing_else(rulebook,
     notifier = Transport(url_of(broker), exchange=EXCHANGE, quorum=False).notifier(VERSIONED, "nova-compute:c1")
 
     def payload(name):
-        return {"nova_object.name": "InstanceCreatePayload", "nova_object.data": {"display_name": name, "fault": "full"}}
+        data = {"display_name": name, "fault": "full"}
+        return {"nova_object.name": "InstanceCreatePayload", "nova_object.data": data}
 
     end = time.monotonic() + SECONDS
     while "web could not be launched: full" not in rulebook.said():  # what is sent before it listens has no queue yet
