@@ -19,7 +19,8 @@ description:
     of that /64 (SLAAC). As Linux takes no such announcements any more once it forwards, interfaces of the host that
     take them then have C(accept_ra=2), by which they go on.
   - A gateway is there as long as an instance on this host uses it, and comes back at boot.
-  - A host that has another route to the network's addresses is refused.
+  - A host that has another route to the network's addresses is refused, and so is one that talks to any of them now
+    (connections, name servers, OVN's databases, tunnels), which it would lose.
 extends_documentation_fragment:
   - kvmstack.launch.stage
   - kvmstack.launch.instances

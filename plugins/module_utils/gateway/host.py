@@ -22,8 +22,8 @@ from ..core.command import command
 from ..core.disk import disk_errors, locked, make_directory, read_record, write_record
 from ..core.errors import LaunchError, Unavailable
 from ..core.names import instance_path
-from . import files
-from .model import Gateway, Listed, Use, check_routes, interface_name, read_gateway
+from . import files, peers
+from .model import Gateway, Listed, Use, check_peers, check_routes, interface_name, read_gateway
 
 RECORD = "gateway.json"
 # Its being there says that it is us who made this host a router.
@@ -89,6 +89,7 @@ class Gateways:
         as_it_is = facts.get("gateway") == gateway.to_record()
         if not as_it_is:
             check_routes(gateway, _routes(gateway))
+            check_peers(gateway, read_gateway(facts["gateway"], up=True) if facts else None, peers.found())
             if facts:
                 command("systemctl", "stop", _unit(gateway), package="systemd")
         # By its directory an instance is known to be here: another run may be looking for who is not.

@@ -8,7 +8,7 @@ An instance uses the gateways of its ports' networks; a gateway is on a host as 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from ipaddress import ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any, Iterable, Mapping
 
 from ..core.change import Change
@@ -92,6 +92,15 @@ class Listed:
         return {**self.gateway.to_result(), "up": self.gateway.up, "instances": list(self.instances)}
 
 
+@dataclass(frozen=True)
+class Peer:
+    """Whom a host talks to: the address, who that is, and the host's own address in it, where that is known."""
+
+    address: str
+    what: str
+    local: str | None = None
+
+
 def interface_name(port: str) -> str:
     """The interface of a gateway by its port's id."""
     return "kvg" + port.replace("-", "")[:11]
@@ -121,7 +130,7 @@ def check_routes(gateway: Gateway, routes: Iterable[Mapping[str, Any]]) -> None:
 
     routes: what `ip -json route` and `ip -6 -json route` tell.
     """
-    cidrs = [ip_network(cidr) for cidr in (gateway.cidr, gateway.ipv6_cidr) if cidr]
+    cidrs = _cidrs(gateway)
     for route in routes:
         if route.get("dst") in (None, "default") or route.get("dev") == gateway.interface:
             continue
@@ -132,6 +141,27 @@ def check_routes(gateway: Gateway, routes: Iterable[Mapping[str, Any]]) -> None:
                     "network %s is %s, but this host reaches %s by its interface %s: give the network other addresses, "
                     "or router: none" % (gateway.network, mine, other, route.get("dev"))
                 )
+
+
+def check_peers(gateway: Gateway, before: Gateway | None, peers: Iterable[Peer]) -> None:
+    """Unavailable if the host talks to any of the network's addresses now, by its default route: it would no more.
+
+    before: the gateway as it is, whose addresses are guests' already. Whom the host talks to as the gateway was a guest
+    while there was one.
+    """
+    cidrs = [cidr for cidr in _cidrs(gateway) if before is None or cidr not in _cidrs(before)]
+    own = [str(ip_interface(address).ip) for address in (gateway.address, gateway.ipv6_address) if address]
+    for peer in peers:
+        for cidr in cidrs:
+            if ip_address(peer.address) in cidr and peer.local not in own:
+                raise Unavailable(
+                    "network %s is %s, and this host would lose %s, %s: give the network other addresses, or "
+                    "router: none" % (gateway.network, cidr, peer.address, peer.what)
+                )
+
+
+def _cidrs(gateway: Gateway) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(cidr) for cidr in (gateway.cidr, gateway.ipv6_cidr) if cidr]
 
 
 def as_text(use: Use, whole: bool) -> str:

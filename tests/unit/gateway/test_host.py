@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError, Unavailable
-from ansible_collections.kvmstack.launch.plugins.module_utils.gateway import host
-from ansible_collections.kvmstack.launch.plugins.module_utils.gateway.model import Use, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.gateway import host, peers
+from ansible_collections.kvmstack.launch.plugins.module_utils.gateway.model import Peer, Use, plan
 
 from .test_model import DUAL, A, B
 
@@ -24,6 +24,7 @@ class Machine:
 
     def __init__(self, path, monkeypatch):
         self.path, self.said, self.broken, self.up, self.routes, self.routes_6 = path, [], None, set(), "[]", "[]"
+        self.peers = []
         self.forwarding, self.forwarding_6 = path / "ip_forward", path / "forwarding"
         for switch in (self.forwarding, self.forwarding_6):
             switch.write_text("0\n")
@@ -31,6 +32,7 @@ class Machine:
         monkeypatch.setattr(host, "IP6_FORWARD", str(self.forwarding_6))
         monkeypatch.setattr(host, "BRIDGES", str(path / "net" / "*" / "bridge"))
         monkeypatch.setattr(host, "command", self.command)
+        monkeypatch.setattr(peers, "found", lambda: self.peers)
         monkeypatch.setattr(host.Gateways, "_is_up", lambda _self, port: host.interface_name(port) in self.up)
 
     def command(self, *words, package):
@@ -229,3 +231,16 @@ def test_a_host_with_another_way_there_makes_nothing(machine):
     machine.run(Use(WEB, (A,)))
     machine.routes = '[{"dst": "10.0.0.0/8", "dev": "tun0"}]'
     assert machine.run(Use(DB, (A,))) == (["create"], [])
+
+
+def test_a_host_that_talks_to_one_of_the_addresses_makes_nothing_new(machine):
+    controller = Peer("10.20.0.5", "the other end of a connection", "10.5.0.7")
+    machine.peers = [controller]
+    _actions, [error] = machine.run(Use(WEB, (A,)))
+    assert "network private is 10.20.0.0/24, and this host would lose 10.20.0.5" in error
+    assert machine.kept() == []
+    machine.peers = []
+    machine.run(Use(WEB, (A,)))
+    machine.peers = [controller]
+    assert machine.run(Use(DB, (A,))) == (["create"], [])
+    assert machine.run(Use(DB, (replace(A, mtu=1400),))) == (["update"], [])

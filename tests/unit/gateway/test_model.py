@@ -14,8 +14,10 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.request impor
 from ansible_collections.kvmstack.launch.plugins.module_utils.gateway import files, request
 from ansible_collections.kvmstack.launch.plugins.module_utils.gateway.model import (
     Gateway,
+    Peer,
     Use,
     as_text,
+    check_peers,
     check_routes,
     plan,
     read_gateway,
@@ -90,6 +92,33 @@ def test_a_host_with_another_way_to_the_ipv6_addresses_is_refused(route, told):
     with pytest.raises(Unavailable, match="network private is ") as error:
         check_routes(DUAL, [route])
     assert told in str(error.value)
+
+
+CONTROLLER = Peer("10.20.0.5", "the other end of a connection", "10.5.0.7")
+
+
+@pytest.mark.parametrize(
+    ("gateway", "before", "peer", "told"),
+    [
+        pytest.param(A, None, replace(CONTROLLER, address="10.21.0.5"), None, id="somebody else"),
+        pytest.param(A, None, replace(CONTROLLER, address="fd00:20::5"), None, id="one of another family"),
+        pytest.param(A, None, replace(CONTROLLER, local="10.20.0.1"), None, id="a guest that is gone"),
+        pytest.param(A, A, CONTROLLER, None, id="the gateway is there already"),
+        pytest.param(DUAL, A, CONTROLLER, None, id="the gateway of this family is there already"),
+        pytest.param(A, None, CONTROLLER, "lose 10.20.0.5, the other end of a connection:", id="a controller"),
+        pytest.param(A, None, replace(CONTROLLER, local=None), "10.20.0.0/24, and this host would", id="a name server"),
+        pytest.param(A, B, CONTROLLER, "10.20.0.5", id="the gateway had other addresses"),
+        pytest.param(DUAL, A, replace(CONTROLLER, address="fd00:20::5"), "is fd00:20::/64, and this", id="of IPv6"),
+    ],
+)
+def test_a_host_is_not_cut_off_from_those_that_it_talks_to(gateway, before, peer, told):
+    if told is None:
+        check_peers(gateway, before, [peer])
+        return
+    with pytest.raises(Unavailable, match="network private is ") as error:
+        check_peers(gateway, before, [peer])
+    assert told in str(error.value)
+    assert not error.value.abort
 
 
 @pytest.mark.parametrize("gateway", [A, B, DUAL])
