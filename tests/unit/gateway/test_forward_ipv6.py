@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.kvmstack.launch.tests.unit.systemd import read
+
 SCRIPT = Path(__file__).parents[3] / "roles" / "compute_host" / "templates" / "forward-ipv6"
 GATEWAY = "kvgaaaaaaaa000"
 
@@ -53,3 +55,10 @@ def test_who_takes_router_advertisements(script, tmp_path, interface, accept_ra,
         assert (tmp_path / "all" / "forwarding").read_text() == "1"
         assert (tmp_path / GATEWAY / "accept_ra").read_text() == "0"
     assert script.ran == ["ip -6 address replace fd00:20::1/64 dev %s nodad" % GATEWAY] * 2
+
+
+def test_what_comes_up_at_boot_is_there_before():
+    unit = read(SCRIPT.parent / "gateway.service")["Unit"]
+    assert "network-online.target" in unit["After"].split()
+    # A launch waits for no network.
+    assert "network-online.target" not in unit["Wants"]

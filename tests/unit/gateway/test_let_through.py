@@ -268,6 +268,21 @@ def test_it_runs_as_long_as_there_is_a_gateway():
 
 def test_what_nftables_reloads_is_followed():
     firewall, gateway = (read(TEMPLATES / name) for name in ("firewall.service", "gateway.service"))
-    assert firewall["Unit"]["ReloadPropagatedFrom"] == firewall["Unit"]["PartOf"]
+    assert firewall["Unit"]["ReloadPropagatedFrom"] == "{{ compute_host_nftables }}.service"
     assert gateway["Unit"]["ReloadPropagatedFrom"] == "kvmstack-firewall.service"
     assert all("ExecReload" in unit["Service"] for unit in (firewall, gateway))
+
+
+def test_what_nftables_flushes_comes_back_and_what_it_is_stopped_by_stops_nothing_else():
+    """firewalld conflicts with it, which stops it and all that is part of it, even where it does not run."""
+    firewall, told = (read(TEMPLATES / name) for name in ("firewall.service", "flushed.conf"))
+    assert not {"PartOf", "Requires", "BindsTo"} & firewall["Unit"].keys()
+    again = "-systemctl --no-block try-restart kvmstack-firewall.service"
+    assert told == {"Service": {"ExecStartPost": again, "ExecStopPost": again}}
+
+
+def test_gateways_go_and_come_with_the_firewall_which_closes_what_it_leaves():
+    firewall, gateway = (read(TEMPLATES / name) for name in ("firewall.service", "gateway.service"))
+    assert "kvmstack-firewall.service" in gateway["Unit"]["PartOf"].split()
+    assert "kvmstack-firewall.service" in gateway["Install"]["WantedBy"].split()
+    assert not {"ExecStop", "ExecStopPost"} & firewall["Service"].keys()
