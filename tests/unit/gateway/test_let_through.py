@@ -28,7 +28,7 @@ class Kernel:
         self.chains = {place: {} for place in (FORWARD, DOCKER, ZONES, ZONES_IN, INPUT, OPEN, OURS, BRIDGED)}
         self.policies = dict.fromkeys((FORWARD, DOCKER, OURS, BRIDGED), "drop")
         self.numbers, self.iptables, self.takes = iter(range(1, 1000)), [], True
-        self.restarted, self.owned = 0, set()
+        self.restarted, self.owned, self.last = 0, set(), {}
 
     def nft(self, _nft, *words):
         if words == ("--json", "list", "tables"):
@@ -47,6 +47,11 @@ class Kernel:
         if words[0] == "--handle":
             rules = self.chains[words[3:]].items()
             return self.said("".join('%s comment "kvmstack" # handle %d\n' % (text, number) for number, text in rules))
+        if words[:2] == ("list", "chain"):
+            head = (
+                "table %s %s {\n\tchain %s {\n\t\ttype filter hook input priority filter; policy accept;\n" % words[2:]
+            )
+            return self.said(head + "".join("\t\t%s\n" % each for each in self.last.get(words[2:], ())) + "\t}\n}\n")
         place = words[2:5]
         if place in self.owned:
             raise subprocess.CalledProcessError(1, "nft", stderr="Error: Operation not permitted\n")
@@ -127,6 +132,29 @@ def test_a_chain_that_becomes_strict_gets_them(script, kernel):
     kernel.policies[OPEN] = "drop"
     assert script.let_through()
     assert kernel.counts()[OPEN] == 2
+
+
+@pytest.mark.parametrize(
+    ("last", "strict"),
+    [
+        pytest.param("counter packets 4 bytes 208 reject with icmp type host-prohibited", True, id="iptables' REJECT"),
+        pytest.param('counter packets 0 bytes 0 xt target "REJECT"', True, id="one that nft has no words for"),
+        pytest.param(" counter packets 0 bytes 0 drop", True, id="one with a comment of iptables'"),
+        pytest.param("reject", True, id="reject"),
+        pytest.param('log prefix "no " level warn reject with icmpx admin-prohibited comment "end"', True, id="logged"),
+        pytest.param("tcp dport 25 drop", False, id="some packets"),
+        pytest.param("limit rate over 10/second drop", False, id="too many"),
+        pytest.param("counter packets 0 bytes 0 jump more", False, id="another chain"),
+        pytest.param('iifname "kvg*" accept comment "kvmstack"', False, id="our own"),
+        pytest.param(None, False, id="none"),
+    ],
+)
+def test_a_chain_that_accepts_but_ends_with_a_drop_is_strict(script, kernel, last, strict):
+    kernel.last[OPEN] = ["ct state established accept", last] if last else []
+    script.let_through()
+    assert (OPEN in kernel.counts()) == strict
+    script.undo()
+    assert kernel.counts() == {}
 
 
 def test_a_chain_of_iptables_gets_rules_of_its_own_words(script, kernel, monkeypatch):
