@@ -61,4 +61,4 @@ def test_what_comes_up_at_boot_is_there_before():
     unit = read(SCRIPT.parent / "gateway.service")["Unit"]
     assert "network-online.target" in unit["After"].split()
     # A launch waits for no network.
-    assert "network-online.target" not in unit["Wants"]
+    assert "Wants" not in unit

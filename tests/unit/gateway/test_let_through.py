@@ -10,6 +10,7 @@ import subprocess
 import types
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from ansible_collections.kvmstack.launch.tests.unit.clock import sleeping
@@ -99,10 +100,10 @@ def script(kernel, monkeypatch):
 
 def test_strict_chains_of_others_get_the_rules_once(script, kernel, capsys):
     assert script.let_through()
-    assert kernel.counts() == {FORWARD: 2, DOCKER: 2, ZONES: 2, ZONES_IN: 2}
+    assert kernel.counts() == {FORWARD: 2, DOCKER: 2, ZONES: 2, ZONES_IN: 3}
     assert "guests are let through ip docker forward" in capsys.readouterr().out
     assert not script.let_through()
-    assert kernel.counts() == {FORWARD: 2, DOCKER: 2, ZONES: 2, ZONES_IN: 2}
+    assert kernel.counts() == {FORWARD: 2, DOCKER: 2, ZONES: 2, ZONES_IN: 3}
 
 
 def test_a_chain_that_was_emptied_or_half_written_gets_them_again(script, kernel):
@@ -110,7 +111,7 @@ def test_a_chain_that_was_emptied_or_half_written_gets_them_again(script, kernel
     kernel.chains[ZONES].clear()
     kernel.chains[DOCKER].popitem()
     assert script.let_through()
-    assert kernel.counts() == {FORWARD: 2, DOCKER: 2, ZONES: 2, ZONES_IN: 2}
+    assert kernel.counts() == {FORWARD: 2, DOCKER: 2, ZONES: 2, ZONES_IN: 3}
 
 
 def test_a_chain_that_takes_no_rule_is_told_of_once_and_stops_no_other(script, kernel, capsys):
@@ -171,12 +172,13 @@ def test_a_chain_of_iptables_gets_rules_of_its_own_words(script, kernel, monkeyp
     assert (kernel.iptables, kernel.counts()) == ([], {})
 
 
-def test_what_comes_in_for_names_is_let_through_as_well(script, kernel, monkeypatch):
+def test_what_comes_in_for_names_and_by_tunnels_is_let_through_as_well(script, kernel, monkeypatch):
     kernel.policies[INPUT] = "drop"
     script.let_through()
     told = [
         "iifname kvg* meta l4proto { tcp, udp } th dport 53 accept",
         "iifname kvg* meta l4proto { icmp, icmpv6 } accept",
+        "udp dport 6081 accept",
     ]
     for place in (INPUT, ZONES_IN):
         assert list(kernel.chains[place].values()) == told
@@ -185,7 +187,8 @@ def test_what_comes_in_for_names_is_let_through_as_well(script, kernel, monkeypa
     monkeypatch.setattr(script.shutil, "which", lambda tool: "/usr/sbin/" + tool)
     script.let_through()
     assert INPUT not in kernel.counts()
-    assert ("INPUT", "-i", "kvg+", "-p", "udp", "--dport", "53") in kernel.iptables
+    for rule in (("-i", "kvg+", "-p", "udp", "--dport", "53"), ("-p", "udp", "--dport", "6081")):
+        assert ("INPUT", *rule) in kernel.iptables
     assert not script.let_through()
     script.undo()
     assert (kernel.iptables, kernel.counts()) == ([], {})
@@ -285,13 +288,20 @@ def test_a_watch_brings_back_what_it_has_seen(script, kernel, watched):
     assert kernel.restarted == 1
 
 
-def test_it_runs_as_long_as_there_is_a_gateway():
-    watch, gateway = (read(TEMPLATES / name) for name in ("let-through.service", "gateway.service"))
-    assert watch["Unit"]["StopWhenUnneeded"] == "yes"
-    assert gateway["Unit"]["Wants"] == "kvmstack-let-through.service"
+def test_it_runs_as_long_as_the_firewall_does():
+    files = ("let-through.service", "gateway.service", "firewall.service")
+    watch, gateway, firewall = (read(TEMPLATES / name) for name in files)
+    assert firewall["Unit"]["Wants"] == "kvmstack-let-through.service"
     assert "kvmstack-let-through.service" in gateway["Unit"]["After"].split()
-    assert "Install" not in watch
+    assert not {"Install", "StopWhenUnneeded"} & {*watch, *watch["Unit"]}
+    assert watch["Unit"]["PartOf"] == "kvmstack-firewall.service"
     assert "kvmstack-firewall.service" in watch["Unit"]["After"].split()
+
+
+@pytest.mark.parametrize(("kind", "port"), [("geneve", "6081"), ("vxlan", "4789")])
+def test_where_tunnels_come_in_is_told(kind, port):
+    unit = jinja2.Template((TEMPLATES / "let-through.service").read_text()).render(compute_host_tunnel_type=kind)
+    assert "Environment=TUNNEL_PORT=%s" % port in unit.splitlines()
 
 
 def test_what_nftables_reloads_is_followed():
