@@ -35,6 +35,8 @@ options:
         address of C(cidr) if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu) (1442),
         C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and C(shared)
         (false).
+      - The default of C(mtu) is what Geneve over IPv4 leaves of 1500 bytes. Where the hosts' tunnels go over IPv6, say
+        1422.
       - A network is its project's own, whatever other projects call theirs. One that is C(shared) is the same for all
         projects that define it so; it is the first one's to change and to remove, and theirs to use as it is.
       - C(router) says who the gateway is. C(host), the default where there is a gateway, is every compute host for its

@@ -27,7 +27,7 @@ from .provider import check_pool, check_provider
 
 # Who is a network's router: every compute host for the guests that it has, or nobody. Any other is one's name.
 HOST, NONE = "host", "none"
-# Bytes: what Geneve leaves of an Ethernet frame, and a whole one, which goes over a wire as it is.
+# Bytes: what Geneve over IPv4 leaves of an Ethernet frame, and a whole one, which goes over a wire as it is.
 MTU, MTU_OF_WIRE = 1442, 1500
 # What is said of addresses that are given out, which those of IPv6 are not.
 OF_CIDR = ("gateway", "allocation_pool", "dhcp")
