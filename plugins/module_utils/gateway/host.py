@@ -9,7 +9,6 @@ and the nftables table that these add themselves to.
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import shutil
@@ -26,12 +25,7 @@ from . import files, peers
 from .model import Gateway, Listed, Use, check_peers, check_routes, interface_name, read_gateway
 
 RECORD = "gateway.json"
-# Its being there says that it is us who made this host a router.
-FORWARDING, FORWARDING_6 = "forwarding", "forwarding6"
-IP_FORWARD = "/proc/sys/net/ipv4/ip_forward"
 IP6_FORWARD = "/proc/sys/net/ipv6/conf/all/forwarding"
-# Bridges of the kernel's, such as Docker's and libvirt's, which may rely on it since; Open vSwitch's are none of these.
-BRIDGES = "/sys/class/net/*/bridge"
 
 
 class Gateways:
@@ -116,10 +110,11 @@ class Gateways:
             self._stop(gateway)
 
     def _start(self, gateway: Gateway) -> None:
-        """Make a gateway, of files that are as this release writes them."""
+        """Make a gateway, of files that are as this release writes them; its unit makes this host a router."""
+        if gateway.ipv6_address and not os.path.exists(IP6_FORWARD):
+            raise Unavailable("this host's kernel has no %s: is IPv6 turned off?" % IP6_FORWARD)
         for name, text in files.files(gateway, self.bridge).items():
             _write(self._path(gateway.interface, name), text)
-        self._forward(gateway)
         unit = _unit(gateway)
         try:
             command("systemctl", "enable", "--quiet", unit, package="systemd")
@@ -131,30 +126,13 @@ class Gateways:
             ) from error
 
     def _stop(self, gateway: Gateway) -> None:
-        """Take a gateway away; what it was goes last, so that a run that is cut off here can be repeated."""
+        """Take a gateway away; what it was goes last, so that a run that is cut off here can be repeated.
+
+        The host stays a router: others may rely on it since.
+        """
         command("systemctl", "disable", "--quiet", "--now", _unit(gateway), package="systemd")
         command("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", gateway.interface, package="openvswitch-switch")
         shutil.rmtree(self._path(gateway.interface))
-        left = [facts["gateway"] for facts in self._records()]
-        if not any(each.get("address") for each in left):
-            self._forward_no_more(FORWARDING, IP_FORWARD)
-        if not any(each.get("ipv6_address") for each in left):
-            self._forward_no_more(FORWARDING_6, IP6_FORWARD)
-
-    def _forward(self, gateway: Gateway) -> None:
-        """Make this host a router, and remember that it was none. Of IPv6 its unit makes it one: see forward-ipv6."""
-        if gateway.address and _is_off(IP_FORWARD):
-            _write(os.path.join(self.directory, FORWARDING), "")
-            _write(IP_FORWARD, "1")
-        if gateway.ipv6_address and _is_off(IP6_FORWARD):
-            _write(os.path.join(self.directory, FORWARDING_6), "")
-
-    def _forward_no_more(self, mark: str, switch: str) -> None:
-        """Make this host what it was before it was a router; not while others may need one, but the next time."""
-        mine = os.path.join(self.directory, mark)
-        if os.path.exists(mine) and not glob.glob(BRIDGES):
-            _write(switch, "0")
-            os.unlink(mine)
 
     def _note(self, gateway: Gateway, instances: list[str]) -> None:
         """Write down what is to be, and for whom."""
@@ -206,15 +184,6 @@ def _routes(gateway: Gateway) -> list[dict[str, Any]]:
     return [
         route for each in families for route in json.loads(command("ip", *each, "-json", "route", package="iproute2"))
     ]
-
-
-def _is_off(switch: str) -> bool:
-    """Whether the kernel says no."""
-    try:
-        with open(switch, encoding="ascii") as file:
-            return file.read().strip() == "0"
-    except FileNotFoundError as error:
-        raise Unavailable("this host's kernel has no %s: is IPv6 turned off?" % switch) from error
 
 
 def _write(path: str, text: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.gateway.model impo
 from .test_model import DUAL, A, B
 
 WEB, DB = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
+UNITS = Path(__file__).parents[3] / "roles" / "compute_host" / "templates"
 UNIT = "kvmstack-gateway@%s.service" % A.interface
 
 
@@ -25,12 +27,9 @@ class Machine:
     def __init__(self, path, monkeypatch):
         self.path, self.said, self.broken, self.up, self.routes, self.routes_6 = path, [], None, set(), "[]", "[]"
         self.peers = []
-        self.forwarding, self.forwarding_6 = path / "ip_forward", path / "forwarding"
-        for switch in (self.forwarding, self.forwarding_6):
-            switch.write_text("0\n")
-        monkeypatch.setattr(host, "IP_FORWARD", str(self.forwarding))
+        self.forwarding_6 = path / "forwarding"
+        self.forwarding_6.write_text("0\n")
         monkeypatch.setattr(host, "IP6_FORWARD", str(self.forwarding_6))
-        monkeypatch.setattr(host, "BRIDGES", str(path / "net" / "*" / "bridge"))
         monkeypatch.setattr(host, "command", self.command)
         monkeypatch.setattr(peers, "found", lambda: self.peers)
         monkeypatch.setattr(host.Gateways, "_is_up", lambda _self, port: host.interface_name(port) in self.up)
@@ -46,9 +45,6 @@ class Machine:
         interface = words[-1].partition("@")[2].partition(".")[0]
         if words[1] == "restart":
             self.up.add(interface)
-            # As the unit does it.
-            if "IPV6_ADDRESS" in (self.path / "gateways" / interface / "environment").read_text():
-                self.forwarding_6.write_text("1")
         elif words[1] in ("stop", "disable"):
             self.up.discard(interface)
         return ""
@@ -76,7 +72,6 @@ def test_the_first_user_makes_it_and_the_last_takes_it_away(machine):
     assert machine.run(Use(WEB, (A,)), Use(DB, (A, B))) == (["create", "create"], [])
     assert machine.kept() == sorted([A.interface, B.interface])
     assert [said for said in machine.said if "restart" in said and A.interface in said] == ["systemctl restart " + UNIT]
-    assert machine.forwarding.read_text() == "1"
     listed = [each.to_result() for each in host.find({"state_path": str(machine.path)})]
     assert [(each["interface"], each["up"], each["instances"]) for each in listed] == [
         (A.interface, True, [WEB, DB]),
@@ -89,49 +84,32 @@ def test_the_first_user_makes_it_and_the_last_takes_it_away(machine):
     assert machine.run(Use(DB), state="absent") == (["delete"], [])
     assert machine.kept() == []
     assert "ovs-vsctl --timeout=20 --if-exists del-port " + A.interface in machine.said
-    assert machine.forwarding.read_text() == "0"
     assert machine.run(Use(DB), state="absent") == (["keep"], [])
 
 
-def test_a_router_stays_one(machine):
-    machine.forwarding.write_text("1\n")
-    machine.run(Use(WEB, (A,)))
-    machine.run(Use(WEB), state="absent")
-    assert machine.forwarding.read_text() == "1\n"
-
-
-def test_it_stays_a_router_while_others_have_bridges_here(machine):
+def test_who_makes_this_host_a_router_is_the_unit_and_nobody_makes_it_none(machine):
     machine.run(Use(WEB, (DUAL,)))
-    bridge = machine.path / "net" / "docker0" / "bridge"
-    bridge.mkdir(parents=True)
+    machine.forwarding_6.write_text("1\n")
     machine.run(Use(WEB), state="absent")
-    assert (machine.forwarding.read_text(), machine.forwarding_6.read_text()) == ("1", "1")
-    bridge.rmdir()
-    machine.run(Use(WEB, (DUAL,)))
-    machine.run(Use(WEB), state="absent")
-    assert (machine.forwarding.read_text(), machine.forwarding_6.read_text()) == ("0", "0")
+    assert machine.forwarding_6.read_text() == "1\n"
+    assert not any("forward" in said for said in machine.said)
+    unit = (UNITS / "gateway.service").read_text()
+    assert "net.ipv4.ip_forward=1" in unit
+    assert "net.ipv4.ip_forward=0" not in unit
 
 
-def test_it_is_a_router_of_ipv6_while_a_network_of_it_is_there(machine):
-    machine.run(Use(WEB, (B,)))
+def test_a_network_of_ipv4_alone_asks_for_nothing_of_ipv6(machine):
+    machine.forwarding_6.unlink()
+    assert machine.run(Use(WEB, (B,))) == (["create"], [])
     assert not any("-6" in said for said in machine.said)
-    assert machine.forwarding_6.read_text() == "0\n"
-    machine.run(Use(DB, (DUAL,)))
-    assert machine.run(Use(WEB, (B,)), Use(DB, (DUAL,))) == (["keep", "keep"], [])
-    assert machine.forwarding_6.read_text() == "1"
-    machine.run(Use(DB), state="absent")
-    assert (machine.forwarding_6.read_text(), machine.forwarding.read_text()) == ("0", "1")
-    assert machine.kept() == [B.interface]
 
 
-def test_of_ipv6_alone_it_is_no_router_of_ipv4(machine):
+def test_of_ipv6_alone_ways_of_ipv4_are_not_asked_for(machine):
     alone = replace(DUAL, address=None)
     machine.routes = '[{"dst": "10.0.0.0/8", "dev": "tun0"}]'
     assert machine.run(Use(WEB, (alone,))) == (["create"], [])
-    assert (machine.forwarding_6.read_text(), machine.forwarding.read_text()) == ("1", "0\n")
     assert machine.run(Use(WEB, (alone,))) == (["keep"], [])
     machine.run(Use(WEB), state="absent")
-    assert (machine.forwarding_6.read_text(), machine.forwarding.read_text()) == ("0", "0\n")
     assert machine.kept() == []
 
 
@@ -140,13 +118,6 @@ def test_ipv6_comes_to_a_gateway_that_is_there(machine):
     assert machine.run(Use(WEB, (DUAL,))) == (["update"], [])
     assert "ip -6 -json route" in machine.said
     assert machine.said[-1] == "systemctl restart " + UNIT
-
-
-def test_a_router_of_ipv6_stays_one(machine):
-    machine.forwarding_6.write_text("1\n")
-    machine.run(Use(WEB, (DUAL,)))
-    machine.run(Use(WEB), state="absent")
-    assert machine.forwarding_6.read_text() == "1"
 
 
 def test_a_host_without_ipv6_or_with_another_way_there_makes_nothing(machine):
