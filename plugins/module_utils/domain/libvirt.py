@@ -144,23 +144,31 @@ class Libvirt:
             return error
 
     def _resume(self, started: list[Started]) -> dict[str, Any]:
-        """Resume every domain as soon as OVN has wired its ports; take back the starts of those it never wires."""
+        """Resume every domain as soon as OVN has wired its ports; take back the starts of those it never wires.
+
+        Open vSwitch may be slow to answer while many are plugged into it: that is an error at the end only.
+        """
         outcome = {}
         deadline = time.monotonic() + self._params["vif_plugging_timeout"]
         while True:
-            try:
-                plugged = openvswitch.plugged() if any(each.ports for each in started) else {}
-            except LaunchError as error:
-                return {**outcome, **{each.change.key: self._give_up(each, error) for each in started}}
+            plugged, silent = self._plugged(started)
             for each in [each for each in started if not each.waits_for(plugged)]:
                 outcome[each.change.key] = self._finish(each)
                 started.remove(each)
             if not started:
                 return outcome
             if time.monotonic() > deadline:
-                errors = {each.change.key: self._give_up(each, self._not_wired(each, plugged)) for each in started}
-                return {**outcome, **errors}
+                for each in started:
+                    outcome[each.change.key] = self._give_up(each, silent or self._not_wired(each, plugged))
+                return outcome
             time.sleep(POLL)
+
+    def _plugged(self, started: list[Started]) -> tuple[dict[str, str], LaunchError | None]:
+        """The interfaces that are wired, as far as any is waited for; none, and why, where nobody tells."""
+        try:
+            return (openvswitch.plugged() if any(each.ports for each in started) else {}), None
+        except LaunchError as error:
+            return {}, error
 
     def _finish(self, each: Started) -> Domain | LaunchError:
         """Let a domain run that does not, and read it again."""

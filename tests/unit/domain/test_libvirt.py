@@ -212,6 +212,20 @@ def test_without_open_vswitch_all_that_waited_is_taken_back(run, host, monkeypat
     assert host.domains == []
 
 
+def test_an_open_vswitch_that_is_slow_once_is_asked_again(run, host, monkeypatch):
+    answers = iter([Unavailable("ovs-vsctl did not end in 5 s"), {"kvt22222222-00": PORT}])
+
+    def plugged():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(backend.openvswitch, "plugged", plugged)
+    assert run()[1].status == "ACTIVE"
+    assert host.domains[0].log == ["start", "resume"]
+
+
 def test_one_that_does_not_start_leaves_no_definition(run, host):
     host.refuses = "cannot allocate memory"
     assert "cannot allocate memory" in str(run()[1])
