@@ -163,7 +163,10 @@ def _cut_off(interface: str, above: str, why: str) -> str:
 
 
 def _stack(interface: str, links: Mapping[str, Link]) -> Iterator[str]:
-    """The interface and all that lies over it: its bond or bridge, VLANs of it, and so on."""
+    """The interface and all that lies over it: its bond or bridge, VLANs of it, and so on.
+
+    The two ends of a pair (veth) are each other's link: neither lies over the other.
+    """
     found, left = set(), [interface]
     while left:
         name = left.pop()
@@ -171,5 +174,5 @@ def _stack(interface: str, links: Mapping[str, Link]) -> Iterator[str]:
             continue
         found.add(name)
         yield name
-        left += [other for other, link in sorted(links.items()) if link.lower == name]
+        left += [other for other, link in sorted(links.items()) if link.lower == name and links[name].lower != other]
         left += [links[name].master] if links[name].master else []

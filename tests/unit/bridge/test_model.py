@@ -64,6 +64,12 @@ def with_links(**links):
         ),
         pytest.param([WIRE], replace(NEW, mappings={"physnet1": "br-ex"}), ["create"], id="mapped as it is to be"),
         pytest.param([WIRE], with_links(eth2=Link(addresses=())), ["create"], id="a link that is up already"),
+        pytest.param(
+            [WIRE],
+            with_links(eth2=Link(lower="veth9"), veth9=Link(addresses=("192.0.2.11/24",), lower="eth2")),
+            ["create"],
+            id="one end of a pair, whose other end has an address",
+        ),
     ],
 )
 def test_plan(wanted, current, actions):
