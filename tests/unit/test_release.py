@@ -99,6 +99,35 @@ def test_every_release_is_in_the_changelog():
     assert max(map(Version, releases)) <= Version(GALAXY["version"])
 
 
+def description(path):
+    """Since when something documented is there, and its short description; of a role only where it has a main."""
+    text = (ROOT / path).read_text()
+    if path.suffix == ".py":
+        text = re.search(r'^DOCUMENTATION = r?"""\n(.*?)"""', text, re.DOTALL | re.MULTILINE)[1]
+    read = next(yaml.safe_load_all(text))
+    told = read.get("DOCUMENTATION") or read.get("argument_specs", {"main": read}).get("main") or {}
+    return told.get("version_added"), told.get("short_description")
+
+
+def test_the_next_release_tells_of_plugins_and_roles_what_they_say_of_themselves():
+    release = yaml.safe_load((ROOT / "changelogs/changelog.yaml").read_text())["releases"].get(GALAXY["version"])
+    if release is None:
+        pytest.skip("%s is not in the changelog yet" % GALAXY["version"])
+    told = {"modules": release["modules"], **release["plugins"], "roles": release["objects"]["role"]}
+    told = {(kind, each["name"]): each["description"] for kind, list_ in told.items() for each in list_}
+    said = {}
+    for path in DOCUMENTED:
+        kind, name = path.parts[-2], path.stem
+        if path.parts[0] == "roles":
+            kind, name = "roles", path.parts[1]
+        added, words = description(path)
+        if added == GALAXY["version"]:
+            said[kind, name] = words
+    assert told == said
+    text = (ROOT / "CHANGELOG.rst").read_text()
+    assert [each for each in said.items() if "- kvmstack.launch.%s - %s\n" % (each[0][1], each[1]) not in text] == []
+
+
 def test_galaxy_is_told_what_it_asks_for():
     assert Version(GALAXY["version"]) >= Version("1.0.0")
     for file in (GALAXY["readme"], "LICENSE", "CHANGELOG.rst", "CODE_OF_CONDUCT.md", "meta/runtime.yml"):
