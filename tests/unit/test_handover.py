@@ -67,6 +67,11 @@ CLOSE = ("destroy", "Take back what is left, and close the record")
 ASKED = ("launch", "Accept the request", "Host")
 OVN = (PORTS, "{{ _launch_ovn }}")
 CHASSIS = ("prepare", "Prepare the compute hosts", "Name the chassis", "c1")
+WAYS_OUT = "{{ compute_host_ways_out }}"
+FACTS = {
+    "ansible_facts": {"default_ipv4": {"interface": "eth0"}, "default_ipv6": {}},
+    "compute_host_bridge_mappings": {"physnet1": {"bridge": "br-ex", "interface": "eth1"}},
+}
 CENTRAL_TASK = ("prepare", "Prepare OVN's databases", "Open the databases to their clients", "ovn")
 OPENED = yaml.safe_load((ROOT / "roles/ovn_central/tasks/databases.yml").read_text())[0]["ansible.builtin.command"]
 LISTENS = "{{ (%s) | select('match', 'ptcp:') | first }}" % OPENED["argv"].strip("{} \n")
@@ -156,6 +161,10 @@ VALUES = {
     "OVN at an IPv6 address": (*OVN, {}, SIXTH, {}, {"northbound": "tcp:[2001:db8::9]:6641"}),
     "its chassis": (CHASSIS, "{{ compute_host_external_ids['ovn-remote'] }}", {}, SIXTH,
                     {"ansible_connection": "ssh"}, "tcp:[2001:db8::9]:6642"),
+    "its ways out": (CHASSIS, WAYS_OUT, {}, COMPUTE, FACTS, ["eth0", "br-ex"]),
+    "its ways out, one of them for tunnels": (
+        CHASSIS, WAYS_OUT, {}, COMPUTE, {**FACTS, "compute_host_tunnel_interface": "eth2"},
+        ["eth0", "br-ex", "br-phy"]),
     "where its databases listen": (CENTRAL_TASK, LISTENS, {}, SIXTH,
                                    {"item": {"client": "nbctl", "port": 6641}, "ansible_check_mode": False,
                                     "ansible_connection": "ssh"},
