@@ -65,8 +65,9 @@ found:
       which that is not known.
     - Each has C(problem), C(kind) (V(domain), V(disk), V(volume), V(gateway), V(port), V(network), V(security_group),
       V(allocation) or V(host)), C(id), C(name),
-      C(instance_uuid), C(host), C(network) (of a port), C(record_id) (whose it says that it is), C(shared) (of a
-      network that is of all projects), C(reason), and C(action), V(delete) of a claim that was given back.
+      C(instance_uuid), C(host), C(network) (of a port or a gateway the name of its network, of a network its own),
+      C(record_id) (whose it says that it is), C(shared) (of a network that is of all projects), C(reason), and
+      C(action), V(delete) of a claim that was given back.
     - C(problem) is V(orphan) of what was deleted or is elsewhere, V(foreign) of what is another record's, V(unknown) of
       what this record has never had or what contradicts it, V(missing) of what should exist, and V(unseen) of a host
       that was not looked at.

@@ -29,9 +29,10 @@ as_text = showing("allocation", "host", "instance_uuid")
 
 @dataclass(frozen=True)
 class Found:
-    """One thing, on a host or (a port) in the network, by its identity; problem is one of the words above.
+    """One thing, on a host or in the network, by its identity; problem is one of the words above.
 
-    shared: of networks of one name, the one of all projects.
+    network: of a port or a gateway the name of its network, of a network its own. shared: of networks of one name, the
+    one of all projects.
     """
 
     kind: str
