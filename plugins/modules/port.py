@@ -24,8 +24,8 @@ description:
     C(kvmstack:). In Neutron it is C(kvmstack:) and the port's O(ports[].id), as the description of a port or a
     floating IP that was made here, and as a tag of the user's own port that was lent.
   - With O(state=absent) ports are removed. In OVN a network goes with its last port and a security group with its last
-    member, unless they are to be kept. In Neutron the user's own port is given back, without instance and host, and his
-    own floating IP is only taken from the port.
+    member, unless they are to be kept. In Neutron the user's own port is given back, without instance and host, and the
+    user's own floating IP is only taken from the port.
 extends_documentation_fragment:
   - kvmstack.launch.instances
   - kvmstack.launch.northbound

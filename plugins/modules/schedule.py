@@ -11,7 +11,7 @@ short_description: Choose hosts for instances and claim their room
 version_added: 1.0.0
 description:
   - Chooses a compute host for every instance that has none, with nova's filters and weighers, and claims the
-    vCPUs, RAM and disk there in one transaction. Two controllers can not both claim the last room.
+    vCPUs, RAM and disk there in one transaction. Two controllers cannot both claim the last room.
   - A run claims for the instances that it drives. Where another run has taken one over, it is refused.
   - An instance that holds a claim keeps its host. One that fits nowhere fails, and its message counts for
     each filter the hosts it refused, and why.

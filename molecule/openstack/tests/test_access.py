@@ -45,7 +45,7 @@ def secret(site):
 
 
 def test_a_stranger_can_use_nothing_of_the_project(site, secret):
-    """Its image, network, port and volume do not exist for him; his own launch beside these goes well."""
+    """Its image, network, port and volume do not exist for them; their own launch beside these goes well."""
     wanted = by("stranger", request("fine", "net", "lends", "vol", "img", **BARE))
     _fine, net, lends, vol, img = wanted["launch_instances"]
     net["networks"] = ["private"]

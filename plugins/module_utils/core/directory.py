@@ -61,7 +61,7 @@ def check(state_path: str, instance_uuid: str, record_id: str | None) -> None:
 
 
 def remove_if_unused(path: str) -> None:
-    """Remove an instance's directory if nothing but the word of whose it is is in it."""
+    """Remove an instance's directory if only its owner file is left in it."""
     with suppress(FileNotFoundError):
         if set(os.listdir(path)) <= {FILE, FILE + ".part"}:
             remove(os.path.join(path, FILE), os.path.join(path, FILE + ".part"))

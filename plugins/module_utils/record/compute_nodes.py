@@ -3,7 +3,7 @@
 """Compute nodes in the record. All arithmetic of their room, taken and given back, is here.
 
 Every transaction takes its locks in one order: instances, server groups, hosts, each by name. So two controllers
-wait for each other, and never block each other.
+wait for each other, and never deadlock.
 """
 
 from __future__ import annotations

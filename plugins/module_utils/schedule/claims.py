@@ -3,7 +3,7 @@
 """Claims in the record, written whole or not at all.
 
 Every transaction takes its locks in one order: instances, server groups, hosts, each by name. So two controllers
-wait for each other, and never block each other.
+wait for each other, and never deadlock.
 """
 
 from __future__ import annotations

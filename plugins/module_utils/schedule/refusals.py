@@ -56,7 +56,7 @@ def no_valid_host(request: Request, hosts: Mapping[str, HostState], refusals: Re
 
 
 def reasons_of_hosts(message: str) -> dict[str, str]:
-    """By host why it was refused, as far as such a refusal names it: "ram: has 3 of 4 MiB left"."""
+    """By host why it was refused, as far as such a refusal names it: "RamFilter: has 3 of 4 MiB left"."""
     found: dict[str, str] = {}
     for part in message[len(BEGINNING) :].split("; "):
         name, _colon, told = part.partition(": ")

@@ -171,7 +171,7 @@ def test_the_mac_address_of_a_port_is_the_same_at_every_run():
         ({"network": "shared", "allowed_address_pairs": []}, True),
     ],
 )
-def test_what_only_a_networks_owner_may_say_the_user_says_himself(said, user):
+def test_what_only_a_networks_owner_may_say_the_user_says(said, user):
     change = planned(asked(**said))
     assert user_asks(change.wanted, change.after.network) is user
     if user and "mac_address" not in said:

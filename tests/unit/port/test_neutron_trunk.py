@@ -80,7 +80,7 @@ def test_sub_ports_of_a_port_that_is_there_come_change_and_go(cloud):
 
 
 def test_anothers_sub_port_keeps_its_place(cloud):
-    """The user put it there himself: it has no mark of ours."""
+    """The user put it there: it has no mark of ours."""
     Run(cloud, port(), subport())
     [trunk] = cloud.tables["trunks"]
     theirs = cloud.port(name="theirs", device_owner="trunk:subport")["id"]

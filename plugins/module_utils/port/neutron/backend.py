@@ -75,7 +75,7 @@ class Neutron:
         return _check_bound(replace(port, floating=floating))
 
     def _update(self, change: Change, before: Port, after: Port) -> Port:
-        """Change what the user may with his rights, then whose the port is and where, with the launcher's."""
+        """Change what the user may with the user's rights, then whose the port is and where, with the launcher's."""
         path, what = "ports/%s" % before.port_id, label(after)
         if after.adopted and not before.marked:
             # The mark comes first: what has it is found again, and given back.

@@ -22,7 +22,7 @@ from .view import View
 def make(view: View, change: Change, update: Callable) -> Port:
     """The port, made by the launcher's account and at once bound to its host.
 
-    Where neutron may refuse the user what he asks for, his own account makes it, and the launcher's binds it.
+    Where neutron may refuse the user what is asked for, the user's own account makes it, and the launcher's binds it.
     update(change, before, after) changes a port that is there.
     """
     by_user = user_asks(change.wanted, change.after.network)

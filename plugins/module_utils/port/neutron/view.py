@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What neutron has at one moment, in the model's terms: one request for each kind of thing, several at once.
 
-What the user names is looked up with the user's token, so that he finds what he may see. Ports of ours are looked up
-by the launcher's account, as only that is told to which host a port is bound.
+What the user names is looked up with the user's token, so that what the user may see is found. Ports of ours are
+looked up by the launcher's account, as only that is told to which host a port is bound.
 """
 
 from __future__ import annotations

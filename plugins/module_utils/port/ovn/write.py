@@ -47,7 +47,7 @@ class Writer:
             self.gives_addresses = True
         else:
             if lacks(row, port.fixed_ips):
-                # Who gives one out at the same time sees only which ports there are: the number tells him.
+                # Who gives one out at the same time sees only which ports there are: the number tells of it.
                 self.rows.verify(switch, "ports")
                 self.rows.number()
             self.rows.verify(row, "external_ids")
