@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Iterable, Iterator, Mapping
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import documents as travelling
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import whole
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import listed, whole
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import inventory
 
@@ -79,18 +79,13 @@ def _waited_for(
     documents: Iterable[Document], direct_networks: Iterable[str] | None
 ) -> Iterator[tuple[Document, str, str | None, str | None]]:
     """The documents of guests that run as they should, who is to ask each of them, and its address, or why nobody."""
-    reach = inventory.Reach(direct_networks=_names(direct_networks))
+    reach = inventory.Reach(direct_networks=tuple(listed(direct_networks)))
     for document in documents:
         if _is_living(document) and not document.get("failed") and document.get("status") == "ACTIVE":
             told = inventory.told(document)
             address, straight = inventory.endpoint(told, reach)
             why = inventory.out_of_reach(told, reach)
             yield document, CONTROLLER if straight else document["host"], address, why
-
-
-def _names(said: Any) -> tuple[str, ...]:
-    """Names of networks; in a text, as from -e, there are commas between them, as in an inventory plugin's option."""
-    return tuple(each.strip() for each in said.split(",")) if isinstance(said, str) else tuple(said or ())
 
 
 def _answered(
@@ -126,7 +121,7 @@ def inventory_hosts(
     straight. Of one that the inventory has already and that is where it was, its own word stays of how it is reached.
     """
     living = [inventory.told(each) for each in documents if _is_living(each)]
-    reach = inventory.Reach(user or None, direct_networks=_names(direct_networks))
+    reach = inventory.Reach(user or None, direct_networks=tuple(listed(direct_networks)))
     found = inventory.hosts(
         living, lambda name: _holder(name, hostvars, groups), lambda name: _variables(name, hostvars), reach
     )

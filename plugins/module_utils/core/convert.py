@@ -164,6 +164,13 @@ def sequence(value: Any, what: str) -> list[Any]:
     return list(value)
 
 
+def listed(value: Any) -> list[Any]:
+    """What a variable lists, as Ansible's own options read it: a text, as from -e, is split at its commas."""
+    if isinstance(value, (str, int)) and value:
+        return [each.strip() for each in str(value).split(",") if each.strip()]
+    return list(value or ())
+
+
 def json_object(value: str | None, what: str) -> dict[str, Any]:
     """The mapping in the text of a JSON object, as secrets come; nothing in an empty one. No error shows any of it."""
     try:

@@ -15,6 +15,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert impor
     boolean,
     data,
     label,
+    listed,
     mapping,
     number,
     printable,
@@ -27,6 +28,23 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 
 class Tagged(str):
     """Ansible's own texts are of a type of their own."""
+
+
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [
+        (["a, b", 1], ["a, b", 1]),
+        (("a",), ["a"]),
+        ("a, b,c", ["a", "b", "c"]),
+        ("a,", ["a"]),
+        ("", []),
+        (22, ["22"]),
+        (None, []),
+        ([], []),
+    ],
+)
+def test_what_a_variable_lists(value, items):
+    assert listed(value) == items
 
 
 @pytest.mark.parametrize(

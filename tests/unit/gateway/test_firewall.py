@@ -12,6 +12,7 @@ import jinja2
 import pytest
 import yaml
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import listed
 from ansible_collections.kvmstack.launch.plugins.module_utils.gateway import files
 
 from .test_model import DUAL, B
@@ -36,6 +37,7 @@ def rules(**variables):
     """The firewall of a host with these variables, and else with the role's own."""
     known = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
     world = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+    world.filters["kvmstack.launch.listed"] = listed
     text = (ROLE / "templates" / "firewall.nft").read_text()
     return world.from_string(text).render({**known, "compute_host_ways_out": ["br-ex", "eth0"], **variables})
 
@@ -92,6 +94,11 @@ def test_what_is_closed_may_be_a_text():
     listed = {name: [each.strip() for each in text.split(",")] for name, text in said.items()}
     assert rules(**said) == rules(**listed)
     assert 'iifname "kvg*" oifname "docker0" ct state != { established, related } drop' in rules(**said)
+
+
+def test_a_text_without_anything_closes_nothing():
+    none = ("compute_host_closed_ports", "compute_host_closed_interfaces")
+    assert rules(**dict.fromkeys(none, "")) == rules(**dict.fromkeys(none, []))
 
 
 @checked

@@ -1,11 +1,12 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A filter for endpoints: an address as it stands before a port."""
+"""Filters for what operators say in variables: addresses, and lists that may be texts."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import listed
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import bracketed
 
 
@@ -14,4 +15,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        return {"bracketed": bracketed}
+        return {"bracketed": bracketed, "listed": listed}
