@@ -59,6 +59,11 @@ def notes(documents: Iterable[Document]) -> list[str]:
     return ["Note: %s: %s" % (_listed(mine), note) for note, mine in names.items()]
 
 
+def shown(lines: Iterable[str], prints_lines: bool) -> str | list[str]:
+    """Lines as a task is to show them: one text where Ansible prints it line by line, else a list."""
+    return "\n".join(lines) if prints_lines else list(lines)
+
+
 def _listed(names: list[str]) -> str:
     """The first few of the names, and how many more there are."""
     more = len(names) - SHOWN
@@ -88,4 +93,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """What Ansible asks for."""
-        return {"table": table, "plan": plan, "notes": notes, "failures": failures}
+        return {"table": table, "plan": plan, "notes": notes, "failures": failures, "shown": shown}

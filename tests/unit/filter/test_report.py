@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.filter.report import failures, notes, plan, table
+from ansible_collections.kvmstack.launch.plugins.filter.report import failures, notes, plan, shown, table
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 
 PORT = {"fixed_ip": "10.0.0.9"}
@@ -148,6 +148,10 @@ def test_failures(document, line):
 def test_failures_of_some_and_of_nothing():
     assert failures([WEB, REFUSED, WEB]) == ["bad is ERROR: flavor huge is not known"]
     assert failures([]) == []
+
+
+def test_lines_are_shown_as_ansible_prints_them():
+    assert (shown(["NAME", "web"], True), shown(("NAME", "web"), False)) == ("NAME\nweb", ["NAME", "web"])
 
 
 def test_a_note_is_told_once_for_all_that_it_is_true_of():
