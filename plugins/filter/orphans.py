@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert import boolean, sequence
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.audit import THINGS
 
 # What the role's tasks on compute hosts register.
 REGISTERED = ("launch_domains", "launch_volumes", "launch_gateways")
-# What they tell of, all of it.
-THINGS = ("domains", "directories", "volumes", "gateways")
 
 # What goes by one stage.
 TOGETHER = {"domain": ("domain", "disk"), "network": ("network", "security_group")}

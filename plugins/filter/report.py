@@ -12,7 +12,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents imp
     is_deleting,
     wanted_status,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.table import failure, table
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.table import failure, few, table
 
 Document = dict
 
@@ -27,9 +27,6 @@ SUMS = {
     "keep": "as they are",
     "refuse": "refused",
 }
-
-# How many names a line has at most.
-SHOWN = 5
 
 
 def plan(documents: Iterable[Document]) -> list[str]:
@@ -56,18 +53,12 @@ def notes(documents: Iterable[Document]) -> list[str]:
     for document in documents:
         for note in document.get("notes") or ():
             names.setdefault(note, []).append(document["name"])
-    return ["Note: %s: %s" % (_listed(mine), note) for note, mine in names.items()]
+    return ["Note: %s: %s" % (few(mine), note) for note, mine in names.items()]
 
 
 def shown(lines: Iterable[str], prints_lines: bool) -> str | list[str]:
     """Lines as a task is to show them: one text where Ansible prints it line by line, else a list."""
     return "\n".join(lines) if prints_lines else list(lines)
-
-
-def _listed(names: list[str]) -> str:
-    """The first few of the names, and how many more there are."""
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (" and %d more" % more if more > 0 else "")
 
 
 def _planned(document: Document) -> str:

@@ -131,6 +131,7 @@ from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
 from ..module_utils.core.errors import LaunchError, MissingLibrary
+from ..module_utils.core.table import few
 from ..module_utils.instance import inventory as rules
 from ..module_utils.instance import jump, listing
 from ..module_utils.record.database import Database
@@ -140,8 +141,6 @@ ENDINGS = tuple(name + ending for name in (".kvmstack", "kvmstack_instances") fo
 # What is asked of the record.
 ASKED = ("database", "project_id", "all_projects")
 HOME = "sqlite:///~/"
-# How many instances a warning names.
-SHOWN = 5
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -172,11 +171,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Say which instances have no ansible_host, though they have addresses; of many only some."""
         found = sorted(name for name, why in out_of_reach.items() if why)
         if found:
-            more = " and %d more" % (len(found) - SHOWN) if len(found) > SHOWN else ""
             self.display.warning(
-                "no way is known to %s%s, whose networks have another router than their hosts: give them a "
+                "no way is known to %s, whose networks have another router than their hosts: give them a "
                 "floating_ip where they have IPv4, or name the networks in direct_networks where they are reached from "
-                "here" % (", ".join(found[:SHOWN]), more)
+                "here" % few(found)
             )
 
     def _told(self, path: str, cache: bool) -> list[dict[str, Any]]:

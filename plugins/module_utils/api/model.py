@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Mapping
 
-from ..core.documents import POWER, RESTARTS, TASKS
+from ..core.documents import RESTARTS, TASKS
 from ..instance.model import Instance, status_of
 
 
@@ -63,8 +63,6 @@ RESTARTING = {RESTARTS["restarted"]: "REBOOT", RESTARTS["reset"]: "HARD_REBOOT"}
 
 
 def status(vm_state: str, power_state: str | None, silent: bool, task_state: str | None) -> str:
-    """A server's status; nobody knows what has become of a guest whose host does not answer."""
-    known = status_of(vm_state, power_state)
-    if silent and known in POWER.values():
-        return "UNKNOWN"
-    return RESTARTING.get(task_state or "", known) if vm_state == "active" else known
+    """A server's status: its instance's, or that it starts anew."""
+    known = status_of(vm_state, power_state, silent)
+    return RESTARTING.get(task_state or "", known) if vm_state == "active" and not silent else known

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from ..instance.scheduling import POLICIES
+
 Schema = dict
 
 NAME = {"type": "string", "minLength": 1, "maxLength": 255, "format": "line"}
@@ -27,7 +29,6 @@ TAGS = {"type": "array", "items": TAG, "maxItems": 50}
 DISK_CONFIG = {"enum": ["AUTO", "MANUAL"]}
 ADDRESS_4 = {"oneOf": [{"type": "string", "format": "ipv4"}, {"enum": ["", None]}]}
 ADDRESS_6 = {"oneOf": [{"type": "string", "format": "ipv6"}, {"enum": ["", None]}]}
-POLICIES = ["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]
 LENGTH = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1}
 REBOOT = {"enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]}
 NUMBER = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$"}
@@ -148,11 +149,11 @@ def _lock(version: int) -> Schema:
 
 def _server_group(version: int) -> Schema:
     if version < 64:
-        policy = {"enum": POLICIES if version >= 15 else POLICIES[:2]}
+        policy = {"enum": [*POLICIES[: 4 if version >= 15 else 2]]}
         policies = {"type": "array", "items": policy, "minItems": 1, "maxItems": 1}
         return _alone("server_group", _object({"name": NAME, "policies": policies}, ("name", "policies")))
     rules = _object({"max_server_per_host": {**COUNT, "maximum": 2**31 - 1}})
-    group = {"name": NAME, "policy": {"enum": POLICIES}, "rules": rules}
+    group = {"name": NAME, "policy": {"enum": [*POLICIES]}, "rules": rules}
     return _alone("server_group", _object(group, ("name", "policy")))
 
 

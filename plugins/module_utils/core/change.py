@@ -49,6 +49,11 @@ class Change:
         return self.changed
 
 
+def first(*values: Any) -> Any:
+    """The first value that is said: that is not None."""
+    return next((value for value in values if value is not None), None)
+
+
 def over(wanted: Any, before: Any) -> Any:
     """What `before` becomes when `wanted` is laid over it: a field left None stays as it is."""
     if before is None:

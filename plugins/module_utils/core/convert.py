@@ -106,6 +106,14 @@ def canonical_uuid(value: Any, what: str) -> str:
         raise InvalidRequest("%s %s is not a UUID" % (what, shown(value))) from None
 
 
+def is_uuid(value: Any) -> bool:
+    """Whether it is a UUID as it is kept, in lower case and with hyphens."""
+    try:
+        return str(uuid.UUID(value)) == value
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
 def pci_address(value: Any, what: str) -> str:
     """A PCI device's address, domain:bus:slot.function, as Linux and libvirt write it."""
     address = text(value, what).lower()

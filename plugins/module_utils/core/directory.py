@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from .change import over
+from .convert import is_uuid
 from .disk import make_directory, read_record, remove, write_record
 from .errors import Conflict
 from .names import instance_path
@@ -75,12 +75,5 @@ def find(params: dict[str, Any]) -> list[Owner]:
         entries = list(os.scandir(instance_path(params["state_path"], "")))
     except FileNotFoundError:
         return []
-    names = sorted(entry.name for entry in entries if entry.is_dir() and _is_uuid(entry.name))
+    names = sorted(entry.name for entry in entries if entry.is_dir() and is_uuid(entry.name))
     return [read(params["state_path"], name) for name in names]
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False

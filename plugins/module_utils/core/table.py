@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 from .convert import sequence
 
@@ -12,6 +12,9 @@ Document = Mapping[str, Any]
 
 # Columns that say why something is not as it should be; where all is, they are left out.
 WHY = ("fault", "reason")
+
+# How many names a line has at most.
+SHOWN = 5
 
 
 def table(rows: Iterable[Document], columns: list[str]) -> list[str]:
@@ -25,6 +28,12 @@ def table(rows: Iterable[Document], columns: list[str]) -> list[str]:
     lines = [[column.upper() for column in columns], *cells]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+
+
+def few(names: Sequence[str]) -> str:
+    """The first few of the names, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (" and %d more" % more if more > 0 else "")
 
 
 def failure(document: Document) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ..core.change import first
 from ..core.errors import InvalidRequest
 from ..core.properties import EXTRA_SPEC, PROPERTY, followed, renamed
 
@@ -39,7 +40,7 @@ def resolve(vcpus: int, extra_specs: Mapping[str, Any], properties: Mapping[str,
     asked.update({key: value for key, value in flavor.items() if key.startswith(OF_FLAVOR)})
     pairs = {key: (flavor.get(key.replace("_", ":", 1)), image.get(key)) for key in (*AGREED, *IMAGE_FIRST)}
     asked.update({key: _agree(key, *pairs[key]) for key in AGREED})
-    asked.update({key: _first(*reversed(pairs[key])) for key in IMAGE_FIRST})
+    asked.update({key: first(*reversed(pairs[key])) for key in IMAGE_FIRST})
     hidden = (
         flavor.get("hw:hide_hypervisor_id"),
         flavor.get("hide_hypervisor_id"),
@@ -75,17 +76,13 @@ def _under(hardware: Mapping[str, str], prefix: str) -> tuple:
     return tuple((key[len(prefix) :], hardware[key]) for key in keys)
 
 
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
-
-
 def _agree(key: str, flavor: Any, image: Any) -> Any:
     if flavor is not None and image is not None and flavor != image:
         raise InvalidRequest(
             "the image's %s %s is not the flavor's %s: take another flavor, or image"
             % (key, _text(image), _text(flavor))
         )
-    return _first(flavor, image)
+    return first(flavor, image)
 
 
 def _at_most(key: str, flavor: int | None, image: Mapping[str, Any]) -> int | None:

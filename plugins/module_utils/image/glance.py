@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from ..cloud.session import connect
+from ..core.convert import is_uuid
 from ..core.errors import InvalidRequest, LaunchError, NotFound, Refused
 from .definition import Definition, choose, define, with_fault
 
@@ -17,7 +17,7 @@ def find(params: dict[str, Any]) -> list[Definition]:
     cloud = connect(params)
     api = cloud.api("image")
     asked = list(dict.fromkeys(params["images"]))
-    named = _list(api, [name for name in asked if not _is_id(name)])
+    named = _list(api, [name for name in asked if not is_uuid(name.lower())])
     known = {name: _definition(cloud, api, name, named) for name in asked}
     return [known[name] for name in params["images"]]
 
@@ -25,7 +25,7 @@ def find(params: dict[str, Any]) -> list[Definition]:
 def _definition(cloud: Any, api: Any, name: str, named: list[dict[str, Any]]) -> Definition:
     try:
         _check(name)
-        image = _get(api, name) if _is_id(name) else choose(name, named, cloud.project_id)
+        image = _get(api, name) if is_uuid(name.lower()) else choose(name, named, cloud.project_id)
         return define(image, api.endpoint)
     except LaunchError as error:
         if not error.abort:
@@ -54,10 +54,3 @@ def _check(name: str) -> None:
 
 def _is_listable(name: str) -> bool:
     return bool(name) and not set(name) & set('"\\')
-
-
-def _is_id(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False

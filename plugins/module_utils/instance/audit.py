@@ -23,6 +23,9 @@ from .model import Instance
 
 ORPHAN, FOREIGN, UNKNOWN, MISSING, UNSEEN = "orphan", "foreign", "unknown", "missing", "unseen"
 
+# What a compute host tells of, all of it.
+THINGS = ("domains", "directories", "volumes", "gateways")
+
 # What a diff shows of a claim that is given back.
 as_text = showing("allocation", "host", "instance_uuid")
 

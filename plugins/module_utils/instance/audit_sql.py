@@ -12,10 +12,8 @@ from ..core.errors import Conflict, InvalidRequest
 from ..record import allocations, compute_nodes, instances, remains
 from ..record.database import Database
 from ..record.identity import record_id
-from .audit import Existing, Found, Recorded, compare
+from .audit import THINGS, Existing, Found, Recorded, compare
 from .sql import instance_of
-
-THINGS = ("domains", "directories", "volumes", "gateways")
 
 
 def parse(params: dict[str, Any]) -> list[Existing]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import re
 from typing import Collection, Iterable
 
+from ..core.table import few
+
 MOST = 1000
-SHOWN = 5
 
 
 def named(name: str, count: int) -> list[str]:
@@ -23,8 +24,7 @@ def beyond(name: str, count: int, living: Iterable[str], asked: Collection[str])
     numbers = sorted(int(match[1]) for match in found if match and int(match[1]) > count)
     if not numbers:
         return ()
-    more = " and %d more" % (len(numbers) - SHOWN) if len(numbers) > SHOWN else ""
-    names = ", ".join("%s-%d" % (name, number) for number in numbers[:SHOWN]) + more
+    names = few(["%s-%d" % (name, number) for number in numbers])
     return (
         "beyond the count of %d there is %s, which stays: to destroy it, ask for it with state: absent"
         % (count, names),

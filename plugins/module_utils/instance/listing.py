@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..core.documents import POWER
 from ..core.table import table as as_table
 from ..record import events, groups
 from ..record.database import Database
 from ..record.identity import record_id
-from .model import Instance, status_of
+from .model import Instance, seconds_to_launch, status_of
 from .sql import instance_of
 
 
@@ -27,8 +26,9 @@ class InstanceHistory:
 
     def to_result(self) -> dict[str, Any]:
         """The instance's document, with its actions and faults if they were asked for."""
-        told = self.instance.to_result()
-        return {**told, "status": self.look.status(told["status"]), **self.look.to_result(), **self.history}
+        told, silent = self.instance.to_result(), bool(self.look.silent_since)
+        status = status_of(self.instance.vm_state, self.instance.power_state, silent)
+        return {**told, "status": status, **self.look.to_result(), **self.history}
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,6 @@ class Look:
 
     seen: datetime | None
     silent_since: datetime | None
-
-    def status(self, known: str) -> str:
-        """An instance's status: nobody knows what has become of a guest whose host does not answer."""
-        return "UNKNOWN" if self.silent_since and known in POWER.values() else known
 
     def to_result(self) -> dict[str, str | None]:
         """Both as texts, in UTC."""
@@ -87,8 +83,9 @@ def find_table(params: dict[str, Any]) -> str:
 def _shown(row: Any) -> dict[str, Any]:
     """What a table calls what is asked for, and what is."""
     look = Look(row["seen"], row["silent_since"])
-    status = look.status(status_of(row["vm_state"], row["power_state"]))
-    return {"state": row["target_state"], "status": status, "seconds": _seconds(row), **look.to_result()}
+    status = status_of(row["vm_state"], row["power_state"], bool(look.silent_since))
+    seconds = seconds_to_launch(row["requested_at"], row["launched_at"])
+    return {"state": row["target_state"], "status": status, "seconds": seconds, **look.to_result()}
 
 
 def _with_look(database: Database, *columns: Any) -> Any:
@@ -110,9 +107,3 @@ def _living(statement, database: Database, params: dict[str, Any]):
         if values is not None:
             wanted.append(column.in_(values))
     return statement.where(*wanted).order_by(table.c.name, table.c.project_id)
-
-
-def _seconds(row: Any) -> float | None:
-    """What passed from the request to ACTIVE."""
-    launched = row["launched_at"]
-    return None if launched is None else round((launched - row["requested_at"]).total_seconds(), 1)

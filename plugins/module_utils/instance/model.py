@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any, Mapping
 
 from ..core.change import Change
@@ -90,9 +91,18 @@ class Instance:
         return to_document(self)
 
 
-def status_of(vm_state: str, power_state: str | None) -> str:
-    """An instance's status: what was made of it; of a guest that there is, what its host said of it."""
-    return POWER[power_state] if power_state and vm_state in ("active", "stopped") else STATUS[vm_state]
+def status_of(vm_state: str, power_state: str | None, silent: bool = False) -> str:
+    """An instance's status: what was made of it; of a guest that there is, what its host said of it.
+
+    silent: its host does not answer, and nobody knows what has become of such a guest.
+    """
+    known = POWER[power_state] if power_state and vm_state in ("active", "stopped") else STATUS[vm_state]
+    return "UNKNOWN" if silent and known in POWER.values() else known
+
+
+def seconds_to_launch(requested_at: datetime, launched_at: datetime | None) -> float | None:
+    """What passed from the request to ACTIVE."""
+    return None if launched_at is None else round((launched_at - requested_at).total_seconds(), 1)
 
 
 def as_text(instance: Instance, whole: bool) -> str:

@@ -19,7 +19,7 @@ from ..record.identity import record_id
 from ..schedule.view import read_hosts
 from . import quota, room
 from .attachments import from_data, to_data
-from .model import PARTS, Instance, Recorded, check_group
+from .model import PARTS, Instance, Recorded, check_group, seconds_to_launch
 
 # Fields of an Instance that are columns of the same name; metadata is not, SQLAlchemy keeps that word.
 COLUMNS = (
@@ -304,8 +304,8 @@ def instance_of(row, known: dict[str, dict], record: str | None, held: lease.Lea
     values.update({name: from_data(kind, values[name] or ()) for name, kind in PARTS.items()})
     group = known.get(row.group_name)
     values["group"] = group and {rule: group[rule] for rule in groups.RULES}
+    seconds = seconds_to_launch(row.requested_at, row.launched_at)
     launched = row.launched_at is not None
-    seconds = round((row.launched_at - row.requested_at).total_seconds(), 1) if launched else None
     return Instance(
         **values, metadata=row.instance_metadata, launched=launched, seconds=seconds, record_id=record, lease=held
     )

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
-from ..core.change import Change
+from ..core.change import Change, first
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..network.addresses import derived_mac
 from ..network.definition import Network
@@ -210,7 +210,7 @@ class AddressPool:
 def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
     """The port as it is to be."""
     network = _network(request, before, pool)
-    secured = _first(request.port_security, before and before.port_security, network.port_security)
+    secured = first(request.port_security, before and before.port_security, network.port_security)
     mac, fixed_ip = before and before.mac_address, before and before.fixed_ip
     for what, asked, have in (("mac_address", request.mac_address, mac), ("fixed_ip", request.fixed_ip, fixed_ip)):
         if asked and have and asked != have:
@@ -233,7 +233,7 @@ def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
         fixed_ip=fixed_ip or _new_ip(network, mac, request, pool),
         further_ips=_further_ips(request, before, network, pool, mac),
         allowed_address_pairs=allowed_pairs(request, before, secured, mac),
-        qos=_first(request.qos, before and before.qos, ()),
+        qos=first(request.qos, before and before.qos, ()),
         floating=resolve_floating(request, _floating_of(request, before, pool), network, pool, host),
         parent=request.parent or (before and before.parent),
         vlan=request.vlan or (before and before.vlan),
@@ -306,8 +306,3 @@ def _groups(request: Request, before: Port | None, secured: bool, current: Curre
         if not existing and request.definitions.group(name) is None:
             raise NotFound("security group %s is not there: make it first, with kvmstack.launch.network" % name)
     return names
-
-
-def _first(*values: Any) -> Any:
-    """The first value that is not None."""
-    return next((value for value in values if value is not None), None)

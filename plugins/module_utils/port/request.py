@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections import Counter
 from dataclasses import replace
 from typing import Any, Callable, Mapping
 
-from ..core.convert import printable
+from ..core.convert import is_uuid, printable
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED
@@ -171,11 +170,7 @@ def _check_identity(request: Request) -> None:
 
 
 def _check_uuid(text: str, what: str) -> None:
-    try:
-        sound = str(uuid.UUID(text)) == text
-    except (TypeError, ValueError):
-        sound = False
-    if not sound:
+    if not is_uuid(text):
         raise InvalidRequest("%s %r is not a UUID in lower case" % (what, text))
 
 

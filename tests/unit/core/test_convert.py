@@ -14,6 +14,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.convert impor
     LARGEST,
     boolean,
     data,
+    is_uuid,
     label,
     listed,
     mapping,
@@ -28,6 +29,18 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 
 class Tagged(str):
     """Ansible's own texts are of a type of their own."""
+
+
+UUID = "0e991dc9-0757-52de-86e1-25bfde01721f"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [(UUID, True), (UUID.upper(), False), (UUID.replace("-", ""), False), ("{%s}" % UUID, False), ("web", False)]
+    + [(None, False), (5, False)],
+)
+def test_a_uuid_as_it_is_kept(value, is_one):
+    assert is_uuid(value) == is_one
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ Networks and security groups are neutron's own, and it gives out the addresses.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from ...core.change import Change
+from ...core.change import Change, first
 from ...core.errors import Conflict, InvalidRequest, LaunchError
 from ...network.addresses import derived_mac
 from ..item import Request, allowed_pairs
@@ -81,14 +80,14 @@ def _find_offered(request: Request, before: Port | None, current: Current) -> Po
 def _resolve(request: Request, before: Port | None, current: Current, given: dict[str, str]) -> Port:
     """The port as it is to be."""
     network = _network(request, before, current)
-    secured = _first(request.port_security, before and before.port_security, network.port_security)
+    secured = first(request.port_security, before and before.port_security, network.port_security)
     parent = request.parent or (before and before.parent)
     port = Port(
         id=request.id,
         name=request.name,
         # Neutron has a sub-port where its parent is.
         device="" if parent else request.instance_uuid,
-        host=(before and before.host) if parent else _first(request.host, before and before.host),
+        host=(before and before.host) if parent else first(request.host, before and before.host),
         parent=parent,
         vlan=request.vlan or (before and before.vlan),
         instance=request.instance_uuid,
@@ -162,8 +161,3 @@ def user_asks(request: Request, network: Network) -> bool:
     """Whether neutron has to be asked by the user: on a network of others it may refuse what only its owner may say."""
     values = (request.mac_address, request.fixed_ip, request.port_security, request.allowed_address_pairs)
     return not network.own and any(value is not None for value in values)
-
-
-def _first(*values: Any) -> Any:
-    """The first value that is not None."""
-    return next((value for value in values if value is not None), None)
