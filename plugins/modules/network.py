@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - kvmstack.launch.instances
   - kvmstack.launch.northbound
   - kvmstack.launch.project
+  - kvmstack.launch.security_groups
   - kvmstack.launch.stage
   - kvmstack.launch.state
 options:
@@ -72,18 +73,6 @@ options:
         among them. With O(instances), the external networks of the ports' routers are made too.
       - Left out, a router that a network names may be there already, or come later.
     type: dict
-  security_groups:
-    description:
-      - Definitions of security groups by name, each a list of rules. What no rule allows is dropped.
-      - A rule has C(direction) (C(ingress) or C(egress), C(ingress) if left out), C(protocol) (neutron's names, such as
-        C(tcp), C(udp), C(icmp), C(ipv6-icmp) and C(vrrp), a number, or C(any), which is the default), C(port) (C(80) or
-        C(8000-8100)), C(icmp_type) and C(icmp_code), C(remote) (a CIDR, or the name of a group) and C(ethertype)
-        (C(IPv4) or C(IPv6), by default that of the CIDR or of the protocol, else C(IPv4)).
-      - A group is its project's own, and its rules speak of groups of the same project.
-      - A group without an egress rule lets everything out. The group C(default), unless it is defined here, also lets
-        in what its own members send. Both is as in neutron.
-    type: dict
-    default: {}
   wanted:
     description:
       - Which of them are asked for. One that is not defined must be there already; only the group C(default) has a
@@ -191,7 +180,7 @@ networks:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, run
-from ..module_utils.core.specs import INSTANCES, NORTHBOUND, PROJECT, STATE
+from ..module_utils.core.specs import INSTANCES, NORTHBOUND, PROJECT, SECURITY_GROUPS, STATE
 from ..module_utils.network import model, neutron, request
 from ..module_utils.network.ovn import backend as ovn
 
@@ -207,7 +196,8 @@ SPEC = {
     **PROJECT,
     **INSTANCES,
     "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
-    **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
+    **SECURITY_GROUPS,
+    "networks": {"type": "dict", "default": {}},
     "routers": {"type": "dict"},
     "wanted": {"type": "list", "elements": "dict", "options": request.WANTED},
 }

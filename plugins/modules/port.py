@@ -30,6 +30,7 @@ extends_documentation_fragment:
   - kvmstack.launch.instances
   - kvmstack.launch.northbound
   - kvmstack.launch.cloud
+  - kvmstack.launch.security_groups
   - kvmstack.launch.stage
   - kvmstack.launch.state
 options:
@@ -188,8 +189,8 @@ options:
         C(gateway) (the first address if left out, as in neutron; null is none), C(dns) (a list of addresses), C(mtu)
         (1442), C(allocation_pool) (C(start) and C(end)), C(dhcp) (true), C(domain), C(port_security) (true) and
         C(router), see M(kvmstack.launch.network).
-      - Nothing is made of these here. A port on a network that is not there yet is planned by them in check mode, and
-        refused otherwise.
+      - Nothing is made of these here, nor of O(security_groups). A port on a network, or in a group, that is not there
+        yet is planned by them in check mode, and refused otherwise.
     type: dict
     default: {}
   routers:
@@ -204,19 +205,6 @@ options:
         (C(floating_ip_mac)). All others have theirs at the router's gateway.
       - Left out, floating IPs stay where they are.
     type: dict
-  security_groups:
-    description:
-      - With O(service=ovn), definitions of security groups by name, each a list of rules. What no rule allows is
-        dropped.
-      - A rule has C(direction) (C(ingress) or C(egress), C(ingress) if left out), C(protocol) (neutron's names, such as
-        C(tcp), C(udp), C(icmp), C(ipv6-icmp) and C(vrrp), a number, or C(any), which is the default), C(port) (C(80) or
-        C(8000-8100)), C(icmp_type) and C(icmp_code), C(remote) (a CIDR, or the name of a group) and C(ethertype)
-        (C(IPv4) or C(IPv6), by default that of the CIDR or of the protocol, else C(IPv4)).
-      - A group without an egress rule lets everything out. The group C(default), unless it is defined here, also lets
-        in what its own members send. Both is as in neutron.
-      - They are for check mode too.
-    type: dict
-    default: {}
 """
 
 EXAMPLES = r"""
@@ -327,7 +315,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.cloud.module import CloudModule
 from ..module_utils.core.run import Stage, run
-from ..module_utils.core.specs import CLOUD, NORTHBOUND, STATE, arguments
+from ..module_utils.core.specs import CLOUD, NORTHBOUND, SECURITY_GROUPS, STATE, arguments
 from ..module_utils.port import item, model, request
 from ..module_utils.port.neutron import backend as neutron
 from ..module_utils.port.neutron import model as neutron_model
@@ -344,7 +332,8 @@ SPEC = {
     "service": {"type": "str", "choices": list(BACKENDS), "default": "ovn"},
     "wait": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 60},
-    **dict.fromkeys(("networks", "security_groups"), {"type": "dict", "default": {}}),
+    **SECURITY_GROUPS,
+    "networks": {"type": "dict", "default": {}},
     "routers": {"type": "dict"},
     "gateways": {"type": "dict"},
 }

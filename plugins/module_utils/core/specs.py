@@ -29,6 +29,8 @@ NORTHBOUND = {
     }
 }
 
+SECURITY_GROUPS = {"security_groups": {"type": "dict", "default": {}}}
+
 # A mapping may hold secrets: cloud/module.py hides these, and not the rest of it as no_log would.
 CLOUD = {
     **dict.fromkeys(("cloud", "service_cloud"), {"type": "raw"}),
