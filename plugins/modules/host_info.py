@@ -26,11 +26,6 @@ options:
   host:
     description: The name to give the host, as in the inventory. By default its short host name.
     type: str
-  record_id:
-    description:
-      - The identity (a UUID) of the record that asks. Machines of other records then count as foreign.
-      - Left out, all that M(kvmstack.launch.domain) made count as ours.
-    type: str
   virt_type:
     description: As in M(kvmstack.launch.domain). With V(auto) the result says which one machines would get.
     type: str
@@ -102,14 +97,6 @@ hosts:
       returned: always
     memory_mb_used:
       description: Memory of all running machines in MiB.
-      type: int
-      returned: always
-    foreign_vcpus:
-      description: vCPUs of those of them that are not ours.
-      type: int
-      returned: always
-    foreign_memory_mb:
-      description: Memory of those of them that are not ours, in MiB.
       type: int
       returned: always
     running_vms:
@@ -185,7 +172,6 @@ SPEC = {
     **STATE_PATH,
     "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
     "host": {"type": "str"},
-    "record_id": {"type": "str"},
     "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}

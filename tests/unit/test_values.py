@@ -141,7 +141,7 @@ GOOD_ENTRY = {"name": "good", "flavor": "small", "image": "demo", "networks": ["
 NODE = {
     "host": "c1", "name": "c1", "hypervisor_type": "QEMU", "hypervisor_version": 9000000, "virt_type": "kvm",
     "architecture": "x86_64", "vcpus": 5000, "memory_mb": 2000000, "disk_gb": 2**31 - 1, "free_disk_gb": 2**31 - 1,
-    "vcpus_used": 0, "memory_mb_used": 0, "foreign_vcpus": 0, "foreign_memory_mb": 0, "running_vms": 0,
+    "vcpus_used": 0, "memory_mb_used": 0, "running_vms": 0,
     "cpu_features": [], "numa_cells": [], "hugepages": [], "pci_devices": [], "host_ip": "192.0.2.7",
 }  # fmt: skip
 WITHOUT = "00000000-0000-4000-8000-000000000000"  # in check mode a new instance has no UUID yet

@@ -45,7 +45,7 @@ def read_room(params: dict[str, Any]) -> dict[str, Any]:
         "vcpus": vcpus,
         "memory_mb": memory_mb,
         **_disk(params["state_path"]),
-        **usage([text for text, state in domains if POWER[state] != "SHUTOFF"], params.get("record_id")),
+        **usage([text for text, state in domains if POWER[state] != "SHUTOFF"]),
         "power_states": power_states(domains),
     }
 
@@ -129,24 +129,14 @@ def _cpu_topology(cpu: Element, cells: int) -> dict[str, int]:
     return {"cells": cells, **counts}
 
 
-def usage(texts: list[str], record_id: str | None = None) -> dict[str, Any]:
-    """What running domains use, given their XML; those without our mark, or of another record, counted apart."""
+def usage(texts: list[str]) -> dict[str, Any]:
+    """What running domains use, whosever they are, given their XML."""
     domains = [ElementTree.fromstring(text) for text in texts]
-    figures = [
-        (int(each.findtext("vcpu")), mebibytes(each.find("memory")), _is_foreign(each, record_id)) for each in domains
-    ]
     return {
-        "vcpus_used": sum(vcpus for vcpus, ram, foreign in figures),
-        "memory_mb_used": sum(ram for vcpus, ram, foreign in figures),
-        "foreign_vcpus": sum(vcpus for vcpus, ram, foreign in figures if foreign),
-        "foreign_memory_mb": sum(ram for vcpus, ram, foreign in figures if foreign),
+        "vcpus_used": sum(int(each.findtext("vcpu")) for each in domains),
+        "memory_mb_used": sum(mebibytes(each.find("memory")) for each in domains),
         "running": [each.findtext("uuid") for each in domains],
     }
-
-
-def _is_foreign(domain: Element, record_id: str | None) -> bool:
-    mark = domain.find("metadata/" + MARK)
-    return mark is None or bool(record_id) and mark.get("record", record_id) != record_id
 
 
 def _cpu_features(libvirt: Any, connection: Any, cpu: Element) -> tuple:

@@ -12,7 +12,7 @@ from typing import Any, Mapping
 class ComputeNode:
     """One compute host. memory_mb in MiB, disk_gb in GiB, as nova's compute_nodes has them.
 
-    vcpus_used and memory_mb_used count all running domains, foreign_* those of them that are not ours.
+    vcpus_used and memory_mb_used count all running domains, whosever they are.
     disk_gb is the whole file system that instances are on, free_disk_gb what of it is free, foreign_disk_gb what all
     but disks of instances have of it: images, the system, what others put there.
     hypervisor_version is libvirt's number: major * 1000000 + minor * 1000 + release.
@@ -38,8 +38,6 @@ class ComputeNode:
     foreign_disk_gb: int = 0
     vcpus_used: int = 0
     memory_mb_used: int = 0
-    foreign_vcpus: int = 0
-    foreign_memory_mb: int = 0
     running_vms: int = 0
     cpu_model: str | None = None
     cpu_vendor: str | None = None

@@ -25,7 +25,7 @@ DATA, LOGS, FAR = ("33333333-0000-4000-8000-00000000000%d" % number for number i
 NAMES = {WEB: "web", DB: "db", DATA: "data", LOGS: "logs", FAR: "far"}
 ROOM = {
     "host": "c1", "vcpus": 8, "memory_mb": 8192, "disk_gb": 100, "free_disk_gb": 90,
-    "vcpus_used": 0, "memory_mb_used": 0, "foreign_vcpus": 0, "foreign_memory_mb": 0, "running": [],
+    "vcpus_used": 0, "memory_mb_used": 0, "running": [],
 }  # fmt: skip
 IMAGE = {"name": "demo", "url": "https://images.example/demo", "checksum": "sha256:" + 64 * "0", "disk_format": "qcow2"}
 NEW = {

@@ -73,24 +73,13 @@ def test_what_the_cpu_is_made_of():
     assert libvirt.capabilities(text)[1]["cpu_topology"] == known
 
 
-def test_usage_tells_ours_from_others():
+def test_usage_is_that_of_all_domains():
     ours = text(xml.definition(Domain("u", "n", vcpus=2, ram=128, root=Disk("root", "vda", "/r"))))
     assert libvirt.usage([ours, FOREIGN]) == {
         "vcpus_used": 5,
         "memory_mb_used": 192,
-        "foreign_vcpus": 3,
-        "foreign_memory_mb": 64,
         "running": ["u", "foreign"],
     }
-
-
-@pytest.mark.parametrize(
-    ("made_by", "asked_by", "foreign"),
-    [(None, None, 0), ("one", None, 0), ("one", "one", 0), (None, "one", 0), ("two", "one", 2)],
-)
-def test_what_another_record_made_is_foreign(made_by, asked_by, foreign):
-    domain = text(xml.definition(Domain("u", "n", vcpus=2, ram=128, record_id=made_by)))
-    assert libvirt.usage([domain], asked_by)["foreign_vcpus"] == foreign
 
 
 def test_the_disk_of_a_state_path_that_is_not_made_yet(tmp_path):
@@ -203,7 +192,7 @@ def test_the_room_needs_no_expensive_question(monkeypatch, tmp_path):
     room = libvirt.read_room({"host": "compute-1", "state_path": str(tmp_path)})
     assert (room["host"], room["vcpus"], room["memory_mb"]) == ("compute-1", 8, 4096)
     assert {key: room[key] for key in libvirt._disk(str(tmp_path))} == libvirt._disk(str(tmp_path))
-    assert (room["vcpus_used"], room["foreign_memory_mb"], room["running"]) == (3, 64, ["foreign"])
+    assert (room["vcpus_used"], room["memory_mb_used"], room["running"]) == (3, 64, ["foreign"])
     assert room["power_states"] == {"off": "shutdown"}
 
 
