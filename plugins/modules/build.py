@@ -67,14 +67,6 @@ options:
   cpu_model:
     description: Name of a CPU model that machines made from now on see.
     type: str
-  vnc:
-    description: Whether machines made from now on have a VNC console on 127.0.0.1.
-    type: bool
-    default: false
-  integration_bridge:
-    description: The bridge that ovn-controller manages.
-    type: str
-    default: br-int
   vif_plugging_timeout:
     description: Seconds that OVN may take to wire the ports of a machine.
     type: int

@@ -116,10 +116,6 @@ options:
     description: Whether machines made from now on have a screen, by VNC on the host's 127.0.0.1.
     type: bool
     default: false
-  integration_bridge:
-    description: OVN's bridge on the host.
-    type: str
-    default: br-int
   vif_plugging_timeout:
     description: Seconds to wait for OVN to install the flows of the ports, for all machines together.
     type: int
@@ -291,6 +287,7 @@ SPEC = {
     **STATE_PATH,
     **request.OPTIONS,
     "driver": {"type": "str", "choices": list(BACKENDS), "default": "libvirt"},
+    "vnc": {"type": "bool", "default": False},
 }
 ARGUMENTS = arguments("domains", {}, SPEC)
 

@@ -80,10 +80,6 @@ options:
             description: The IPv6 addresses of servers that it names to guests.
             type: list
             elements: str
-  integration_bridge:
-    description: The bridge that ovn-controller manages.
-    type: str
-    default: br-int
 """
 
 EXAMPLES = r"""
@@ -142,11 +138,11 @@ instances:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, run
-from ..module_utils.core.specs import INTEGRATION_BRIDGE, STATE, STATE_PATH, arguments
+from ..module_utils.core.specs import STATE, STATE_PATH, arguments
 from ..module_utils.gateway import host, model, request
 
 STAGE = Stage("gateway", request.parse, host.connect, model.plan, request.OPTIONS, model.as_text, request.items_of)
-ARGUMENTS = arguments("gateways", request.OPTIONS, {**STATE, **STATE_PATH, **INTEGRATION_BRIDGE})
+ARGUMENTS = arguments("gateways", request.OPTIONS, {**STATE, **STATE_PATH})
 
 
 def stage(module: AnsibleModule) -> None:

@@ -169,6 +169,12 @@ def test_a_task_passes_what_its_module_takes(name, task):
     assert {option for option, described in spec.items() if described.get("required")} <= set(passed)
 
 
+def test_all_that_a_build_can_be_told_is_a_variable():
+    [task] = FILES["build"]
+    spec = importlib.import_module(PACKAGE + "build").ARGUMENTS["argument_spec"]
+    assert set(task[MODULE + "build"]) == set(spec)
+
+
 def missing(name):
     """The underscored variables that a file needs and does not have of itself or of the role's vars."""
     needed = set()

@@ -10,9 +10,8 @@ from typing import Any, Iterator, Mapping
 from ..core.change import Change
 from ..core.diff import line
 from ..core.errors import Conflict, LaunchError
+from ..core.names import INTEGRATION_BRIDGE
 
-# OVN's own, to which the bridges are connected.
-INTEGRATION_BRIDGE = "br-int"
 # How `ip` calls the master of what is in a bridge of the kernel's datapath.
 OVS_MASTER = "ovs-system"
 

@@ -16,6 +16,9 @@ from .errors import InvalidRequest
 NAMESPACE = "https://kvmstack.dev/launch/1"
 MARK = "kvmstack"
 
+# The bridge of a compute host that ovn-controller manages.
+INTEGRATION_BRIDGE = "br-int"
+
 # Bytes.
 GIB = 1024**3
 

@@ -54,9 +54,6 @@ CEPH = {
 
 STATE_PATH = {"state_path": {"type": "path", "default": "/var/lib/kvmstack"}}
 
-# The bridge of a compute host that ovn-controller manages.
-INTEGRATION_BRIDGE = {"integration_bridge": {"type": "str", "default": "br-int"}}
-
 # The instances' documents, in place of a stage's own list.
 INSTANCES = {"instances": {"type": "list", "elements": "dict"}}
 

@@ -78,8 +78,8 @@ class Disk:
 class Interface:
     """A network interface of ours. role is the id of our port, port_id its service's, under which OVN knows it.
 
-    bandwidth are pairs of a direction and its limits, by libvirt's names. What only the host decides (mtu, bridge,
-    checksums), and what it is made with, is no reason to change one.
+    bandwidth are pairs of a direction and its limits, by libvirt's names. What only the host decides (mtu, checksums),
+    and what it is made with, is no reason to change one.
     """
 
     role: str
@@ -87,7 +87,6 @@ class Interface:
     mac_address: str | None
     tap: str
     mtu: int | None = field(default=None, compare=False)
-    bridge: str = field(default="br-int", compare=False)
     checksum_offload: bool = field(default=True, compare=False)
     queues: int | None = field(default=None, compare=False)
     bandwidth: tuple = field(default=(), compare=False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
+from ..core.names import INTEGRATION_BRIDGE
 from .device import Disk, Interface, Remote
 from .elements import add, attribute
 
@@ -86,7 +87,7 @@ def interface(interface: Interface) -> Element:
     device = Element("interface", type="bridge")
     if interface.mac_address:
         add(device, "mac", address=interface.mac_address)
-    add(device, "source", bridge=interface.bridge)
+    add(device, "source", bridge=INTEGRATION_BRIDGE)
     add(add(device, "virtualport", type="openvswitch"), "parameters", interfaceid=interface.port_id)
     add(device, "target", dev=interface.tap)
     add(device, "model", type="virtio")
@@ -162,7 +163,6 @@ def parse_interface(device: Element) -> Interface | None:
         mac_address=attribute(device.find("mac"), "address"),
         tap=device.find("target").get("dev"),
         mtu=None if mtu is None else int(mtu),
-        bridge=device.find("source").get("bridge"),
         checksum_offload=device.find("driver/host[@csum='off']") is None,
         queues=None if queues is None else int(queues),
         bandwidth=tuple(sorted((each.tag, tuple(sorted(each.items()))) for each in device.iterfind("bandwidth/*"))),

@@ -18,7 +18,7 @@ from ..core.disk import disk_errors
 from ..core.documents import POWER, RESTARTS
 from ..core.errors import Conflict, LaunchError, Unavailable
 from ..core.libvirt import ask_each, libvirt_errors, load, open_connection, power_state
-from ..core.names import instance_path
+from ..core.names import INTEGRATION_BRIDGE, instance_path
 from ..host.hypervisor import chosen_virt_type
 from . import changes, openvswitch, sizes, xml
 from .lifecycle import POLL, Lifecycle, Started
@@ -127,7 +127,7 @@ class Libvirt:
         try:
             architecture = platform.machine()
             virt_type = chosen_virt_type(self.libvirt, self.connection, self._params["virt_type"], architecture)
-            userspace = plugs and openvswitch.datapath_type(self._params["integration_bridge"]) == "netdev"
+            userspace = plugs and openvswitch.datapath_type(INTEGRATION_BRIDGE) == "netdev"
         except LaunchError as error:
             return error
         # In the userspace datapath nobody completes a checksum that the guest leaves to the host: TCP would fail.

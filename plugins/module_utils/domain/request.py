@@ -11,7 +11,6 @@ from ..core.convert import canonical_uuid, choice, json_object, pci_address, tex
 from ..core.documents import RESTARTS, STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
-from ..core.specs import INTEGRATION_BRIDGE
 from ..core.user_data import as_bytes
 from . import connection, hardware
 from .config_drive import files
@@ -25,8 +24,6 @@ OWNER = ("project_id", "project_name", "user_id", "user_name")
 OPTIONS = {
     "virt_type": {"type": "str", "choices": ["auto", "kvm", "qemu"], "default": "auto"},
     "cpu_model": {"type": "str"},
-    "vnc": {"type": "bool", "default": False},
-    **INTEGRATION_BRIDGE,
     "vif_plugging_timeout": {"type": "int", "default": 60},
     "shutdown_timeout": {"type": "int", "default": 60},
     # Texts, as the values of a dictionary would each be masked, wherever they occur in a result.
@@ -148,7 +145,7 @@ def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any]
         unmakeable=unmakeable,
         root=None if any(disk.boot for disk in disks or ()) else _root(image, asked or {}),
         volumes=None if disks is None else tuple(disks),
-        interfaces=None if ports is None else tuple(_interface(port, params, limits) for port in _plugged(ports)),
+        interfaces=None if ports is None else tuple(_interface(port, limits) for port in _plugged(ports)),
         drive=_drive(domain, asked or {}, params),
         disk=_disk_size(domain, flavor),
         allocation=_allocation(document),
@@ -224,14 +221,13 @@ def _port_id(result: dict[str, Any]) -> str:
     return result.get("port_id") or result["id"]
 
 
-def _interface(result: dict[str, Any], params: dict[str, Any], limits: dict[str, Any]) -> Interface:
+def _interface(result: dict[str, Any], limits: dict[str, Any]) -> Interface:
     return Interface(
         role=result["id"],
         port_id=_port_id(result),
         mac_address=result.get("mac_address"),
         tap=result["tap"],
         mtu=result.get("mtu"),
-        bridge=params["integration_bridge"],
         **limits,
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ipaddress import ip_interface
 
+from ..core.names import INTEGRATION_BRIDGE
 from .model import Gateway
 
 # The sets of the nftables table inet kvmstack, and what a gateway with IPv4 is in each (roles/compute_host).
@@ -25,11 +26,11 @@ def pid_file(interface: str) -> str:
     return "/run/kvmstack-gateway-%s.pid" % interface
 
 
-def files(gateway: Gateway, bridge: str) -> dict[str, str]:
-    """The files by name. bridge: the integration bridge."""
+def files(gateway: Gateway) -> dict[str, str]:
+    """The files by name."""
     return {
         "environment": _lines(
-            "BRIDGE=" + bridge,
+            "BRIDGE=" + INTEGRATION_BRIDGE,
             "PORT=" + gateway.port,
             "MAC=" + gateway.mac,
             "ADDRESS=" + (gateway.address or ""),

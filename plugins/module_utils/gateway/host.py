@@ -31,9 +31,8 @@ IP6_FORWARD = "/proc/sys/net/ipv6/conf/all/forwarding"
 class Gateways:
     """Reads and changes the gateways of a host."""
 
-    def __init__(self, state_path: str, bridge: str):
+    def __init__(self, state_path: str):
         self.state_path = state_path
-        self.bridge = bridge
         self.directory = os.path.join(state_path, "gateways")
 
     def read(self, wanted: list[Use]) -> dict[str, Use]:
@@ -113,7 +112,7 @@ class Gateways:
         """Make a gateway, of files that are as this release writes them; its unit makes this host a router."""
         if gateway.ipv6_address and not os.path.exists(IP6_FORWARD):
             raise Unavailable("this host's kernel has no %s: is IPv6 turned off?" % IP6_FORWARD)
-        for name, text in files.files(gateway, self.bridge).items():
+        for name, text in files.files(gateway).items():
             _write(self._path(gateway.interface, name), text)
         unit = _unit(gateway)
         try:
@@ -166,12 +165,12 @@ class Gateways:
 
 def connect(params: Mapping[str, Any]) -> Gateways:
     """The gateways of this host."""
-    return Gateways(params["state_path"], params["integration_bridge"])
+    return Gateways(params["state_path"])
 
 
 def find(params: Mapping[str, Any]) -> list[Listed]:
     """The gateways of this host, by their interfaces."""
-    return Gateways(params["state_path"], bridge="").listed()
+    return Gateways(params["state_path"]).listed()
 
 
 def _unit(gateway: Gateway) -> str:

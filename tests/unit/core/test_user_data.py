@@ -51,7 +51,7 @@ def test_the_digest_is_of_what_is_on_the_drive(value, data):
     })  # fmt: skip
     identity = "11111111-0000-4000-8000-000000000001"
     document = {"name": "web", "uuid": identity, "flavor": asked.flavor, "image": {**asked.image, "path": "/root"}}
-    params = {"domains": [document], "state": "present", "state_path": "/s", "integration_bridge": "br-int"}
+    params = {"domains": [document], "state": "present", "state_path": "/s"}
     [domain] = parse_domains({**params, "user_data": texts})
     assert domain.fault is None
     on_drive = domain.config_drive["openstack/latest/user_data"]

@@ -25,7 +25,6 @@ PARAMS = {
     "virt_type": "qemu",
     "cpu_model": None,
     "vnc": False,
-    "integration_bridge": "br-int",
     "vif_plugging_timeout": 0.2,
     "shutdown_timeout": 0.2,
     "user_data": "",

@@ -37,7 +37,7 @@ open_remotes = some.builds(Remote, some.sampled_from(["rbd", "iscsi"]), word, ho
 volumes = some.builds(Disk, role, word, word, kinds, serial=some.none() | word, **flags) | some.builds(
     Disk, role, word, remote=remotes | open_remotes, serial=word, **flags
 )
-interfaces = some.builds(Interface, word, word, word, word, number, word, some.booleans())
+interfaces = some.builds(Interface, word, word, word, word, number, some.booleans())
 names = some.none() | text.filter(bool)
 pairs = some.dictionaries(text, text, max_size=5).map(lambda said: tuple(said.items()))
 labels = some.builds(Labels, text, text, text, text, pairs, names, names)

@@ -114,7 +114,7 @@ def test_a_text_without_anything_closes_nothing():
     ],
 )
 def test_nft_takes_the_rules_and_the_gateways(tmp_path, variables):
-    made = [files.files(each, "br-int") for each in (B, DUAL)]
+    made = [files.files(each) for each in (B, DUAL)]
     elements = "".join(each[name] for each in made for name in ("start.nft", "stop.nft"))
     path = tmp_path / "rules.nft"
     path.write_text(rules(compute_host_bridge_mappings=WIRES, **variables) + elements)

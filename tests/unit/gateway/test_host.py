@@ -52,7 +52,7 @@ class Machine:
     def run(self, *uses, state="present"):
         """The actions, and the errors, of one run."""
         self.said.clear()
-        stage = host.connect({"state_path": str(self.path), "integration_bridge": "br-int"})
+        stage = host.connect({"state_path": str(self.path)})
         changes = plan(uses, stage.read(list(uses)), state)
         outcome = stage.apply([change for change in changes if change.pending])
         errors = [str(each) for each in outcome.values() if isinstance(each, LaunchError)]

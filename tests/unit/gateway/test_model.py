@@ -131,19 +131,19 @@ def test_a_record_is_read_as_it_was_written(gateway):
 
 
 def test_the_files_of_a_unit():
-    made = files.files(A, "br-int")
+    made = files.files(A)
     assert made["environment"].splitlines() == [
         "BRIDGE=br-int", "PORT=" + A.port, "MAC=fa:16:3f:00:00:01", "ADDRESS=10.20.0.1/24", "MTU=1442",
     ]  # fmt: skip
     assert 'add element inet kvmstack sources { "kvgaaaaaaaa000" . 10.20.0.0/24 }' in made["start.nft"]
     assert made["stop.nft"] == made["start.nft"].replace("add ", "delete ")
     assert "local=/lab.test/" in made["dnsmasq.conf"]
-    assert "domain" not in files.files(B, "br-int")["dnsmasq.conf"]
+    assert "domain" not in files.files(B)["dnsmasq.conf"]
     assert not any(word in text for text in made.values() for word in ("IPV6", "6 {", "-ra"))
 
 
 def test_the_files_of_a_unit_with_ipv6():
-    made = files.files(DUAL, "br-int")
+    made = files.files(DUAL)
     assert made["environment"].splitlines()[-1] == "IPV6_ADDRESS=fd00:20::1/64"
     assert 'add element inet kvmstack sources6 { "kvgaaaaaaaa000" . fd00:20::/64 }' in made["start.nft"]
     assert "add element inet kvmstack masqueraded6 { fd00:20::/64 }" in made["start.nft"]
@@ -154,12 +154,12 @@ def test_the_files_of_a_unit_with_ipv6():
         "dhcp-option=option6:dns-server,[fd00:20::1],[2001:db8::53]",
         "dhcp-option=option6:domain-search,lab.test",
     ]
-    silent = files.files(replace(DUAL, rdnss=(), domain=None), "br-int")["dnsmasq.conf"]
+    silent = files.files(replace(DUAL, rdnss=(), domain=None))["dnsmasq.conf"]
     assert silent.splitlines()[-1] == "dhcp-option=option6:dns-server"
 
 
 def test_the_files_of_a_unit_of_ipv6_alone():
-    made = files.files(ALONE, "br-int")
+    made = files.files(ALONE)
     assert "ADDRESS=" in made["environment"].splitlines()
     assert [line.split()[4] for line in made["start.nft"].splitlines()] == ["sources6", "masqueraded6"]
     [use] = request.parse({"gateways": [{"instance_uuid": WEB, "gateways": [ALONE.to_record()]}]})
