@@ -12,7 +12,7 @@ from ..core.errors import LaunchError
 from ..instance import catalog
 from ..instance.sql import instance_of
 from ..record import events, groups, key_pairs, requests, server_extras, volumes
-from ..schedule.host_state import DEFAULT_ZONE
+from ..schedule.host_state import zone_of
 from .asked import Asked
 from .criteria import Criteria
 from .errors import not_found
@@ -59,9 +59,8 @@ def candidates(front: Front, wanted: Criteria, marker: str | None = None) -> lis
     tables = database.tables
     instances, hosts, extras = tables.instances, tables.compute_nodes, tables.server_extras
     columns = [table.c[name] for table in (instances, extras) for name in wanted.columns if name in table.c]
-    zone = database.sql.func.coalesce(hosts.c.availability_zone, DEFAULT_ZONE).label("zone")
     joined = _joined(instances, hosts).outerjoin(extras, extras.c.instance_uuid == instances.c.uuid)
-    statement = database.sql.select(*columns, hosts.c.silent_since, zone).select_from(joined)
+    statement = database.sql.select(*columns, *_of_host(hosts)).select_from(joined)
     if wanted.project_id is not None:
         statement = statement.where(instances.c.project_id == wanted.project_id)
     if not wanted.with_deleted:
@@ -84,17 +83,21 @@ def whole(front: Front, identities: Iterable[str]) -> list[Server]:
 
 def _with_status(row: Mapping[str, Any]) -> dict[str, Any]:
     known = status(row["vm_state"], row["power_state"], row["silent_since"] is not None, row["task_state"])
-    return {**row, "status": known}
+    return {**row, "status": known, "zone": zone_of(row["own_zone"], row["aggregates"])}
 
 
 def _joined(instances, hosts):
     return instances.outerjoin(hosts, hosts.c.host == instances.c.host)
 
 
+def _of_host(hosts) -> tuple:
+    """What is told of a server's host; an instance's own availability_zone is the one that was asked for."""
+    return hosts.c.silent_since, hosts.c.availability_zone.label("own_zone"), hosts.c.aggregates
+
+
 def _whole(database, connection, wanted: list) -> list[Server]:
     instances, hosts = database.tables.instances, database.tables.compute_nodes
-    beside = (hosts.c.silent_since, hosts.c.availability_zone.label("zone"))
-    statement = database.sql.select(instances, *beside).select_from(_joined(instances, hosts)).where(*wanted)
+    statement = database.sql.select(instances, *_of_host(hosts)).select_from(_joined(instances, hosts)).where(*wanted)
     rows = connection.execute(statement).all()
     identities = [row.uuid for row in rows]
     known = {project: groups.read(database, connection, project) for project in {row.project_id for row in rows}}
@@ -104,7 +107,7 @@ def _whole(database, connection, wanted: list) -> list[Server]:
     return [
         Server(
             instance=instance_of(row, known[row.project_id], None),
-            zone=(row.zone or DEFAULT_ZONE) if row.host else None,
+            zone=zone_of(row.own_zone, row.aggregates) if row.host else None,
             silent=row.silent_since is not None,
             extras=extras.get(row.uuid, server_extras.NOTHING),
             fault=faults.get(row.uuid),

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..api.errors import ApiError
 from ..api.front import Front
-from ..schedule.host_state import DEFAULT_ZONE
+from ..schedule.host_state import zone_of
 from ..schedule.refusals import BEGINNING, reasons_of_hosts
 
 REFUSALS = 50  # of the last faults that are looked through for what the scheduler has refused
@@ -16,8 +16,8 @@ MOST = 500  # claims of a host that are shown
 OF_HOST = (
     "host", "enabled", "disabled_reason", "vcpus", "memory_mb", "disk_gb", "vcpus_reserved", "memory_mb_reserved",
     "disk_gb_reserved", "cpu_allocation_ratio", "ram_allocation_ratio", "disk_allocation_ratio", "vcpus_used",
-    "memory_mb_used", "disk_gb_used", "availability_zone", "num_instances", "failed_builds", "silent_since",
-    "updated_at",
+    "memory_mb_used", "disk_gb_used", "availability_zone", "aggregates", "num_instances", "failed_builds",
+    "silent_since", "updated_at",
 )  # fmt: skip
 INVENTORY = (
     ("vCPUs", "", "vcpus", "cpu_allocation_ratio"),
@@ -46,7 +46,7 @@ def host(front: Front, name: str) -> dict[str, Any]:
     database = front.database
     nodes, claims = database.tables.compute_nodes, database.tables.allocations
     instances = database.tables.instances
-    columns = [nodes.c[each] for each in (*OF_HOST, "facts", "aggregates")]
+    columns = [nodes.c[each] for each in (*OF_HOST, "facts")]
     told = (instances.c.uuid, instances.c.name, instances.c.vm_state, claims.c.vcpus, claims.c.memory_mb)
     claimed = (
         database.sql.select(*told, claims.c.disk_gb, claims.c.created_at)
@@ -60,7 +60,7 @@ def host(front: Front, name: str) -> dict[str, Any]:
         if row is None:
             raise ApiError(404, "Host %.80s could not be found." % name)
         found = [dict(each) for each in connection.execute(claimed).mappings()]
-    return {**_host(row), "facts": row["facts"] or {}, "aggregates": row["aggregates"] or [], "claims": found}
+    return {**_host(row), "facts": row["facts"] or {}, "claims": found}
 
 
 def _host(row: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _host(row: Any) -> dict[str, Any]:
             }  # fmt: skip
         )
     state = "down" if row["silent_since"] else "up" if row["enabled"] else "disabled"
-    return {**row, "room": room, "state": state, "zone": row["availability_zone"] or DEFAULT_ZONE}
+    return {**row, "room": room, "state": state, "zone": zone_of(row["availability_zone"], row["aggregates"])}
 
 
 def _refusals(database, connection) -> list[dict[str, Any]]:

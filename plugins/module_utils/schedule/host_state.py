@@ -6,12 +6,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Iterable, Mapping, NamedTuple
 
 from ..core.names import numbers
 from .model import Group, Request, Selection
 
-DEFAULT_ZONE = "nova"
+DEFAULT_ZONE = "nova"  # nova's word for the zone of a host of which nobody has said any
+
+
+def zone_of(availability_zone: str | None, aggregates: Iterable[Mapping] | None) -> str:
+    """A host's availability zone: its own, or that of one of its aggregates, or nova's default."""
+    return availability_zone or min(said_by(aggregates, "availability_zone"), default="") or DEFAULT_ZONE
+
+
+def said_by(aggregates: Iterable[Mapping] | None, key: str) -> set[str]:
+    """What the metadata of aggregates says under a key."""
+    metadata = [aggregate.get("metadata") or {} for aggregate in aggregates or ()]
+    return {str(each[key]) for each in metadata if key in each}
 
 
 class Inventory(NamedTuple):
@@ -88,9 +99,8 @@ class HostState:
 
     @property
     def zone(self) -> str:
-        """Its availability zone: its own, or that of one of its aggregates, or nova's default."""
-        zones = self.availability_zone or next(iter(sorted(self.aggregate_values("availability_zone"))), None)
-        return zones or DEFAULT_ZONE
+        """Its availability zone."""
+        return zone_of(self.availability_zone, self.aggregates)
 
     @cached_property
     def dedicated_set(self) -> frozenset:
@@ -142,8 +152,7 @@ class HostState:
 
     def aggregate_values(self, key: str) -> set[str]:
         """What the metadata of the host's aggregates says under a key."""
-        metadata = [aggregate.get("metadata") or {} for aggregate in self.aggregates or ()]
-        return {str(each[key]) for each in metadata if key in each}
+        return said_by(self.aggregates, key)
 
     def aggregate_metadata(self) -> dict[str, set[str]]:
         """All metadata of the host's aggregates; a value with commas is several."""

@@ -270,3 +270,20 @@ def test_hosts_are_services_and_zones(door):
     [zone] = door.get("/os-availability-zone/detail")["availabilityZoneInfo"]
     assert list(zone["hosts"]) == ["c1"]
     door.create(name="other", availability_zone="north", status=400)
+
+
+@pytest.mark.parametrize(
+    ("own", "found"), [(None, "north"), ("south", "south")], ids=["an aggregate's", "its own before an aggregate's"]
+)
+def test_a_host_is_in_the_zone_that_the_scheduler_sees(door, own, found):
+    identity = door.launch()
+    aggregates = [{"name": "rack", "metadata": {}}, {"name": "row", "metadata": {"availability_zone": "north"}}]
+    table = door.database.tables.compute_nodes
+    with door.database.writing() as connection:
+        connection.execute(table.update().values(availability_zone=own, aggregates=aggregates))
+    assert [each["zoneName"] for each in door.get("/os-availability-zone")["availabilityZoneInfo"]] == [found]
+    assert door.get("/os-services")["services"][0]["zone"] == found
+    assert door.get("/servers/" + identity)["server"]["OS-EXT-AZ:availability_zone"] == found
+    assert names(door, "availability_zone=" + found) == ["web"]
+    assert names(door, "availability_zone=nova") == []
+    door.create(name="other", availability_zone=found)

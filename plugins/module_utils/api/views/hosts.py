@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any, Iterable, Mapping
 
-from ...schedule.host_state import DEFAULT_ZONE
+from ...schedule.host_state import zone_of
 from ..asked import Asked
 from ..identifiers import identity, number
 from ..versions import exact
@@ -144,7 +144,7 @@ def state(row: Mapping[str, Any]) -> str:
 
 def zone(row: Mapping[str, Any]) -> str:
     """The zone that it is in."""
-    return row["availability_zone"] or DEFAULT_ZONE
+    return zone_of(row["availability_zone"], row["aggregates"])
 
 
 def aggregate(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:

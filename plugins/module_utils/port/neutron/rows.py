@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
+from ...schedule.host_state import DEFAULT_ZONE
 from ..item import Pair, Request, own_pairs
 from .floating import Floating, held_by
 from .item import Group, Network, Port, Subnet, sorted_groups
@@ -16,8 +17,6 @@ Row = Mapping[str, Any]
 
 # The roles whose bearers may do with every network what its owner may (neutron's context_is_admin).
 ADMIN = "admin"
-# nova's words for a host's availability zone that nobody has said.
-DEFAULT_ZONE = "nova"
 # What neutron says of a port that the host cannot take.
 UNBOUND = ("unbound", "binding_failed")
 GIVEN_BACK = {"device_id": "", "device_owner": "", "binding:host_id": None}
