@@ -18,7 +18,6 @@ from .errors import ApiError, not_found
 from .front import Front
 from .identifiers import named
 from .model import Server
-from .views.parts import port_id, volume_id
 
 
 def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> tuple[Server, Any]:
@@ -74,7 +73,7 @@ def detach_volume(front: Front, asked: Asked, server_id: str, identity: str) -> 
 
 def volume_of(server: Server, identity: str) -> BlockDeviceMapping:
     """A server's volume of this id; ApiError 404 where it has none."""
-    found = [each for each in server.instance.volumes if identity in (each.id, volume_id(each))]
+    found = [each for each in server.instance.volumes if identity in (each.id, each.public_id)]
     if not found:
         raise ApiError(404, "Instance %s is not attached to volume %s" % (server.id, identity))
     return found[0]
@@ -88,7 +87,7 @@ def attach_interface(front: Front, asked: Asked, server_id: str, said: Mapping[s
 
     def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
         [new] = wanted.ports or ()
-        if new.port and any(new.port in (each.port, port_id(each)) for each in before.ports):
+        if new.port and any(new.port in (each.port, each.public_id) for each in before.ports):
             raise ApiError(409, "Port %s is still in use." % new.port)
         return replace(wanted, ports=[*(each for each in before.ports if not each.leaving), new])
 
@@ -143,7 +142,7 @@ def interfaces_of(ports: Iterable[NetworkRequest]) -> list[NetworkRequest]:
 
 def port_of(server: Server, identity: str) -> NetworkRequest:
     """A server's port of this id; ApiError 404 where it has none."""
-    found = [each for each in interfaces(server) if identity in (each.id, port_id(each))]
+    found = [each for each in interfaces(server) if identity in (each.id, each.public_id)]
     if not found:
         raise ApiError(404, "Port id %s could not be found." % identity)
     return found[0]

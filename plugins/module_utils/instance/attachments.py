@@ -57,6 +57,11 @@ class NetworkRequest:
     leaving: bool = False
 
     @property
+    def public_id(self) -> str | None:
+        """What the network service calls it, or until it has made it the record."""
+        return (self.network_info or {}).get("port_id") or self.port or self.id
+
+    @property
     def local(self) -> bool:
         """No compute host keeps a port."""
         return False
@@ -91,6 +96,11 @@ class BlockDeviceMapping:
     attachment_id: str | None = None
     made: bool | None = None
     leaving: bool = False
+
+    @property
+    def public_id(self) -> str:
+        """What its service calls it, or until it has made it the record."""
+        return self.volume_id or self.id
 
     @property
     def local(self) -> bool:

@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import Any, Iterable, Mapping
 
 from ..core.documents import TASKS
+from ..core.names import tap_name
+from ..instance.attachments import BlockDeviceMapping, NetworkRequest, from_data
 
 # What nova calls the actions; of others there is only instance.update.
 NAMES = {
@@ -140,7 +142,9 @@ def _instance(event: Event) -> dict[str, Any]:
         "updated_at": _time(row.updated_at),
         "flavor": _flavor(row.flavor or {}),
         "ip_addresses": [] if created or gone else [_object("IpPayload", each) for each in _addresses(row.ports)],
-        "block_devices": [] if created or gone else [_volume(each) for each in row.volumes or ()],
+        "block_devices": []
+        if created or gone
+        else [_volume(each) for each in from_data(BlockDeviceMapping, row.volumes or ())],
         "request_id": event.request_id,
         "action_initiator_user": event.initiator or row.user_id,
         "action_initiator_project": row.project_id,
@@ -184,21 +188,22 @@ def _flavor(flavor: Mapping[str, Any]) -> dict[str, Any]:
 def _addresses(ports: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
     """The addresses of ports as the record has them, once they are made."""
     found = []
-    for port in ports or ():
-        info = port.get("network_info") or {}
-        if port.get("leaving") or not port.get("mac_address"):
+    for port in from_data(NetworkRequest, ports or ()):
+        info, identity = port.network_info or {}, port.public_id or ""
+        if port.leaving or not port.mac_address:
             continue
-        addresses = [*(port.get("fixed_ips") or [port.get("fixed_ip")]), info.get("ipv6_address")]
-        beside = {"label": port.get("network") or str(port.get("port")), "mac": port["mac_address"], "meta": {}}
-        beside.update(port_uuid=port.get("id"), device_name="tap%s" % str(port.get("id"))[:11])
+        addresses = [*(port.fixed_ips or [port.fixed_ip]), info.get("ipv6_address")]
+        label = info.get("network_name") or port.network or str(port.port)
+        beside = {"label": label, "mac": port.mac_address, "meta": {}, "port_uuid": identity}
+        beside["device_name"] = tap_name(identity)
         found += [
             {**beside, "address": each, "version": 6 if ":" in each else 4} for each in dict.fromkeys(addresses) if each
         ]
     return found
 
 
-def _volume(volume: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {"volume_id": volume["id"], "delete_on_termination": bool(volume.get("delete_on_termination"))}
+def _volume(volume: BlockDeviceMapping) -> dict[str, Any]:
+    kept = {"volume_id": volume.public_id, "delete_on_termination": volume.delete_on_termination}
     return _object("BlockDevicePayload", {**kept, "boot_index": None, "device_name": None, "tag": None})
 
 

@@ -100,6 +100,28 @@ def test_a_created_instance_is_told_whole_in_novas_envelopes():
     assert data["block_devices"][0]["nova_object.data"]["volume_id"] == "v"
 
 
+@pytest.mark.parametrize(
+    ("info", "volume", "told_"),
+    [
+        pytest.param({}, {}, ("0123456789abcdef", "kvt0123456789a", "private", "v"), id="the record's own"),
+        pytest.param(
+            {"port_id": "fedcba9876543210", "network_name": "office"},
+            {"volume_id": "w"},
+            ("fedcba9876543210", "kvtfedcba98765", "office", "w"),
+            id="those of services",
+        ),
+    ],
+)
+def test_ports_and_volumes_have_the_ids_that_the_api_shows(info, volume, told_):
+    ports, volumes = [{**ROW["ports"][0], "network_info": info}], [{**ROW["volumes"][0], **volume}]
+    data = model.versioned(event("create", "end", row(ports=ports, volumes=volumes)), NOW)[1]["nova_object.data"]
+    [address], [device] = (
+        [each["nova_object.data"] for each in data[key]] for key in ("ip_addresses", "block_devices")
+    )
+    found = (address["port_uuid"], address["device_name"], address["label"], device["volume_id"])
+    assert found == told_
+
+
 def test_what_is_begun_has_no_place_yet_and_what_is_gone_none_any_more():
     begun = model.versioned(event("create", "start", row(vm_state="building", power_state=None)), NOW)[1]
     data = begun["nova_object.data"]

@@ -58,10 +58,9 @@ def _stamp(text: str) -> str:
 
 def attachment(asked: Asked, server: Server, volume: BlockDeviceMapping) -> dict[str, Any]:
     """A volume of a server."""
-    known = volume_id(volume)
     told = {
-        "id": known,
-        "volumeId": known,
+        "id": volume.public_id,
+        "volumeId": volume.public_id,
         "serverId": server.id,
         "device": "/dev/%s" % volume.device if volume.device else None,
         "tag": None,
@@ -70,11 +69,6 @@ def attachment(asked: Asked, server: Server, volume: BlockDeviceMapping) -> dict
         "bdm_uuid": volume.id,
     }
     return exact("attachment", told, asked.version)
-
-
-def volume_id(volume: BlockDeviceMapping) -> str:
-    """What its service calls a volume, or until it has made it the record."""
-    return volume.volume_id or volume.id
 
 
 def interface(asked: Asked, port: NetworkRequest, networks: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +83,7 @@ def interface(asked: Asked, port: NetworkRequest, networks: Mapping[str, Any]) -
     told = {
         "port_state": "ACTIVE" if port.mac_address and not port.leaving else "BUILD",
         "fixed_ips": [{"subnet_id": subnet, "ip_address": each} for each in dict.fromkeys(addresses) if each],
-        "port_id": port_id(port),
+        "port_id": port.public_id,
         "net_id": network,
         "mac_addr": port.mac_address or (derived_mac(port.id or "") if port.network in networks else None),
         "tag": None,
@@ -100,11 +94,6 @@ def interface(asked: Asked, port: NetworkRequest, networks: Mapping[str, Any]) -
 def _network_id(asked: str, networks: Mapping[str, Any]) -> str:
     """The id of a network of the settings; another was asked for by its id."""
     return asked if is_id(asked) and asked not in networks else definition_id("network", asked, networks.get(asked))
-
-
-def port_id(port: NetworkRequest) -> str | None:
-    """What the network service calls it, or until it has made it the record."""
-    return (port.network_info or {}).get("port_id") or port.port or port.id
 
 
 def keypair(asked: Asked, key: Mapping[str, Any], user_id: str, whole: bool = False) -> dict[str, Any]:

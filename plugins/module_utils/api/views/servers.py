@@ -212,7 +212,7 @@ def _image(asked: Asked, image: Mapping[str, Any] | None, boot: BlockDeviceMappi
 
 
 def _volume(asked: Asked, volume: BlockDeviceMapping) -> dict[str, Any]:
-    told = {"id": volume.volume_id or volume.id, "delete_on_termination": volume.delete_on_termination}
+    told = {"id": volume.public_id, "delete_on_termination": volume.delete_on_termination}
     return exact("volume of a server", told, asked.version)
 
 
