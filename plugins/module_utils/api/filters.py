@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Mapping
 
+from ..core.names import reservation_id
 from .errors import ApiError
 from .identifiers import definition_id, named
 from .paging import FALSE, TRUE
@@ -86,11 +87,6 @@ def _flavor(value: str, _known: Any) -> Callable[[Row], bool]:
 
 def _reservation(value: str, _known: Any) -> Callable[[Row], bool]:
     return lambda row: reservation_id(row["request_id"]) == value
-
-
-def reservation_id(request_id: str | None) -> str:
-    """What servers of one request have in common."""
-    return "r-%s" % (request_id or "").replace("req-", "")[:8]
 
 
 def _tags(holds: Callable[[set, set], bool]) -> tuple[str, Callable]:

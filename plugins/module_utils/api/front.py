@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from contextlib import suppress
 from typing import Any, Mapping
 
@@ -54,11 +53,6 @@ class Front:
         wake.call(self.settings.wake_path)
         if self._publisher:
             self._publisher.tell(asked)
-
-
-def new_request_id() -> str:
-    """An id of a request, as oslo.middleware makes them."""
-    return "req-%s" % uuid.uuid4()
 
 
 def body_of(req: Any) -> Any:

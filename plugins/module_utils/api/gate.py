@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 from ..core.errors import LaunchError, MissingLibrary, Unavailable
+from ..core.names import new_request_id
 from ..service.log import about
 from . import policies, versions
 from .asked import Asked, query_of
 from .bodies import checked
 from .errors import ApiError, body_of, status_of
-from .front import new_request_id
 from .identity import NOBODY, IdentityOf
 
 log = logging.getLogger("kvmstack.api")

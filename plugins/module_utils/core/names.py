@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Identities that derive from an instance's UUID, and the marks by which objects of ours are known."""
+"""Identities of requests, those that derive from an instance's UUID, and the marks of objects of ours."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ def checked_name(name: str, what: str) -> str:
             % (what, shown(name))
         )
     return name
+
+
+def new_request_id() -> str:
+    """An id of a request, as oslo.middleware makes them."""
+    return "req-%s" % uuid.uuid4()
+
+
+def reservation_id(request_id: str | None) -> str:
+    """What instances of one request, that which created them, have in common."""
+    return "r-%s" % (request_id or "").replace("req-", "")[:8]
 
 
 def port_id(instance_uuid: str, kind: str, name: str, number: int) -> str:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Iterable
@@ -12,6 +11,7 @@ from typing import Any, Iterable
 from ..core.change import Change
 from ..core.documents import ACTIONS, PASSING_TASKS
 from ..core.errors import LaunchError
+from ..core.names import new_request_id
 from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, remains, requests, volumes
 from ..record.database import Database, now
 from ..record.errors import Contended, error_of
@@ -53,7 +53,7 @@ class Record:
         self.driver = driver
         self.limits = limits
         self.concludes = concludes
-        self.request_id = "req-%s" % uuid.uuid4()
+        self.request_id = new_request_id()
         self.user_id: str | None = None  # who asks, where that may be another than whose the instance is
 
     def read(self, wanted: Iterable[Any]) -> Recorded:

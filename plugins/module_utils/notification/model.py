@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Iterable, Mapping
 
 from ..core.documents import TASKS
-from ..core.names import tap_name
+from ..core.names import reservation_id, tap_name
 from ..instance.attachments import BlockDeviceMapping, NetworkRequest, from_data
 
 # What nova calls the actions; of others there is only instance.update.
@@ -133,7 +133,7 @@ def _instance(event: Event) -> dict[str, Any]:
         "task_state": STARTING.get(event.action, row.task_state) if starts else (None if gone else row.task_state),
         "power_state": row.power_state if row.power_state in POWER_STATES and not gone else "pending",
         "progress": 0,
-        "reservation_id": "r-%s" % event.request_id.replace("req-", "")[:8],
+        "reservation_id": reservation_id(event.row.request_id),
         "auto_disk_config": "MANUAL",
         "created_at": _time(row.created_at),
         "launched_at": _time(row.launched_at),
@@ -228,7 +228,7 @@ def legacy(event: Event, moment: datetime) -> tuple[str, dict[str, Any]]:
         "instance_id": row.uuid,
         "display_name": row.name,
         "hostname": row.name,
-        "reservation_id": "r-%s" % event.request_id.replace("req-", "")[:8],
+        "reservation_id": reservation_id(event.row.request_id),
         "instance_type": flavor.get("name", ""),
         "instance_type_id": _number(flavor.get("name", "")),
         "instance_flavor_id": flavor.get("name", ""),

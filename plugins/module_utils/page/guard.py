@@ -17,10 +17,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from ..api.asked import Asked, query_of
 from ..api.errors import ApiError, status_of
-from ..api.front import LARGEST_BODY, Front, new_request_id
+from ..api.front import LARGEST_BODY, Front
 from ..api.identity import NOBODY, IdentityOf
 from ..api.versions import MOST
 from ..core.errors import LaunchError
+from ..core.names import new_request_id
 from ..service.log import about
 from . import render
 

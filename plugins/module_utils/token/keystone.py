@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import getpass
-import uuid
 from dataclasses import replace
 from typing import Any
 
 from ..cloud.session import Cloud, connect
 from ..core.errors import NotFound
+from ..core.names import new_request_id
 from . import policy
 from .model import Identity, check_on_behalf, check_project, embedded_identity, identity_of
 
@@ -20,7 +20,7 @@ ACCESS_RULES = "1.0"
 
 def establish(params: dict[str, Any]) -> Identity:
     """Who launches. Refused, with Keystone's own words or the policy's, before anything is recorded."""
-    request_id = params.get("request_id") or "req-%s" % uuid.uuid4()
+    request_id = params.get("request_id") or new_request_id()
     if params["identity"] == "none":
         user = params.get("user_id") or getpass.getuser()
         return replace(embedded_identity(params["project_id"], user), request_id=request_id)

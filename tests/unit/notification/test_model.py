@@ -15,6 +15,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.notification impor
 NOW = datetime(2026, 1, 2, 3, 4, 5)
 ROW = {
     "uuid": "u", "project_id": "p", "user_id": "me", "name": "web", "host": "c1", "availability_zone": "nova",
+    "request_id": "req-fedcba98-7",
     "image": {"name": "demo", "id": "i", "url": "https://x/?secret"}, "instance_metadata": {"a": "b"},
     "vm_state": "active", "task_state": None, "power_state": "running", "created_at": NOW, "updated_at": NOW,
     "launched_at": NOW, "deleted_at": None, "deleted": 0, "fault": None, "ssh_keys": ["ssh-rsa secret"],
@@ -133,6 +134,14 @@ def test_what_is_begun_has_no_place_yet_and_what_is_gone_none_any_more():
     data = model.versioned(event("delete", "start"), NOW)[1]
     assert data["nova_object.data"]["task_state"] == "deleting"
     assert (data["nova_object.name"], data["nova_object.version"]) == ("InstanceActionPayload", "1.9")
+
+
+@pytest.mark.parametrize("action", ["create", "delete", "stop"])
+def test_a_reservation_is_that_of_the_request_that_created_it(action):
+    known = event(action, "end")
+    data = model.versioned(known, NOW)[1]["nova_object.data"]
+    assert (data["request_id"], data["reservation_id"]) == ("req-12345678-9", "r-fedcba98")
+    assert model.legacy(known, NOW)[1]["reservation_id"] == "r-fedcba98"
 
 
 def test_what_the_api_keeps_and_who_has_asked_are_told():

@@ -7,11 +7,11 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ...core.convert import boolean
+from ...core.names import reservation_id
 from .. import acting, asking, reading
 from ..asked import Asked
 from ..bodies import checked, valid
 from ..criteria import criteria
-from ..filters import reservation_id
 from ..front import Front
 from ..paging import next_links, page, whole
 from ..schemas import SCHEMAS

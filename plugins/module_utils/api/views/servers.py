@@ -7,10 +7,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Iterable, Mapping
 
+from ...core.names import reservation_id
 from ...instance.attachments import BlockDeviceMapping, NetworkRequest, boot_volume
 from ...instance.model import Instance
 from ..asked import Asked
-from ..filters import POWER_STATES, reservation_id
+from ..filters import POWER_STATES
 from ..identifiers import definition_id, host_id, identity
 from ..model import Server
 from ..policies import HOST_ATTRIBUTES, HOST_STATUS
