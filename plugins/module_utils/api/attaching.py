@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
+from ..core.convert import boolean
 from ..instance.attachments import BlockDeviceMapping, NetworkRequest
 from ..instance.model import Instance, InstanceRequest
 from ..instance.parts import MAX_VOLUMES
@@ -26,9 +27,10 @@ def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str,
     Gives the server, and the volume as it has it.
     """
     server = _resting(front, asked, server_id, "attach_volume")
-    for name, why in VOLUME_BEYOND.items():
-        if said.get(name) not in (None, False, "False", "false", "0", 0, "off", "no"):
-            raise ApiError(400, "%s: %s" % (name, why))
+    if said.get("tag") is not None:
+        raise ApiError(400, "tag: devices have no tags here")
+    if boolean(said.get("delete_on_termination", False), "delete_on_termination"):
+        raise ApiError(400, "delete_on_termination: a volume that there was before a server stays when that goes")
     identity = said["volumeId"]
     name = _volume_name(front, server, identity)
 
@@ -48,13 +50,6 @@ def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str,
     # One of a service may have another name in the record than its id.
     staying = [each for each in after.volumes if not each.leaving]
     return server, next(each for each in staying if each.name == name or each.volume_id == identity)
-
-
-# What may be said of an attachment, and cannot be had.
-VOLUME_BEYOND = {
-    "tag": "devices have no tags here",
-    "delete_on_termination": "a volume that there was before a server stays when that goes",
-}
 
 
 def detach_volume(front: Front, asked: Asked, server_id: str, identity: str) -> None:

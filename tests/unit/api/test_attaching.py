@@ -132,6 +132,7 @@ def test_a_volume_that_there_is_not(door):
         ({"device": "vdb"}, 1, "device"),
         ({"tag": "a"}, 48, "tag"),
         ({"tag": "a"}, 49, "tags"),
+        *(({"tag": word}, 49, "tags") for word in ("no", "off", "0", "false")),
         ({"delete_on_termination": True}, 78, "delete_on_termination"),
         ({"delete_on_termination": True}, 79, "stays"),
         ({"x": 1}, 96, "x"),

@@ -12,7 +12,7 @@ from ..asked import Asked
 from ..errors import ApiError, not_found
 from ..front import Front
 from ..identifiers import definition_id, named
-from ..paging import next_links, page, whole
+from ..paging import FALSE, next_links, page, whole
 from ..views import definitions as view
 
 DEFINED = "%s are defined by the site, in %s; the API cannot change them."
@@ -82,7 +82,7 @@ class Flavors:
             for name, each in sorted(self._sound().items())
             if all(each[key] >= value for key, value in least.items())
         ]
-        if str(asked.one("is_public")).lower() in ("false", "f", "0", "no", "off", "n"):
+        if str(asked.one("is_public")).lower() in FALSE:
             found = []
         key = asked.one("sort_key")
         if key is not None and key not in FLAVOR_SORT:
