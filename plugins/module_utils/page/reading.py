@@ -8,22 +8,13 @@ from typing import Any
 
 from ..api.errors import ApiError
 from ..api.front import Front
-from ..schedule.host_state import zone_of
+from ..schedule.host_state import HostState, Inventory
 from ..schedule.refusals import BEGINNING, reasons_of_hosts
+from ..schedule.view import read_hosts
 
 REFUSALS = 50  # of the last faults that are looked through for what the scheduler has refused
 MOST = 500  # claims of a host that are shown
-OF_HOST = (
-    "host", "enabled", "disabled_reason", "vcpus", "memory_mb", "disk_gb", "vcpus_reserved", "memory_mb_reserved",
-    "disk_gb_reserved", "cpu_allocation_ratio", "ram_allocation_ratio", "disk_allocation_ratio", "vcpus_used",
-    "memory_mb_used", "disk_gb_used", "availability_zone", "aggregates", "num_instances", "failed_builds",
-    "silent_since", "updated_at",
-)  # fmt: skip
-INVENTORY = (
-    ("vCPUs", "", "vcpus", "cpu_allocation_ratio"),
-    ("Memory", "MiB", "memory_mb", "ram_allocation_ratio"),
-    ("Disk", "GiB", "disk_gb", "disk_allocation_ratio"),
-)
+OF_HOST = ("host", "enabled", "disabled_reason", "num_instances", "failed_builds", "silent_since", "updated_at")
 
 
 def hosts(front: Front) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -33,12 +24,14 @@ def hosts(front: Front) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     statement = database.sql.select(*(table.c[name] for name in OF_HOST)).order_by(table.c.host)
     with database.reading() as connection:
         rows = connection.execute(statement).mappings().all()
+        states = read_hosts(database, lambda query: connection.execute(query).all(), None)
         refusals = _refusals(database, connection)
     reasons: dict[str, dict[str, Any]] = {}
     for each in refusals:
         for host, reason in reasons_of_hosts(each["message"]).items():
             reasons.setdefault(host, {**each, "message": reason})
-    return [{**_host(row), "refusal": reasons.get(row["host"])} for row in rows], refusals[:5]
+    known = [(row, states[row["host"]]) for row in rows if row["host"] in states]
+    return [{**_host(*each), "refusal": reasons.get(each[0]["host"])} for each in known], refusals[:5]
 
 
 def host(front: Front, name: str) -> dict[str, Any]:
@@ -57,32 +50,37 @@ def host(front: Front, name: str) -> dict[str, Any]:
     )
     with database.reading() as connection:
         row = connection.execute(database.sql.select(*columns).where(nodes.c.host == name)).mappings().first()
-        if row is None:
+        states = read_hosts(database, lambda query: connection.execute(query).all(), [name])
+        if row is None or name not in states:
             raise ApiError(404, "Host %.80s could not be found." % name)
         found = [dict(each) for each in connection.execute(claimed).mappings()]
-    return {**_host(row), "facts": row["facts"] or {}, "claims": found}
+    return {**_host(row, states[name]), "facts": row["facts"] or {}, "claims": found}
 
 
-def _host(row: Any) -> dict[str, Any]:
-    """A host's row with its room: used + asked <= (total - reserved) * ratio, as the scheduler counts it."""
-    room = []
-    for label, unit, name, ratio in INVENTORY:
-        capacity = (row[name] - row[name + "_reserved"]) * row[ratio]
-        used = row[name + "_used"]
-        room.append(
-            {
-                "label": label,
-                "unit": unit,
-                "used": used,
-                "capacity": int(capacity),
-                "total": row[name],
-                "reserved": row[name + "_reserved"],
-                "ratio": row[ratio],
-                "percent": round(min(100.0, 100 * used / capacity), 1) if capacity > 0 else 100.0 * bool(used),
-            }  # fmt: skip
-        )
+def _host(row: Any, host: HostState) -> dict[str, Any]:
+    """A host's row with its room, as the scheduler counts it."""
+    room = [
+        _room("vCPUs", "", host.vcpu_inventory),
+        _room("Memory", "MiB", host.memory_inventory),
+        _room("Disk", "GiB", host.disk_inventory),
+    ]
     state = "down" if row["silent_since"] else "up" if row["enabled"] else "disabled"
-    return {**row, "room": room, "state": state, "zone": zone_of(row["availability_zone"], row["aggregates"])}
+    return {**row, "room": room, "state": state, "zone": host.zone}
+
+
+def _room(label: str, unit: str, inventory: Inventory) -> dict[str, Any]:
+    """How much of one kind a host has, and how much of it is claimed."""
+    used, capacity = inventory.used, inventory.capacity
+    return {
+        "label": label,
+        "unit": unit,
+        "used": used,
+        "capacity": int(capacity),
+        "total": inventory.total,
+        "reserved": inventory.reserved,
+        "ratio": inventory.ratio,
+        "percent": round(min(100.0, 100 * used / capacity), 1) if capacity > 0 else 100.0 * bool(used),
+    }
 
 
 def _refusals(database, connection) -> list[dict[str, Any]]:

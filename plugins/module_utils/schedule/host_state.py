@@ -35,9 +35,14 @@ class Inventory(NamedTuple):
     units: Mapping = {}
 
     @property
+    def capacity(self) -> float:
+        """What can be claimed in all."""
+        return (self.total - self.reserved) * self.ratio
+
+    @property
     def left(self) -> float:
         """What can still be claimed."""
-        return (self.total - self.reserved) * self.ratio - self.used
+        return self.capacity - self.used
 
     def refuses(self, amount: int, word: str) -> str | None:
         """Why one claim of this much cannot be; word is the unit it is counted in. max_unit is the total if not set."""

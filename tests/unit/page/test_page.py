@@ -282,6 +282,26 @@ def test_a_host_shows_its_claims_and_why_it_was_refused(browser, door):
     assert where
 
 
+def test_a_host_has_the_room_that_the_scheduler_counts(browser, door):
+    browser.launch()
+    door.work("web", "c1")
+    place(door.url, "c1")
+    aggregates = [{"name": "a", "metadata": {"availability_zone": "north", "cpu_allocation_ratio": "2"}}]
+    values = {"vcpus": 8, "cpu_allocation_ratio": 4.0, "cpu_dedicated_set": "0-1", "aggregates": aggregates}
+    waiting = {"id": "v", "project_id": "p", "name": "data", "size": 7, "host": "c1",
+               "format": "raw", "delete_on_termination": False}  # fmt: skip
+    with door.database.writing() as connection:
+        tables = door.database.tables
+        connection.execute(tables.compute_nodes.update().values(values))
+        used = connection.execute(tables.compute_nodes.select()).one()
+        connection.execute(tables.volumes.insert().values(waiting))
+    for path in ("/hosts", "/hosts/c1"):
+        told = " ".join(re.sub("<.*?>", " ", browser.get(path).text).split())
+        assert "zone north" in told
+        assert "vCPUs %d of 12" % used.vcpus_used in told
+        assert "Disk %d of 100 GiB" % (used.disk_gb_used + 7) in told
+
+
 def test_the_queue_says_what_waits_and_who_works(browser, door):
     assert "Nothing waits" in browser.get("/queue").text
     browser.launch()
