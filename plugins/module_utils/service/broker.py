@@ -1,11 +1,11 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What oslo.messaging does not tell of a broker, by its own library for AMQP: what is in its message queues."""
+"""What oslo.messaging does not do with a broker, by its own library for AMQP: ask whether it is there, make a queue."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 from ..core.errors import MissingLibrary, Unavailable
@@ -56,18 +56,3 @@ def declare(url: str, exchange: str, queue: str) -> None:
         topic = kombu.Exchange(exchange, type="topic", durable=True)
         arguments = {"x-queue-type": "quorum"}
         kombu.Queue(queue, topic, routing_key=queue, durable=True, queue_arguments=arguments, channel=channel).declare()
-
-
-def lengths(url: str, queues: Iterable[str]) -> dict[str, int | None]:
-    """How many messages of each queue no worker holds; None for one that there is not. LaunchError."""
-    return {queue: _length(url, queue) for queue in queues}
-
-
-def _length(url: str, queue: str) -> int | None:
-    with _channel(url) as (kombu, channel):
-        try:
-            return kombu.Queue(queue, channel=channel).queue_declare(passive=True).message_count
-        except channel.connection.channel_errors as error:
-            if getattr(error, "reply_code", None) == 404:  # the channel is closed by that
-                return None
-            raise
