@@ -14,13 +14,6 @@ from typing import Any
 
 from ..core.errors import Unavailable
 
-# What the file has, beside identity, cloud, service_cloud, policy_file, compute_hosts and state_path; the rest of a
-# request is the API's to say.
-OF_INSTANCE = (
-    "database", "project_id", "flavors", "images", "networks", "host_settings", "routers", "security_groups",
-    "groups", "quotas", "image_service", "network_service", "volume_service",
-)  # fmt: skip
-
 
 class Definitions:
     """The definitions in a file, read again whenever it has been written anew."""

@@ -12,7 +12,6 @@ from ..core.documents import RESTARTS
 
 # A request is given up after so many runs that did not settle its instance.
 ATTEMPTS = 5
-LONGEST_PAUSE = 60  # seconds between two of them
 SHOWN = ("create", "delete", "stop", "start")  # actions whose end is a state of the instance
 
 # What a site may say of its own launches, and what a request is not to have.
@@ -101,8 +100,8 @@ def without_unmade(row: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def pause(attempts: int) -> int:
-    """Seconds until a request that has been tried so often is tried again."""
-    return min(5 * 2 ** max(attempts - 1, 0), LONGEST_PAUSE)
+    """Seconds until a request that has been tried so often, at least once, is tried again."""
+    return 5 * 2 ** (attempts - 1)
 
 
 def reasons(output: str) -> list[str]:

@@ -28,6 +28,10 @@ def test_every_address_has_a_rule(method, template):
         assert policies.rule_of(method, template) in policies.RULES
 
 
+def test_every_rule_of_an_address_is_asked_for():
+    assert {(method, "/v2.1" + address) for method, address, _rule, _default in policies.ADDRESSES} <= set(SERVED)
+
+
 @pytest.mark.parametrize("action", sorted({*acting.ACTIONS, *acting.CANNOT}))
 def test_every_action_has_a_rule(action):
     assert policies.rule_of_action(action) in policies.RULES

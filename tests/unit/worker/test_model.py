@@ -105,7 +105,7 @@ def test_what_was_to_be_attached_and_never_was_goes_again():
 
 
 def test_a_request_is_tried_again_later_and_later():
-    assert [model.pause(attempts) for attempts in range(8)] == [5, 5, 10, 20, 40, 60, 60, 60]
+    assert [model.pause(attempts) for attempts in range(1, model.ATTEMPTS)] == [5, 10, 20, 40]
 
 
 IGNORED = 'fatal: [c3]: UNREACHABLE! => {\n    "msg": "c3 is away"\n}\n...ignoring\n'
