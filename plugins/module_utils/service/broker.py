@@ -9,6 +9,7 @@ from typing import Any, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 from ..core.errors import MissingLibrary, Unavailable
+from .settings import brokers
 
 SECONDS = 5  # that a broker has to answer
 
@@ -22,7 +23,7 @@ def _channel(url: str) -> Iterator[tuple[Any, Any]]:
         raise MissingLibrary("kombu") from None
     parts = urlsplit(url)
     secure = parse_qs(parts.query).get("ssl", ["false"])[-1].lower() in ("true", "1", "yes")
-    servers = ["amqp://%s%s" % (server, parts.path) for server in parts.netloc.split(",")]
+    servers = ["amqp://%s@%s%s" % (user, where, parts.path) for user, where in brokers(url)]
     connection = kombu.Connection(
         ";".join(servers), connect_timeout=SECONDS, ssl=secure, failover_strategy="round-robin"
     )
@@ -37,7 +38,7 @@ def _channel(url: str) -> Iterator[tuple[Any, Any]]:
 
 def place(url: str) -> str:
     """The brokers of a transport's URL, and nothing secret of it."""
-    return ", ".join(server.rpartition("@")[2] for server in urlsplit(url).netloc.split(","))
+    return ", ".join(where for _user, where in brokers(url))
 
 
 def _why(error: Exception) -> str:

@@ -133,16 +133,21 @@ def _path(value: Any, what: str, folder: str) -> str:
     return os.path.normpath(os.path.join(folder, os.path.expanduser(printable(value, what, longest=4096))))
 
 
+def brokers(url: str) -> list[tuple[str, str]]:
+    """The brokers of a transport's URL: of each the user, with the password where there is one, and where it is."""
+    servers = [server.rpartition("@") for server in urlsplit(url).netloc.split(",")]
+    return [(user, place) for user, _at, place in servers]
+
+
 TRANSPORT = "rabbit://launch@192.0.2.10:5672/launch"
 
 
 def _transport(value: Any) -> str:
     """The URL of a message queue, without a password: it would be seen where the settings are."""
     said = printable(value, "transport", longest=4096)
-    parts = urlsplit(said)
-    if any(":" in server.rpartition("@")[0] for server in parts.netloc.split(",")):
+    if any(":" in user for user, _place in brokers(said)):
         raise InvalidRequest("transport: a password does not belong here: name its file, in transport_password_file")
-    if parts.scheme != "rabbit" or not all(server.rpartition("@")[2] for server in parts.netloc.split(",")):
+    if urlsplit(said).scheme != "rabbit" or not all(place for _user, place in brokers(said)):
         raise InvalidRequest("transport: a URL such as %s is needed" % TRANSPORT)
     return said
 

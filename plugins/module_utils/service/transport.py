@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..core.errors import InvalidRequest, MissingLibrary, Unavailable
 from . import log
-from .settings import Settings
+from .settings import Settings, brokers
 
 EXCHANGE = "kvmstack"
 # Requests that the scheduler has to find a host for, and those for an instance that may have one. The message queue of
@@ -37,10 +37,9 @@ def url_of(settings: Settings) -> str:
     if settings.transport_password_file is None:
         return settings.transport or ""
     password = quote(_secret(settings.transport_password_file), safe="")
-    parts = urlsplit(settings.transport or "")
-    servers = [server.rpartition("@") for server in parts.netloc.split(",")]
-    netloc = ",".join("%s:%s@%s" % (user, password, server) for user, _at, server in servers)
-    return urlunsplit(parts._replace(netloc=netloc))
+    url = settings.transport or ""
+    netloc = ",".join("%s:%s@%s" % (user, password, place) for user, place in brokers(url))
+    return urlunsplit(urlsplit(url)._replace(netloc=netloc))
 
 
 def _secret(path: str) -> str:
