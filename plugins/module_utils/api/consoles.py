@@ -14,10 +14,11 @@ from . import reading
 from .asked import Asked
 from .errors import ApiError
 from .front import Front
+from .main import THREADS
 
 WAIT = 15  # seconds that a client waits at most
 LOOK = 0.2  # seconds between two looks
-MOST = 4  # clients that wait at a time: half of the threads, so that all others are answered
+MOST = THREADS // 2  # clients that wait at a time, so that all others are answered
 
 _waiting = threading.BoundedSemaphore(MOST)
 

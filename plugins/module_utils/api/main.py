@@ -14,9 +14,11 @@ from importlib.util import find_spec
 from ..core.errors import LaunchError, MissingLibrary
 from ..service import settings
 
+THREADS = 8  # requests that are answered at a time
+
 # Clients look every two seconds while they wait for a server: gunicorn's own two seconds for a connection that nobody
 # uses would close it just when the next request comes. It is kept longer than a proxy keeps it, too.
-OPTIONS = ("--threads", "8", "--keep-alive", "75")
+OPTIONS = ("--threads", str(THREADS), "--keep-alive", "75")
 APPLICATION = __package__ + ".app:application()"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
+from ..record import workers
 from ..record.database import Database
 from .queue import STATES, look
 
@@ -35,7 +36,11 @@ def read(database: Database) -> str:
                 "Seconds since the oldest request that is not done was accepted; 0 without any.",
                 [({}, queue["oldest"] or 0)],
             ),
-            ("kvmstack_workers_alive", "Workers heard of in the last 30 seconds.", [({}, queue["workers_alive"])]),
+            (
+                "kvmstack_workers_alive",
+                "Workers heard of in the last %d seconds." % workers.SILENT,
+                [({}, queue["workers_alive"])],
+            ),
             (
                 "kvmstack_instances",
                 "Instances that there are, by their vm_state.",

@@ -31,7 +31,7 @@ from .consoles import Consoles
 from .messages import Messages
 from .notifications import Notifications
 
-LEASE = 30  # seconds that a worker nobody hears of any more keeps what it has
+LEASE = workers.SILENT  # seconds that a worker nobody hears of any more keeps what it has
 LOOK = 5  # seconds between two looks, when nobody wakes it
 GATHER = 0.05  # seconds that it waits when it is woken: requests that come together are done together
 MOST = 100  # requests of one claim
