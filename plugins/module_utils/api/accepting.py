@@ -12,7 +12,7 @@ import json
 from typing import Any, Callable, Mapping
 
 from ..core.change import Change
-from ..core.errors import Conflict, LaunchError, NotFound
+from ..core.errors import Conflict, LaunchError, NotFound, QuotaExceeded
 from ..instance import model, quota, request
 from ..instance.model import InstanceRequest
 from ..instance.sql import Record, Writing
@@ -77,7 +77,7 @@ class Accepting:
     def _new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[model.Instance]:
         record, wanted = self._record(self.asked.project_id), self._parsed(entries, self.asked.project_id)
         changes = model.plan(wanted, record.read(wanted), "present")
-        while len(changes) > least and isinstance(changes[-1].error, quota.OverQuota):
+        while len(changes) > least and isinstance(changes[-1].error, QuotaExceeded):
             changes = changes[:-1]
         for change in changes:
             _check_new(change)
@@ -193,7 +193,7 @@ def _check_idle(before: model.Instance) -> None:
 
 def _raced(error: LaunchError) -> LaunchError:
     """The error of a row that could not be written; Raced if it is not as it was read, as a bare Conflict says."""
-    return Raced(str(error)) if isinstance(error, Conflict) and not isinstance(error, quota.OverQuota) else error
+    return Raced(str(error)) if isinstance(error, Conflict) and not isinstance(error, QuotaExceeded) else error
 
 
 def _check_new(change: Change) -> None:

@@ -9,8 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.errors import Conflict, InvalidRequest, LaunchError, MissingLibrary, NotFound, Refused, Unavailable
-from ..instance.quota import OverQuota
+from ..core.errors import (
+    Conflict,
+    InvalidRequest,
+    LaunchError,
+    MissingLibrary,
+    NotFound,
+    QuotaExceeded,
+    Refused,
+    Unavailable,
+)
 
 NAMES = {
     400: "badRequest",
@@ -29,7 +37,7 @@ FAULT = "computeFault"
 
 # The status of an error of ours; of several that fit, the first.
 STATUSES = (
-    (OverQuota, 403),
+    (QuotaExceeded, 403),
     (Refused, 403),
     (NotFound, 404),
     (InvalidRequest, 400),

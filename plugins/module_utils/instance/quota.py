@@ -7,15 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.convert import mapping, whole
-from ..core.errors import Conflict
+from ..core.errors import QuotaExceeded
 
 RESOURCES = ("instances", "cores", "ram", "volumes", "gigabytes")
 UNLIMITED = -1
 NOTHING = dict.fromkeys(RESOURCES, 0)
-
-
-class OverQuota(Conflict):
-    """The project has no room left for this."""
 
 
 def limits(quotas: Any) -> dict[str, int]:
@@ -44,12 +40,12 @@ def increase(before: Any, after: Any, volumes: dict[str, dict]) -> dict[str, int
 
 
 def add(limits: dict[str, int], used: dict[str, int], more: dict[str, int]) -> dict[str, int]:
-    """The use with this added; OverQuota names every limit that this would pass."""
+    """The use with this added; QuotaExceeded names every limit that this would pass."""
     over = [
         "%s: %d of %d used, %d asked" % (resource, used[resource], limit, more[resource])
         for resource, limit in limits.items()
         if more[resource] > 0 and used[resource] + more[resource] > limit
     ]
     if over:
-        raise OverQuota("quota: %s: destroy something, or have the quota raised" % "; ".join(over))
+        raise QuotaExceeded("quota: %s: destroy something, or have the quota raised" % "; ".join(over))
     return {resource: used[resource] + more[resource] for resource in RESOURCES if resource in used}

@@ -211,7 +211,7 @@ class Writing:
         return allocations.resize(self.database, self.connection, after.uuid, more) if more else None
 
     def _admitted(self, before: Instance | None, after: Instance) -> tuple[dict[str, int], dict[str, dict]]:
-        """What the project uses with this, and the group that it joins with its members; else OverQuota or Conflict."""
+        """What the project uses with this, and the group that it joins with its members; else Conflict."""
         used = self.used
         grows = before is not None and before.launched and room.disk_gb(after) > room.disk_gb(before)
         if self.record.limits or grows:

@@ -7,8 +7,13 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import application
+from ansible_collections.kvmstack.launch.plugins.module_utils.api.errors import status_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import embedded
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
+    Conflict,
+    InvalidRequest,
+    QuotaExceeded,
+)
 
 STANDARD, LEGACY = "OpenStack-API-Version", "X-OpenStack-Nova-API-Version"
 
@@ -40,6 +45,11 @@ def test_a_microversion_is_that_of_the_headers(door, headers, status, spoken):
     assert reply.headers["Vary"] == "OpenStack-API-Version, X-OpenStack-Nova-API-Version"
     assert reply.headers["x-openstack-request-id"] == reply.headers["x-compute-request-id"]
     assert reply.headers["x-openstack-request-id"].startswith("req-")
+
+
+@pytest.mark.parametrize(("kind", "status"), [(InvalidRequest, 400), (QuotaExceeded, 403), (Conflict, 409)])
+def test_an_error_of_ours_has_its_status(kind, status):
+    assert status_of(kind("x")) == status
 
 
 def test_the_versions_tell_a_client_what_it_needs(door):
