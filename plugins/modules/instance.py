@@ -240,6 +240,7 @@ from ..module_utils.core.run import Stage, failing, run
 from ..module_utils.core.specs import DATABASE, PROJECT, STATE
 from ..module_utils.instance import adopt, adopt_sql, audit_sql, model, queued, queued_sql, request, sql
 from ..module_utils.record import lease
+from ..module_utils.service.settings import STATE_PATH
 
 ADOPT = {
     "hosts": {"type": "dict", "default": {}},
@@ -247,7 +248,7 @@ ADOPT = {
     "record": {"type": "str"},
     "settings": {"type": "dict", "default": {}},
 }
-QUEUE = {"state_path": {"type": "path", "default": "~/.kvmstack/door"}, "wait": {"type": "int", "default": 0}}
+QUEUE = {"state_path": {"type": "path", "default": STATE_PATH}, "wait": {"type": "int", "default": 0}}
 SPEC = {
     **STATE,
     **DATABASE,

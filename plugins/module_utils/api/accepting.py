@@ -140,15 +140,7 @@ class Accepting:
 
     def _ask(self, connection, instance: model.Instance, entry: dict[str, Any], moment: Any) -> None:
         """What is to be done for an instance, for whoever comes first."""
-        asked = requests.Request(
-            instance_uuid=instance.uuid,
-            project_id=instance.project_id,
-            name=instance.name,
-            action=self.action,
-            entry=entry,
-            user_data=self.user_data,
-            request_id=self.asked.request_id,
-        )
+        asked = requests.Request.of(instance, self.action, entry, self.user_data, self.asked.request_id)
         requests.add(self.database, connection, asked, moment)
         self.told[asked.instance_uuid] = (asked.action, asked.request_id)
 

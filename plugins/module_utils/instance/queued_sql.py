@@ -16,6 +16,7 @@ from ..record import events, requests
 from ..record.database import Database
 from ..record.lease import Acceptor
 from ..service import wake
+from ..service.settings import wake_path
 from . import quota, singly
 from .model import Recorded
 from .queued import Asking, Queued
@@ -35,7 +36,7 @@ def connect(params: Mapping[str, Any]) -> Queue:
     """The record behind params["database"] for one project; params["queue"] says whom to wake and how long to wait."""
     queue = params["queue"]
     limits = quota.limits(params.get("quotas") or {})
-    wakes = os.path.join(os.path.expanduser(queue["state_path"]), "wake")
+    wakes = wake_path(os.path.expanduser(queue["state_path"]))
     record = Queue(Database(params["database"]), params["project_id"], limits, wakes, queue.get("wait") or 0)
     record.request_id = params.get("request_id") or record.request_id
     record.user_id = params.get("user_id")
@@ -75,15 +76,8 @@ class Queue(Record):
             instance = outcome[change.key]
             if change.asks is None or isinstance(instance, LaunchError):
                 continue
-            asked_for = requests.Request(
-                instance_uuid=instance.uuid,
-                project_id=self.project_id,
-                name=instance.name,
-                action=change.word,
-                entry=change.asks.entry,
-                user_data=change.asks.user_data,
-                request_id=self.request_id,
-            )
+            what = (change.word, change.asks.entry, change.asks.user_data)
+            asked_for = requests.Request.of(instance, *what, self.request_id)
             requests.add(self.database, connection, asked_for, writing.moment)
         return outcome, writing.moment
 

@@ -40,6 +40,11 @@ class Request:
     created_at: datetime | None = None
     taken_from: str | None = None
 
+    @classmethod
+    def of(cls, instance: Any, action: str, entry: dict[str, Any], user_data: str | None, request_id: str) -> Request:
+        """What somebody asks for an instance of the record."""
+        return cls(instance.uuid, instance.project_id, instance.name, action, entry, request_id, user_data)
+
 
 ASKED = ("project_id", "name", "action", "entry", "user_data", "request_id")
 SHOWN = (

@@ -61,12 +61,17 @@ class Settings:
     @property
     def wake_path(self) -> str:
         """The folder of the sockets on which workers are woken (wake.py)."""
-        return os.path.join(self.state_path, "wake")
+        return wake_path(self.state_path)
 
     def options(self) -> list[str]:
         """Those of ansible-playbook that say where, and as the site says."""
         given = [option for path in self.inventory for option in ("--inventory", path)]
         return given + [option for path in self.extra_vars for option in ("--extra-vars", "@" + path)]
+
+
+def wake_path(state_path: str) -> str:
+    """Where services with this state_path have the sockets on which workers are woken."""
+    return os.path.join(state_path, "wake")
 
 
 def named(path: str | None = None) -> Settings:
