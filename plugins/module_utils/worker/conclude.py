@@ -34,14 +34,15 @@ def conclude(
     """Settle requests that this worker has, after a run; by UUID what became of each, and its instance's row.
 
     failed is why the run has not done those that it has failed, by UUID; None where there was no run that could have
-    come to its end: what is not done is given back, and that was no attempt.
+    come to its end: what does not show to be done is given back, and that was no attempt.
     """
     known = rows(database, connection, asked)
     settled = {}
     for request in asked:
         row = known.get(request.instance_uuid)
         why = (failed or {}).get(request.instance_uuid)
-        fate = GIVEN_BACK if failed is None and not model.is_done(request, row) else _fate(request, row, moment, why)
+        ran = failed is not None or model.is_done(request, row, failed=True)
+        fate = _fate(request, row, moment, why) if ran else GIVEN_BACK
         if fate in (DONE, GIVEN_UP):
             mine = requests.finish(database, connection, request, owner)
         else:

@@ -132,6 +132,26 @@ def test_a_run_that_was_stopped_is_no_attempt_and_anybodys_at_once(door):
     assert (again.attempts, again.last_error) == (1, None)
 
 
+@pytest.mark.parametrize("action", ["attach_volume", "detach_volume", "attach_interface", "metadata", "update"])
+def test_what_shows_in_no_state_and_no_run_did_is_given_back(door, action):
+    uuid, _run = build(door)
+    settle(door, claim(door), None)
+    assert door.queue() == [], "what shows has been done"
+    asked = requests.Request(uuid, "p", "web", action, {"name": "web", "state": "started"}, "req-1")
+
+    def write(connection):
+        moment = now(connection)
+        requests.add(door.database, connection, asked, moment)
+        events.start_action(door.database, connection, uuid, action, "req-1", None, moment)
+
+    door.write(write)
+    assert settle(door, claim(door), None) == ["given back"]
+    [again] = claim(door)
+    assert (again.action, again.attempts) == (action, 1)
+    assert door.actions(uuid)[-1] == (action, "req-1", None)
+    assert settle(door, [again], "") == ["done"]
+
+
 @pytest.mark.parametrize(
     ("action", "after"),
     [
