@@ -216,6 +216,16 @@ def test_a_users_image_is_located_and_never_removed(cluster, run):
     assert isinstance(run(dict(DATA, volume_id="other"))[0][1], NotFound)
 
 
+def test_a_new_one_is_never_an_image_that_has_its_name(cluster, run):
+    cluster.image("data", size=2 * GIB)
+    ((action, volume),) = run(GOING)
+    assert (action, volume.volume_id, volume.adopted) == ("create", ID, False)
+    assert (mark(cluster, "data"), mark(cluster)["instances"]) == ({}, {ONE: "kvm1"})
+    assert run(GOING)[0][0] == "keep"
+    assert run(GOING, state="absent")[0][0] == "delete"
+    assert list(cluster.images) == ["volumes/data"]
+
+
 def test_a_clone_in_this_cluster_only(cluster, run):
     cluster.images["images/i"] = {"size": 3 * GIB, "meta": {}, "watchers": []}
     there = "rbd://%s/images/i/snap"

@@ -62,7 +62,8 @@ def image_of(volume: RemoteVolume) -> str:
 
 
 def locate(item: RemoteVolume, images: Collection[str], state: str) -> str | None:
-    """The image that is meant: the recorded one, else the one we made, else the one of that name."""
+    """The image that is meant: the recorded one, else the one we made, else the one of that name, unless a new one is
+    asked for: whose that of its name is, nobody knows."""
     made = "volume-" + item.id
     if item.volume_id:
         if image_of(item) in images:
@@ -70,7 +71,8 @@ def locate(item: RemoteVolume, images: Collection[str], state: str) -> str | Non
         if state == "present":
             raise NotFound("%s: is gone from Ceph, where it was %s" % (item.what, image_of(item)))
         return None
-    return next((name for name in (made, item.name) if name in images), None)
+    names = (made, item.name) if item.size is None or state == "absent" else (made,)
+    return next((name for name in names if name in images), None)
 
 
 def instances(info: Mapping[str, Any]) -> dict[str, str]:
