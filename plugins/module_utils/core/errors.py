@@ -46,6 +46,14 @@ class Refused(LaunchError):
     abort = True
 
 
+class HostConflict(Conflict):
+    """One about a host. Which one it is, and what it has, is for who runs the cloud; told is for everybody else."""
+
+    def __init__(self, message: str, told: str):
+        super().__init__(message)
+        self.told = told
+
+
 class QuotaExceeded(Conflict):
     """The project has no more of something."""
 

@@ -18,6 +18,8 @@ from ..core.errors import Conflict, LaunchError
 from . import attachments
 from .model import AS_ASKED, Driven, Instance, Recorded, from_document
 
+LAST_ERROR = "; the last error was on "
+TRIED = " (tried: %s)"
 # What the record keeps of a volume that its stage has made.
 OF_VOLUME = ("size", "volume_id", "attachment_id")
 
@@ -213,11 +215,11 @@ def _fail(known: Instance, error: StageFailed, max_attempts: int) -> Instance:
     """An error that no host can cure ends the launch; another sends it on, up to max_attempts hosts."""
     if error.abort or known.host is None:
         # When no host is left, it matters why the last one could not take it (nova's MaxRetriesExceeded).
-        before = "; the last error was on %s" % known.last_error if known.last_error else ""
+        before = LAST_ERROR + known.last_error if known.last_error else ""
         return replace(known, vm_state="error", task_state=None, fault=str(error) + before)
     attempted = [*known.attempted_hosts, known.host]
     if len(attempted) >= max_attempts:
-        message = "%s (tried: %s)" % (error, ", ".join(attempted))
+        message = str(error) + TRIED % ", ".join(attempted)
         return replace(known, vm_state="error", task_state=None, host=None, attempted_hosts=attempted, fault=message)
     last = "%s: %s" % (known.host, error)
     return replace(known, task_state="scheduling", host=None, attempted_hosts=attempted, last_error=last)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping, Sequence
 
 from .filters.rule import show
@@ -13,6 +14,8 @@ from .model import NoValidHost, Policy, Request
 EXAMPLES = 3  # hosts whose own numbers are shown for each filter
 REASONS = 5  # reasons counted apart for each filter
 BEGINNING = "no valid host: "
+# Where in such a refusal another filter begins, or another reason of the same one.
+_NEXT = re.compile(r"(; (?=[^\s:;]+: \d+ of \d+ )|, (?=\d+ of \d+ ))")
 
 # For each filter the hosts it refused, by reason, in order of their names.
 Refusals = Mapping[str, Mapping[str, Sequence[str]]]
@@ -65,3 +68,12 @@ def reasons_of_hosts(message: str) -> dict[str, str]:
             if space:
                 found.setdefault(host, "%s: %s" % (name, reason))
     return found
+
+
+def without_hosts(message: str) -> str:
+    """A message with such a refusal in it, of that only in how many hosts each filter has refused, and why.
+
+    What is in brackets is of single hosts, and goes: which ones they are, what they have, why they are disabled.
+    """
+    before, beginning, told = message.partition(BEGINNING)
+    return before + beginning + "".join(each.partition(" (")[0] for each in _NEXT.split(told))

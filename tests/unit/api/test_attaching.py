@@ -115,7 +115,10 @@ def test_a_volume_has_one_server(door, kept):
 
 
 def test_a_volume_of_another_host_stays_there(door, kept):
-    assert "is on host c1" in attach(door, door.launch(host="c2"), kept, status=409)
+    made = door.launch(host="c2")
+    assert "is on host c1" in attach(door, made, kept, status=409)
+    door.seen_by()
+    assert "is on another host than the instance" in attach(door, made, kept, status=409)
 
 
 def test_a_volume_that_there_is_not(door):

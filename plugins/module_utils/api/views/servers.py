@@ -16,6 +16,7 @@ from ..identifiers import definition_id, host_id, identity
 from ..model import Server
 from ..policies import HOST_ATTRIBUTES, HOST_STATUS
 from ..versions import exact
+from .faults import fault
 
 # What a server has only where it is in this state.
 WITH_FAULT = ("ERROR", "DELETED")
@@ -47,7 +48,7 @@ def shown(asked: Asked, server: Server, is_list: bool = False) -> dict[str, Any]
     """All of a server that this version has; of one in a list a little less."""
     told = {**_common(asked, server), **_placed(server), **_states(server), **_since(asked, server)}
     if server.status in WITH_FAULT and server.fault:
-        told["fault"] = _fault(asked, server)
+        told["fault"] = fault(asked, server)
     if server.status in WITH_PROGRESS:
         told["progress"] = 100 if server.status == "ACTIVE" else 0
     groups = security_groups(server.instance.ports)
@@ -215,12 +216,3 @@ def _image(asked: Asked, image: Mapping[str, Any] | None, boot: BlockDeviceMappi
 def _volume(asked: Asked, volume: BlockDeviceMapping) -> dict[str, Any]:
     told = {"id": volume.public_id, "delete_on_termination": volume.delete_on_termination}
     return exact("volume of a server", told, asked.version)
-
-
-def _fault(asked: Asked, server: Server) -> dict[str, Any]:
-    fault = dict(server.fault or {})
-    told = {"code": fault["code"], "created": fault["created_at"].partition(".")[0].rstrip("Z") + "Z"}
-    told["message"] = fault["message"]
-    if fault.get("details") and (fault["code"] != 500 or asked.identity.is_admin):
-        told["details"] = fault["details"]
-    return told
