@@ -11,6 +11,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import Any, Mapping
 
+from ..core.convert import boolean
 from ..core.user_data import BEGINNINGS
 from .errors import ApiError
 from .identifiers import by_identity, named
@@ -22,6 +23,14 @@ BEYOND = {
     "trusted_image_certificates": "signatures of images are not checked",
     "host": "hosts are chosen by the scheduler; an availability zone or a hint may guide it",
     "hypervisor_hostname": "hosts are chosen by the scheduler; an availability zone or a hint may guide it",
+}
+# What a device may mention beside what it is made from: the words that are true here, and why no others can be had.
+DEVICE_BEYOND = {
+    "disk_bus": ("virtio", "all disks are virtio"),
+    "device_type": ("disk", "all devices are disks"),
+    "guest_format": (None, "guests format their disks"),
+    **dict.fromkeys(("snapshot_id", "image_id", "virtual_name"), (None, "source_type and uuid say what it is")),
+    **dict.fromkeys(("connection_info", "no_device"), (None, "there is no such thing here")),
 }
 SEVERAL = "Multiple possible networks found, use a Network ID to be more specific."
 
@@ -110,6 +119,9 @@ def network_of(asked: Mapping[str, Any], groups: list[str] | None, known: Mappin
     if asked.get("tag"):
         raise ApiError(400, "networks: tag: devices have no tags here")
     if asked.get("port"):
+        if asked.get("fixed_ip"):
+            said = (asked["fixed_ip"], asked["port"])
+            raise ApiError(400, "Specified Fixed IP '%s' cannot be used with port '%s': a port has its own." % said)
         return {"port": asked["port"]}
     name = asked.get("uuid") or ""
     if known["network_service"] == "ovn":
@@ -162,6 +174,9 @@ def _volumes(server: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[list[
     """Its volumes, and whether it boots from one. A local disk of its own image is the root disk, and no volume."""
     volumes = []
     for place, device in enumerate(server.get("block_device_mapping_v2") or ()):
+        for name, (only, why) in DEVICE_BEYOND.items():
+            if device.get(name) not in (None, "", False, only):
+                raise ApiError(400, "block_device_mapping_v2[%d]: %s: %s" % (place, name, why))
         if _is_root(device, server):
             continue
         if device.get("tag"):
@@ -182,6 +197,7 @@ def _volume(place: int, device: Mapping[str, Any], known: Mapping[str, Any]) -> 
     identity = device.get("uuid") or device.get("volume_id")
     boots = str(device.get("boot_index")) == "0"
     if source == "volume":
+        _check_as_it_is(place, device)
         said: dict[str, Any] = {"name": identity}
     else:
         said = {
@@ -195,3 +211,14 @@ def _volume(place: int, device: Mapping[str, Any], known: Mapping[str, Any]) -> 
             said["snapshot"] = identity
     said.update(boot=boots or None, delete_on_termination=device.get("delete_on_termination"))
     return {key: value for key, value in said.items() if value is not None}
+
+
+def _check_as_it_is(place: int, device: Mapping[str, Any]) -> None:
+    """ApiError 400 for what a volume that there is cannot become by a server's request."""
+    why = ""
+    if device.get("volume_size"):
+        why = "volume_size: a volume that there is has its own"
+    elif boolean(device.get("delete_on_termination") or False, "delete_on_termination"):
+        why = "delete_on_termination: a volume that there was before a server stays when that goes"
+    if why:
+        raise ApiError(400, "block_device_mapping_v2[%d]: %s" % (place, why))

@@ -63,6 +63,22 @@ def test_a_server_is_made_with_a_volume_that_there_is(door, kept):
     assert "failed to get volume" in str(told)
 
 
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ({"delete_on_termination": True}, "delete_on_termination"),
+        ({"delete_on_termination": "yes"}, "stays when that goes"),
+        ({"volume_size": 9}, "volume_size"),
+        ({"delete_on_termination": False, "volume_size": None, "device_type": None, "disk_bus": "virtio"}, None),
+        ({"delete_on_termination": "no", "device_name": "vdb", "guest_format": ""}, None),
+    ],
+)
+def test_a_volume_that_there_is_stays_as_it_is(door, kept, said, word):
+    device = {"uuid": kept, "source_type": "volume", "destination_type": "volume", "boot_index": -1, **said}
+    told = door.create(name="new", status=400 if word else 202, block_device_mapping_v2=[device])
+    assert not word or word in told["badRequest"]["message"]
+
+
 def network(door, name="other"):
     return next(each["id"] for each in door.get("/networks")["networks"] if each["name"] == name)
 

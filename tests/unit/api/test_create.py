@@ -23,6 +23,7 @@ ROOT = {
     "destination_type": "local",
     "delete_on_termination": True,
 }
+NEW = {"source_type": "blank", "destination_type": "volume", "volume_size": 2, "boot_index": -1}
 HINTS = "OS-SCH-HNT:scheduler_hints"
 
 
@@ -60,6 +61,10 @@ HINTS = "OS-SCH-HNT:scheduler_hints"
             }]}, 1, {},
             {"volumes": [{"name": "disk-1", "size": 2, "delete_on_termination": True}]},
             id="a new volume",
+        ),
+        pytest.param(
+            {"block_device_mapping_v2": [{**ROOT, "disk_bus": "virtio", "device_type": "disk", "guest_format": None}]},
+            1, {}, {}, id="what every disk is",
         ),
     ],
 )  # fmt: skip
@@ -123,6 +128,12 @@ def test_a_body_is_an_entry(door, server, version, beside, entry):
         ({"block_device_mapping": [{"device_name": "vda"}]}, 1, "block_device_mapping"),
         ({"block_device_mapping_v2": [{**ROOT, "source_type": "blank", "boot_index": 1}]}, 1, "local disk"),
         ({"block_device_mapping_v2": [{**ROOT, "tag": "x"}]}, 41, "tag"),
+        ({"block_device_mapping_v2": [{**ROOT, "disk_bus": "scsi"}]}, 1, "disk_bus"),
+        ({"block_device_mapping_v2": [{**ROOT, "device_type": "cdrom"}]}, 1, "device_type"),
+        ({"block_device_mapping_v2": [{**NEW, "guest_format": "ext4"}]}, 1, "guest_format"),
+        ({"block_device_mapping_v2": [{**NEW, "no_device": True}]}, 1, "no_device"),
+        ({"block_device_mapping_v2": [{**NEW, "snapshot_id": DEMO}]}, 1, "snapshot_id"),
+        ({"networks": [{"port": DEMO, "fixed_ip": "10.20.0.50"}]}, 1, "cannot be used with port"),
         ({"unheard_of": 1}, 1, "unheard_of"),
         ({"block_device_mapping_v2": [{"source_type": "volume", "uuid": "nothing"}]}, 1, "volume nothing"),
     ],
