@@ -48,7 +48,7 @@ def _power(state: str, word: str) -> Callable[[Front, Asked, str, Said], None]:
     def act_(front: Front, asked: Asked, server_id: str, said: Said) -> None:
         server = asking.changeable(front, asked, server_id)
         asking.check_rests(server, word)
-        if (server.status == "SHUTOFF") == (state == "stopped"):
+        if (server.instance.status == "SHUTOFF") == (state == "stopped"):  # also where its host is silent
             raise asking.in_state(server, word, "vm_state", server.instance.vm_state)
         Accepting(front, asked, word).change(server, asking.as_it_is(server, state=state))
 

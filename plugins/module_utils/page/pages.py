@@ -193,7 +193,7 @@ def listed(server: Any) -> dict[str, Any]:
         "server": server,
         "instance": server.instance,
         "addresses": addresses(server.instance.ports, extended=False),
-        "can_start": rests and server.status == "SHUTOFF",
+        "can_start": rests and server.instance.status == "SHUTOFF",
         "can_stop": rests and server.status not in ("SHUTOFF", "UNKNOWN"),
         "can_reboot": rests and server.status == "ACTIVE",
         "can_read": server.instance.host is not None and server.instance.launched,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.api import asking
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import now
 from ansible_collections.kvmstack.launch.plugins.module_utils.worker import model as worker
 
 SOFT, HARD = {"type": "SOFT"}, {"type": "HARD"}
@@ -66,6 +67,23 @@ def test_one_that_is_off_is_only_reset(door):
     assert shown(door, made)["OS-EXT-STS:task_state"] == "powering-on"
     door.work()
     assert shown(door, made)["status"] == "ACTIVE"
+
+
+def silence(door):
+    table = door.database.tables.compute_nodes
+    door.database.write(lambda connection: connection.execute(table.update().values(silent_since=now(connection))))
+
+
+def test_one_that_is_off_on_a_silent_host_can_be_started_and_no_other(door):
+    made, runs = door.launch(), door.launch("runs")
+    door.act(made, "os-stop")
+    door.work()
+    silence(door)
+    assert (shown(door, made)["status"], shown(door, runs)["status"]) == ("UNKNOWN", "UNKNOWN")
+    assert "vm_state stopped" in door.act(made, "os-stop", status=409).text
+    assert "vm_state active" in door.act(runs, "os-start", status=409).text
+    door.act(made, "os-start")
+    assert door.requests()["web"].action == "start"
 
 
 def test_of_two_requests_at_the_same_moment_none_undoes_the_other(door, monkeypatch):

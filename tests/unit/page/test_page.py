@@ -103,6 +103,19 @@ def test_a_form_launches_stops_starts_and_deletes(browser, door):
     browser.get(where, 404)
 
 
+def test_a_button_starts_what_is_off_on_a_silent_host(browser, door):
+    where = browser.launch().headers["location"].removeprefix("/ui")
+    door.work()
+    browser.send(where + "/stop")
+    door.work()
+    table = door.database.tables.compute_nodes
+    door.database.write(lambda connection: connection.execute(table.update().values(silent_since=now(connection))))
+    shown = browser.get(where).text
+    assert "UNKNOWN" in shown
+    assert (where + "/start" in shown, where + "/stop" in shown) == (True, False)
+    browser.send(where + "/start")
+
+
 def test_a_console_is_shown_without_what_only_terminals_understand(browser, door, monkeypatch):
     where = browser.launch().headers["location"].removeprefix("/ui")
     browser.send(where + "/console", 409)
