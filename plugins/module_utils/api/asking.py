@@ -37,8 +37,8 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
     _check_zone(front, entry.get("availability_zone"))
     least, most = _counts(server)
     names = [entry["name"]] if most == 1 else ["%s-%d" % (entry["name"], place + 1) for place in range(most)]
-    if most > 1 and any(network.get("fixed_ip") for network in entry.get("networks") or ()):
-        raise ApiError(400, "Invalid fixed IP for several servers: each needs its own.")
+    if most > 1:
+        _check_of_many(entry)
     extras = {
         "key_name": server.get("key_name"),
         "description": server.get("description"),
@@ -79,6 +79,17 @@ def _counts(server: Mapping[str, Any]) -> tuple[int, int]:
     if least > most:
         raise ApiError(400, "min_count must be <= max_count")
     return least, most
+
+
+def _check_of_many(entry: Mapping[str, Any]) -> None:
+    """ApiError 400 for what only one server can have."""
+    networks = entry.get("networks") or ()
+    if any(network.get("fixed_ip") for network in networks):
+        raise ApiError(400, "Invalid fixed IP for several servers: each needs its own.")
+    if any(network.get("port") for network in networks):
+        raise ApiError(400, "A port cannot be had by several servers: name its network instead.")
+    if any(volume.get("size") is None for volume in entry.get("volumes") or ()):
+        raise ApiError(400, "Cannot attach one or more volumes to multiple instances")
 
 
 def _check_zone(front: Front, zone: str | None) -> None:

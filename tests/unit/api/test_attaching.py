@@ -79,6 +79,13 @@ def test_a_volume_that_there_is_stays_as_it_is(door, kept, said, word):
     assert not word or word in told["badRequest"]["message"]
 
 
+def test_a_volume_that_there_is_is_for_one_server(door, kept):
+    device = {"uuid": kept, "source_type": "volume", "destination_type": "volume", "boot_index": -1}
+    told = door.create(name="new", min_count=2, status=400, block_device_mapping_v2=[device])
+    assert "to multiple instances" in told["badRequest"]["message"]
+    door.create(name="new", min_count=1, max_count=1, block_device_mapping_v2=[device])
+
+
 def network(door, name="other"):
     return next(each["id"] for each in door.get("/networks")["networks"] if each["name"] == name)
 

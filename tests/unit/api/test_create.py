@@ -98,6 +98,7 @@ def test_a_body_is_an_entry(door, server, version, beside, entry):
         ({"networks": [{"uuid": PRIVATE, "fixed_ip": "192.0.2.1"}]}, 1, "192.0.2.1"),
         ({"networks": [{"uuid": PRIVATE, "tag": "x"}]}, 32, "tag"),
         ({"networks": [{"uuid": PRIVATE, "fixed_ip": "10.20.0.50"}], "max_count": 2}, 1, "fixed IP"),
+        ({"networks": [{"port": DEMO}], "max_count": 2}, 1, "by several servers"),
         ({"security_groups": [{"name": "nothing"}]}, 1, "Security group nothing"),
         ({"name": "a b"}, 1, "name"),
         ({"name": ""}, 1, "name"),
