@@ -20,6 +20,7 @@ from ansible_collections.kvmstack.launch.tests.unit.api.conftest import KEY
 from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import place
 
 HERE = {"Host": "127.0.0.1:8774"}
+ID = "11111111-0000-4000-8000-000000000001"
 HOSTILE = "<script>alert(1)</script>\"'&"
 
 
@@ -101,6 +102,23 @@ def test_a_form_launches_stops_starts_and_deletes(browser, door):
     assert "deleting" in browser.get("/servers").text
     door.work()
     browser.get(where, 404)
+
+
+def test_what_services_have_is_asked_for_by_what_can_be_given(doors):
+    door = doors(image_service="glance", images={}, network_service="neutron", networks={})
+    browser = Browser(door)
+    asked = unescape(browser.get("/launch").text)
+    assert "An image's id in the image service." in asked
+    assert "A network's id in the network service; none for none." in asked
+    said = {"name": "web", "flavor": "small", "image": ID, "network": ID}
+    for name in ("image", "network"):
+        assert "It was not accepted" in browser.send("/servers", 400, **{**said, name: "demo"}).text
+    browser.send("/servers", 400, **{**said, "network": "auto"})
+    browser.send("/servers", **said)
+    browser.send("/servers", **{**said, "name": "db", "network": "none"})
+    assert {name: each.entry["networks"] for name, each in door.requests().items()} == {
+        "web": [{"network": ID}], "db": [],
+    }  # fmt: skip
 
 
 def test_a_button_starts_what_is_off_on_a_silent_host(browser, door):
