@@ -166,9 +166,11 @@ def test_what_is_given_is_what_they_get(tmp_path):
         front_door_virtualenv="",
         front_door_certificate="/srv/a cert.pem",
         front_door_certificate_key="/srv/key.pem",
+        front_door_proxies=["192.0.2.7", "2001:db8::7"],
     )
     tls = ["--certfile", "/srv/a cert.pem", "--keyfile", "/srv/key.pem"]
-    assert command(read(tmp_path / API))[-4:] == tls
+    proxies = ["--forwarded-allow-ips", "127.0.0.1,::1,192.0.2.7,2001:db8::7"]
+    assert command(read(tmp_path / API))[-6:] == tls + proxies
     assert (told.inventory, told.extra_vars) == (("/srv/two words", "/srv/100%$HOME"), ('/srv/a "site".yml',))
     assert told.runs == 4
     assert worker["Service"]["User"] == definitions["Service"]["User"] == "launcher"
