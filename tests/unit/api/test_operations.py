@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import Identity
+from ansible_collections.kvmstack.launch.plugins.module_utils.service import broker
 from ansible_collections.kvmstack.launch.plugins.module_utils.service.publisher import Publisher
 
 HERE = {"Host": "localhost"}
@@ -26,6 +28,29 @@ def test_health_tells_of_the_record_and_of_a_transport(door):
     assert (away.status_code, away.text.splitlines()[0]) == (200, "OK")
     assert "transport: away: " in away.text
     assert "127.0.0.1" not in away.text
+
+
+def test_a_broker_that_does_not_answer_keeps_one_thread_waiting(door, monkeypatch):
+    told, asked, answers = {}, threading.Event(), threading.Event()
+
+    def reach(_url):
+        asked.set()
+        assert answers.wait(30)
+
+    def ask(name):
+        told[name] = asking.simulate_get("/healthcheck", headers=HERE).text.splitlines()[-1]
+
+    monkeypatch.setattr(broker, "reach", reach)
+    asking = client(door, transport="rabbit://launch@127.0.0.1:1/v")
+    first, second = (threading.Thread(target=ask, args=(name,)) for name in ("first", "second"))
+    first.start()
+    assert asked.wait(30)
+    second.start()
+    second.join(20)
+    assert told == {"second": "transport: unknown: it is being asked"}
+    answers.set()
+    first.join()
+    assert told["first"] == "transport: OK"
 
 
 def test_health_tells_nobody_where_the_record_is(door):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
@@ -25,8 +26,9 @@ class Health:
 
     def __init__(self, front: Front):
         self.front = front
-        self._transport = ""
+        self._transport = "unknown: it is being asked"
         self._known_until = 0.0
+        self._asks = threading.Lock()
 
     def on_get(self, req: Any, resp: Any) -> None:
         """OK where the definitions and the record can be read, else 503; a line each for the record and a broker.
@@ -44,17 +46,20 @@ class Health:
         resp.text = "OK\ndatabase: OK\ntransport: %s\n" % self._asked_of_transport()
 
     def _asked_of_transport(self) -> str:
+        """What was last known of a broker. One thread asks it anew: it may take long, and all others are to answer."""
         settings = self.front.settings
         if not settings.transport:
             return "none"
-        if time.monotonic() >= self._known_until:
+        if time.monotonic() >= self._known_until and self._asks.acquire(blocking=False):
             try:
                 broker.reach(url_of(settings))
                 self._transport = "OK"
             except LaunchError as error:
                 log.warning("%s", error)
                 self._transport = "away: requests are accepted, and launched when a worker looks"
-            self._known_until = time.monotonic() + KNOWN
+            finally:
+                self._known_until = time.monotonic() + KNOWN
+                self._asks.release()
         return self._transport
 
 
