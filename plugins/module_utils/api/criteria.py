@@ -76,7 +76,7 @@ def criteria(asked: Asked, known: Mapping[str, Any]) -> Criteria:
         columns=tuple(dict.fromkeys([*ALWAYS, *needed])),
         holds=lambda row: all(test(row) for _column, test in tests),
         project_id=_project(asked),
-        with_deleted=bool(deleted) or (deleted is None and since is not None),
+        with_deleted=bool(deleted) or (deleted is None and _by_changes(asked)),
         order=order,
     )
 
@@ -107,14 +107,19 @@ def _project(asked: Asked) -> str | None:
 
 def _deleted(asked: Asked) -> bool | None:
     """Whether gone servers are asked for, and no others; None where nothing is said of it. Others than administrators
-    see none of them but by changes-since; ApiError 403 where they ask by the status."""
+    see none of them but by when they have changed; ApiError 403 where they ask by the status."""
     if [each.upper() for each in asked.query.get("status", [])] == ["DELETED"]:
         if not asked.identity.may(ALL_FILTERS):
             raise ApiError(403, "Only administrators may list deleted instances")
         return True
     if asked.one("deleted") is None or not asked.identity.may(ALL_FILTERS):
-        return None if asked.one("changes-since") else False
+        return None if _by_changes(asked) else False
     return flag(asked, "deleted")
+
+
+def _by_changes(asked: Asked) -> bool:
+    """Whether it is asked by when servers have changed: those that are gone are among them."""
+    return moments(asked) != (None, None)
 
 
 def moments(asked: Asked) -> tuple[datetime | None, datetime | None]:

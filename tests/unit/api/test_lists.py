@@ -179,6 +179,9 @@ def test_what_has_changed_and_what_is_gone(door):
     assert names(four, "changes-since=%s%%2B00:00&deleted=False" % text) == ["delta", "gamma"]
     assert names(four, "deleted=True") == names(four, "status=deleted") == ["beta"]
     assert names(four, "changes-before=%s" % text, version=66) == ["alpha"]
+    assert names(four, "changes-before=2100-01-01T00:00:00Z", version=66) == ["delta", "gamma", "beta", "alpha"]
+    assert names(four, "changes-before=2100-01-01T00:00:00Z&deleted=False", version=66) == ["delta", "gamma", "alpha"]
+    assert names(four, "changes-before=2100-01-01T00:00:00Z", version=65) == ["delta", "gamma", "alpha"]
     assert names(four, "changes-before=%s" % text, version=65) == ["delta", "gamma", "alpha"]
     headers, query = {"Host": "localhost"}, "deleted=True"
     detail = four.client.simulate_get("/v2.1/servers/detail", query_string=query, headers=headers).json["servers"]
