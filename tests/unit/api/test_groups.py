@@ -37,6 +37,15 @@ def test_a_group_is_made_is_named_by_servers_and_goes(door):
     assert make(door, name="apart", policies=["affinity"])["members"] == []
 
 
+def test_a_projects_own_groups_are_counted(door):
+    path = "/os-quota-sets/p/detail"
+    assert door.get("/limits")["limits"]["absolute"]["totalServerGroupsUsed"] == 1
+    make(door, name="apart", policies=["anti-affinity"])
+    assert door.get("/limits")["limits"]["absolute"]["totalServerGroupsUsed"] == 2
+    assert door.get(path, version=50)["quota_set"]["server_groups"]["in_use"] == 2
+    assert door.get("/limits?tenant_id=q")["limits"]["absolute"]["totalServerGroupsUsed"] == 1
+
+
 def test_since_64_a_group_has_one_policy_and_its_rules(door):
     made = make(door, 64, name="few", policy="anti-affinity", rules={"max_server_per_host": 2})
     assert set(made) == {"id", "name", "policy", "rules", "members", "project_id", "user_id"}

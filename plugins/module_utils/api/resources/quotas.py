@@ -8,6 +8,7 @@ from typing import Any
 
 from ...instance import quota
 from ...record import projects
+from .. import reading
 from ..asked import Asked
 from ..errors import ApiError
 from ..front import Front
@@ -67,7 +68,7 @@ class Limits:
             "totalInstancesUsed": used["instances"],
             "totalCoresUsed": used["cores"],
             "totalRAMUsed": used["ram"],
-            "totalServerGroupsUsed": len(self.front.known["groups"]),
+            "totalServerGroupsUsed": used["server_groups"],
         }
         resp.media = {"limits": {"rate": [], "absolute": exact("limits", told, asked.version)}}
 
@@ -109,4 +110,5 @@ def limits(front: Front) -> dict[str, int]:
 
 def _used(front: Front, project_id: str) -> dict[str, int]:
     with front.database.reading() as connection:
-        return projects.used(front.database, connection, project_id)
+        used = projects.used(front.database, connection, project_id)
+    return {**used, "server_groups": len(reading.groups_of(front, project_id))}
