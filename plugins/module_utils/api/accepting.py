@@ -89,7 +89,7 @@ class Accepting:
         [change] = model.plan([wanted], record.read([wanted]), "present")
         before = _still(server, change.before, () if even_busy else (*STATES, "metadata"))
         if even_busy and _is_busy(before):
-            self.database.write(lambda connection: self._ask(connection, before, entry, now(connection)))
+            self.database.write(lambda connection: self._wait(connection, before, entry, now(connection)))
             return
         _check_idle(before)
         if change.error:
@@ -132,11 +132,20 @@ class Accepting:
                     server_extras.write(self.database, connection, instance.uuid, extras)
                 self._ask(connection, instance, entries[name], writing.moment)
                 if told:
-                    which = (self.action, self.asked.request_id, self.asked.identity.user_id, writing.moment)
-                    events.start_action(self.database, connection, instance.uuid, *which)
+                    self._begin(connection, instance, writing.moment)
             return [made[change.key] for change in changes]
 
         return self.database.write(write)
+
+    def _wait(self, connection, instance: model.Instance, entry: dict[str, Any], moment: Any) -> None:
+        """What is to be done when the run has ended that drives an instance, whose row is that one's."""
+        self._ask(connection, instance, entry, moment)
+        self._begin(connection, instance, moment)
+
+    def _begin(self, connection, instance: model.Instance, moment: Any) -> None:
+        """The action, for who asks by the request's id."""
+        which = (self.action, self.asked.request_id, self.asked.identity.user_id, moment)
+        events.start_action(self.database, connection, instance.uuid, *which, own=True)
 
     def _ask(self, connection, instance: model.Instance, entry: dict[str, Any], moment: Any) -> None:
         """What is to be done for an instance, for whoever comes first."""

@@ -264,8 +264,9 @@ class Writing:
         tasks = (after.task_state, before and before.task_state)
         action = next((ACTIONS[task] for task in tasks if task in ACTIONS), "create")
         if before is None or after.task_state == "scheduling" or after.task_state in ACTIONS:
-            user = self.record.user_id or after.user_id
-            events.start_action(self.database, self.connection, after.uuid, action, self.request_id, user, self.moment)
+            who = (self.request_id, self.record.user_id or after.user_id)
+            own = isinstance(self.record.driver, lease.Acceptor)
+            events.start_action(self.database, self.connection, after.uuid, action, *who, self.moment, own)
         if after.task_state is None:
             events.finish_action(self.database, self.connection, after, action, self.moment, after.fault)
         error = getattr(change.wanted, "error", None)

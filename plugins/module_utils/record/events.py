@@ -19,11 +19,22 @@ FAULT = ("code", "message", "details", "host", "created_at")
 
 
 def start_action(
-    database, connection, instance_uuid: str, action: str, request_id: str, user_id: str | None, moment: datetime
+    database,
+    connection,
+    instance_uuid: str,
+    action: str,
+    request_id: str,
+    user_id: str | None,
+    moment: datetime,
+    own: bool = False,
 ) -> None:
-    """Start an action of the instance that a user has asked for, unless it is open already."""
+    """Start an action of the instance that a user has asked for, unless it is open already.
+
+    A run goes on with whatever is open of that name; own: who asks finds it by the id of that request, and no other.
+    """
     table = database.tables.instance_actions
-    if not connection.execute(table.select().where(*_open(table, instance_uuid, action))).first():
+    same = (*_open(table, instance_uuid, action), *([table.c.request_id == request_id] if own else []))
+    if not connection.execute(table.select().where(*same)).first():
         row = {"instance_uuid": instance_uuid, "request_id": request_id, "action": action, "start_time": moment}
         connection.execute(table.insert().values(**row, user_id=user_id))
 
@@ -39,13 +50,21 @@ def finish_action(
 
 
 def open_actions(database, connection, events: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """The ids of the open actions of the instances that these events are of."""
+    """The ids of the open actions of the instances that these events are of: the last ones, but of a delete only when
+    that has begun."""
     mine = {event["instance_uuid"] for event in events}
     if not mine:
         return {}
-    table = database.tables.instance_actions
-    statement = table.select().where(table.c.instance_uuid.in_(mine), table.c.finish_time.is_(None))
-    return {row.instance_uuid: row.id for row in connection.execute(statement.order_by(table.c.id))}
+    table, owner = database.tables.instance_actions, database.tables.instances
+    columns = (table.c.id, table.c.instance_uuid, table.c.action, owner.c.task_state)
+    joined = table.join(owner, owner.c.uuid == table.c.instance_uuid)
+    statement = database.sql.select(*columns).select_from(joined)
+    statement = statement.where(table.c.instance_uuid.in_(mine), table.c.finish_time.is_(None))
+    found: dict[str, int] = {}
+    for row in connection.execute(statement.order_by(table.c.id)):
+        if row.action != "delete" or row.task_state == "deleting" or row.instance_uuid not in found:
+            found[row.instance_uuid] = row.id
+    return found
 
 
 def record_events(

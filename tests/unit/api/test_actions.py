@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.kvmstack.launch.plugins.module_utils.api import asking
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import now
 from ansible_collections.kvmstack.launch.plugins.module_utils.worker import model as worker
+from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import place
 
 SOFT, HARD = {"type": "SOFT"}, {"type": "HARD"}
 
@@ -56,6 +57,43 @@ def test_while_it_is_asked_to_shut_down_it_can_be_turned_off_at_once(door):
     door.take("web")  # a worker has begun
     assert door.act(made, "reboot", said=HARD, status=409)
     assert door.act(made, "os-stop", status=409)
+
+
+def actions(door, server_id):
+    """What was asked for, the oldest first: the word, by which request, with how many events, and what came of it."""
+    path = "/servers/%s/os-instance-actions" % server_id
+    told = [each["request_id"] for each in door.get(path)["instanceActions"][::-1]]
+    found = [door.get(path + "/" + each)["instanceAction"] for each in told]
+    table = door.database.tables.instance_actions
+    with door.database.reading() as connection:
+        over = {row.request_id: row.result for row in connection.execute(table.select())}
+    return [(each["action"], each["request_id"], len(each["events"]), over[each["request_id"]]) for each in found]
+
+
+def test_every_request_for_the_same_is_found_by_its_id_until_all_are_done(door):
+    made = door.launch()
+    asked = [door.act(made, "reboot", said=each).headers["x-openstack-request-id"] for each in (SOFT, HARD)]
+    assert actions(door, made)[1:] == [("reboot", each, 0, None) for each in asked]
+    door.work()
+    assert [(each[1], each[3]) for each in actions(door, made)[1:]] == [(each, "Success") for each in asked]
+
+
+def test_a_delete_is_found_by_its_id_while_another_run_goes_on(door):
+    made = door.create()["server"]["id"]
+    door.take("web")
+    reply = door.ask("DELETE", "/servers/" + made)
+    mine = reply.headers["x-openstack-request-id"]
+    assert [each[:2] for each in actions(door, made)][1:] == [("delete", mine)]
+    assert door.ask("DELETE", "/servers/" + made).status_code == 204
+    place(door.url, "c1", web="c1")
+    door.run().built(door.run().find()["web"])
+    [create, delete] = actions(door, made)
+    assert (create[0], create[2:], delete) == ("create", (1, "Success"), ("delete", mine, 0, None))
+    door.work()
+    table = door.database.tables.instance_actions
+    with door.database.reading() as connection:
+        told = [(row.action, row.request_id, row.result) for row in connection.execute(table.select())]
+    assert told[1:] == [("delete", mine, "Success")]
 
 
 def test_one_that_is_off_is_only_reset(door):
