@@ -17,6 +17,7 @@ from ..api.front import Front
 from ..api.identifiers import definition_id
 from ..api.model import RESTARTING
 from ..api.paging import page as part_of
+from ..api.resources import definitions
 from ..api.views.servers import addresses
 from ..core.errors import LaunchError
 from ..record import events
@@ -98,20 +99,19 @@ class Servers:
         go_to(resp, "/ui/servers/%s" % made[0].uuid)
 
     def _form(self, req: Any, resp: Any, form: dict[str, str], wrong: str = "") -> None:
-        known = self.front.known
+        known = {"image": definitions.images(self.front), "network": self.front.known["networks"]}
         choices = {
-            kind + "s": [
-                (definition_id(kind, name, defined), name) for name, defined in sorted(known[kind + "s"].items())
-            ]
-            for kind in ("image", "network")
+            kind + "s": [(definition_id(kind, name, defined), name) for name, defined in sorted(named.items())]
+            for kind, named in known.items()
         }
+        flavors = sorted(definitions.flavors(self.front).items(), key=sizes)
         if choices["networks"]:
             choices["networks"].append(("none", "none"))
         mine = api.keys(self.front, req.context.asked.identity.user_id or "")
         keys = [(key["name"], key["name"]) for key in mine]
         send(
             req, resp, "launch.html", form=form, wrong=wrong, keys=keys, **choices,
-            flavors=[(name, described(name, each)) for name, each in sorted(known["flavors"].items(), key=sizes)],
+            flavors=[(name, described(name, each)) for name, each in flavors],
         )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def described(name: str, flavor: Mapping[str, Any]) -> str:
 def sizes(pair: tuple[str, Mapping[str, Any]]) -> tuple:
     """By this flavors are in order, the smallest first: vCPUs, MiB, GiB, the name."""
     name, flavor = pair
-    return (*(flavor.get(each) or 0 for each in ("vcpus", "ram", "disk")), name)
+    return (flavor["vcpus"], flavor["ram"], flavor["disk"], name)
 
 
 def server_of(form: dict[str, str]) -> dict[str, Any]:
@@ -227,7 +227,7 @@ class Networks:
         """Those of the definitions, with their routers, and the security groups."""
         known = self.front.known
         networks = [
-            {"name": name, **dict.fromkeys(OF_NETWORK), **(each or {})}
+            {"name": name, **dict.fromkeys(OF_NETWORK), **(each if isinstance(each, Mapping) else {})}
             for name, each in sorted(known["networks"].items())
         ]
         send(

@@ -239,6 +239,20 @@ def test_a_flavor_that_makes_no_sense_is_not_offered(doors):
     assert [each["name"] for each in door.get("/flavors")["flavors"]] == ["good"]
 
 
+def test_an_image_or_a_network_that_makes_no_sense_keeps_no_other_from_being_told(doors):
+    good = {"url": "https://images.example/a.qcow2", "checksum": "none", "min_disk": "2"}
+    door = doors(
+        images={"good": good, "null": None, "text": "x", "ten": {**good, "min_disk": "ten"}, "nowhere": {}},
+        networks={"good": {"cidr": "10.20.0.0/24"}, "null": None, "text": "x"},
+    )
+    for path in ("/images", "/images/detail"):
+        assert [each["name"] for each in door.get(path)["images"]] == ["good"]
+    [image] = door.get("/images")["images"]
+    assert door.get("/images/" + image["id"])["min_disk"] == 2
+    assert [each["label"] for each in door.get("/os-networks")["networks"]] == ["good", "null", "text"]
+    assert [each["name"] for each in door.get("/networks")["networks"]] == ["good", "null", "text"]
+
+
 def test_extra_specs(door):
     assert door.get("/flavors/small/os-extra_specs") == {"extra_specs": {"hw:cpu_policy": "shared"}}
     assert door.get("/flavors/small/os-extra_specs/hw:cpu_policy") == {"hw:cpu_policy": "shared"}

@@ -121,6 +121,19 @@ def test_what_services_have_is_asked_for_by_what_can_be_given(doors):
     }  # fmt: skip
 
 
+def test_one_definition_that_makes_no_sense_takes_no_page_down(doors):
+    good = {"url": "https://images.example/a.qcow2", "checksum": "none"}
+    browser = Browser(
+        doors(
+            flavors={"small": {"vcpus": 1, "ram": 64}, "text": {"vcpus": "many", "ram": "lots"}, "null": None},
+            images={"demo": good, "null": None},
+            networks={"private": {"cidr": "10.20.0.0/24"}, "null": None, "text": "x"},
+        )
+    )
+    assert (set(browser.options("flavor")), set(browser.options("image"))) == ({"small"}, {"demo"})
+    assert "private" in browser.get("/networks").text
+
+
 def test_a_button_starts_what_is_off_on_a_silent_host(browser, door):
     where = browser.launch().headers["location"].removeprefix("/ui")
     door.work()

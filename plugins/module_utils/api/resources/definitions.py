@@ -66,20 +66,16 @@ class Flavors:
         raise ApiError(403, DEFINED % ("Flavors", "launch_flavors"))
 
     def _one(self, name: str) -> dict[str, Any]:
-        found = self._sound().get(name)
+        found = flavors(self.front).get(name)
         if found is None:
             raise not_found("Flavor", name)
         return found
-
-    def _sound(self) -> dict[str, dict[str, Any]]:
-        """The flavors by name, without those whose definition makes no sense: nobody could be launched with them."""
-        return _sound(self.front.known["flavors"], catalog.flavor)
 
     def _list(self, asked: Asked, path: tuple[str, ...], told: Callable) -> dict[str, Any]:
         least = {"ram": whole(asked, "minRam") or 0, "disk": whole(asked, "minDisk") or 0}
         found = [
             (name, each)
-            for name, each in sorted(self._sound().items())
+            for name, each in sorted(flavors(self.front).items())
             if all(each[key] >= value for key, value in least.items())
         ]
         if str(asked.one("is_public")).lower() in FALSE:
@@ -93,6 +89,16 @@ class Flavors:
         shown, more = page(asked, found, lambda pair: pair[0])
         links = next_links(asked, path, [name for name, _each in shown], more)
         return {"flavors": [told(*pair) for pair in shown], **({"flavors_links": links} if links else {})}
+
+
+def flavors(front: Front) -> dict[str, dict[str, Any]]:
+    """The flavors by name, without those whose definition makes no sense: nobody could be launched with them."""
+    return _sound(front.known["flavors"], catalog.flavor)
+
+
+def images(front: Front) -> dict[str, dict[str, Any]]:
+    """The images by name, in the same way."""
+    return _sound(front.known["images"], lambda name, known: catalog.image(name, known, "url"))
 
 
 def _sound(known: Mapping[str, Any], make: Callable) -> dict[str, Any]:
@@ -139,7 +145,7 @@ class Images:
 
     def _one(self, asked: Asked, image_id: str) -> tuple[str, Mapping[str, Any]]:
         asked.had(36, "images")
-        known = self.front.known["images"]
+        known = images(self.front)
         name = named("image", image_id, known)
         if name is None or definition_id("image", name, known[name]) != image_id:
             raise not_found("Image", image_id)
@@ -149,6 +155,6 @@ class Images:
         asked.had(36, "images")
         name, identities = asked.one("name"), asked.one("id")
         wanted = identities.replace("in:", "", 1).split(",") if identities else None
-        made = [told(*pair) for pair in sorted(self.front.known["images"].items())]
+        made = [told(*pair) for pair in sorted(images(self.front).items())]
         found = [each for each in made if name in (None, each["name"]) and (wanted is None or each["id"] in wanted)]
         return {"images": found}

@@ -46,10 +46,10 @@ def image(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]
         "progress": 100,
         "created": EVER,
         "updated": EVER,
-        "minDisk": int(defined.get("min_disk") or 0),
-        "minRam": int(defined.get("min_ram") or 0),
+        "minDisk": defined["min_disk"],
+        "minRam": defined["min_ram"],
         "OS-EXT-IMG-SIZE:size": 0,  # not known before a host has loaded it
-        "metadata": _properties(defined),
+        "metadata": defined["properties"],
     }
 
 
@@ -72,9 +72,9 @@ def glance_image(name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
         "os_hidden": False,
         "owner": None,
         "container_format": "bare",
-        "disk_format": defined.get("disk_format") or "qcow2",
-        "min_disk": int(defined.get("min_disk") or 0),
-        "min_ram": int(defined.get("min_ram") or 0),
+        "disk_format": defined["disk_format"],
+        "min_disk": defined["min_disk"],
+        "min_ram": defined["min_ram"],
         "size": None,
         "checksum": None,
         "tags": [],
@@ -83,18 +83,16 @@ def glance_image(name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _properties(defined: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(value) for key, value in (defined.get("properties") or {}).items()}
-
-
-def network(name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
+def network(name: str, defined: Any) -> dict[str, Any]:
     """A network as nova's own proxy told it, until version 36."""
+    defined = _said(defined)
     told = {"id": definition_id("network", name, defined), "label": name, "cidr": defined.get("cidr")}
     return {**told, "cidr_v6": defined.get("ipv6_cidr")}
 
 
-def neutron_network(name: str, defined: Mapping[str, Any], project_id: str) -> dict[str, Any]:
+def neutron_network(name: str, defined: Any, project_id: str) -> dict[str, Any]:
     """The same as Neutron tells it."""
+    defined = _said(defined)
     return {
         "id": definition_id("network", name, defined),
         "name": name,
@@ -109,6 +107,11 @@ def neutron_network(name: str, defined: Mapping[str, Any], project_id: str) -> d
         "tags": [],
         "port_security_enabled": defined.get("port_security") is not False,
     }
+
+
+def _said(defined: Any) -> Mapping[str, Any]:
+    """What a definition says; nothing where it makes no sense, so that all others are told."""
+    return defined if isinstance(defined, Mapping) else {}
 
 
 def security_group(name: str, project_id: str) -> dict[str, Any]:
