@@ -95,8 +95,17 @@ def _only_from_here(environ: Mapping[str, Any]) -> None:
     if _host(str(environ.get("HTTP_HOST") or "localhost")) not in NAMES:
         raise ApiError(403, "The Host header names none of %s." % ", ".join(NAMES))
     origin = environ.get("HTTP_ORIGIN")
-    if origin and _host(urlsplit(str(origin)).netloc) not in NAMES:
+    if origin and _host(origin_of(str(origin))[1]) not in NAMES:
         raise ApiError(403, "A page of another origin has no business here.")
+
+
+def origin_of(header: str) -> tuple[str, str]:
+    """The scheme and the authority of an Origin header; of what is none nothing, as that is nobody's here."""
+    try:
+        found = urlsplit(header)
+    except ValueError:
+        return "", ""
+    return found.scheme, found.netloc.lower()
 
 
 def _host(authority: str) -> str:

@@ -13,12 +13,12 @@ import logging
 import re
 import secrets
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from ..api.asked import Asked, query_of
 from ..api.errors import ApiError, status_of
 from ..api.front import LARGEST_BODY, Front
-from ..api.identity import NOBODY, IdentityOf
+from ..api.identity import NOBODY, IdentityOf, origin_of
 from ..api.versions import MOST
 from ..core.errors import LaunchError
 from ..core.names import new_request_id
@@ -107,8 +107,7 @@ def form_of(req: Any) -> dict[str, str]:
 
 def _check_origin(req: Any) -> None:
     """ApiError 403 for a form of another origin, also of another port of this machine; browsers say theirs."""
-    origin = urlsplit(req.get_header("Origin") or "")
-    if (origin.scheme, origin.netloc.lower()) != (req.scheme, (req.get_header("Host") or "").lower()):
+    if origin_of(req.get_header("Origin") or "") != (req.scheme, (req.get_header("Host") or "").lower()):
         raise ApiError(403, "A form is taken only from a page of this address, and this one says it is of another.")
     if (req.get_header("Sec-Fetch-Site") or "same-origin") != "same-origin":
         raise ApiError(403, "A form is taken only from a page of this address.")

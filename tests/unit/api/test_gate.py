@@ -73,6 +73,7 @@ def test_the_versions_tell_a_client_what_it_needs(door):
         ({"Host": "127.0.0.1.evil.example"}, 403),
         ({"Host": "127.0.0.1", "Origin": "https://evil.example"}, 403),
         ({"Host": "127.0.0.1", "Origin": "null"}, 403),
+        ({"Host": "127.0.0.1", "Origin": "http://["}, 403),
     ],
 )
 def test_only_this_machine_by_its_own_name_is_answered(door, headers, status):

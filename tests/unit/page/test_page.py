@@ -190,6 +190,7 @@ def test_a_key_of_the_user_is_given(browser, door):
         pytest.param(None, {"Origin": "http://evil.example"}, {}, id="a foreign origin"),
         pytest.param(None, {"Origin": "http://127.0.0.1:3000"}, {}, id="another port of this machine"),
         pytest.param(None, {"Origin": "null"}, {}, id="an origin that is hidden"),
+        pytest.param(None, {"Origin": "http://["}, {}, id="an origin that is none"),
         pytest.param(None, {"Origin": None}, {}, id="no origin"),
         pytest.param(None, {"Sec-Fetch-Site": "cross-site"}, {}, id="a browser says that it is another's"),
         pytest.param(None, {"Host": "evil.example", "Origin": "http://evil.example"}, {}, id="a name that leads here"),
