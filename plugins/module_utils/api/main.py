@@ -27,12 +27,19 @@ def main(arguments: list[str]) -> str:
     try:
         if find_spec("gunicorn") is None:
             raise MissingLibrary("gunicorn")
-        command = ["gunicorn", "--bind", settings.named().listen, *OPTIONS, *arguments, APPLICATION]
+        # Gunicorn listens on all of them: where an argument says one, the settings' would be one more.
+        listen = [] if any(map(_binds, arguments)) else ["--bind", settings.named().listen]
+        command = ["gunicorn", *listen, *OPTIONS, *arguments, APPLICATION]
     except MissingLibrary as error:
         return "%s is missing in %s: pip install it there" % (error, sys.executable)
     except LaunchError as error:
         return str(error)
     return os.execv(sys.executable, [sys.executable, "-m", *command])
+
+
+def _binds(argument: str) -> bool:
+    """Whether an argument says where to listen, as gunicorn reads it: -b and --bind, also shortened."""
+    return argument.startswith("-b") or argument.partition("=")[0] in ("--bi", "--bin", "--bind")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
+import pytest
+from gunicorn.config import Config
+
+from ansible_collections.kvmstack.launch.plugins.module_utils.api import main
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import Identity
 from ansible_collections.kvmstack.launch.plugins.module_utils.service import broker
@@ -19,6 +24,26 @@ def client(door, **settings):
     door.settings = replace(door.settings, **settings)
     door.client.app = made(door.settings)
     return door.client
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listens"),
+    [
+        ([], ["127.0.0.1:8774"]),
+        (["--backlog", "9", "--threads=2"], ["127.0.0.1:8774"]),
+        (["-b", "unix:/run/a"], ["unix:/run/a"]),
+        (["-b127.0.0.1:1"], ["127.0.0.1:1"]),
+        (["--bind", "127.0.0.1:1", "--bind=127.0.0.1:2"], ["127.0.0.1:1", "127.0.0.1:2"]),
+        (["--bin=127.0.0.1:1"], ["127.0.0.1:1"]),
+    ],
+)
+def test_gunicorn_listens_where_an_argument_says_else_where_the_settings_do(monkeypatch, arguments, listens):
+    commands = []
+    monkeypatch.setattr(main.settings, "named", lambda: SimpleNamespace(listen="127.0.0.1:8774"))
+    monkeypatch.setattr(main.os, "execv", lambda _program, words: commands.append(words))
+    main.main(arguments)
+    [[_python, _m, gunicorn, *told]] = commands
+    assert (gunicorn, Config().parser().parse_args(told).bind) == ("gunicorn", listens)
 
 
 def test_health_tells_of_the_record_and_of_a_transport(door):
