@@ -12,7 +12,8 @@ import yaml
 
 TASKS = Path(__file__).parents[3] / "roles/compute_host/tasks/gateways.yml"
 NAMED = {task["name"]: task for task in yaml.safe_load(TASKS.read_text())}
-ASK, AT_BOOT = "Ask how many inotify instances a user may have", "Let there be more of them, at boot"
+ASK, MORE = NAMED["Ask how many inotify instances a user may have"], NAMED["Let there be more of them"]
+AT_BOOT, NOW = MORE["block"]
 
 
 @pytest.mark.parametrize(
@@ -26,12 +27,12 @@ ASK, AT_BOOT = "Ask how many inotify instances a user may have", "Let there be m
     ],
 )
 def test_it_is_raised_where_it_is_less(said, written):
-    condition = jinja2.Environment().compile_expression(NAMED[AT_BOOT]["when"])
+    condition = jinja2.Environment().compile_expression(MORE["when"])
     assert condition(compute_host_inotify=said) == written
 
 
 def test_a_host_that_may_not_does_not_fail():
-    told = NAMED[AT_BOOT]["ansible.builtin.copy"]["content"].splitlines()
+    told = AT_BOOT["ansible.builtin.copy"]["content"].splitlines()
     assert told[-1] == "-fs.inotify.max_user_instances = 8192"
-    assert NAMED[ASK]["failed_when"] is False
-    assert NAMED["Let there be more of them now"]["failed_when"] is False
+    assert ASK["failed_when"] is False
+    assert NOW["failed_when"] is False
