@@ -88,9 +88,13 @@ options:
     default: {}
   quotas:
     description:
-      - How much the project may have of C(instances), C(cores), C(ram) in MiB, C(volumes) and C(gigabytes). What is
+      - How much each project may have of C(instances), C(cores), C(ram) in MiB, C(volumes) and C(gigabytes). What is
         left out, or V(-1), has no limit.
       - An instance beyond them is refused, and nothing of it is recorded.
+    type: dict
+    default: {}
+  project_quotas:
+    description: What single projects, by their ids, may have in place of that; what is left out there is as for all.
     type: dict
     default: {}
   take_over:
@@ -255,7 +259,7 @@ SPEC = {
     **PROJECT,
     **lease.SPEC,
     "take_over": {"type": "bool", "default": False},
-    "quotas": {"type": "dict", "default": {}},
+    **dict.fromkeys(("quotas", "project_quotas"), {"type": "dict", "default": {}}),
     "instances": {"type": "list", "elements": "raw", "required": True},
     "adopt": {"type": "dict", "options": ADOPT},
     "queue": {"type": "dict", "options": QUEUE},

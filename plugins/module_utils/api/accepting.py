@@ -154,7 +154,7 @@ class Accepting:
         self.told[asked.instance_uuid] = (asked.action, asked.request_id)
 
     def _record(self, project_id: str) -> Record:
-        limits = quota.limits(self.front.known["quotas"])
+        limits = quota.limits(self.front.known, project_id)
         record = Record(self.database, project_id, lease.Acceptor("api", 0, False), limits)
         record.request_id = self.asked.request_id
         record.user_id = self.asked.identity.user_id

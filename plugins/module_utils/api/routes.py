@@ -64,7 +64,7 @@ ROUTES = (
     ("/os-simple-tenant-usage/{project_id}", usage.Usage, "one"),
     ("/limits", quotas.Limits, None),
     ("/os-quota-sets/{project_id}", quotas.QuotaSets, None),
-    ("/os-quota-sets/{project_id}/defaults", quotas.QuotaSets, None),
+    ("/os-quota-sets/{project_id}/defaults", quotas.QuotaSets, "defaults"),
     ("/os-quota-sets/{project_id}/detail", quotas.QuotaSets, "detail"),
     ("/os-availability-zone", hosts.Zones, None),
     ("/os-availability-zone/detail", hosts.Zones, "detail"),

@@ -35,7 +35,7 @@ def asked(params: Mapping[str, Any]) -> dict[str, Queued]:
 def connect(params: Mapping[str, Any]) -> Queue:
     """The record behind params["database"] for one project; params["queue"] says whom to wake and how long to wait."""
     queue = params["queue"]
-    limits = quota.limits(params.get("quotas") or {})
+    limits = quota.limits(params, params["project_id"])
     wakes = wake_path(os.path.expanduser(queue["state_path"]))
     record = Queue(Database(params["database"]), params["project_id"], limits, wakes, queue.get("wait") or 0)
     record.request_id = params.get("request_id") or record.request_id

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping
 
 from ..core.convert import mapping, whole
 from ..core.errors import QuotaExceeded
@@ -14,14 +14,25 @@ UNLIMITED = -1
 NOTHING = dict.fromkeys(RESOURCES, 0)
 
 
-def limits(quotas: Any) -> dict[str, int]:
-    """The limits that are set, by resource; InvalidRequest names what is not one. null is none."""
-    said = {resource: value for resource, value in mapping(quotas, "quotas", RESOURCES).items() if value is not None}
-    known = {
-        resource: whole(value, "quotas: %s (%d: no limit)" % (resource, UNLIMITED), least=UNLIMITED)
-        for resource, value in said.items()
+def limits(known: Mapping[str, Any], project_id: str | None = None) -> dict[str, int]:
+    """The limits that are set, by resource: `quotas`, and in their place what `project_quotas` says of a project.
+
+    InvalidRequest names what is not one. null says nothing, -1 that there is no limit.
+    """
+    own = {
+        project: _said(quotas or {}, "project_quotas: %s" % project)
+        for project, quotas in mapping(known.get("project_quotas") or {}, "project_quotas").items()
     }
-    return {resource: limit for resource, limit in known.items() if limit != UNLIMITED}
+    said = {**_said(known.get("quotas") or {}, "quotas"), **own.get(project_id or "", {})}
+    return {resource: limit for resource, limit in said.items() if limit != UNLIMITED}
+
+
+def _said(quotas: Any, what: str) -> dict[str, int]:
+    return {
+        resource: whole(value, "%s: %s (%d: no limit)" % (what, resource, UNLIMITED), least=UNLIMITED)
+        for resource, value in mapping(quotas, what, RESOURCES).items()
+        if value is not None
+    }
 
 
 def increase(before: Any, after: Any, volumes: dict[str, dict]) -> dict[str, int]:

@@ -31,7 +31,7 @@ COLUMNS = (
 
 def connect(params: dict[str, Any]) -> Record:
     """The record behind params["database"] for one project, as this run begins to drive its instances."""
-    limits = quota.limits(params.get("quotas") or {})
+    limits = quota.limits(params, params["project_id"])
     record = Record(Database(params["database"]), params["project_id"], lease.driver(params), limits)
     record.request_id = params.get("request_id") or record.request_id
     return record

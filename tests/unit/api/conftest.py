@@ -34,6 +34,7 @@ DEFINITIONS = {
     "security_groups": {"web": [{"protocol": "tcp", "port": 80, "remote": "0.0.0.0/0"}]},
     "groups": {"spread": {"policy": "anti-affinity"}},
     "quotas": {},
+    "project_quotas": {},
     "image_service": "url",
     "network_service": "ovn",
     "volume_service": "file",

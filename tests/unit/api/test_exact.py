@@ -195,14 +195,15 @@ OLDER = {"injected_files", "injected_file_content_bytes", "injected_file_path_by
 
 @pytest.mark.parametrize(("version", "more"), [(1, OLD | OLDER), (36, OLDER), (57, set())])
 def test_quotas(doors, version, more):
-    door = doors(quotas={"cores": 8})
+    door = doors(quotas={"cores": 8}, project_quotas={"p": {"instances": 5}})
     door.launch()
-    for path in ("/os-quota-sets/p", "/os-quota-sets/p/defaults"):
+    for path, count in (("/os-quota-sets/p", 5), ("/os-quota-sets/p/defaults", -1)):
         told = door.get(path, version=version)["quota_set"]
         assert set(told) == QUOTA | more
-        assert (told["id"], told["cores"], told["instances"]) == ("p", 8, -1)
+        assert (told["id"], told["cores"], told["instances"]) == ("p", 8, count)
     told = door.get("/os-quota-sets/p/detail", version=version)["quota_set"]
     assert told["cores"] == {"limit": 8, "in_use": 2, "reserved": 0}
+    assert told["instances"] == {"limit": 5, "in_use": 1, "reserved": 0}
 
 
 @pytest.mark.parametrize(

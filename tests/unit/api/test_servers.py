@@ -178,8 +178,13 @@ def test_a_reservation_is_told_where_it_is_asked_for(door):
     ("least", "most", "status", "count"),
     [(1, 1, 202, 1), (1, 9, 202, 3), (3, 9, 202, 3), (4, 9, 403, 0), (2, 1, 400, 0)],
 )
-def test_a_quota_leaves_so_many(doors, least, most, status, count):
-    door = doors(quotas={"instances": 3})
+@pytest.mark.parametrize(
+    "quotas",
+    [{"quotas": {"instances": 3}}, {"quotas": {"instances": 1}, "project_quotas": {"p": {"instances": 3}}}],
+    ids=["each project's", "its own"],
+)
+def test_a_quota_leaves_so_many(doors, quotas, least, most, status, count):
+    door = doors(**quotas)
     told = door.create(min_count=least, max_count=most, status=status)
     assert len(door.get("/servers")["servers"]) == len(door.requests()) == count
     if status == 403:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 # What the definitions have under the names of the module instance, and beside; the rest is the API's to say.
 OF_INSTANCE = {
     "database", "project_id", "flavors", "images", "networks", "host_settings", "routers", "security_groups",
-    "groups", "quotas", "image_service", "network_service", "volume_service",
+    "groups", "quotas", "project_quotas", "image_service", "network_service", "volume_service",
 }  # fmt: skip
 BESIDE = {"identity", "cloud", "service_cloud", "policy_file", "compute_hosts", "state_path"}
 

@@ -59,7 +59,7 @@ class Limits:
         project = asked.one("tenant_id") or asked.project_id
         if project != asked.project_id:
             asked.identity.needs(OTHER_LIMITS)
-        most, used = limits(self.front), _used(self.front, project)
+        most, used = limits(self.front, project), _used(self.front, project)
         told = {
             **OF_LIMITS,
             "maxTotalInstances": most["instances"],
@@ -82,7 +82,12 @@ class QuotaSets:
     def on_get(self, req: Any, resp: Any, project_id: str) -> None:
         """What the project may have."""
         asked: Asked = req.context.asked
-        resp.media = {"quota_set": {"id": project_id, **self._told(asked)}}
+        resp.media = {"quota_set": {"id": project_id, **self._told(asked, project_id)}}
+
+    def on_get_defaults(self, req: Any, resp: Any, project_id: str) -> None:
+        """What a project may have of which nothing is said."""
+        asked: Asked = req.context.asked
+        resp.media = {"quota_set": {"id": project_id, **self._told(asked, None)}}
 
     def on_get_detail(self, req: Any, resp: Any, project_id: str) -> None:
         """And what it uses."""
@@ -90,22 +95,23 @@ class QuotaSets:
         used = _used(self.front, project_id)
         told = {
             name: {"limit": most, "in_use": used.get(name, 0), "reserved": 0}
-            for name, most in self._told(asked).items()
+            for name, most in self._told(asked, project_id).items()
         }
         resp.media = {"quota_set": {"id": project_id, **told}}
 
     def on_put(self, req: Any, resp: Any, project_id: str) -> None:
         """Refused in words."""
-        raise ApiError(403, "Quotas are set by the site, in launch_quotas; the API cannot change them.")
+        told = "Quotas are set by the site, in launch_quotas and launch_project_quotas; the API cannot change them."
+        raise ApiError(403, told)
 
-    def _told(self, asked: Asked) -> dict[str, int]:
-        most = limits(self.front)
+    def _told(self, asked: Asked, project_id: str | None) -> dict[str, int]:
+        most = limits(self.front, project_id)
         return exact("quota", {**OF_QUOTAS, **{name: most[name] for name in COUNTED}}, asked.version)
 
 
-def limits(front: Front) -> dict[str, int]:
-    """The quotas that are set, which are every project's; -1 where there is none."""
-    return {**dict.fromkeys(quota.RESOURCES, UNLIMITED), **quota.limits(front.known["quotas"])}
+def limits(front: Front, project_id: str | None) -> dict[str, int]:
+    """The quotas of a project, or of one of which nothing is said; -1 where there is none."""
+    return {**dict.fromkeys(quota.RESOURCES, UNLIMITED), **quota.limits(front.known, project_id)}
 
 
 def _used(front: Front, project_id: str) -> dict[str, int]:
