@@ -22,8 +22,8 @@ UTILS = "ansible_collections.kvmstack.launch.plugins.module_utils."
 class Client(Site):
     """Who asks a Compute API, on a port of this machine; the record behind it is its own."""
 
-    def __init__(self, folder: Path):
-        super().__init__("sqlite:///%s" % (folder / "door.db"))
+    def __init__(self, folder: Path, database: str = "sqlite:///{}/door.db"):
+        super().__init__(database.format(folder))
         self.folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

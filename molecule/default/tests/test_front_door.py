@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The role front_door on a host that is a controller: systemd runs API and worker, and RabbitMQ wakes them."""
+"""The role front_door on a host that is a controller: systemd has API, worker, PostgreSQL and RabbitMQ."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from ansible_collections.kvmstack.launch.molecule.default.tests.door import Clie
 from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, Run
 
 SERVICES = "kvmstack-api.service kvmstack-worker.service"
+# The record, as the services name it.
+SOCKETS = "/var/run/postgresql"
+DATABASE = "postgresql+psycopg:///launch?host="
 
 
 class Installed(Client):
-    """The services of the host central, whose loopback this machine reaches over ssh."""
+    """The services of the host central, whose loopback and sockets this machine reaches over ssh."""
 
     def __init__(self):
         folder = ROOT / "build/hosts/front_door"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        super().__init__(folder)
+        super().__init__(folder, DATABASE.replace("//", "//root@", 1) + "{}")
+        (folder / "site.json").write_text(json.dumps({**self.known, "launch_database": DATABASE + SOCKETS}))
         self.way = None
 
     def install(self, **variables) -> Run:
@@ -38,8 +42,12 @@ class Installed(Client):
     def reach(self) -> None:
         """Have the API on this machine's port, when it answers there."""
         self.leave()
-        config, forward = str(ROOT / "build/hosts/ssh_config"), "%d:127.0.0.1:8774" % self.port
-        self.way = subprocess.Popen(["ssh", "-N", "-F", config, "-L", forward, self.central], stdin=subprocess.DEVNULL)
+        socket = ".s.PGSQL.5432"
+        (self.folder / socket).unlink(missing_ok=True)
+        forwards = ["%d:127.0.0.1:8774" % self.port, "%s/%s:%s/%s" % (self.folder, socket, SOCKETS, socket)]
+        options = [word for forward in forwards for word in ("-L", forward)]
+        command = ["ssh", "-N", "-F", str(ROOT / "build/hosts/ssh_config"), *options, self.central]
+        self.way = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self.eventually(lambda: self.ask("GET", "", version=1)[0] == 200)
 
     def leave(self) -> None:
@@ -57,15 +65,17 @@ def installed():
     try:
         yield installed
     finally:
+        if installed.way:
+            installed.take_back()
         installed.leave()
         installed.install(front_door_state="absent")
-        installed.on(installed.central, "systemctl disable --quiet --now rabbitmq-server")
-        installed.take_back()
+        installed.on(installed.central, "systemctl disable --quiet --now rabbitmq-server postgresql")
 
 
 def test_systemd_runs_what_takes_requests_and_what_does_them(installed):
     """Also after the worker was killed and its host has booted; no secret is seen, and what came goes again."""
-    asked = {"front_door_rabbitmq": True, "front_door_notification_format": "versioned"}
+    asked = {"front_door_notification_format": "versioned"}
+    asked.update(dict.fromkeys(("front_door_rabbitmq", "front_door_postgresql"), True))
     assert installed.install(**asked).changed
     assert installed.install(**asked).changed == 0
     installed.reach()
