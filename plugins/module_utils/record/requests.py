@@ -106,6 +106,15 @@ def renew(database, connection, owner: str, instance_uuids: Iterable[str], secon
     connection.execute(statement.values(lease_expires=moment + timedelta(seconds=seconds)))
 
 
+def unwanted(database, connection, owner: str, asked: Iterable[Request]) -> set[str]:
+    """The instances of these requests, which this worker has, that somebody wants to be deleted since."""
+    table = database.tables.requests
+    mine = table.c.instance_uuid.in_([each.instance_uuid for each in asked if each.action != "delete"])
+    statement = database.sql.select(table.c.instance_uuid)
+    found = connection.execute(statement.where(table.c.lease_owner == owner, table.c.action == "delete", mine))
+    return set(found.scalars())
+
+
 def finish(database, connection, request: Request, owner: str) -> bool:
     """Take a request that is done out of the queue; False if a later one is in its place, which can be claimed now.
 

@@ -74,10 +74,10 @@ class Run:
             os.killpg(self.process.pid, signal.SIGKILL if time.monotonic() - self._asked_at > GRACE else signal.SIGTERM)
 
     def stop_late(self, seconds: int) -> None:
-        """Have it end if it has gone on for so long."""
+        """Have it end if it has gone on for so long; what was told to end and does not is killed in the end."""
         if not self.stopped and not self.ended and time.monotonic() - self.began >= seconds:
             self.late = True
-        if self.late:
+        if self.late or self.stopped:
             self.stop()
 
     def forget(self) -> None:

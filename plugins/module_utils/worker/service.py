@@ -86,6 +86,7 @@ class Worker:
         try:
             self._end()
             self._renew()
+            self._cancel()
             self._heed()
             if self.stop_by is None:
                 self._begin()
@@ -161,6 +162,21 @@ class Worker:
         told = {"host": socket.gethostname(), "since": self.since, "runs": len(self.runs)}
         told["transport"] = self.messages is not None
         workers.beat(self.database, connection, self.owner, told, moment)
+
+    def _cancel(self) -> None:
+        """Stop the runs of which nothing is wanted any more: all their servers are to be deleted, which comes next."""
+        going = [each for each in self.runs if not each.stopped and not each.ended]
+        if not going:
+            return
+        with self.database.reading() as connection:
+            asked = [request for each in going for request in each.requests]
+            unwanted = requests.unwanted(self.database, connection, self.owner, asked)
+        for each in going:
+            if all(request.instance_uuid in unwanted for request in each.requests):
+                for request in each.requests:
+                    about = log.about(request.request_id, request.instance_uuid)
+                    self.log.info("%s of %s: stopped, it is to be deleted", request.action, request.name, extra=about)
+                each.stop()
 
     def _leave(self) -> None:
         try:

@@ -46,6 +46,12 @@ class Door:
         self.write(lambda connection: requests.add(self.database, connection, asked, now(connection)))
         return uuid
 
+    def cancel(self, uuid, name="web"):
+        """Ask for its end while a run drives it, whose row it is."""
+        entry = {"name": name, "state": "absent"}
+        asked = requests.Request(uuid, self.project_id, name, "delete", entry, "req-delete-" + name)
+        self.write(lambda connection: requests.add(self.database, connection, asked, now(connection)))
+
     def write(self, function):
         return self.database.write(function)
 

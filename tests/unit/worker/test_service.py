@@ -168,6 +168,28 @@ def test_a_worker_that_is_told_twice_gives_back_what_it_has_begun(house):
     assert (left["instance_uuid"], left["attempts"], left["lease_owner"]) == (uuid, 0, None)
 
 
+def test_a_delete_ends_the_run_that_is_at_the_server(house):
+    """Not one that is at another server, too; what it has begun goes with the next."""
+    worker = house.worker()
+    uuid, other = house.door.ask(), house.door.ask("other")
+    house.wake()
+    playbook = begun(house, worker)
+    os.killpg(playbook, signal.SIGSTOP)
+    house.door.cancel(uuid)
+    house.wake()
+    time.sleep(1)
+    assert "stopped" not in worker.log()
+    house.door.cancel(other, "other")
+    house.wake()
+    for name in ("web", "other"):
+        until(lambda name=name: "create of %s: stopped, it is to be deleted" % name in worker.log(), worker.log)
+    os.killpg(playbook, signal.SIGCONT)
+    house.idle()
+    assert is_gone(playbook)
+    assert all(house.door.row(each).deleted for each in (uuid, other))
+    assert ended(worker) == 0
+
+
 def test_what_a_playbook_cannot_do_is_told_and_tried_again(house):
     (house.folder / "site.yml").write_text("{")
     worker = house.worker()
