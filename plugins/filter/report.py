@@ -7,11 +7,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Iterable
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import (
-    RESTARTS,
-    is_deleting,
-    wanted_status,
-)
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import is_deleting, wanted_status
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.states import RESTARTS
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.table import failure, few, table
 
 Document = dict

@@ -10,8 +10,8 @@ from typing import Any, Iterable
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.definition import parse
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import RESTARTS
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.states import RESTARTS
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request import names
 
 # What each state of an entry may need a right for; started is the default.

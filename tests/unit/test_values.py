@@ -32,6 +32,7 @@ from ansible_collections.kvmstack.launch.plugins.filter.request import (
     user_data,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.build.stages import STAGES
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import carry
 from ansible_collections.kvmstack.launch.plugins.module_utils.core import documents as travelling
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.request import Unsound
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.run import travel
@@ -218,9 +219,9 @@ def accept(entries, url, volumes):
 
 def check_parts(document, service):
     """The stages of services would refuse none of the document's ports and volumes."""
-    ports = travelling.items([document], travelling.parts_of("port"))
+    ports = carry.items([document], carry.parts_of("port"))
     assert [port.fault for port in port_request.parse({"service": "neutron", "ports": ports}) if port.fault] == []
-    items = travelling.items([document], travelling.parts_of("volume", service=service))
+    items = carry.items([document], carry.parts_of("volume", service=service))
     known = [{key: item.get(key) for key in volume_request.OPTIONS} for item in items]
     parsed = volume_request.parse({"service": service, "volumes": known, "state_path": "/s"})
     assert [each.fault for each in parsed if isinstance(each, Unsound)] == []
@@ -238,7 +239,7 @@ def with_ports(documents, request):
                     assert re.fullmatch(r"[\w@$=&<>./:| -]+", acl.match)
             elif item.definition is not None:
                 json.dumps(rows.dhcp_columns(item.definition))
-    items = travelling.items(going, travelling.parts_of("port"))
+    items = carry.items(going, carry.parts_of("port"))
     for port in port_request.parse({**params, "ports": items}):
         assert port.fault is None
     return documents

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
-from ..core.documents import RESTARTS
+from ..core.states import RESTARTS
 from ..record import events, server_extras
 from ..record.database import now
 from . import asking, consoles, reading

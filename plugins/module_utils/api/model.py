@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Mapping
 
-from ..core.documents import RESTARTS, TASKS
+from ..core.states import RESTARTS, TASKS
 from ..instance.model import Instance, status_of
 
 

@@ -11,8 +11,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from . import documents as travelling
-from . import moments
+from . import carry, moments
 from .change import Change
 from .change import plan as plan_items
 from .diff import differences, is_changed, when_whole
@@ -100,7 +99,7 @@ def travel(
     state = state or module.params.get("state") or "present"
     service = module.params.get("service") or "file"
     documents, parts = list(documents), _parts(module, stage, state, service)
-    wanted = [_known(stage.options, item) for item in travelling.items(documents, parts)]
+    wanted = [_known(stage.options, item) for item in carry.items(documents, parts)]
     if not wanted:
         return Travelled(documents)
     distinct = {json.dumps(item, sort_keys=True, default=str): item for item in wanted} if stage.items else {}
@@ -116,23 +115,23 @@ def travel(
         on_host = stage.noun in ("image", "domain", "gateway") or (stage.noun == "volume" and service == "file")
         judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not on_host}
         judged.update(start_time=begun, finish_time=moments.now())
-        return Travelled(travelling.fail(documents, stage.noun, judged, parts))
+        return Travelled(carry.fail(documents, stage.noun, judged, parts))
     span = {"start_time": begun, "finish_time": moments.now()}
     results = [_result(change, outcome.get(change.key)) for change in changes]
     if distinct:
         by_item = dict(zip(distinct, results))
         results = [by_item[json.dumps(item, sort_keys=True, default=str)] for item in wanted]
     return Travelled(
-        travelling.carry(documents, stage.noun, results, parts, state, span),
+        carry.carry(documents, stage.noun, results, parts, state, span),
         any(is_changed(change, outcome) for change in changes),
         differences(module, stage, changes, outcome) if module._diff else [],
     )
 
 
-def _parts(module: AnsibleModule, stage: Stage, state: str, service: str) -> travelling.Parts:
+def _parts(module: AnsibleModule, stage: Stage, state: str, service: str) -> carry.Parts:
     """What the stage has to do with a document."""
     if stage.items is None:
-        return travelling.parts_of(stage.noun, state, service)
+        return carry.parts_of(stage.noun, state, service)
     return lambda document: [(None, item) for item in stage.items(document, {**module.params, "state": state})]
 
 

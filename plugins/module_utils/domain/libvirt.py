@@ -15,10 +15,10 @@ from typing import Any, Iterable
 from ..core import destroyed, directory
 from ..core.change import Change
 from ..core.disk import disk_errors
-from ..core.documents import POWER, RESTARTS
 from ..core.errors import Conflict, LaunchError, Unavailable
 from ..core.libvirt import ask_each, libvirt_errors, load, open_connection, power_state
 from ..core.names import INTEGRATION_BRIDGE, instance_path
+from ..core.states import POWER, RESTARTS
 from ..host.hypervisor import chosen_virt_type
 from . import changes, openvswitch, sizes, xml
 from .lifecycle import POLL, Lifecycle, Started

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.convert import canonical_uuid, choice, json_object, pci_address, text
-from ..core.documents import RESTARTS, STATUS
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
+from ..core.states import RESTARTS, STATUS
 from ..core.user_data import as_bytes
 from . import connection, hardware
 from .config_drive import files

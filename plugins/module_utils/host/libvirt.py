@@ -14,9 +14,9 @@ from typing import Any, Iterable
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from ..core.documents import POWER
 from ..core.libvirt import MARK, ask_each, libvirt_errors, load, mebibytes, open_connection, power_state
 from ..core.names import GIB, numbers
+from ..core.states import POWER
 from .hypervisor import chosen_virt_type
 from .model import ComputeNode
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterator, Mapping
 
 from ..core.change import Change
-from ..core.documents import POWER
 from ..core.errors import Conflict, LaunchError, Unavailable
+from ..core.states import POWER
 from . import attachments
 from .audit import Existing
 from .guest import Guest, as_found, differences

@@ -11,8 +11,8 @@ from typing import Any, Mapping
 
 from ..core.change import Change
 from ..core.diff import line, showing
-from ..core.documents import POWER
 from ..core.errors import Conflict, InvalidRequest, LaunchError
+from ..core.states import POWER
 from . import attachments, counts, definitions, located, misfit, quota, room
 from .wires import Wires, check_wires
 

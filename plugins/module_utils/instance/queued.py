@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Mapping
 
 from ..core.change import Change
-from ..core.documents import ACTIONS
 from ..core.errors import Conflict, InvalidRequest, LaunchError
+from ..core.states import ACTIONS
 from . import model
 
 

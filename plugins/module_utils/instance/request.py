@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from ..core.convert import choice, json_object, labels, mapping, printable, sequence, shown, text, whole
-from ..core.documents import RESTARTS
 from ..core.errors import InvalidRequest, NotFound
 from ..core.names import checked_name, port_id
 from ..core.request import Unsound
+from ..core.states import RESTARTS
 from ..core.user_data import as_bytes
 from ..port.request import parse as parse_ports
 from ..volume.request import OPTIONS as VOLUME_OPTIONS

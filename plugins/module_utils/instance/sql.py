@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import Any, Iterable
 
 from ..core.change import Change
-from ..core.documents import ACTIONS, PASSING_TASKS
 from ..core.errors import LaunchError
 from ..core.names import new_request_id
+from ..core.states import ACTIONS, PASSING_TASKS
 from ..record import allocations, compute_nodes, events, groups, instances, lease, projects, remains, requests, volumes
 from ..record.database import Database, now
 from ..record.errors import Contended, error_of

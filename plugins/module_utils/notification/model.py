@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Iterable, Mapping
 
-from ..core.documents import TASKS
 from ..core.names import reservation_id, tap_name
+from ..core.states import TASKS
 from ..instance.attachments import BlockDeviceMapping, NetworkRequest, from_data
 
 # What nova calls the actions; of others there is only instance.update.

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ..core.carry import items, parts_of
 from ..core.convert import mapping, sequence, text
-from ..core.documents import items, parts_of
 from ..core.errors import InvalidRequest
 from ..core.names import checked_name
 from ..core.specs import REQUIRED

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Iterable
 
-from ..core.documents import PASSING_TASKS
+from ..core.states import PASSING_TASKS
 from ..record import events, instances, requests
 from ..record.lease import NOBODY, Driver
 from ..record.requests import Request

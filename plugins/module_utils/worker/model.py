@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any, Container, Iterable, Iterator
 
-from ..core.documents import RESTARTS
+from ..core.states import RESTARTS
 
 # A request is given up after so many runs that did not settle its instance.
 ATTEMPTS = 5

@@ -6,16 +6,13 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.carry import carry, fail, items, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import (
-    carry,
     controller_needed,
-    fail,
     gather,
     goes_on,
     hosts,
-    items,
     mark_failed,
-    parts_of,
     pending,
 )
 

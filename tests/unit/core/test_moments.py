@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, fail, gather, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.carry import carry, fail, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import gather
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.moments import between, now, parsed
 
 WEB = {

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, parts_of, wanted_status
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.carry import carry, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import wanted_status
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, model, outcome, request, sql
 

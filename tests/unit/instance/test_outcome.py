@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, mark_failed, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.carry import carry, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import mark_failed
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import (
     BlockDeviceMapping,
     NetworkRequest,

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.carry import carry, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan as plan_items
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import (
-    carry,
     gather,
     goes_on,
     is_deleting,
     mark_failed,
-    parts_of,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.moments import as_text

@@ -12,7 +12,8 @@ import falcon
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.api import consoles
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import carry, mark_failed, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.carry import carry, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import mark_failed
 from ansible_collections.kvmstack.launch.plugins.module_utils.page.guard import COOKIE
 from ansible_collections.kvmstack.launch.plugins.module_utils.record import workers
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import now
