@@ -106,7 +106,7 @@ ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
     plan = audit.planner(module.params["repair"])
-    run(module, Stage("audit", audit_sql.parse, audit_sql.connect, plan, as_text=audit.as_text))
+    run(module, Stage("audit", audit_sql.parse, audit_sql.connect, plan, as_text=audit.as_text, list_name="found"))
 
 
 def main() -> None:

@@ -281,7 +281,7 @@ from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import STATE, STATE_PATH, arguments
 from ..module_utils.domain import libvirt, model, request, xml
 
-BACKENDS = {"libvirt": Stage("domain", request.parse, libvirt.connect, model.plan, as_text=xml.as_text)}
+BACKENDS = {"libvirt": Stage("domain", request.parse, libvirt.connect, model.plan, as_text=xml.as_text, on_host=True)}
 SPEC = {
     **STATE,
     **STATE_PATH,

@@ -141,7 +141,9 @@ from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import STATE, STATE_PATH, arguments
 from ..module_utils.gateway import host, model, request
 
-STAGE = Stage("gateway", request.parse, host.connect, model.plan, request.OPTIONS, model.as_text, request.items_of)
+STAGE = Stage(
+    "gateway", request.parse, host.connect, model.plan, request.OPTIONS, model.as_text, request.items_of, on_host=True
+)
 ARGUMENTS = arguments("gateways", request.OPTIONS, {**STATE, **STATE_PATH})
 
 

@@ -196,7 +196,7 @@ from ..module_utils.core.run import Stage, run
 from ..module_utils.core.specs import STATE, STATE_PATH, arguments
 from ..module_utils.image import model, policy, request, url
 
-STAGE = Stage("image", request.parse, url.connect, options=request.OPTIONS, as_text=model.as_text)
+STAGE = Stage("image", request.parse, url.connect, options=request.OPTIONS, as_text=model.as_text, on_host=True)
 ARGUMENTS = {
     **arguments("images", request.OPTIONS, {**STATE, **STATE_PATH, **request.TOKEN, **policy.OPTIONS}),
     "required_together": [("token", "token_url")],

@@ -75,7 +75,7 @@ SPEC = {
     "interim": {"type": "bool", "default": False},
 }
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
-STAGE = Stage("instance_update", outcome.parse, sql.conductor, outcome.plan)
+STAGE = Stage("instance_update", outcome.parse, sql.conductor, outcome.plan, list_name="instances")
 
 
 def stage(module: AnsibleModule) -> None:

@@ -227,7 +227,7 @@ ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    run(module, Stage("schedule", request.parse, sql.connect, policy.plan(module.params)))
+    run(module, Stage("schedule", request.parse, sql.connect, policy.plan(module.params), list_name="instances"))
 
 
 def main() -> None:

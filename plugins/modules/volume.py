@@ -339,7 +339,9 @@ from ..module_utils.volume.file import backend as file
 from ..module_utils.volume.rbd import backend as rbd
 
 BACKENDS = {
-    service: Stage("volume", request.parse, backend.connect, model.plan, request.OPTIONS, model.as_text)
+    service: Stage(
+        "volume", request.parse, backend.connect, model.plan, request.OPTIONS, model.as_text, on_host=service == "file"
+    )
     for service, backend in (("file", file), ("cinder", cinder), ("rbd", rbd))
 }
 SPEC = {

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from ..core import destroyed
@@ -26,8 +27,9 @@ from ..volume import request as volume_request
 from ..volume.file import backend as file
 from .model import admit, cleared, is_new, keep_running, needs_undo, note_remains, undo_request
 
+HERE = partial(Stage, on_host=True)
 STAGES = (
-    Stage(
+    HERE(
         "gateway",
         gateway_request.parse,
         gateway_host.connect,
@@ -36,9 +38,9 @@ STAGES = (
         gateway.as_text,
         gateway_request.items_of,
     ),
-    Stage("image", image_request.parse, url.connect, options=image_request.OPTIONS, as_text=image.as_text),
-    Stage("volume", volume_request.parse, file.connect, volume.plan, volume_request.OPTIONS, volume.as_text),
-    Stage("domain", domain_request.parse, libvirt.connect, domain.plan, as_text=xml.as_text),
+    HERE("image", image_request.parse, url.connect, options=image_request.OPTIONS, as_text=image.as_text),
+    HERE("volume", volume_request.parse, file.connect, volume.plan, volume_request.OPTIONS, volume.as_text),
+    HERE("domain", domain_request.parse, libvirt.connect, domain.plan, as_text=xml.as_text),
 )
 # What goes for good is noted before it goes, so that no other run that is at it starts it afterwards.
 DESTROYED = Stage("destroyed", destroyed.parse, destroyed.connect)

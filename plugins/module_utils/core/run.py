@@ -31,6 +31,8 @@ class Stage:
     options are those of an item, as an argument spec has them; as_text(item, whole) is what a diff shows (diff.py).
     items(document, params) are those of one document, in params["state"], where they are not its parts of that noun;
     several documents may share them; option is the module's that has them, if it is not called like the list.
+    list_name is the option that has the stage's own list, or what its results are called where it has none.
+    on_host: it works on a compute host, so that another host may do better where it fails.
     """
 
     noun: str
@@ -41,13 +43,11 @@ class Stage:
     as_text: Callable[[Any, bool], str] = when_whole
     items: Callable[[Mapping[str, Any], Mapping[str, Any]], list[dict]] | None = None
     option: str = ""
+    list_name: str = ""
+    on_host: bool = False
 
-    @property
-    def list_name(self) -> str:
-        """The option that has the stage's own list, or what its results are called where it has none."""
-        if self.noun == "audit":
-            return "found"
-        return "instances" if self.noun in ("instance", "instance_update", "schedule") else self.noun + "s"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "list_name", self.list_name or self.noun + "s")
 
 
 class Travelled(NamedTuple):
@@ -112,8 +112,7 @@ def travel(
     except LaunchError as error:
         if stage.list_name == "instances" and not isinstance(error, InvalidRequest):
             raise  # it is the record's, to which nothing can be told now
-        on_host = stage.noun in ("image", "domain", "gateway") or (stage.noun == "volume" and service == "file")
-        judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not on_host}
+        judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not stage.on_host}
         judged.update(start_time=begun, finish_time=moments.now())
         return Travelled(carry.fail(documents, stage.noun, judged, parts))
     span = {"start_time": begun, "finish_time": moments.now()}

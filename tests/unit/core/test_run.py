@@ -130,9 +130,10 @@ def test_what_the_scheduler_cannot_go_by_is_in_the_documents_and_a_lost_record_i
 
     module = SimpleNamespace(params={}, check_mode=False, _diff=False)
     document = {"name": "web", "uuid": "u1", "status": "BUILD"}
+    stage = Stage("schedule", parse, Things, list_name="instances")
     if not goes_on:
         with pytest.raises(Unavailable):
-            travel(module, Stage("schedule", parse, Things), [document])
+            travel(module, stage, [document])
         return
-    [after] = travel(module, Stage("schedule", parse, Things), [document]).documents
+    [after] = travel(module, stage, [document]).documents
     assert (after["failed"], after["abort"], after["msg"]) == (True, True, "schedule: no setting")
