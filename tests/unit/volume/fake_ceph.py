@@ -26,6 +26,7 @@ class FakeCeph:
 
     def __init__(self):
         self.images, self.calls, self.down, self.kill_at, self.lock = {}, [], None, None, threading.Lock()
+        self.meanwhile = None  # what another run does before the next mark is written
 
     def image(self, name, size=GIB, meta=None, watchers=()):
         self.images["volumes/" + name] = {"size": size, "meta": meta or {}, "watchers": list(watchers)}
@@ -51,9 +52,12 @@ class FakeCeph:
             return json.dumps([name.split("/")[1] for name in self.images if name.startswith(words[3] + "/")])
         if words[1] in ("create", "clone", "resize", "rm") or words[1:3] in (
             ["image-meta", "set"],
-            ["image-meta", "rm"],
+            ["image-meta", "remove"],
         ):
             self._killed()
+        if words[1:3] == ["image-meta", "set"] and self.meanwhile:
+            happens, self.meanwhile = self.meanwhile, None
+            happens()
         name = words[3] if words[1] in ("image-meta", "clone") else words[2]
         if (words[1] in ("create", "clone")) == (name in self.images):
             fail(17 if name in self.images else 2, "exists" if name in self.images else "No such file or directory")

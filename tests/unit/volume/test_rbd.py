@@ -66,6 +66,11 @@ def mark(cluster, image=IMAGE):
     return json.loads(cluster.images["volumes/" + image]["meta"].get("kvmstack", "{}"))
 
 
+def held(cluster, image=IMAGE):
+    metadata, key = cluster.images["volumes/" + image]["meta"], "kvmstack.instance."
+    return {each[len(key) :]: host for each, host in metadata.items() if each.startswith(key)}
+
+
 @pytest.mark.parametrize(
     ("owner", "word"),
     [({"record_id": OTHER, "project_id": "p"}, "record"), ({"record_id": ID, "project_id": "q"}, "project")],
@@ -105,7 +110,7 @@ def test_made_kept_grown_given_up(cluster, run):
         "read_only": False,
     }
     assert cluster.images["volumes/" + IMAGE]["size"] == 2 * GIB
-    assert mark(cluster) == {"id": ID, "name": "data", "instances": {ONE: "kvm1"}}
+    assert (mark(cluster), held(cluster)) == ({"id": ID, "name": "data"}, {ONE: "kvm1"})
     ((action, kept),) = run(GOING)
     assert (action, kept.connection) == ("keep", made.connection)
     assert run(dict(GOING, size=3))[0][1].size == 3
@@ -127,7 +132,7 @@ def test_no_key_is_an_argument_and_every_call_ends(cluster, run):
         assert any("timeout" in word for word in call)
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("entry", [GOING, dict(GOING, snapshot="base@s")])
 def test_killed_while_it_is_made(cluster, run, number, entry):
     cluster.image("base", size=32 * 1024**2)
@@ -138,7 +143,7 @@ def test_killed_while_it_is_made(cluster, run, number, entry):
     cluster.kill_at = None
     assert run(entry)[0][1].status == "in-use"
     assert cluster.images["volumes/" + IMAGE]["size"] == 2 * GIB
-    assert mark(cluster)["instances"] == {ONE: "kvm1"}
+    assert held(cluster) == {ONE: "kvm1"}
     assert run(entry)[0][0] == "keep"
 
 
@@ -152,7 +157,7 @@ def test_one_that_was_not_marked_yet_is(cluster, run):
 def test_it_stays_when_its_instance_goes(cluster, run):
     run(DATA)
     assert run(DATA, state="absent")[0][0] == "update"
-    assert mark(cluster) == {"id": ID, "name": "data", "instances": {}}
+    assert (mark(cluster), held(cluster)) == ({"id": ID, "name": "data"}, {})
     assert run(DATA, state="absent")[0][0] == "keep"
     assert run(dict(DATA, instance_uuid=TWO))[0][1].instance_uuid == TWO
 
@@ -162,6 +167,28 @@ def test_nobody_gets_what_another_instance_has(cluster, run):
     ((_action, error),) = run(dict(DATA, instance_uuid=TWO))
     assert "attached to instance %s" % ONE in str(error)
     assert error.abort
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_of_two_that_come_at_once_none_has_it_with_the_other(cluster, run, shared):
+    run(dict(DATA, host=None))
+    metadata = cluster.images["volumes/" + IMAGE]["meta"]
+    cluster.meanwhile = lambda: metadata.update({"kvmstack.instance." + TWO: "kvm2"})
+    ((_action, volume),) = run(dict(DATA, multiattach=shared))
+    if shared:
+        assert (volume.status, held(cluster)) == ("in-use", {ONE: "kvm1", TWO: "kvm2"})
+        return
+    assert isinstance(volume, Conflict)
+    assert "instance %s has taken it at the same moment" % TWO in str(volume)
+    assert held(cluster) == {TWO: "kvm2"}
+
+
+def test_who_has_it_already_keeps_it_when_another_comes(cluster, run):
+    run(DATA)
+    metadata = cluster.images["volumes/" + IMAGE]["meta"]
+    cluster.meanwhile = lambda: metadata.update({"kvmstack.instance." + TWO: "kvm2"})
+    assert run(dict(DATA, host="kvm3"))[0][1].host == "kvm3"
+    assert held(cluster)[ONE] == "kvm3"
 
 
 def test_nobody_gets_what_somebody_has_open(cluster, run):
@@ -180,11 +207,11 @@ def test_another_host_waits_for_the_guest_on_the_former(cluster, run, monkeypatc
     image = cluster.images["volumes/" + IMAGE]
     image["watchers"] = ["192.0.2.11:0/1"]
     assert "has it open" in str(run(dict(DATA, host="kvm2"))[0][1])
-    assert mark(cluster)["instances"] == {ONE: "kvm1"}
+    assert held(cluster) == {ONE: "kvm1"}
     monkeypatch.setattr(pool, "WATCH", 5)
     monkeypatch.setattr(pool, "time", sleeping(lambda _seconds: image["watchers"].clear()))
     assert run(dict(DATA, host="kvm2"))[0][1].host == "kvm2"
-    assert mark(cluster)["instances"] == {ONE: "kvm2"}
+    assert held(cluster) == {ONE: "kvm2"}
 
 
 def test_what_is_open_is_not_removed(cluster, run):
@@ -198,9 +225,9 @@ def test_one_volume_for_two_instances(cluster, run):
     mine = dict(GOING, multiattach=True)
     theirs = dict(mine, instance_uuid=TWO, host="kvm2")
     assert [volume.status for _action, volume in run(mine, theirs)] == ["in-use", "in-use"]
-    assert mark(cluster)["instances"] == {ONE: "kvm1", TWO: "kvm2"}
+    assert held(cluster) == {ONE: "kvm1", TWO: "kvm2"}
     assert run(mine, state="absent")[0][0] == "update"
-    assert mark(cluster)["instances"] == {TWO: "kvm2"}
+    assert held(cluster) == {TWO: "kvm2"}
     run(mine)
     assert [action for action, _volume in run(mine, theirs, state="absent")] == ["delete", "delete"]
     assert cluster.images == {}
@@ -220,7 +247,7 @@ def test_a_new_one_is_never_an_image_that_has_its_name(cluster, run):
     cluster.image("data", size=2 * GIB)
     ((action, volume),) = run(GOING)
     assert (action, volume.volume_id, volume.adopted) == ("create", ID, False)
-    assert (mark(cluster, "data"), mark(cluster)["instances"]) == ({}, {ONE: "kvm1"})
+    assert (mark(cluster, "data"), held(cluster)) == ({}, {ONE: "kvm1"})
     assert run(GOING)[0][0] == "keep"
     assert run(GOING, state="absent")[0][0] == "delete"
     assert list(cluster.images) == ["volumes/data"]

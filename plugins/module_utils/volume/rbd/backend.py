@@ -131,11 +131,12 @@ class Images:
         held = instances(info)
         if wanted.attaches:
             self._check_unused(volume, image, held)
-            held[wanted.instance_uuid] = wanted.host
-        mark = mark_for(volume, held, info)
+        mark = mark_for(volume, {*held, *([wanted.instance_uuid] if wanted.attaches else [])}, info)
         if mark != info["mark"]:
             self.pool.mark(image, mark)
-        volume = replace(volume, status="in-use" if held else "available")
+        if wanted.attaches:
+            self._claim(volume, image, held)
+        volume = replace(volume, status="in-use" if held or wanted.attaches else "available")
         return self._with_connection(volume) if wanted.attaches else volume
 
     def _create(self, wanted: RemoteVolume, image: str) -> None:
@@ -154,6 +155,21 @@ class Images:
         moves = volume.instance_uuid in held
         self._check_closed(volume, self.pool.watchers_left(image) if moves else self.pool.watchers(image))
 
+    def _claim(self, volume: RemoteVolume, image: str, held: dict[str, str]) -> None:
+        """Have the image be the instance's; Conflict where another one has taken it since it was read.
+
+        Each writes that it has it, and looks then: of two that come at once one sees the other at the least, and who
+        does so, and did not have it before, gives it up.
+        """
+        mine, host = str(volume.instance_uuid), str(volume.host)
+        if held.get(mine) == host:
+            return
+        self.pool.claim(image, mine, host)
+        others = sorted(set(self.pool.claims(image)) - {mine, *held})
+        if others and mine not in held and not volume.multiattach:
+            self.pool.give_up(image, mine)
+            raise Conflict("%s: instance %s has taken it at the same moment: run it again" % (volume.what, others[0]))
+
     def _give_up(self, changes: list[Change]) -> dict[str, RemoteVolume | LaunchError]:
         """Take an image from its instances, or remove it if nothing of it is to stay."""
         try:
@@ -171,8 +187,11 @@ class Images:
         info = self.pool.info(image)
         held = instances(info)
         for change in changes:
-            held.pop(change.before.instance_uuid, None)
-        self.pool.mark(image, mark_for(volume, held, info))
+            if held.pop(change.before.instance_uuid, None) is not None:
+                self.pool.give_up(image, change.before.instance_uuid)
+        mark = mark_for(volume, held, info)
+        if mark != info["mark"]:
+            self.pool.mark(image, mark)
 
     def _remove(self, volume: RemoteVolume) -> None:
         image = image_of(volume)

@@ -20,6 +20,8 @@ ADVICE = {
     Refused: "see whether conf, user and keyring in `ceph` are right",
     Unavailable: "see whether the monitors that conf in `ceph` names run and can be reached",
 }
+# Before an instance's UUID the key of an image's metadata that has its host.
+CLAIM = MARK + ".instance."
 # The library's own log among a tool's messages.
 _LOG = re.compile(r"\S*[+-]\d{4} [0-9a-f]{8,16} +-?\d+ [^\n]*")
 # Seconds after which a cluster that does not answer is given up.
@@ -52,14 +54,21 @@ class Pool:
         return json.loads(self._run("rbd", "ls", "--pool", self.name, "--format", "json"))
 
     def info(self, image: str) -> dict[str, Any]:
-        """What rbd tells of an image, with our mark as `mark` ({} if there is none)."""
+        """What rbd tells of an image, with our `mark` ({} if there is none), and the hosts of its `instances`."""
         found = json.loads(self._run("rbd", "info", self.spec(image), "--format", "json"))
-        metadata = json.loads(self._run("rbd", "image-meta", "list", self.spec(image), "--format", "json") or "{}")
+        metadata = self._metadata(image)
         try:
             mark = json.loads(metadata.get(MARK) or "{}")
         except ValueError:
             mark = {}
-        return dict(found, mark=mark if isinstance(mark, dict) else {})
+        return dict(found, mark=mark if isinstance(mark, dict) else {}, instances=_claims(metadata))
+
+    def claims(self, image: str) -> dict[str, str]:
+        """The hosts of the instances that have an image, by UUID."""
+        return _claims(self._metadata(image))
+
+    def _metadata(self, image: str) -> dict[str, str]:
+        return json.loads(self._run("rbd", "image-meta", "list", self.spec(image), "--format", "json") or "{}")
 
     def watchers(self, image: str) -> list[str]:
         """The addresses of the clients that have an image open: a guest, or a tool."""
@@ -92,9 +101,20 @@ class Pool:
         """Write our mark to an image; an empty one is removed."""
         if mark:
             self._run("rbd", "image-meta", "set", self.spec(image), MARK, json.dumps(mark, sort_keys=True))
-            return
+        else:
+            self._forget(image, MARK)
+
+    def claim(self, image: str, instance_uuid: str, host: str) -> None:
+        """Write that an instance has an image, on a host: in a key of its own, so that no other's is lost."""
+        self._run("rbd", "image-meta", "set", self.spec(image), CLAIM + instance_uuid, host)
+
+    def give_up(self, image: str, instance_uuid: str) -> None:
+        """Write that an instance has it no more."""
+        self._forget(image, CLAIM + instance_uuid)
+
+    def _forget(self, image: str, key: str) -> None:
         with suppress(NotFound):
-            self._run("rbd", "image-meta", "remove", self.spec(image), MARK)
+            self._run("rbd", "image-meta", "remove", self.spec(image), key)
 
     def remove(self, image: str) -> None:
         """Remove an image; one that is gone already is fine."""
@@ -116,6 +136,10 @@ class Pool:
             message = " ".join(_LOG.sub("", str(error)).split())
             advice = ADVICE.get(type(error))
             raise type(error)("Ceph: %s; %s" % (message, advice) if advice else "Ceph: %s" % message) from error
+
+
+def _claims(metadata: dict[str, str]) -> dict[str, str]:
+    return {key[len(CLAIM) :]: host for key, host in metadata.items() if key.startswith(CLAIM)}
 
 
 def monitors(cluster_map: dict[str, Any]) -> list[dict[str, str]]:

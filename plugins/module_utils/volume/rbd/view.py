@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What an image of Ceph says of a volume of ours; pure.
 
-A volume's image is called volume-ID. Our mark in its metadata says whose it is:
-{"id", "name", "record_id", "project_id", "instances": {UUID: host}}.
+A volume's image is called volume-ID. Our mark in its metadata says whose it is: {"id", "name", "record_id",
+"project_id"}. Beside it there is a key for each instance that has it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def locate(item: RemoteVolume, images: Collection[str], state: str) -> str | Non
 
 def instances(info: Mapping[str, Any]) -> dict[str, str]:
     """The hosts of the instances that have an image, by UUID."""
-    return dict(info["mark"].get("instances") or {})
+    return dict(info["instances"])
 
 
 def check_owner(item: RemoteVolume, image: str, info: Mapping[str, Any]) -> None:
@@ -127,13 +127,13 @@ def instance_view(
     return replace(volume, host=host if has else None)
 
 
-def mark_for(volume: RemoteVolume, held: Mapping[str, str], info: Mapping[str, Any]) -> dict[str, Any]:
+def mark_for(volume: RemoteVolume, held: Collection[str], info: Mapping[str, Any]) -> dict[str, Any]:
     """Our mark for an image that these instances have; nothing for one that is not ours and nobody has."""
     if volume.adopted and not held:
         return {}
     owner = {key: info["mark"].get(key) or getattr(volume, key) for key in OWNER}
     known = {key: value for key, value in owner.items() if value}
-    return {"id": volume.id, "name": volume.name, **known, "instances": dict(held)}
+    return {"id": volume.id, "name": volume.name, **known}
 
 
 def our_volume(image: str, info: Mapping[str, Any]) -> RemoteVolume:
