@@ -97,7 +97,6 @@ ADDRESSES = (
     ("PUT", "/os-quota-sets/{project_id}", "os-quota-sets:update", ADMIN),
     ("GET", "/os-quota-sets/{project_id}/detail", "os-quota-sets:detail", READER),
     ("GET", "/os-quota-sets/{project_id}/defaults", "os-quota-sets:defaults", ANY),
-    ("PUT", "/os-quota-sets/{project_id}/defaults", "os-quota-sets:update", ADMIN),
     ("GET", "/os-simple-tenant-usage", "os-simple-tenant-usage:list", ADMIN),
     ("GET", "/os-simple-tenant-usage/{project_id}", "os-simple-tenant-usage:show", READER),
     ("GET", "/os-availability-zone", "os-availability-zone:list", ANY),

@@ -151,6 +151,8 @@ def _volume(name: str, count: int, entry: Any, project_id: str, service: str, wh
         raise InvalidRequest("%s: format: a volume of the service %s has none" % (what, service))
     if size is None and set(said) & {"type", "image", "snapshot"}:
         raise InvalidRequest("%s: is an existing one (no size): leave out type, image and snapshot" % what)
+    if size is None and said.get("delete_on_termination"):
+        raise InvalidRequest("%s: is an existing one (no size), and stays: leave out delete_on_termination" % what)
     if "image" in said and "snapshot" in said:
         raise InvalidRequest("%s: made from an image or from a snapshot, not from both" % what)
     full_name = label if size is None else "%s-%s" % (name, label)
@@ -158,7 +160,7 @@ def _volume(name: str, count: int, entry: Any, project_id: str, service: str, wh
         id=volume_id(project_id, label) if size is None else volume_id(project_id, name, label),
         name=full_name,
         size=size,
-        delete_on_termination=said.get("delete_on_termination", False) and size is not None,
+        delete_on_termination=said.get("delete_on_termination", False),
         service=service,
         # One that exists is what it is.
         format=said.get("format", None if size is None else "raw") if service == "file" else None,

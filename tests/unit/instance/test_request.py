@@ -204,6 +204,11 @@ def test_an_unknown_reference_is_that_instances_fault(entry, fault):
             id="delete perhaps",
         ),
         pytest.param(
+            {"volumes": [{"name": "d", "delete_on_termination": True}]},
+            "volume d: is an existing one (no size), and stays: leave out delete_on_termination",
+            id="delete one that there was before",
+        ),
+        pytest.param(
             {"networks": [{"network": "private", "security_groups": "web"}]},
             "security_groups: 'web' is not a list",
             id="groups as a text",
