@@ -57,13 +57,14 @@ def test_a_member_launches_and_what_is_his_is_his(site, door):
 
 
 def test_a_worker_has_no_business_where_the_launcher_has_no_role(site, door):
-    """The stranger's request is accepted, as of all projects, and its fault says what is missing."""
+    """The stranger's request is accepted, as of all projects, and its fault tells an administrator what is missing."""
     stranger = door.by("stranger")
     made = ask(stranger, "theirs")
     try:
         with pytest.raises(openstack.exceptions.ResourceFailure):
             stranger.compute.wait_for_server(made, wait=280)
-        assert "Keystone says" in stranger.compute.get_server(made.id).fault["message"]
+        assert stranger.compute.get_server(made.id).fault["message"] == "create was given up after 5 attempts"
+        assert "Keystone says" in door.by("admin").compute.get_server(made.id).fault["message"]
     finally:
         site.destroy({"launch_cloud": "stranger", "launch_instances": [{"name": "theirs", "state": "absent"}]})
 
