@@ -36,7 +36,8 @@ class Door:
         inventory = str(ROOT / site.inventory)
         said = {"inventory": inventory, "extra_vars": str(path), "state_path": str(folder / "state"), "listen": ADDRESS}
         (folder / "door.yml").write_text(json.dumps(said))
-        site.run("definitions.yml", {"launch_definitions_path": str(folder / "state/definitions.json")})
+        told = {**variables, "launch_definitions_path": str(folder / "state/definitions.json")}
+        site.run("definitions.yml", told)
 
     def start(self, *command: str) -> None:
         paths = {"PYTHONPATH": str(ROOT / "build/collections"), "KVMSTACK_DOOR": str(self.folder / "door.yml")}
