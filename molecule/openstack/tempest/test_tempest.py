@@ -36,6 +36,7 @@ RESULT = re.compile(r"^\{\d+\} (?P<test>.+?) \[[\d.]+s\] \.\.\. (?P<word>ok|FAIL
 def door(site, tmp_path_factory) -> Iterator[Door]:
     # Guests of the image nop do not hear that they are to shut down.
     folder, variables = tmp_path_factory.mktemp("door"), {"launch_shutdown_timeout": 2}
+    site.survey()  # hosts are known by then
     with opened(site, folder, **variables) as door, in_the_catalog(site.admin), _for_new_projects(site.admin):
         yield door
 
