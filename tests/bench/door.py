@@ -93,10 +93,13 @@ def launched(side: Ours | Nova, posts: int, count: int) -> tuple[list[float], fl
 
 
 def memory(pid: int) -> float:
-    """MiB that a process and its children have for themselves and, in part, with others."""
-    children = Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split()
-    lines = Path("/proc/%d/smaps_rollup" % pid).read_text().splitlines()
-    mine = next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    """MiB that a process and its children have for themselves and, in part, with others; 0 for one that has ended."""
+    try:
+        children = Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split()
+        lines = Path("/proc/%d/smaps_rollup" % pid).read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    mine = sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
     return mine + sum(memory(int(child)) for child in children)
 
 
