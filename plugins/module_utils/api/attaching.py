@@ -14,7 +14,7 @@ from ..instance.parts import MAX_VOLUMES
 from . import asking, reading, services
 from .accepting import Accepting
 from .asked import Asked
-from .entry import SEVERAL, network_of
+from .entry import SEVERAL, STAYS, network_of
 from .errors import ApiError, not_found
 from .front import Front
 from .identifiers import named
@@ -30,7 +30,7 @@ def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str,
     if said.get("tag") is not None:
         raise ApiError(400, "tag: devices have no tags here")
     if boolean(said.get("delete_on_termination", False), "delete_on_termination"):
-        raise ApiError(400, "delete_on_termination: a volume that there was before a server stays when that goes")
+        raise ApiError(400, STAYS)
     identity = said["volumeId"]
     name = _volume_name(front, server, identity)
 

@@ -32,6 +32,7 @@ DEVICE_BEYOND = {
     **dict.fromkeys(("snapshot_id", "image_id", "virtual_name"), (None, "source_type and uuid say what it is")),
     **dict.fromkeys(("connection_info", "no_device"), (None, "there is no such thing here")),
 }
+STAYS = "delete_on_termination: a volume that there was before a server stays when that goes"
 SEVERAL = "Multiple possible networks found, use a Network ID to be more specific."
 
 
@@ -219,6 +220,6 @@ def _check_as_it_is(place: int, device: Mapping[str, Any]) -> None:
     if device.get("volume_size"):
         why = "volume_size: a volume that there is has its own"
     elif boolean(device.get("delete_on_termination") or False, "delete_on_termination"):
-        why = "delete_on_termination: a volume that there was before a server stays when that goes"
+        why = STAYS
     if why:
         raise ApiError(400, "block_device_mapping_v2[%d]: %s" % (place, why))

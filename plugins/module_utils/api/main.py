@@ -30,10 +30,8 @@ def main(arguments: list[str]) -> str:
         # Gunicorn listens on all of them: where an argument says one, the settings' would be one more.
         listen = [] if any(map(_binds, arguments)) else ["--bind", settings.named().listen]
         command = ["gunicorn", *listen, *OPTIONS, *arguments, APPLICATION]
-    except MissingLibrary as error:
-        return "%s is missing in %s: pip install it there" % (error, sys.executable)
     except LaunchError as error:
-        return str(error)
+        return settings.why_not(error)
     return os.execv(sys.executable, [sys.executable, "-m", *command])
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Iterator, Mapping
 
 from ..core import directory
@@ -22,7 +23,7 @@ from ..core.disk import disk_errors, locked, make_directory, read_record, write_
 from ..core.errors import LaunchError, Unavailable
 from ..core.names import instance_path
 from . import files, peers
-from .model import Gateway, Listed, Use, check_peers, check_routes, interface_name, read_gateway
+from .model import Gateway, Listed, Peer, Use, check_peers, check_routes, interface_name, read_gateway
 
 RECORD = "gateway.json"
 IP6_FORWARD = "/proc/sys/net/ipv6/conf/all/forwarding"
@@ -82,7 +83,7 @@ class Gateways:
         as_it_is = facts.get("gateway") == gateway.to_record()
         if not as_it_is:
             check_routes(gateway, _routes(gateway))
-            check_peers(gateway, read_gateway(facts["gateway"], up=True) if facts else None, peers.found())
+            check_peers(gateway, read_gateway(facts["gateway"], up=True) if facts else None, self._peers)
             if facts:
                 command("systemctl", "stop", _unit(gateway), package="systemd")
         # By its directory an instance is known to be here: another run may be looking for who is not.
@@ -96,6 +97,11 @@ class Gateways:
             with suppress(LaunchError):
                 self._leave({"gateway": gateway.to_record(), "instances": [*users, instance_uuid]}, instance_uuid)
             raise
+
+    @cached_property
+    def _peers(self) -> list[Peer]:
+        """Whom this host talks to, looked for once however many gateways come."""
+        return list(peers.found())
 
     def _leave(self, facts: Mapping[str, Any], instance_uuid: str) -> None:
         """Have an instance no longer use a gateway; one that nobody uses goes. Who is not here any more uses none."""

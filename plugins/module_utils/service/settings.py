@@ -9,12 +9,13 @@ What a launch is told, the record among it, is not said again there but taken fr
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.convert import choice, mapping, printable, sequence, whole
-from ..core.errors import InvalidRequest, MissingLibrary
+from ..core.errors import InvalidRequest, LaunchError, MissingLibrary
 
 KEYS = (
     "inventory", "extra_vars", "state_path", "listen", "runs", "deadline", "transport", "transport_password_file",
@@ -80,6 +81,13 @@ def named(path: str | None = None) -> Settings:
     if not path:
         raise InvalidRequest("settings: name their file, in the variable %s" % VARIABLE)
     return read(path)
+
+
+def why_not(error: LaunchError) -> str:
+    """Why a service cannot be, as its user is told."""
+    if isinstance(error, MissingLibrary):
+        return "%s is missing in %s: pip install it there" % (error, sys.executable)
+    return str(error)
 
 
 def read(path: str) -> Settings:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from ..core.errors import LaunchError, MissingLibrary
+from ..core.errors import LaunchError
 from ..service import settings
 from .service import Worker
 
@@ -15,10 +15,8 @@ def main(arguments: list[str]) -> str | None:
     """Work; what to tell the user where that cannot be."""
     try:
         Worker(settings.named(*arguments[:1])).work()
-    except MissingLibrary as error:
-        return "%s is missing in %s: pip install it there" % (error, sys.executable)
     except LaunchError as error:
-        return str(error)
+        return settings.why_not(error)
     return None
 
 
