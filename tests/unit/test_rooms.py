@@ -76,6 +76,7 @@ TOUCHING = {
     "main",
     "permit",
     "reading",
+    "resetting",
     "routes",
     "services",
 }

@@ -13,6 +13,7 @@ from typing import Any, Callable, Mapping
 
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError, NotFound, QuotaExceeded
+from ..core.states import ACTIONS
 from ..instance import model, quota, request
 from ..instance.model import InstanceRequest
 from ..instance.sql import Record, Writing
@@ -25,6 +26,8 @@ from .model import Server
 
 # What makes of a request, which says what is new, one that says all, given what there is.
 Parts = Callable[[InstanceRequest, model.Instance], InstanceRequest]
+# What an instance becomes by what somebody says of it alone.
+Amended = Callable[[model.Instance], model.Instance]
 
 STATES = ("task_state", "target_state")
 TRIES = 5  # of a change that another one has been quicker than
@@ -61,6 +64,13 @@ class Accepting:
         until a worker has done it.
         """
         return self._done(lambda: self._exchange(server, entry, parts))
+
+    def amend(self, server: Server, amended: Amended) -> model.Instance:
+        """An instance of which the record says otherwise from now on: that is all there is to do.
+
+        What a run has begun, and nobody goes on with, has failed by that.
+        """
+        return self._done(lambda: self._amend(server, amended))
 
     def _done(self, attempt: Callable[[], Any]) -> Any:
         for _try in range(TRIES - 1):
@@ -111,6 +121,25 @@ class Accepting:
         [instance] = self._write(record, [change], {wanted.name: asked}, None, told=True)
         return instance
 
+    def _amend(self, server: Server, amended: Amended) -> model.Instance:
+        known = server.instance
+        record = self._record(known.project_id)
+        before = _still(server, record.read([known]).instances.get(known.name), STATES)
+        _check_idle(before)
+        change = Change(known, before, amended(before))
+
+        def write(connection) -> model.Instance:
+            writing = Writing(record, connection)
+            if before.task_state in ACTIONS:
+                task = (ACTIONS[before.task_state], writing.moment, "ended by %s" % self.action)
+                events.finish_action(self.database, connection, before, *task)
+            [instance] = _written(writing, [change]).values()
+            self._begin(connection, instance, writing.moment)
+            events.finish_action(self.database, connection, instance, self.action, writing.moment)
+            return instance
+
+        return self.database.write(write)
+
     def _write(
         self,
         record: Record,
@@ -123,10 +152,7 @@ class Accepting:
 
         def write(connection) -> list[model.Instance]:
             writing = Writing(record, connection)
-            made = writing.all(changes)
-            for outcome in made.values():
-                if isinstance(outcome, LaunchError):
-                    raise _raced(outcome)
+            made = _written(writing, changes)
             for name, instance in made.items():
                 if extras is not None:
                     server_extras.write(self.database, connection, instance.uuid, extras)
@@ -190,6 +216,15 @@ def _check_idle(before: model.Instance) -> None:
     """ApiError 409 if a run drives the instance: which one, and where, is for administrators, in the record."""
     if _is_busy(before):
         raise ApiError(409, "Instance %s is being changed: ask again when that has ended." % before.uuid)
+
+
+def _written(writing: Writing, changes: list[Change]) -> dict[str, model.Instance]:
+    """The instances as they are written, by name; the error of the first that cannot be."""
+    made = writing.all(changes)
+    for outcome in made.values():
+        if isinstance(outcome, LaunchError):
+            raise _raced(outcome)
+    return made
 
 
 def _raced(error: LaunchError) -> LaunchError:

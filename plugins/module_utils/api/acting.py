@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping
 from ..core.states import RESTARTS
 from ..record import events, server_extras
 from ..record.database import now
-from . import asking, consoles, reading
+from . import asking, consoles, reading, resetting
 from .accepting import Accepting
 from .asked import Asked
 from .errors import ApiError
@@ -113,6 +113,7 @@ ACTIONS: dict[str, Callable[[Front, Asked, str, Said], Any]] = {
     "lock": lock,
     "unlock": unlock,
     "forceDelete": _delete,
+    "os-resetState": resetting.reset_state,
 }
 
 # What nova's servers can do and these cannot, by the status that says so.
@@ -120,7 +121,7 @@ CANNOT = {
     **dict.fromkeys(
         (
             "addSecurityGroup", "removeSecurityGroup", "changePassword", "confirmResize", "createBackup", "createImage",
-            "evacuate", "migrate", "os-migrateLive", "os-resetState", "os-resetNetwork",
+            "evacuate", "migrate", "os-migrateLive", "os-resetNetwork",
             "injectNetworkInfo", "pause", "rebuild", "rescue", "resize", "restore", "resume", "revertResize",
             "shelve", "shelveOffload", "suspend", "trigger_crash_dump", "unpause", "unrescue", "unshelve",
             "addFloatingIp", "removeFloatingIp", "addFixedIp", "removeFixedIp",

@@ -21,6 +21,7 @@ from .model import Server
 from .views.hosts import zones
 
 MOST = 1000  # servers by one request
+FROM_ERROR = ("stop", "reboot", "rebuild")
 ADDRESSES = {"accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6"}
 
 
@@ -109,10 +110,11 @@ def changeable(front: Front, asked: Asked, server_id: str) -> Server:
 
 
 def check_rests(server: Server, word: str) -> None:
-    """ApiError 409 for a server with which something is being done, or that has never run."""
+    """ApiError 409 for a server with which something is being done, or that has never run; or is in error, but for
+    what brings it out of that (nova/compute/api.py, `check_instance_state`)."""
     if server.task_state is not None:
         raise in_state(server, word, "task_state", server.task_state)
-    if not server.instance.launched:
+    if not server.instance.launched or (server.instance.vm_state == "error" and word not in FROM_ERROR):
         raise in_state(server, word, "vm_state", server.instance.vm_state)
 
 

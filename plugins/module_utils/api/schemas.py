@@ -31,6 +31,7 @@ ADDRESS_4 = {"oneOf": [{"type": "string", "format": "ipv4"}, {"enum": ["", None]
 ADDRESS_6 = {"oneOf": [{"type": "string", "format": "ipv6"}, {"enum": ["", None]}]}
 LENGTH = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1}
 REBOOT = {"enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]}
+STATE = {"enum": ["active", "error"]}
 NUMBER = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$"}
 
 
@@ -194,6 +195,7 @@ SCHEMAS = {
     "action": Versioned(lambda version: {"type": "object", "minProperties": 1, "maxProperties": 1}),
     "reboot": Versioned(lambda version: _alone("reboot", _object({"type": REBOOT}, ("type",)))),
     "lock": Versioned(_lock, (1, 73)),
+    "os-resetState": Versioned(lambda version: _alone("os-resetState", _object({"state": STATE}, ("state",)))),
     "os-getConsoleOutput": Versioned(lambda version: _alone("os-getConsoleOutput", _object({"length": LENGTH}))),
     "server group": Versioned(_server_group, (1, 15, 64)),
     "attach volume": Versioned(_attach_volume, (1, 49, 79)),

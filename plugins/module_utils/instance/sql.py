@@ -255,7 +255,7 @@ class Writing:
         if self.record.concludes:
             goes_on = after.task_state == "scheduling" or not change.wanted.ended
         else:
-            goes_on = after.task_state == "deleting" or after.vm_state != "error"
+            goes_on = after.task_state == "deleting" or after.launched or after.vm_state != "error"
         return self.record.driver.values(before and before.lease, self.moment) if goes_on else lease.NOBODY
 
     def _tell(self, change: Change) -> None:
