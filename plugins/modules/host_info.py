@@ -146,6 +146,10 @@ hosts:
       description: Whether libvirt finds firmware for guests with UEFI, as the package C(ovmf) has it.
       type: bool
       returned: always
+    booted_at:
+      description: When the host was booted, in seconds since 1970 by its own clock; null if it does not say.
+      type: int
+      returned: always
     machine:
       description:
         - An identity of the machine, whatever it is called; null if libvirt has no UUID of it, or it has no machine-id.

@@ -22,6 +22,7 @@ from .model import ComputeNode
 
 PCI_DEVICES = "/sys/bus/pci/devices"
 MACHINE_ID = "/etc/machine-id"
+STAT = "/proc/stat"
 
 
 def find(params: dict[str, Any]) -> list[ComputeNode]:
@@ -47,6 +48,7 @@ def read_room(params: dict[str, Any]) -> dict[str, Any]:
         **_disk(params["state_path"]),
         **usage([text for text, state in domains if POWER[state] != "SHUTOFF"]),
         "power_states": power_states(domains),
+        "booted_at": booted_at(),
     }
 
 
@@ -106,6 +108,15 @@ def capabilities(text: str) -> tuple[Element, dict[str, Any]]:
         "numa_cells": cells,
         "hugepages": tuple({"size_kb": int(size), "total": sum(each.get(size, 0) for each in pages)} for size in sizes),
     }
+
+
+def booted_at() -> int | None:
+    """When the host was booted, in seconds since 1970 (proc(5), btime); None where it does not say."""
+    try:
+        with open(STAT, encoding="ascii") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith("btime ")), None)
+    except OSError:
+        return None
 
 
 def machine(text: str) -> str | None:

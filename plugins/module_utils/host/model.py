@@ -23,7 +23,7 @@ class ComputeNode:
     supports_uefi: whether there is firmware for it, None for a host that was asked before it told.
     host_ip is the address it speaks from to the rest of the world. machine is an identity of the machine that does not
     depend on what it is called, None if it has none. power_states: {UUID: running, paused, shutdown,
-    crashed or suspended} of the domains that are ours.
+    crashed or suspended} of the domains that are ours. booted_at: in seconds since 1970, None if it does not say.
     """
 
     host: str
@@ -50,6 +50,7 @@ class ComputeNode:
     machine: str | None = None
     supports_uefi: bool | None = None
     power_states: Mapping[str, str] = field(default_factory=dict)
+    booted_at: int | None = None
 
     @property
     def key(self) -> str:

@@ -146,7 +146,7 @@ def test_a_hypervisor(door, version, more, kind, info):
         ("/os-hypervisors/statistics", 87, 200), ("/os-hypervisors/statistics", 88, 404),
         ("/os-hypervisors/c1/search", 52, 200), ("/os-hypervisors/c1/search", 53, 404),
         ("/os-hypervisors/c1/servers", 52, 200), ("/os-hypervisors/c1/servers", 53, 404),
-        ("/os-hypervisors/ID/uptime", 87, 501), ("/os-hypervisors/ID/uptime", 88, 404),
+        ("/os-hypervisors/ID/uptime", 87, 400), ("/os-hypervisors/ID/uptime", 88, 404),
         ("/os-hypervisors/nothing/search", 1, 404), ("/os-hypervisors?hypervisor_hostname_pattern=c", 53, 200),
         ("/os-hypervisors?hypervisor_hostname_pattern=x", 53, 404),
         ("/images", 35, 200), ("/images", 36, 404), ("/os-networks", 35, 200), ("/os-networks", 36, 404),

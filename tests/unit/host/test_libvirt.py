@@ -168,6 +168,15 @@ def test_pci_devices_and_their_virtual_functions(tmp_path, monkeypatch):
     )
 
 
+def test_when_a_host_was_booted(tmp_path, monkeypatch):
+    monkeypatch.setattr(libvirt, "STAT", str(tmp_path / "stat"))
+    assert libvirt.booted_at() is None
+    (tmp_path / "stat").write_text("cpu  1 2\nintr 5 0\nbtime 1764500000\nprocesses 9\n")
+    assert libvirt.booted_at() == 1764500000
+    (tmp_path / "stat").write_text("cpu  1 2\n")
+    assert libvirt.booted_at() is None
+
+
 class Library:
     """A libvirt that only knows of room."""
 
@@ -194,6 +203,7 @@ def test_the_room_needs_no_expensive_question(monkeypatch, tmp_path):
     assert {key: room[key] for key in libvirt._disk(str(tmp_path))} == libvirt._disk(str(tmp_path))
     assert (room["vcpus_used"], room["memory_mb_used"], room["running"]) == (3, 64, ["foreign"])
     assert room["power_states"] == {"off": "shutdown"}
+    assert room["booted_at"] == libvirt.booted_at()
 
 
 class WholeLibrary(Library):

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, Mapping
 
 from .. import reading
 from ..asked import Asked
-from ..errors import ApiError
+from ..errors import ApiError, not_found
 from ..front import Front
 from ..paging import flag, next_links, page
 from ..views import hosts as view
@@ -26,23 +27,28 @@ class Hypervisors:
 
     def on_get_detail(self, req: Any, resp: Any) -> None:
         """With their room."""
-        resp.media = self._list(req.context.asked, ("os-hypervisors", "detail"), view.hypervisor_whole)
+        resp.media = self._list(req.context.asked, ("os-hypervisors", "detail"), _whole)
 
     def on_get_one(self, req: Any, resp: Any, hypervisor_id: str) -> None:
         """One of them."""
         asked: Asked = req.context.asked
         row = self._one(asked, hypervisor_id)
-        told = view.hypervisor_whole(asked, row)
+        told = _whole(asked, row)
         if asked.version >= 53 and flag(asked, "with_servers"):
             told["servers"] = self._servers([row["host"]]).get(row["host"], [])
         resp.media = {"hypervisor": told}
 
     def on_get_uptime(self, req: Any, resp: Any, hypervisor_id: str) -> None:
-        """Refused in words: nobody asks a host here."""
+        """How long it has been up, by the boot that it told last; since version 88 one of its fields."""
         asked: Asked = req.context.asked
         asked.had(88, "uptime")
-        self._one(asked, hypervisor_id)
-        raise ApiError(501, "The uptime of hosts is not recorded.")
+        row = self._one(asked, hypervisor_id)
+        known = view.uptime(row, datetime.now(timezone.utc))
+        if view.state(row) == "down":
+            raise ApiError(400, "Compute service of %s is unavailable at this time." % row["host"])
+        if known is None:
+            raise ApiError(400, "%s has not said yet when it was booted: a survey asks it." % row["host"])
+        resp.media = {"hypervisor": {**view.hypervisor(asked, row), "uptime": known}}
 
     def on_get_statistics(self, req: Any, resp: Any) -> None:
         """Sums."""
@@ -106,6 +112,10 @@ class Hypervisors:
         return found
 
 
+def _whole(asked: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
+    return view.hypervisor_whole(asked, row, datetime.now(timezone.utc))
+
+
 class Services:
     """/os-services; for administrators."""
 
@@ -121,7 +131,11 @@ class Services:
         resp.media = {"services": found}
 
     def on_put_one(self, req: Any, resp: Any, service_id: str) -> None:
-        """Refused in words."""
+        """Refused in words, for one that there is; until version 52 the address names what to do, and no service."""
+        asked: Asked = req.context.asked
+        known = [view.key(asked, "service", row["host"]) for row in reading.hosts(self.front)]
+        if asked.version >= 53 and service_id not in known:
+            raise not_found("Service", service_id)
         raise ApiError(403, "Hosts are set by the site, in launch_host_settings; the API cannot change them.")
 
 

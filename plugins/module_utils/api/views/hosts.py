@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any, Iterable, Mapping
 
 from ...schedule.host_state import zone_of
@@ -31,8 +32,8 @@ def hypervisor(asked: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def hypervisor_whole(asked: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
-    """All of a host. Amounts are in MiB and GiB; what is used is what instances hold, not what is busy."""
+def hypervisor_whole(asked: Asked, row: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    """All of a host at a moment. Amounts are in MiB and GiB; what is used is what instances hold, not what is busy."""
     facts = row["facts"] or {}
     told = {
         **hypervisor(asked, row),
@@ -47,10 +48,23 @@ def hypervisor_whole(asked: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
         "cpu_info": _cpu_info(asked, facts),
         "current_workload": 0,
         "running_vms": row["num_instances"],
-        "uptime": None,
+        "uptime": uptime(row, moment),
         **_room(row, facts),
     }
     return exact("hypervisor", told, asked.version)
+
+
+def uptime(row: Mapping[str, Any], moment: datetime) -> str | None:
+    """How long a host has been up, as uptime(1) of procps tells it, whose words nova's libvirt driver passes on; users
+    and load are not recorded. None of a host that is down, or has not said when it was booted."""
+    booted = (row["facts"] or {}).get("booted_at")
+    if booted is None or state(row) == "down":
+        return None
+    minutes = max(int(moment.timestamp() - booted), 0) // 60
+    days, hours = divmod(minutes // 60, 24)
+    told = "%d day%s, " % (days, "" if days == 1 else "s") if days else ""
+    told += "%2d:%02d" % (hours, minutes % 60) if hours else "%d min" % (minutes % 60)
+    return "%s up %s" % (moment.strftime("%H:%M:%S"), told)
 
 
 def _room(row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
