@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
 from ..core.convert import boolean
+from ..core.names import volume_id
 from ..instance.attachments import BlockDeviceMapping, NetworkRequest
 from ..instance.model import Instance, InstanceRequest
 from ..instance.parts import MAX_VOLUMES
@@ -64,6 +65,44 @@ def detach_volume(front: Front, asked: Asked, server_id: str, identity: str) -> 
         return replace(wanted, volumes=staying)
 
     Accepting(front, asked, "detach_volume").exchange(server, asking.as_it_is(server), parts)
+
+
+def update_volume(front: Front, asked: Asked, server_id: str, identity: str, said: Mapping[str, Any]) -> None:
+    """Say whether a volume goes with its server, since version 85: in the record, which is asked when that goes.
+
+    (nova/api/openstack/compute/volume_attachments.py, `update`.) Before that version it is to be swapped for another,
+    as nova lets Cinder ask, and nobody here.
+    """
+    server = _resting(front, asked, server_id, "update_volume")
+    found = volume_of(server, identity)
+    if asked.version < 85 or said["volumeId"] not in (found.id, found.public_id):
+        raise ApiError(409, "Volume %s cannot be swapped for another: detach it, and attach that one." % identity)
+    if found.leaving:
+        raise ApiError(409, "Volume %s is being detached, and stays." % identity)
+    has = {"id": identity, "serverId": server.id, "device": "/dev/%s" % found.device, "tag": None}
+    for name in has.keys() & said.keys():
+        if said[name] != has[name]:
+            raise ApiError(400, "The %s property is not mutable" % name)
+    if "delete_on_termination" not in said:
+        return
+    goes = boolean(said["delete_on_termination"], "delete_on_termination")
+    if goes and not _is_own(server, found):
+        raise ApiError(400, STAYS)
+
+    def amended(before: Instance) -> Instance:
+        volumes = [
+            replace(each, delete_on_termination=goes) if each.id == found.id and not each.leaving else each
+            for each in before.volumes
+        ]
+        return replace(before, volumes=volumes)
+
+    Accepting(front, asked, "update_volume").amend(server, amended)
+
+
+def _is_own(server: Server, volume: BlockDeviceMapping) -> bool:
+    """Whether a volume was made for its server, of which its id tells (core/names.py, `volume_id`)."""
+    instance = server.instance
+    return volume.id == volume_id(instance.project_id, instance.name, volume.name[len(instance.name) + 1 :])
 
 
 def volume_of(server: Server, identity: str) -> BlockDeviceMapping:

@@ -61,6 +61,7 @@ ADDRESSES = (
     ("GET", "/servers/{server_id}/os-volume_attachments", "os-volumes-attachments:index", READER),
     ("POST", "/servers/{server_id}/os-volume_attachments", "os-volumes-attachments:create", MEMBER),
     ("GET", "/servers/{server_id}/os-volume_attachments/{volume_id}", "os-volumes-attachments:show", READER),
+    ("PUT", "/servers/{server_id}/os-volume_attachments/{volume_id}", "os-volumes-attachments:update", MEMBER),
     ("DELETE", "/servers/{server_id}/os-volume_attachments/{volume_id}", "os-volumes-attachments:delete", MEMBER),
     ("GET", "/servers/{server_id}/os-interface", "os-attach-interfaces:list", READER),
     ("POST", "/servers/{server_id}/os-interface", "os-attach-interfaces:create", MEMBER),

@@ -32,6 +32,7 @@ ADDRESS_6 = {"oneOf": [{"type": "string", "format": "ipv6"}, {"enum": ["", None]
 LENGTH = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1}
 REBOOT = {"enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]}
 STATE = {"enum": ["active", "error"]}
+DEVICE = {"type": ["string", "null"], "pattern": "^/dev/[a-z]+[0-9]*$"}
 NUMBER = {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$"}
 
 
@@ -159,12 +160,18 @@ def _server_group(version: int) -> Schema:
 
 
 def _attach_volume(version: int) -> Schema:
-    device = {"type": ["string", "null"], "pattern": "^/dev/[a-z]+[0-9]*$"}
-    said: Schema = {"volumeId": UUID, "device": device}
+    said: Schema = {"volumeId": UUID, "device": DEVICE}
     if version >= 49:
         said["tag"] = TAG
     if version >= 79:
         said["delete_on_termination"] = BOOLEAN
+    return _alone("volumeAttachment", _object(said, ("volumeId",)))
+
+
+def _update_volume(version: int) -> Schema:
+    said: Schema = {"volumeId": UUID}
+    if version >= 85:
+        said.update(id=UUID, serverId=UUID, device=DEVICE, tag=TAG, delete_on_termination=BOOLEAN)
     return _alone("volumeAttachment", _object(said, ("volumeId",)))
 
 
@@ -199,6 +206,7 @@ SCHEMAS = {
     "os-getConsoleOutput": Versioned(lambda version: _alone("os-getConsoleOutput", _object({"length": LENGTH}))),
     "server group": Versioned(_server_group, (1, 15, 64)),
     "attach volume": Versioned(_attach_volume, (1, 49, 79)),
+    "update volume": Versioned(_update_volume, (1, 85)),
     "attach interface": Versioned(_attach_interface, (1, 49)),
 }
 

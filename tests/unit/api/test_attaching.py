@@ -204,6 +204,84 @@ def test_a_server_that_is_off_is_given_a_volume(door, kept):
     assert attached(door, made) == [kept]
 
 
+@pytest.fixture
+def disk(door):
+    """A server and a volume that was made for it."""
+    made = door.launch(block_device_mapping_v2=[DISK])
+    [volume] = attached(door, made)
+    return made, volume
+
+
+def update(door, server_id, volume_id, status=202, version=85, **said):
+    path = "/servers/%s/os-volume_attachments/%s" % (server_id, volume_id)
+    reply = door.ask("PUT", path, {"volumeAttachment": {"volumeId": volume_id, **said}}, version)
+    assert reply.status_code == status, reply.text
+    return reply.text
+
+
+def goes(door):
+    """Whether the volume goes with its server, as the server's row has it, and as its own."""
+    table = door.database.tables.volumes
+    with door.database.reading() as connection:
+        [own] = connection.execute(table.select())
+    return row(door).volumes[0]["delete_on_termination"], own.delete_on_termination
+
+
+def test_whether_a_volume_goes_with_its_server_may_change(door, disk):
+    made, volume = disk
+    for word, told in ((True, True), ("no", False), ("yes", True)):
+        assert update(door, made, volume, delete_on_termination=word) == ""
+        assert goes(door) == (told, told)
+    shown = door.get("/servers/%s/os-volume_attachments/%s" % (made, volume), version=85)["volumeAttachment"]
+    del shown["delete_on_termination"], shown["tag"]
+    update(door, made, volume, **shown)
+    assert goes(door) == (True, True)
+    assert door.requests() == {}
+    door.ask("DELETE", "/servers/" + made)
+    door.work()
+    table = door.database.tables.volumes
+    with door.database.reading() as connection:
+        assert connection.execute(table.select()).all() == []
+
+
+def test_a_volume_that_there_was_before_never_goes(door, kept):
+    made = door.launch()
+    attach(door, made, kept)
+    door.work()
+    assert "stays when that goes" in update(door, made, kept, status=400, delete_on_termination=True)
+    update(door, made, kept, delete_on_termination=False)
+    assert goes(door) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "version", "word"),
+    [
+        ({}, 409, 84, "cannot be swapped"),
+        ({"volumeId": NOTHING}, 409, 84, "cannot be swapped"),
+        ({"volumeId": NOTHING, "delete_on_termination": True}, 409, 85, "cannot be swapped"),
+        ({"delete_on_termination": True}, 400, 84, "delete_on_termination"),
+        ({"delete_on_termination": "maybe"}, 400, 85, "delete_on_termination"),
+        ({"id": NOTHING}, 400, 85, "The id property is not mutable"),
+        ({"serverId": NOTHING}, 400, 85, "The serverId property is not mutable"),
+        ({"device": "/dev/vdz"}, 400, 85, "The device property is not mutable"),
+        ({"tag": "a"}, 400, 85, "The tag property is not mutable"),
+        ({"x": 1}, 400, 96, "x"),
+    ],
+)
+def test_nothing_else_of_an_attachment_changes(door, disk, said, status, version, word):
+    assert word in update(door, *disk, status=status, version=version, **said)
+    assert goes(door) == (False, False)
+
+
+def test_what_is_not_attached_does_not_change(door, disk):
+    made, volume = disk
+    update(door, made, NOTHING, status=404, delete_on_termination=True)
+    detach(door, made, volume)
+    assert "is being detached" in update(door, made, volume, status=409, delete_on_termination=True)
+    door.act(made, "os-stop")
+    assert "powering-off" in update(door, made, volume, status=409, delete_on_termination=True)
+
+
 def test_a_server_keeps_what_it_boots_from(doors):
     door = doors(volume_service="cinder")
     root = {"boot_index": 0, "source_type": "volume", "destination_type": "volume", "uuid": NOTHING}

@@ -225,6 +225,13 @@ class Volumes:
         server, volume = attaching.attach_volume(self.front, asked, server_id, said)
         resp.media = {"volumeAttachment": view.attachment(asked, server, volume)}
 
+    def on_put_one(self, req: Any, resp: Any, server_id: str, volume_id: str) -> None:
+        """Say whether it goes with the server."""
+        asked: Asked = req.context.asked
+        said = checked("update volume", req, asked.version)["volumeAttachment"]
+        attaching.update_volume(self.front, asked, server_id, volume_id, said)
+        resp.status = 202
+
     def on_delete_one(self, req: Any, resp: Any, server_id: str, volume_id: str) -> None:
         """Detach one: it is listed until its guest has let go of it."""
         attaching.detach_volume(self.front, req.context.asked, server_id, volume_id)
