@@ -78,6 +78,7 @@ TOUCHING = {
     "reading",
     "resetting",
     "routes",
+    "security_groups",
     "services",
 }
 API_MODELS = [*API.glob("views/*.py"), *(path for path in API.glob("*.py") if path.stem not in TOUCHING)]

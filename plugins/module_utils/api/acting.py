@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping
 from ..core.states import RESTARTS
 from ..record import events, server_extras
 from ..record.database import now
-from . import asking, consoles, reading, resetting
+from . import asking, consoles, reading, resetting, security_groups
 from .accepting import Accepting
 from .asked import Asked
 from .errors import ApiError
@@ -114,13 +114,15 @@ ACTIONS: dict[str, Callable[[Front, Asked, str, Said], Any]] = {
     "unlock": unlock,
     "forceDelete": _delete,
     "os-resetState": resetting.reset_state,
+    "addSecurityGroup": security_groups.add,
+    "removeSecurityGroup": security_groups.remove,
 }
 
 # What nova's servers can do and these cannot, by the status that says so.
 CANNOT = {
     **dict.fromkeys(
         (
-            "addSecurityGroup", "removeSecurityGroup", "changePassword", "confirmResize", "createBackup", "createImage",
+            "changePassword", "confirmResize", "createBackup", "createImage",
             "evacuate", "migrate", "os-migrateLive", "os-resetNetwork",
             "injectNetworkInfo", "pause", "rebuild", "rescue", "resize", "restore", "resume", "revertResize",
             "shelve", "shelveOffload", "suspend", "trigger_crash_dump", "unpause", "unrescue", "unshelve",

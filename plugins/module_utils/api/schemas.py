@@ -184,6 +184,9 @@ def _attach_interface(version: int) -> Schema:
     return _object({"interfaceAttachment": _object(said)})
 
 
+GROUP = _object({"name": {"type": "string", "pattern": r"\S"}}, ("name",))
+
+
 @dataclass(frozen=True)
 class Versioned:
     """A schema by version, and the versions in which it changes."""
@@ -203,6 +206,8 @@ SCHEMAS = {
     "reboot": Versioned(lambda version: _alone("reboot", _object({"type": REBOOT}, ("type",)))),
     "lock": Versioned(_lock, (1, 73)),
     "os-resetState": Versioned(lambda version: _alone("os-resetState", _object({"state": STATE}, ("state",)))),
+    "addSecurityGroup": Versioned(lambda version: _alone("addSecurityGroup", GROUP)),
+    "removeSecurityGroup": Versioned(lambda version: _alone("removeSecurityGroup", GROUP)),
     "os-getConsoleOutput": Versioned(lambda version: _alone("os-getConsoleOutput", _object({"length": LENGTH}))),
     "server group": Versioned(_server_group, (1, 15, 64)),
     "attach volume": Versioned(_attach_volume, (1, 49, 79)),

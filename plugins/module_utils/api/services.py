@@ -86,10 +86,8 @@ def complete(front: Front, asked: Asked, server: Mapping[str, Any], entry: dict[
         return
     found: dict[str, None] = {}
     for each in ({"tenant_id": asked.project_id, "shared": "False"}, {"shared": "True"}):
-        answer = look("network", "networks?" + urlencode({"fields": "id", **each}))
-        if answer is None:
-            raise Unavailable("Neutron does not list its networks to the client's token")
-        found.update(dict.fromkeys(network["id"] for network in answer.get("networks") or ()))
+        listed = _listed(look, "networks", "networks", fields="id", **each)
+        found.update(dict.fromkeys(network["id"] for network in listed))
     if len(found) > 1:
         raise ApiError(409, SEVERAL)
     groups = list(dict.fromkeys(each["name"] for each in server.get("security_groups") or () if each.get("name")))
@@ -139,3 +137,21 @@ def _check_groups(look: Look, networks: Any) -> None:
         by_id = is_id(name) and look("network", "security-groups/" + name)
         if not by_name.get("security_groups") and not by_id:
             raise ApiError(400, "Security group %.80s not found." % name)
+
+
+def security_groups(look: Look, project_id: str) -> list[dict[str, Any]]:
+    """The ids and names of a project's security groups."""
+    return _listed(look, "security-groups", "security_groups", fields=["id", "name"], project_id=project_id)
+
+
+def ports(look: Look, server_id: str) -> list[dict[str, Any]]:
+    """The ports of a server: which groups each is in, and whether it can be in any."""
+    fields = ["id", "security_groups", "port_security_enabled"]
+    return _listed(look, "ports", "ports", fields=fields, device_id=server_id)
+
+
+def _listed(look: Look, path: str, what: str, **asked: Any) -> list[dict[str, Any]]:
+    answer = look("network", "%s?%s" % (path, urlencode(asked, doseq=True)))
+    if answer is None:
+        raise Unavailable("Neutron does not list its %s to the client's token" % path)
+    return answer.get(what) or []

@@ -101,11 +101,11 @@ def _of_port(port: NetworkRequest) -> list[tuple[str, str]]:
 
 
 def security_groups(ports: Iterable[NetworkRequest]) -> list[dict[str, str]]:
-    """The groups of all its ports; one that mentions none has the group default."""
+    """The groups of all its interfaces; one that mentions none has the group default."""
     names = [
         name
         for port in ports
-        if port.port_security is not False
+        if port.port_security is not False and port.parent is None
         for name in (["default"] if port.security_groups is None else port.security_groups)
     ]
     return [{"name": name} for name in dict.fromkeys(names)]
