@@ -9,8 +9,8 @@ anything; else it has what Neutron says, and with OVN the group default.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Iterable, List, Mapping, NamedTuple
 
 from ..instance.attachments import NetworkRequest
 from ..instance.model import Instance, InstanceRequest
@@ -20,13 +20,10 @@ from .asked import Asked
 from .errors import ApiError
 from .front import Front
 from .identifiers import identity
-from .identity import Look
 from .model import Server
 
 # What the groups of an interface become.
 Change = Callable[[List[str]], List[str]]
-# The ports of a server by id, as Neutron has them; none with OVN.
-Seen = Dict[str, Mapping[str, Any]]
 
 INSECURE = "Network requires port_security_enabled and subnet associated in order to apply security groups."
 
@@ -39,126 +36,138 @@ class Group(NamedTuple):
     word: str
 
 
+@dataclass(frozen=True)
+class Groups:
+    """The groups that a project has, and what is known of a server's interfaces beside their rows.
+
+    settings: those of the API; ports: the server's by id, as Neutron has them, none with OVN.
+    """
+
+    project_id: str
+    settings: Mapping[str, Any]
+    known: tuple[Group, ...]
+    ports: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the groups are those of the settings, as with OVN."""
+        return self.settings["network_service"] == "ovn"
+
+    def of(self, port: NetworkRequest) -> list[str]:
+        """The groups of an interface, in the words of a row."""
+        if port.security_groups is not None:
+            return list(port.security_groups)
+        if port.public_id in self.ports:
+            words = {group.id: group.word for group in self.known}
+            return [words.get(each, each) for each in self.ports[port.public_id].get("security_groups") or ()]
+        return ["default"] if self.is_secured(port) else []
+
+    def of_all(self, ports: Iterable[NetworkRequest]) -> list[Group]:
+        """The groups of interfaces, each once, also such as there are no more."""
+        words = dict.fromkeys(word for port in ports for word in self.of(port))
+        return [self._called(word) for word in words]
+
+    def is_secured(self, port: NetworkRequest) -> bool:
+        """Whether an interface can be in groups."""
+        if port.port_security is not None:
+            return port.port_security
+        if not self.is_embedded:
+            return self.ports.get(port.public_id or "", {}).get("port_security_enabled") is not False
+        defined = self.settings["networks"].get(port.network)
+        return not isinstance(defined, Mapping) or defined.get("port_security") is not False
+
+    def found(self, text: str, lost: Iterable[Group] = ()) -> Group:
+        """The group of this id, or else of this name; lost: those beside that there are no more."""
+        groups = [*self.known, *(group for group in lost if group not in self.known)]
+        found = [group for group in groups if group.id == text] or [group for group in groups if group.name == text]
+        if not found:
+            raise ApiError(404, "Security group %.80s is not found for project %s" % (text, self.project_id))
+        if len(found) > 1:
+            raise ApiError(409, "There are several security groups of the name %.80s: give the id of one." % text)
+        return found[0]
+
+    def _called(self, word: str) -> Group:
+        lost = _embedded(word, self.project_id) if self.is_embedded else Group(word, word, word)
+        return next((group for group in self.known if word in group), lost)
+
+
+def listed(front: Front, asked: Asked, server: Server) -> list[Group]:
+    """The groups of a server, by name."""
+    groups = _read(front, asked, server)
+    return sorted(groups.of_all(attaching.interfaces(server)), key=lambda group: group.name)
+
+
 def add(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> None:
     """Have a server's interfaces in a group. Again is as good."""
-    server, look = _server(front, asked, server_id, "add_security_group")
-    known, seen = _known(front, look, server), _seen(look, server)
-    group = _found(known, said["name"], server)
-    if not all(_is_secured(port, front.known, seen) for port in _interfaces(server)):
+    server, groups = _changing(front, asked, server_id, "add_security_group")
+    group = groups.found(said["name"])
+    if not all(map(groups.is_secured, _staying(server))):
         raise ApiError(400, INSECURE)
 
     def more(words: list[str]) -> list[str]:
         return words if {group.id, group.name}.intersection(words) else [*words, group.word]
 
-    _change(front, asked, server, "add_security_group", _groups_of(front, known, seen), more)
+    _change(front, asked, server, "add_security_group", groups, more)
 
 
 def remove(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> None:
     """Take a server's interfaces out of a group, also of one that there is no more; ApiError 404 if none is in it."""
-    server, look = _server(front, asked, server_id, "remove_security_group")
-    known, seen = _known(front, look, server), _seen(look, server)
-    groups_of = _groups_of(front, known, seen)
-    has = dict.fromkeys(word for port in _interfaces(server) for word in groups_of(port))
-    named = {word for group in known for word in group}
-    lost = [_embedded(word, server) if look is None else Group(word, word, word) for word in has if word not in named]
-    group = _found([*known, *lost], said["name"], server)
+    server, groups = _changing(front, asked, server_id, "remove_security_group")
+    has = groups.of_all(_staying(server))
+    group = groups.found(said["name"], has)
+    if group not in has:
+        told = (said["name"], server.id)
+        raise ApiError(404, "Security group %.80s not associated with the instance %s" % told)
 
     def less(words: list[str]) -> list[str]:
         return [word for word in words if word not in (group.id, group.name)]
 
-    if less(list(has)) == list(has):
-        told = (said["name"], server.id)
-        raise ApiError(404, "Security group %.80s not associated with the instance %s" % told)
-    _change(front, asked, server, "remove_security_group", groups_of, less)
+    _change(front, asked, server, "remove_security_group", groups, less)
 
 
-def _server(front: Front, asked: Asked, server_id: str, word: str) -> tuple[Server, Look | None]:
-    """A server that is to have other groups, and how Neutron is asked of them; with OVN nobody is asked."""
+def _changing(front: Front, asked: Asked, server_id: str, word: str) -> tuple[Server, Groups]:
+    """A server that is to have other groups, and those that there are."""
     server = asking.changeable(front, asked, server_id)
     asking.check_rests(server, word)
-    if not _interfaces(server):
+    if not _staying(server):
         raise ApiError(404, "instance_id %s could not be found as device id on any ports" % server.id)
-    if front.known["network_service"] == "ovn":
-        return server, None
-    if asked.identity.look is None:
+    groups = _read(front, asked, server)
+    if not groups.is_embedded and asked.identity.look is None:
         raise ApiError(409, "Which security groups Neutron has is not known here without an identity service.")
-    return server, asked.identity.look
+    return server, groups
 
 
-def _interfaces(server: Server) -> list[NetworkRequest]:
+def _staying(server: Server) -> list[NetworkRequest]:
     return [port for port in attaching.interfaces(server) if not port.leaving]
 
 
-def _known(front: Front, look: Look | None, server: Server) -> list[Group]:
-    """The groups of a server's project."""
-    if look is None:
-        return [_embedded(name, server) for name in dict.fromkeys(["default", *front.known["security_groups"]])]
-    rows = services.security_groups(look, server.instance.project_id)
+def _read(front: Front, asked: Asked, server: Server) -> Groups:
+    """The groups that there are: those of the settings, or as Neutron shows them."""
+    project, look = server.instance.project_id, asked.identity.look
+    if front.known["network_service"] == "ovn" or look is None:
+        names = dict.fromkeys(["default", *front.known["security_groups"]])
+        return Groups(project, front.known, tuple(_embedded(name, project) for name in names), {})
+    rows = services.security_groups(look, project)
     names = [row["name"] for row in rows]
     words = [row["name"] if names.count(row["name"]) == 1 else row["id"] for row in rows]
-    return [Group(row["id"], row["name"], word) for row, word in zip(rows, words)]
+    known = tuple(Group(row["id"], row["name"], word) for row, word in zip(rows, words))
+    return Groups(project, front.known, known, {row["id"]: row for row in services.ports(look, server.id)})
 
 
-def _embedded(name: str, server: Server) -> Group:
-    return Group(identity("security group", name, server.instance.project_id), name, name)
+def _embedded(name: str, project_id: str) -> Group:
+    return Group(identity("security group", name, project_id), name, name)
 
 
-def _found(known: Iterable[Group], text: str, server: Server) -> Group:
-    """The group of this id, or else of this name."""
-    known = list(known)
-    found = [group for group in known if group.id == text] or [group for group in known if group.name == text]
-    if not found:
-        told = (text, server.instance.project_id)
-        raise ApiError(404, "Security group %.80s is not found for project %s" % told)
-    if len(found) > 1:
-        raise ApiError(409, "There are several security groups of the name %.80s: give the id of one." % text)
-    return found[0]
-
-
-def _seen(look: Look | None, server: Server) -> Seen:
-    return {} if look is None else {row["id"]: row for row in services.ports(look, server.id)}
-
-
-def _is_secured(port: NetworkRequest, known: Mapping[str, Any], seen: Seen) -> bool:
-    """Whether an interface can be in groups."""
-    if port.port_security is not None:
-        return port.port_security
-    defined = known["networks"].get(port.network) if known["network_service"] == "ovn" else None
-    insecure = defined.get("port_security") if isinstance(defined, Mapping) else None
-    return insecure is not False and seen.get(port.public_id or "", {}).get("port_security_enabled") is not False
-
-
-def _groups_of(front: Front, known: Iterable[Group], seen: Seen) -> Callable[[NetworkRequest], list[str]]:
-    """What tells the groups of an interface, in the words of its row."""
-    words = {group.id: group.word for group in known}
-
-    def groups_of(port: NetworkRequest) -> list[str]:
-        if port.security_groups is not None:
-            return list(port.security_groups)
-        if port.public_id in seen:
-            return [words.get(each, each) for each in seen[port.public_id].get("security_groups") or ()]
-        return ["default"] if _is_secured(port, front.known, seen) else []
-
-    return groups_of
-
-
-def _change(
-    front: Front,
-    asked: Asked,
-    server: Server,
-    word: str,
-    groups_of: Callable[[NetworkRequest], list[str]],
-    change: Change,
-) -> None:
+def _change(front: Front, asked: Asked, server: Server, word: str, groups: Groups, change: Change) -> None:
     """Write the groups of all interfaces that get others, and ask a worker for them."""
 
     def changed(port: NetworkRequest) -> NetworkRequest:
-        has = groups_of(port)
+        has = groups.of(port)
         after = has if port.parent else change(has)
         return port if after == has else replace(port, security_groups=after)
 
     def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
         return replace(wanted, ports=[changed(port) for port in before.ports if not port.leaving])
 
-    if any(changed(port) != port for port in _interfaces(server)):
+    if any(changed(port) != port for port in _staying(server)):
         Accepting(front, asked, word).exchange(server, asking.as_it_is(server), parts)

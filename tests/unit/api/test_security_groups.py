@@ -30,7 +30,7 @@ def remove(door, server_id, name, status=202):
 def groups(door, server_id):
     """The groups of a server, which its view and its list of groups tell alike."""
     listed = [each["name"] for each in door.get("/servers/%s/os-security-groups" % server_id)["security_groups"]]
-    assert [each["name"] for each in shown(door, server_id).get("security_groups", ())] == listed
+    assert sorted(each["name"] for each in shown(door, server_id).get("security_groups", ())) == listed
     return listed
 
 
@@ -187,7 +187,7 @@ class Neutron:
         self.port = {**made, **port}
         self.asked = []
         self.groups = NEUTRON
-        known = Identity("p", "user", roles=("member",), policy=Permits().policy(""), look=self.look)
+        known = Identity("p", "user", roles=("member", "reader"), policy=Permits().policy(""), look=self.look)
         door.client = falcon.testing.TestClient(made_app(door.settings, lambda _environ: known))
 
     def look(self, service, path):
@@ -239,6 +239,14 @@ def test_a_group_of_neutron_is_taken_away(launched):
     neutron.groups = NEUTRON[:1]
     remove(door, made, "web")  # which Neutron has no more
     assert rows(door) == [[]]
+
+
+def test_neutrons_groups_have_its_ids(launched):
+    door, made = launched
+    Neutron(door, security_groups=["g-web", "g-twin-2", "g-of-another"])
+    told = door.get("/servers/%s/os-security-groups" % made)["security_groups"]
+    assert [(each["id"], each["name"]) for each in told] == [
+        ("g-of-another", "g-of-another"), ("g-twin-2", "twin"), ("g-web", "web")]  # fmt: skip
 
 
 def test_a_change_that_neutron_does_not_show_yet_is_not_lost(launched):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ...record import events, server_extras
-from .. import acting, asking, attaching, reading
+from .. import acting, asking, attaching, reading, security_groups
 from ..asked import Asked
 from ..bodies import checked, valid
 from ..criteria import moments
@@ -16,7 +16,7 @@ from ..front import Front
 from ..paging import next_links, page
 from ..views import parts as view
 from ..views.definitions import security_group
-from ..views.servers import addresses, security_groups
+from ..views.servers import addresses
 
 
 class Addresses:
@@ -281,5 +281,5 @@ class SecurityGroups:
         asked: Asked = req.context.asked
         server = reading.one(self.front, asked, server_id)
         project = server.instance.project_id
-        names = [each["name"] for each in security_groups(server.instance.ports)]
-        resp.media = {"security_groups": [security_group(name, project) for name in names]}
+        listed = security_groups.listed(self.front, asked, server)
+        resp.media = {"security_groups": [security_group(each.name, project, each.id) for each in listed]}

@@ -114,7 +114,7 @@ def _said(defined: Any) -> Mapping[str, Any]:
     return defined if isinstance(defined, Mapping) else {}
 
 
-def security_group(name: str, project_id: str) -> dict[str, Any]:
-    """A security group as Neutron tells it, and as nova does of a server's."""
-    told = {"id": identity("security group", name, project_id), "name": name, "description": ""}
+def security_group(name: str, project_id: str, known: str | None = None) -> dict[str, Any]:
+    """A security group as Neutron tells it, and as nova does of a server's; known: its id there."""
+    told = {"id": known or identity("security group", name, project_id), "name": name, "description": ""}
     return {**told, "tenant_id": project_id, "rules": []}
