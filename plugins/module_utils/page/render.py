@@ -53,6 +53,12 @@ def send(req: Any, resp: Any, template: str, **context: Any) -> None:
     _send(req, resp, page(template, **told).encode(), "text/html; charset=utf-8")
 
 
+def see_other(resp: Any, path: str) -> None:
+    """Answer with where the next page is (303)."""
+    resp.status = 303
+    resp.set_header("Location", path)
+
+
 def send_file(req: Any, resp: Any, name: str) -> None:
     """Answer with one of the files of STATIC."""
     _send(req, resp, content(name), STATIC[name])
