@@ -55,19 +55,28 @@ def _check_slaac(network: Network, fixed_ip: str, mac: str | None) -> None:
 
 
 def free_addresses(network: Network, taken: Container[str]) -> Iterator[str]:
-    """The addresses of the network's pool that are free, lowest first; NetworkFull after the last.
-
-    `taken` may grow while this runs.
-    """
+    """The addresses of the network's pool that are free, lowest first. `taken` may grow while this runs."""
     if network.cidr is None:
-        raise InvalidRequest("network %s has no cidr: addresses of IPv4 are not given out there" % network.name)
-    first, last = (int(IPv4Address(end)) for end in (network.first, network.last))
-    for number in range(first, last + 1):
+        return
+    for number in range(int(IPv4Address(network.first)), int(IPv4Address(network.last)) + 1):
         address = str(IPv4Address(number))
         if address not in taken and address not in (network.gateway, network.server):
             yield address
+
+
+def next_free(network: Network, free: Iterator[str]) -> str:
+    """The next of free_addresses(); NetworkFull after the last, for everyone who asks then."""
+    for address in free:
+        return address
+    if network.cidr is None:
+        raise InvalidRequest("network %s has no cidr: addresses of IPv4 are not given out there" % network.name)
     raise NetworkFull(
         "network %s (%s) has no free address left: all %d from %s to %s are taken; remove ports that are no longer "
         "needed, widen its allocation_pool, or use another network"
-        % (network.name, network.cidr, last - first + 1, network.first, network.last)
+        % (network.name, network.cidr, _size(network), network.first, network.last)
     )
+
+
+def _size(network: Network) -> int:
+    """How many addresses its pool has."""
+    return int(IPv4Address(network.last)) - int(IPv4Address(network.first)) + 1

@@ -12,7 +12,7 @@ from ..core.change import Change, first
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..network.addresses import derived_mac
 from ..network.definition import Network
-from ..network.fixed_ips import check_first_ip, check_fixed_ip, free_addresses
+from ..network.fixed_ips import check_first_ip, check_fixed_ip, free_addresses, next_free
 from ..network.model import DRIFT
 from ..network.names import DEFAULT_PROJECT, Name, name_in
 from .floating import Floating, gives_up, reserve_floating, resolve_floating
@@ -180,7 +180,7 @@ class AddressPool:
         """The network's lowest free address, now the holder's."""
         held = self.held.setdefault(network.full_name, {})
         free = self.free.setdefault(network.full_name, free_addresses(network, held))
-        address = next(free)
+        address = next_free(network, free)
         held[address] = holder
         return address
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..core.errors import Conflict
 from ..network.addresses import derived_mac
 from ..network.definition import Network
-from ..network.fixed_ips import free_addresses
+from ..network.fixed_ips import free_addresses, next_free
 from ..network.names import Name
 from .definition import Router, check_external_ip, check_external_ipv6
 from .names import router_port
@@ -49,7 +49,7 @@ def _external_ip(router: Router, external: Network, before: Any, taken: dict[str
     same = before is not None and before.definition.external == router.external
     address = router.external_ip or (before.external_ip if same else None)
     if address is None:
-        address = next(free_addresses(external, taken))
+        address = next_free(external, free_addresses(external, taken))
     elif not same or address != before.external_ip:
         check_external_ip(external, address, "external_ip")
     return _claimed(external, "external_ip", address, taken, mine)
