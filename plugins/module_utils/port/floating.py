@@ -35,7 +35,7 @@ def resolve_floating(
 ) -> Floating | None:
     """The floating IP that the port is to have: what it has if nothing is said, or if that is what is asked for.
 
-    network is the port's, host where the port is; pool gives addresses out (model.AddressPool).
+    network is the port's, host where the port is; pool gives addresses out (pool.AddressPool).
     """
     asked = request.floating_ip
     if asked is None or asked is False:

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Mapping
+from typing import Any, Mapping
 
 from ..core.change import Change, first
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
-from ..network.addresses import derived_mac
 from ..network.definition import Network
-from ..network.fixed_ips import check_first_ip, check_fixed_ip, free_addresses, next_free
+from ..network.fixed_ips import check_first_ip, check_fixed_ip
 from ..network.model import DRIFT
 from ..network.names import DEFAULT_PROJECT, Name, name_in
-from .floating import Floating, gives_up, reserve_floating, resolve_floating
+from .floating import Floating, gives_up, resolve_floating
 from .item import Pair, Request, allowed_pairs, called, definition, result
+from .pool import AddressPool
 from .qos import Limit
+
+# What a port keeps of itself where nothing is said.
+KEPT = ("host", "parent", "vlan", "record_id", "dns_name")
 
 
 class NotMade(NotFound):
@@ -157,90 +160,30 @@ def _plan(request: Request, before: Any, pool: AddressPool, state: str) -> Chang
     return Change(request, before, after)
 
 
-class AddressPool:
-    """What is left to give out while a plan is made."""
-
-    def __init__(self, wanted: list[Request], current: Current):
-        self.current = current
-        self.held = {name: dict(words) for name, words in current.held.items()}
-        self.free: dict[Name, Iterator[str]] = {}
-        for request in wanted:
-            before = current.ports.get(request.key)
-            if request.fault is None and gives_up(request, before):
-                self.held.get(before.floating.network, {}).pop(before.floating.address, None)
-        for request in wanted:
-            if request.fault is not None:
-                continue
-            # An address that a later port asks for is not given to an earlier one.
-            for word in request.addresses:
-                self.held.setdefault(request.full_network, {}).setdefault(word, request.id)
-            reserve_floating(request, self.held, current)
-
-    def address(self, network: Network, holder: str) -> str:
-        """The network's lowest free address, now the holder's."""
-        held = self.held.setdefault(network.full_name, {})
-        free = self.free.setdefault(network.full_name, free_addresses(network, held))
-        address = next_free(network, free)
-        held[address] = holder
-        return address
-
-    def mac(self, network: Network, holder: str) -> str:
-        """A MAC address that follows from the holder's id, now its own."""
-        held = self.held.setdefault(network.full_name, {})
-        mac = derived_mac(holder, held)
-        held[mac] = holder
-        return mac
-
-    def claim(self, network: Network, word: str, what: str, holder: str) -> str:
-        """The address asked for; Conflict if another port has it."""
-        owner = self.held.get(network.full_name, {}).get(word, holder)
-        if owner != holder:
-            raise Conflict(
-                "%s %s of network %s belongs to port %s: ask for another, or for none"
-                % (what, word, network.name, owner)
-            )
-        self.held.setdefault(network.full_name, {})[word] = holder
-        return word
-
-    def give_back(self, floating: Floating, holder: str) -> None:
-        """A floating IP that its holder keeps after all."""
-        self.held.setdefault(floating.network, {})[floating.address] = holder
-
-
 def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:
     """The port as it is to be."""
     network = _network(request, before, pool)
+    _check_same_addresses(request, before)
     secured = first(request.port_security, before and before.port_security, network.port_security)
-    mac, fixed_ip = before and before.mac_address, before and before.fixed_ip
-    for what, asked, have in (("mac_address", request.mac_address, mac), ("fixed_ip", request.fixed_ip, fixed_ip)):
-        if asked and have and asked != have:
-            raise Conflict("%s is %s and cannot become %s: remove the port first" % (what, have, asked))
-    if request.mac_address and not mac:
-        mac = pool.claim(network, request.mac_address, "mac_address", request.id)
-    mac, host = mac or pool.mac(network, request.id), request.host or (before and before.host)
-    if request.fixed_ip and not fixed_ip:
-        check_first_ip(network, request.fixed_ip, mac)
-        fixed_ip = pool.claim(network, request.fixed_ip, "fixed_ip", request.id)
+    groups = _groups(request, before, secured, pool.current)
+    mac = _mac(request, before, network, pool)
+    kept = {name: getattr(request, name) or getattr(before, name, None) for name in KEPT}
     return Port(
         id=request.id,
         name=request.name,
         instance_uuid=request.instance_uuid,
+        project_id=request.project_id,
         network=network,
-        host=host,
-        security_groups=_groups(request, before, secured, pool.current),
-        port_security=secured,
         mac_address=mac,
-        fixed_ip=fixed_ip or _new_ip(network, mac, request, pool),
+        fixed_ip=_fixed_ip(request, before, network, pool, mac),
         further_ips=_further_ips(request, before, network, pool, mac),
+        port_security=secured,
+        security_groups=groups,
         allowed_address_pairs=allowed_pairs(request, before, secured, mac),
         qos=first(request.qos, before and before.qos, ()),
-        floating=resolve_floating(request, _floating_of(request, before, pool), network, pool, host),
-        parent=request.parent or (before and before.parent),
-        vlan=request.vlan or (before and before.vlan),
-        record_id=request.record_id or (before and before.record_id),
-        dns_name=request.dns_name or (before and before.dns_name),
-        project_id=request.project_id,
+        floating=resolve_floating(request, _floating_of(request, before, pool), network, pool, kept["host"]),
         up=bool(before and before.up),
+        **kept,
     )
 
 
@@ -260,8 +203,33 @@ def _network(request: Request, before: Port | None, pool: AddressPool) -> Networ
     return network
 
 
-def _new_ip(network: Network, mac: str, request: Request, pool: AddressPool) -> str:
-    """The first address of a port that has none: the lowest free one; of IPv6 alone, what follows from its MAC."""
+def _check_same_addresses(request: Request, before: Port | None) -> None:
+    """Conflict if the port is to have another first address, or another MAC address, than it has."""
+    for what in ("mac_address", "fixed_ip"):
+        asked, have = getattr(request, what), getattr(before, what, None)
+        if asked and have and asked != have:
+            raise Conflict("%s is %s and cannot become %s: remove the port first" % (what, have, asked))
+
+
+def _mac(request: Request, before: Port | None, network: Network, pool: AddressPool) -> str:
+    """The MAC address that the port has, else the one asked for, else one that follows from its id."""
+    if before and before.mac_address:
+        return before.mac_address
+    if request.mac_address:
+        return pool.claim(network, request.mac_address, "mac_address", request.id)
+    return pool.mac(network, request.id)
+
+
+def _fixed_ip(request: Request, before: Port | None, network: Network, pool: AddressPool, mac: str) -> str:
+    """The first address that the port has, else the one asked for, else the lowest free one.
+
+    On IPv6 alone it is what follows from its MAC address.
+    """
+    if before and before.fixed_ip:
+        return before.fixed_ip
+    if request.fixed_ip:
+        check_first_ip(network, request.fixed_ip, mac)
+        return pool.claim(network, request.fixed_ip, "fixed_ip", request.id)
     if network.cidr is None:
         return pool.claim(network, str(network.slaac_ip(mac)), "fixed_ip", request.id)
     return pool.address(network, request.id)
