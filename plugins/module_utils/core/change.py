@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 from .errors import LaunchError
 
@@ -62,22 +62,30 @@ def over(wanted: Any, before: Any) -> Any:
     return replace(before, **{name: value for name, value in said.items() if value is not None})
 
 
-def plan(wanted: Iterable[Any], current: Mapping[str, Any], state: str) -> list[Change]:
-    """Pair every wanted item with the one that exists. Reads nothing, writes nothing.
+def pair(wanted: Any, before: Any, resolve: Callable[[Any, Any], Any]) -> Change:
+    """The change of one item from what exists to what resolve(wanted, before) says, which may raise a LaunchError.
 
-    An item has a `key` and a method `over(before)`, which may raise a LaunchError; so may stand,
-    in place of what exists, the LaunchError that tells why it is not ours to touch.
+    In place of what exists may stand the LaunchError that tells why it is not to be touched.
     """
-    changes = []
-    for item in wanted:
-        before = current.get(item.key)
-        if isinstance(before, LaunchError):
-            changes.append(Change(item, None, None, before))
-            continue
-        try:
-            after = item.over(before) if state == "present" else None
-        except LaunchError as error:
-            changes.append(Change(item, before, before, error))
-            continue
-        changes.append(Change(item, before, after))
-    return changes
+    if isinstance(before, LaunchError):
+        return Change(wanted, None, None, before)
+    try:
+        return Change(wanted, before, resolve(wanted, before))
+    except LaunchError as error:
+        return Change(wanted, before, before, error)
+
+
+def plan(wanted: Iterable[Any], current: Mapping[str, Any], state: str) -> list[Change]:
+    """Pair every wanted item, which has a `key` and a method `over(before)`, with the one that exists.
+
+    Reads nothing, writes nothing.
+    """
+    return [pair(item, current.get(item.key), _over if state == "present" else _nothing) for item in wanted]
+
+
+def _over(wanted: Any, before: Any) -> Any:
+    return wanted.over(before)
+
+
+def _nothing(_wanted: Any, _before: Any) -> None:
+    """What is left of what is to go."""

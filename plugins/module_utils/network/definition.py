@@ -142,14 +142,9 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
     checked_name(name, "network")
     cidr, ipv6_cidr = _cidrs(options)
     physical_network = check_provider(options)
-    gateway = str(cidr[1]) if cidr and not no_gateway else None
-    gateway = options.get("gateway", gateway)
-    own = gateway or (cidr is None and not no_gateway)
-    router = options.get("router", HOST if own and not physical_network else NONE)
-    _check_router(router, options, own)
+    gateway = _gateway(cidr, options, no_gateway)
+    router = _router(options, gateway or (cidr is None and not no_gateway), physical_network)
     first, last = _pool(cidr, options.get("allocation_pool"))
-    if cidr:
-        gateway = gateway and str(checked_host(cidr, gateway, "gateway"))
     if physical_network and cidr:
         check_pool(gateway and ip_address(gateway), first, last)
     network = Network(
@@ -169,9 +164,7 @@ def define_network(name: str, options: Mapping[str, Any], no_gateway: bool) -> N
         vlan=options.get("vlan"),
         wire_gateway=_wire_gateway(options, ipv6_cidr, physical_network),
     )
-    gateways = filter(None, (network.gateway, network.ipv6_gateway)) if router == HOST else ()
-    servers = options.get("dns", gateways)
-    return replace(network, dns=tuple(str(checked_address(server, "dns")) for server in servers))
+    return replace(network, dns=_dns(options, network))
 
 
 def _cidrs(options: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -193,13 +186,27 @@ def _ipv6_cidr(options: Mapping[str, Any]) -> Any:
     return checked_ipv6_cidr(options["ipv6_cidr"]) if options.get("ipv6_cidr") else None
 
 
-def _check_router(router: str, options: Mapping[str, Any], has_gateway: Any) -> None:
+def _gateway(cidr: Any, options: Mapping[str, Any], no_gateway: bool) -> str | None:
+    if cidr is None or no_gateway:
+        return None
+    return str(checked_host(cidr, options["gateway"], "gateway")) if options.get("gateway") else str(cidr[1])
+
+
+def _router(options: Mapping[str, Any], has_gateway: Any, physical_network: str | None) -> str:
+    router = options.get("router", HOST if has_gateway and not physical_network else NONE)
     if router != NONE and not has_gateway:
         raise InvalidRequest("router: %s needs a gateway, which it is: leave one of them out" % router)
     if router not in (HOST, NONE) and options.get("shared"):
         raise InvalidRequest(
             "router: %s is its project's own, the network all projects': leave one of them out" % router
         )
+    return router
+
+
+def _dns(options: Mapping[str, Any], network: Network) -> tuple[str, ...]:
+    """The name servers that are said; where each host is the gateway, it answers if none are."""
+    gateways = filter(None, (network.gateway, network.ipv6_gateway)) if network.router == HOST else ()
+    return tuple(str(checked_address(server, "dns")) for server in options.get("dns", gateways))
 
 
 def _pool(cidr: Any, pool: Mapping[str, str] | None) -> tuple[Any, Any]:

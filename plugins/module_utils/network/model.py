@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
-from ..core.change import Change
+from ..core.change import Change, pair
 from ..core.diff import line
 from ..core.errors import Conflict, LaunchError, NotFound
 from .definition import NONE, Network
@@ -20,6 +20,7 @@ from .security import DEFAULT, Group, unspoken
 NETWORK, SECURITY_GROUP = "network", "security_group"
 # Written beside an item in diffs when what is there is not as it was made.
 DRIFT = "changed by someone else"
+ADVICE = "remove them, or define a network of another name"
 
 
 @dataclass(frozen=True)
@@ -144,23 +145,14 @@ def describe(definition: Network | Group) -> dict[str, Any]:
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     """Pair every item that is asked for with the one that exists."""
     going = _removable(wanted, current) if state == "absent" else set()
-    changes, on_wires = [], dict(current.on_wires)
-    for request in wanted:
-        before = current.items.get(request.key)
-        error = request.fault or (before if isinstance(before, LaunchError) else None)
-        if error is not None:
-            changes.append(Change(request, None, None, error))
-            continue
-        try:
-            if state == "present":
-                after = _resolve(request, before, current, on_wires)
-            else:
-                after = _remainder(request, before, going)
-        except LaunchError as reason:
-            changes.append(Change(request, before, before, reason))
-            continue
-        changes.append(Change(request, before, after))
-    return changes
+    on_wires = dict(current.on_wires)
+
+    def after(request: Request, before: Item | None) -> Item | None:
+        return (
+            _resolve(request, before, current, on_wires) if state == "present" else _remainder(request, before, going)
+        )
+
+    return [pair(request, request.fault or current.items.get(request.key), after) for request in wanted]
 
 
 def _resolve(request: Request, before: Item | None, current: Current, on_wires: dict[Name, Network]) -> Item:
@@ -208,38 +200,37 @@ def _check_shared(network: Network, before: Item) -> Item:
 def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> None:
     """Conflict if the network's ports stand in the way of its new definition."""
     existing = before.definition
-    if existing.cidr != network.cidr and before.ports:
-        raise Conflict(
-            "network %s is %s and cannot become %s while it has ports (%s): remove them, or define a network of "
-            "another name"
-            % (network.name, *(each.cidr or "without a cidr" for each in (existing, network)), ", ".join(before.ports))
-        )
-    if existing.ipv6_cidr not in (None, network.ipv6_cidr) and before.ports:
-        raise Conflict(
-            "network %s has ipv6_cidr %s, in which guests have made their addresses: it stays while there are ports "
-            "(%s)" % (network.name, existing.ipv6_cidr, ", ".join(before.ports))
-        )
-    if existing.full_router not in (None, network.full_router) and before.ports:
-        raise Conflict(
-            "network %s is on router %s, and stays there while it has ports (%s), which go out by it"
-            % (network.name, existing.router, ", ".join(before.ports))
-        )
-    wires = [wire(each) for each in (existing, network)]
-    if wires[0] != wires[1] and before.ports:
-        raise Conflict(
-            "network %s is %s and cannot be %s while it has ports (%s), which would lose whom they speak with: remove "
-            "them, or define a network of another name" % (network.name, *wires, ", ".join(before.ports))
-        )
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
         if address not in (existing.gateway, existing.server) and address in held:
             raise Conflict(
                 "network %s: the %s's address %s belongs to port %s" % (network.name, what, address, held[address])
             )
-    if existing.router != NONE and existing.gateway not in (None, network.gateway) and before.ports:
-        raise Conflict(
-            "network %s has gateway %s, and its ports (%s) go out by it: remove them, or define a network of another "
-            "name" % (network.name, existing.gateway, ", ".join(before.ports))
+    if before.ports:
+        for reason in _kept_by_ports(existing, network, ", ".join(before.ports)):
+            raise Conflict("network %s %s" % (network.name, reason))
+
+
+def _kept_by_ports(existing: Network, network: Network, ports: str) -> Iterator[str]:
+    """Why what is to change of a network stays as it is while it has these ports."""
+    if existing.cidr != network.cidr:
+        cidrs = (each.cidr or "without a cidr" for each in (existing, network))
+        yield "is %s and cannot become %s while it has ports (%s): %s" % (*cidrs, ports, ADVICE)
+    if existing.ipv6_cidr not in (None, network.ipv6_cidr):
+        yield "has ipv6_cidr %s, in which guests have made their addresses: it stays while there are ports (%s)" % (
+            existing.ipv6_cidr,
+            ports,
         )
+    if existing.full_router not in (None, network.full_router):
+        yield "is on router %s, and stays there while it has ports (%s), which go out by it" % (existing.router, ports)
+    wires = [wire(each) for each in (existing, network)]
+    if wires[0] != wires[1]:
+        yield "is %s and cannot be %s while it has ports (%s), which would lose whom they speak with: %s" % (
+            *wires,
+            ports,
+            ADVICE,
+        )
+    if existing.router != NONE and existing.gateway not in (None, network.gateway):
+        yield "has gateway %s, and its ports (%s) go out by it: %s" % (existing.gateway, ports, ADVICE)
 
 
 def _removable(wanted: list[Request], current: Current) -> set[Name]:

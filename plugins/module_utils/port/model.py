@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from ..core.change import Change, first
+from ..core.change import Change, first, pair
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..network.definition import Network
 from ..network.fixed_ips import check_first_ip, check_fixed_ip
@@ -124,12 +124,16 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     network or a group that is not there yet is planned by as it is defined.
     """
     pool = AddressPool(wanted, current)
+
+    def after(request: Request, before: Port | None) -> Port | None:
+        return _resolve(request, before, pool) if state == "present" else None
+
     pairs = [(request, current.ports.get(request.key)) for request in wanted]
     # First those that give one up for none: for others to have it, they have to be sound.
-    pairs.sort(key=lambda pair: (not gives_up(*pair), pair[0].floating_ip is not False))
+    pairs.sort(key=lambda each: (not gives_up(*each), each[0].floating_ip is not False))
     planned: dict[str, Change] = {}
     for request, before in pairs:
-        planned[request.key] = change = _plan(request, before, pool, state)
+        planned[request.key] = change = pair(request, request.fault or before, after)
         if change.error is not None and gives_up(request, before):
             pool.give_back(before.floating, request.id)
             planned = {key: _without(each, before.floating, request) for key, each in planned.items()}
@@ -147,17 +151,6 @@ def _without(change: Change, floating: Floating, holder: Request) -> Change:
         return change
     kept = Conflict("floating_ip %s: port %s keeps it, as its own change failed" % (floating.address, holder.id))
     return Change(change.wanted, change.before, change.before, kept)
-
-
-def _plan(request: Request, before: Any, pool: AddressPool, state: str) -> Change:
-    error = request.fault or (before if isinstance(before, LaunchError) else None)
-    if error is not None:
-        return Change(request, None, None, error)
-    try:
-        after = _resolve(request, before, pool) if state == "present" else None
-    except LaunchError as error:
-        return Change(request, before, before, error)
-    return Change(request, before, after)
 
 
 def _resolve(request: Request, before: Port | None, pool: AddressPool) -> Port:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import Any, Mapping
 
-from ..core.change import Change
+from ..core.change import Change, pair
 from ..core.diff import line
 from ..core.errors import Conflict, InvalidRequest, LaunchError, NotFound
 from ..network.definition import Network
@@ -145,20 +145,11 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     held = {name: dict(words) for name, words in current.held.items()}
     for request in wanted:
         _reserve(request, held)
-    changes = []
-    for request in wanted:
-        before = current.routers.get(request.key)
-        error = request.fault or (before if isinstance(before, LaunchError) else None)
-        if error is not None:
-            changes.append(Change(request, None, None, error))
-            continue
-        try:
-            after = _resolve(request, before, current, held) if state == "present" else _gone(request, before, current)
-        except LaunchError as reason:
-            changes.append(Change(request, before, before, reason))
-            continue
-        changes.append(Change(request, before, after))
-    return changes
+
+    def after(request: Request, before: Item | None) -> Item | None:
+        return _resolve(request, before, current, held) if state == "present" else _gone(request, before, current)
+
+    return [pair(request, request.fault or current.routers.get(request.key), after) for request in wanted]
 
 
 def external_of(router: Router, networks: Mapping[Name, Any], definitions: Definitions) -> Network | None:

@@ -8,10 +8,10 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Iterable, Mapping
 
-from ..core.change import Change, over
+from ..core.change import Change, over, pair
 from ..core.change import plan as plan_items
 from ..core.diff import showing
-from ..core.errors import Conflict, LaunchError, NotFound
+from ..core.errors import Conflict, NotFound
 
 FORMATS = ("raw", "qcow2")
 
@@ -131,14 +131,7 @@ def plan(wanted: Iterable[Any], current: Mapping[str, Any], state: str) -> list[
     """Pair every wanted volume, of whatever service, with the one that exists; what is given up may remain."""
     if state == "present":
         return plan_items(wanted, current, state)
-    changes = []
-    for item in wanted:
-        before = current.get(item.key)
-        if isinstance(before, LaunchError):
-            changes.append(Change(item, None, None, before))
-        else:
-            changes.append(Change(item, before, before and before.remainder()))
-    return changes
+    return [pair(item, current.get(item.key), lambda _wanted, before: before and before.remainder()) for item in wanted]
 
 
 def check_size(what: str, wanted: int | None, size: int | None) -> None:
