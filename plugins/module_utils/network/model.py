@@ -156,32 +156,43 @@ def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
 
 
 def _resolve(request: Request, before: Item | None, current: Current, on_wires: dict[Name, Network]) -> Item:
-    """The item as it is to be: as defined, else as it is there, else neutron's default group.
+    """The item as it is to be.
 
     on_wires are the networks on wires as they are, and those of this plan as they are to be.
     """
-    definition = request.definition or (before and before.definition)
-    if definition is None and (request.kind, request.name) == (SECURITY_GROUP, "default"):
-        definition = replace(DEFAULT, project_id=request.project_id)
-    if definition is None:
-        raise NotFound("%s %s is neither defined nor there: define it" % (request.kind.replace("_", " "), request.name))
+    definition = _definition(request, before)
     if before is not None and before.definition.project_id != request.project_id:
         return _check_shared(definition, before)
-    if before is not None and isinstance(definition, Network):
+    if isinstance(definition, Group):
+        _check_remotes(definition, current)
+    elif before is not None:
         _check_network(definition, before, current.held.get(request.full_name, {}))
     if isinstance(definition, Network) and definition.physical_network:
         check_neighbours(definition, before and before.definition, on_wires.values())
         on_wires[request.full_name] = definition
-    if isinstance(definition, Group):
-        for remote in sorted(definition.full_remotes):
-            existing = current.items.get(key_of(SECURITY_GROUP, remote))
-            if isinstance(existing, LaunchError):
-                raise existing
     return Item(
         definition=replace(definition, in_sync=True),
         keep=request.keep or bool(before and before.keep),
         record_id=(before and before.record_id) or request.record_id,
     )
+
+
+def _definition(request: Request, before: Item | None) -> Network | Group:
+    """As defined, else as it is there, else neutron's default group."""
+    definition = request.definition or (before and before.definition)
+    if definition is None and (request.kind, request.name) == (SECURITY_GROUP, "default"):
+        return replace(DEFAULT, project_id=request.project_id)
+    if definition is None:
+        raise NotFound("%s %s is neither defined nor there: define it" % (request.kind.replace("_", " "), request.name))
+    return definition
+
+
+def _check_remotes(group: Group, current: Current) -> None:
+    """Conflict if a group that the rules speak of is not ours."""
+    for remote in sorted(group.full_remotes):
+        existing = current.items.get(key_of(SECURITY_GROUP, remote))
+        if isinstance(existing, LaunchError):
+            raise existing
 
 
 def _check_shared(network: Network, before: Item) -> Item:

@@ -150,24 +150,35 @@ def _request(asked: Mapping[str, Any], project_id: str | None, defined: Definiti
     """One item that is asked for; what is to go needs no definition if it is said whether it is a shared one."""
     kind, name = asked.get("kind") or NETWORK, asked["name"]
     project_id = asked.get("project_id") or project_id or DEFAULT_PROJECT
-    known = {"record_id": asked.get("record_id") or None, "project_id": project_id}
-    request = Request(kind, name, keep=asked.get("keep") is None or asked["keep"], **known)
+    keep = asked.get("keep") is None or asked["keep"]
+    request = Request(kind, name, keep=keep, record_id=asked.get("record_id") or None, project_id=project_id)
     try:
         checked_name(name, kind.replace("_", " "))
-        if kind == NETWORK:
-            shared = asked.get("shared")
-            request = replace(request, shared=defined.shares(name) if shared is None else shared)
-        elif asked.get("shared"):
-            raise InvalidRequest("security group %s is its project's own: leave shared out" % name)
-        if not present:
-            return request
-        definition = defined.network(name) if kind == NETWORK else defined.group(name)
-        if getattr(definition, "shared", request.shared) != request.shared:
-            known = "not defined as shared" if request.shared else "defined as shared"
-            raise InvalidRequest("network %s is %s, and is asked for otherwise: leave shared out" % (name, known))
+        request = replace(request, shared=_shared(kind, name, asked.get("shared"), defined))
+        definition = _definition(request, defined) if present else None
     except InvalidRequest as error:
         return replace(request, fault=error)
     return replace(request, definition=definition and replace(definition, project_id=project_id))
+
+
+def _shared(kind: str, name: str, shared: bool | None, defined: Definitions) -> bool:
+    """Whether the network of all projects is meant: as is said, else as it is defined."""
+    if kind == SECURITY_GROUP:
+        if shared:
+            raise InvalidRequest("security group %s is its project's own: leave shared out" % name)
+        return False
+    return defined.shares(name) if shared is None else shared
+
+
+def _definition(request: Request, defined: Definitions) -> Network | Group | None:
+    """The definition of what is asked for, if there is one."""
+    if request.kind == SECURITY_GROUP:
+        return defined.group(request.name)
+    network = defined.network(request.name)
+    if network is not None and network.shared != request.shared:
+        known = "not defined as shared" if request.shared else "defined as shared"
+        raise InvalidRequest("network %s is %s, and is asked for otherwise: leave shared out" % (request.name, known))
+    return network
 
 
 def _network(name: Any, options: Any) -> Network:
@@ -240,16 +251,18 @@ def _define(what: str, make: Callable, *arguments: Any) -> Any:
 
 def _with_remotes(groups: Mapping[str, Any]) -> dict[str, Any]:
     """The groups; those that speak of one that is not defined, or is wrong, are wrong as well."""
-    groups = dict(groups)
     known = {"default": DEFAULT, **groups}
-    for name in groups:
-        for remote in sorted(reachable(name, known) - {name}):
-            if remote not in known:
-                error = "security group %s: remote %s is neither a CIDR nor a defined group" % (name, remote)
-                groups[name] = InvalidRequest(error)
-            elif isinstance(known[remote], InvalidRequest) and isinstance(groups[name], Group):
-                groups[name] = InvalidRequest("security group %s needs another: %s" % (name, known[remote]))
-    return groups
+    return {name: _remote_fault(name, known) or group for name, group in groups.items()}
+
+
+def _remote_fault(name: str, groups: Mapping[str, Any]) -> InvalidRequest | None:
+    """Why a group cannot be, by those that its rules speak of, and theirs."""
+    for remote in sorted(reachable(name, groups) - {name}):
+        if remote not in groups:
+            return InvalidRequest("security group %s: remote %s is neither a CIDR nor a defined group" % (name, remote))
+        if isinstance(groups[remote], InvalidRequest):
+            return InvalidRequest("security group %s needs another: %s" % (name, groups[remote]))
+    return None
 
 
 def _sound(definition: Any) -> Any:
