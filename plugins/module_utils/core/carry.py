@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Iterable, Iterator, Mapping, Tuple
+from typing import Any, Callable, Iterable, Mapping, Tuple
 
 from .documents import DETAILS, Document, created_here, event_of, goes_on, is_built, is_deleting, mark_failed
 
@@ -58,40 +58,56 @@ def carry(
 
 def fail(documents: Iterable[Document], noun: str, error: Mapping[str, Any], parts: Parts) -> list[dict]:
     """The same documents; those that the stage had something to do for have failed, as the whole stage has."""
-    return [mark_failed(each, noun, error) if any(True for _part in parts(each)) else dict(each) for each in documents]
+    return [mark_failed(each, noun, error) if list(parts(each)) else dict(each) for each in documents]
 
 
-def _parts(document: Document, noun: str, state: str, service: str) -> Iterator[tuple[Any, dict]]:
+def _parts(document: Document, noun: str, state: str, service: str) -> list[tuple[Any, dict]]:
     """Where each part is in its document, and the item that its stage takes."""
+    going = is_deleting(document)
     if noun == "instance_update":
-        # Also what has failed in this run is to be written; what was refused at its beginning is not.
-        refused = document.get("failed") and not document.get("failed_in")
-        if document.get("uuid") and not document.get("settled") and not refused:
-            yield None, dict(document)
-        return
-    if not goes_on(document) or (is_deleting(document) and state == "present"):
-        return
-    owner = {
+        return [(None, dict(document))] if _is_to_be_recorded(document) else []
+    if not goes_on(document) or (going and state == "present"):
+        return []
+    if noun in LISTS:
+        return _of_list(document, noun, state, service)
+    if state == "absent" and not going:
+        return []
+    return _of_image(document) if noun == "image" else [(None, dict(document))]
+
+
+def _is_to_be_recorded(document: Document) -> bool:
+    """Also what has failed in this run is to be written; what was refused at its beginning is not."""
+    refused = document.get("failed") and not document.get("failed_in")
+    return bool(document.get("uuid")) and not document.get("settled") and not refused
+
+
+def _of_list(document: Document, noun: str, state: str, service: str) -> list[tuple[int, dict]]:
+    """The ports, or the volumes of a service, each with what is its instance's."""
+    own = {"availability_zone": document.get("availability_zone"), "dns_name": document.get("name")}
+    owner, found = _owner(document), []
+    for index, part in enumerate(document.get(LISTS[noun]) or ()):
+        wanted = noun != "volume" or part.get("service", "file") == service
+        if wanted and _concerns(document, part, state):
+            # A local volume may be on a host already, and its instance goes there.
+            found.append((index, {**own, **part, **owner, "host": part.get("host") or owner["host"]}))
+    return found
+
+
+def _of_image(document: Document) -> list[tuple[None, dict]]:
+    """The image, if a compute host is to fetch it."""
+    image = document.get("image") or {}
+    if not image.get("url"):
+        return []
+    size = (document.get("flavor") or {}).get("disk", 0)
+    return [(None, {**image, **_owner(document), "size": size, "launched": bool(document.get("launched"))})]
+
+
+def _owner(document: Document) -> dict[str, Any]:
+    """Whose a part is, and where."""
+    return {
         "instance_uuid": document["uuid"],
         **{key: document.get(key) for key in ("host", "record_id", "project_id")},
     }
-    if noun in ("schedule", "domain", "image") and state == "absent" and not is_deleting(document):
-        return
-    if noun in ("schedule", "domain"):
-        yield None, dict(document)
-    elif noun == "image":
-        image = document.get("image") or {}
-        if image.get("url"):
-            size = (document.get("flavor") or {}).get("disk", 0)
-            yield None, {**image, **owner, "size": size, "launched": bool(document.get("launched"))}
-    else:
-        for index, part in enumerate(document.get(LISTS[noun]) or ()):
-            wanted = noun != "volume" or part.get("service", "file") == service
-            if wanted and _concerns(document, part, state):
-                # A local volume may be on a host already, and its instance goes there.
-                place = {**owner, "host": part.get("host") or owner["host"]}
-                own = {"availability_zone": document.get("availability_zone"), "dns_name": document.get("name")}
-                yield index, {**own, **part, **place}
 
 
 def _concerns(document: Document, part: Mapping[str, Any], state: str) -> bool:
@@ -127,21 +143,23 @@ def _lay(document: Document, noun: str, mine: list[tuple[Any, dict]], state: str
     return {**laid, "events": [*document.get("events", ()), event]}
 
 
-def _lay_parts(document: Document, noun: str, mine: Mapping[int, dict], state: str) -> list[dict]:
+def _lay_parts(document: Document, noun: str, results: Mapping[int, dict], state: str) -> list[dict]:
     """The parts with what their stage says of them; without those that it took back from a running guest."""
-    parts = []
-    for index, part in enumerate(document.get(LISTS[noun]) or ()):
-        result = mine.get(index)
-        if result is None or result.get("failed"):
-            parts.append(part)
-        elif state == "present":
-            facts = {key: value for key, value in _facts(result).items() if key not in ("host", "instance_uuid")}
-            parts.append({**part, **facts, **({"created": True} if result.get("action") == "create" else {})})
-        elif not part.get("leaving"):
-            parts.append(part)
+    laid = [_lay_part(part, results.get(index), state) for index, part in enumerate(document.get(LISTS[noun]) or ())]
+    parts = [part for part in laid if part is not None]
     # One of a service that is called otherwise now is not let go of: the guest has it.
     held = {part.get("volume_id") for part in parts if not part.get("leaving")} - {None}
     return [part for part in parts if not part.get("leaving") or part.get("volume_id") not in held]
+
+
+def _lay_part(part: Mapping[str, Any], result: Mapping[str, Any] | None, state: str) -> Mapping[str, Any] | None:
+    """One of them; None for what is taken back."""
+    if result is None or result.get("failed"):
+        return part
+    if state == "absent":
+        return None if part.get("leaving") else part
+    facts = {key: value for key, value in _facts(result).items() if key not in ("host", "instance_uuid")}
+    return {**part, **facts, **({"created": True} if result.get("action") == "create" else {})}
 
 
 def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:

@@ -97,13 +97,13 @@ def travel(
     them, as in nova the error of a service does; another compute host may do better.
     """
     state = state or module.params.get("state") or "present"
-    service = module.params.get("service") or "file"
-    documents, parts = list(documents), _parts(module, stage, state, service)
+    documents, parts = list(documents), _parts(module, stage, state)
     wanted = [_known(stage.options, item) for item in carry.items(documents, parts)]
     if not wanted:
         return Travelled(documents)
-    distinct = {json.dumps(item, sort_keys=True, default=str): item for item in wanted} if stage.items else {}
-    params = {**module.params, "state": state, stage.option or stage.list_name: list(distinct.values()) or wanted}
+    # Several documents may share what is no part of theirs; it is done once.
+    distinct = {_identity(item): item for item in wanted} if stage.items else dict(enumerate(wanted))
+    params = {**module.params, "state": state, stage.option or stage.list_name: list(distinct.values())}
     begun = moments.now()
     try:
         changes, outcome = take(module, stage, params)
@@ -112,25 +112,32 @@ def travel(
     except LaunchError as error:
         if stage.list_name == "instances" and not isinstance(error, InvalidRequest):
             raise  # it is the record's, to which nothing can be told now
-        judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not stage.on_host}
-        judged.update(start_time=begun, finish_time=moments.now())
+        judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not stage.on_host, **_span(begun)}
         return Travelled(carry.fail(documents, stage.noun, judged, parts))
-    span = {"start_time": begun, "finish_time": moments.now()}
-    results = [_result(change, outcome.get(change.key)) for change in changes]
-    if distinct:
-        by_item = dict(zip(distinct, results))
-        results = [by_item[json.dumps(item, sort_keys=True, default=str)] for item in wanted]
+    span = _span(begun)
+    results = dict(zip(distinct, (_result(change, outcome.get(change.key)) for change in changes)))
+    each = [results[_identity(item)] for item in wanted] if stage.items else list(results.values())
     return Travelled(
-        carry.carry(documents, stage.noun, results, parts, state, span),
+        carry.carry(documents, stage.noun, each, parts, state, span),
         any(is_changed(change, outcome) for change in changes),
         differences(module, stage, changes, outcome) if module._diff else [],
     )
 
 
-def _parts(module: AnsibleModule, stage: Stage, state: str, service: str) -> carry.Parts:
+def _identity(item: Mapping[str, Any]) -> str:
+    """By this what several documents share is known to be one thing."""
+    return json.dumps(item, sort_keys=True, default=str)
+
+
+def _span(begun: str) -> dict[str, str]:
+    """From a beginning until now."""
+    return {"start_time": begun, "finish_time": moments.now()}
+
+
+def _parts(module: AnsibleModule, stage: Stage, state: str) -> carry.Parts:
     """What the stage has to do with a document."""
     if stage.items is None:
-        return carry.parts_of(stage.noun, state, service)
+        return carry.parts_of(stage.noun, state, module.params.get("service") or "file")
     return lambda document: [(None, item) for item in stage.items(document, {**module.params, "state": state})]
 
 
