@@ -10,37 +10,49 @@ from typing import Callable
 from ..core.change import Change
 from ..core.errors import LaunchError
 from .affinity import group_key, locate
-from .filters.registry import check_heard
+from .filters.registry import check_enabled
 from .host_state import Cluster
-from .model import Policy, Request
+from .model import Policy, Request, Selection
 
 
 def planner(policy: Policy, selector: Callable) -> Callable:
     """The plan under one policy. selector(hosts, policy) makes what selects: PlainSelector or EquivalenceSelector."""
 
     def plan(wanted: list[Request], cluster: Cluster, state: str) -> list[Change]:
-        hosts, groups, places = selector(cluster.hosts, policy), dict(cluster.groups), dict(cluster.places)
-        changes = []
-        for asked in wanted:
-            kept = cluster.selections.get(asked.key)
-            if kept:
-                changes.append(Change(asked, kept, kept))
-                continue
-            request = locate(asked, groups, places)
-            try:
-                if request.fault:
-                    raise request.fault
-                check_heard((request.extra_specs, request.image_properties), policy.filters)
-                selection = hosts.select(request)
-                hosts.consume(selection)
-            except LaunchError as error:
-                refused = replace(asked, refused=getattr(error, "refused", {}))
-                changes.append(Change(refused, None, None, error, cluster.notes))
-                continue
-            changes.append(Change(asked, None, selection, notes=cluster.notes))
-            places.update({asked.key: selection.host, asked.name: selection.host})
-            if request.group:
-                groups[group_key(request)] = request.group.add(selection.host)
-        return changes
+        decision = _Decision(policy, selector, cluster)
+        return [decision.change(request) for request in wanted]
 
     return plan
+
+
+class _Decision:
+    """One request after the other: what a selection takes is not there for the next."""
+
+    def __init__(self, policy: Policy, selector: Callable, cluster: Cluster):
+        self.policy = policy
+        self.cluster = cluster
+        self.hosts = selector(cluster.hosts, policy)
+        self.groups, self.places = dict(cluster.groups), dict(cluster.places)
+
+    def change(self, asked: Request) -> Change:
+        """The request with its selection: one that holds a claim already, else a new one, else why there is none."""
+        kept = self.cluster.selections.get(asked.key)
+        if kept:
+            return Change(asked, kept, kept)
+        try:
+            selection = self._select(locate(asked, self.groups, self.places))
+        except LaunchError as error:
+            refused = replace(asked, refused=getattr(error, "refused", {}))
+            return Change(refused, None, None, error, self.cluster.notes)
+        return Change(asked, None, selection, notes=self.cluster.notes)
+
+    def _select(self, request: Request) -> Selection:
+        if request.fault:
+            raise request.fault
+        check_enabled((request.extra_specs, request.image_properties), self.policy.filters)
+        selection = self.hosts.select(request)
+        self.hosts.consume(selection)
+        self.places.update({request.key: selection.host, request.name: selection.host})
+        if request.group:
+            self.groups[group_key(request)] = request.group.add(selection.host)
+        return selection

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.equivalence import EquivalenceSelector
-from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.registry import CLAIM, check_heard
+from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.filters.registry import CLAIM, check_enabled
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.host_state import Cluster
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.model import Group, NoValidHost, Selection
 from ansible_collections.kvmstack.launch.plugins.module_utils.schedule.plan import planner
@@ -74,9 +74,9 @@ def test_what_no_enabled_filter_hears_is_refused(asked, filters, missing):
 
 
 def test_a_filter_of_another_collection_may_hear_what_no_other_does():
-    check_heard([SSD], ["RamFilter", "acme.cloud.ssd"])
+    check_enabled([SSD], ["RamFilter", "acme.cloud.ssd"])
     with pytest.raises(InvalidRequest):
-        check_heard([SSD], ["RamFilter"])
+        check_enabled([SSD], ["RamFilter"])
 
 
 def test_an_instance_that_holds_a_claim_keeps_its_host():

@@ -59,25 +59,25 @@ DEFAULT = (
 )  # fmt: skip
 
 # Whose the extra specs with a scope are; image properties have traits as well.
-HEARD_BY = {
+FILTER_OF_SCOPE = {
     "trait": "TraitsFilter",
     "capabilities": "ComputeCapabilitiesFilter",
     "aggregate_instance_extra_specs": "AggregateInstanceExtraSpecsFilter",
 }
 
 
-def check_heard(asked: Iterable[Mapping[str, Any]], enabled: Iterable[str]) -> None:
-    """InvalidRequest if an extra spec or a property asks for hosts, and the filter that would hear it is not enabled.
+def check_enabled(asked: Iterable[Mapping[str, Any]], enabled: Iterable[str]) -> None:
+    """InvalidRequest if an extra spec or a property asks for hosts, and the filter of its scope is not enabled.
 
-    A filter of another collection may hear anything.
+    A filter of another collection may read any of them.
     """
     enabled = set(enabled)
     if any("." in name for name in enabled):
         return
     for key in (key for words in asked for key in words):
         scope, colon, _rest = key.partition(":")
-        if colon and scope in HEARD_BY and HEARD_BY[scope] not in enabled:
+        if colon and scope in FILTER_OF_SCOPE and FILTER_OF_SCOPE[scope] not in enabled:
             raise InvalidRequest(
                 "%s is asked for, and the filter %s is not enabled: add it to launch_scheduler_filters, or leave it out"
-                % (key, HEARD_BY[scope])
+                % (key, FILTER_OF_SCOPE[scope])
             )
