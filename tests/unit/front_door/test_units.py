@@ -156,6 +156,15 @@ def test_its_own_rabbitmq_is_named_by_itself(tmp_path):
     assert told.transport_password_file == "/etc/kvmstack/transport_password"
 
 
+def test_lists_may_be_texts_as_e_gives_them(tmp_path):
+    given = {"front_door_proxies": "192.0.2.7, 2001:db8::7", "front_door_packages": "psycopg[binary],PyMySQL"}
+    installed = {"content": "{{ front_door_installed | to_json }}", "dest": str(tmp_path / "installed")}
+    done, _settings = played(tmp_path, [*TASKS, {"name": "Installed", "ansible.builtin.copy": installed}], given)
+    assert done.returncode == 0, done.stdout
+    assert command(read(tmp_path / API))[-1] == "127.0.0.1,::1,192.0.2.7,2001:db8::7"
+    assert json.loads((tmp_path / "installed").read_text())[-2:] == ["psycopg[binary]", "PyMySQL"]
+
+
 def test_what_is_given_is_what_they_get(tmp_path):
     told, definitions, worker = written(
         tmp_path,
