@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
-from .convert import sequence
+from .convert import listed
 
 Document = Mapping[str, Any]
 
@@ -17,12 +17,12 @@ WHY = ("fault", "reason")
 SHOWN = 5
 
 
-def table(rows: Iterable[Document], columns: list[str]) -> list[str]:
-    """Aligned lines: the columns as a heading, then a line for each row.
+def table(rows: Iterable[Document], columns: Any) -> list[str]:
+    """Aligned lines: the columns, a list or a text with commas, as a heading, then a line for each row.
 
     Beside its own keys an instance's document has the columns address and volumes, and fault with this run's failure.
     """
-    rows, asked = list(rows), sequence(columns, "columns")
+    rows, asked = list(rows), listed(columns)
     columns = [column for column in asked if column not in WHY or any(_value(row, column) for row in rows)]
     cells = [[_cell(_value(row, column)) for column in columns] for row in rows]
     lines = [[column.upper() for column in columns], *cells]

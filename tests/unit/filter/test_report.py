@@ -7,7 +7,6 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.filter.report import failures, notes, plan, shown, table
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest
 
 PORT = {"fixed_ip": "10.0.0.9"}
 FLOATING = {"fixed_ip": "10.0.0.9", "network_info": {"floating_ip_address": "192.0.2.9"}}
@@ -75,9 +74,8 @@ def test_a_table_of_nothing_has_its_heading():
     assert table([WEB], []) == ["", ""]
 
 
-def test_columns_given_as_text_are_refused_and_not_taken_apart():
-    with pytest.raises(InvalidRequest, match="columns: 'name,host' is not a list"):
-        table([WEB], "name,host")
+def test_columns_may_be_a_text_as_e_gives_it():
+    assert table([WEB], "name, host") == table([WEB], ["name", "host"])
 
 
 @pytest.mark.parametrize(
