@@ -176,6 +176,9 @@ VALUES = {
     "OVN on a host that left the inventory": (
         *OVN, {}, {}, {"launch_compute_hosts": ["left"]},
         {"northbound": "tcp:left:6641"}),
+    "OVN on the first of hosts that -e names": (
+        *OVN, {}, {}, {"launch_compute_hosts": "left, right"},
+        {"northbound": "tcp:left:6641"}),
     "OVN where the user says": (
         *OVN, {}, CENTRAL,
         {"launch_ovn": {"northbound": "ssl:192.0.2.7:6641", "private_key": "/key"}},
@@ -245,6 +248,10 @@ VALUES = {
         ("survey", "Record what they said", "Host", "localhost"), "{{ _launch_silent }}",
         {"c1": {"launch_host_info": {"hosts": [NODE]}}, "c2": {"launch_host_info": {"unreachable": True}}}, COMPUTE, {},
         ["c2"]),
+    "of hosts that -e names": (
+        ("survey", "Record what they said", "Host", "localhost"), "{{ _launch_silent }}",
+        {"c1": {"launch_host_info": {"unreachable": True}}, "c2": {"launch_host_info": {"unreachable": True}}}, COMPUTE,
+        {"launch_compute_hosts": "c2,c3"}, ["c2"]),
     "ports are made": (PORTS, "{{ _launch_state }}", {}, {}, {}, "present"),
     "then those are taken back that guests let go of": (LEFT, "{{ _launch_state }}",
                                                         {}, {}, {}, "absent"),
