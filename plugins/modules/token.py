@@ -157,7 +157,7 @@ expires_at:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.cloud.module import CloudModule
-from ..module_utils.core.run import tell
+from ..module_utils.core.run import query_one
 from ..module_utils.core.specs import CLOUD, PROJECT
 from ..module_utils.token.keystone import establish
 from ..module_utils.token.model import ACTIONS
@@ -176,7 +176,7 @@ ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True}
 
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
-    tell(module, establish)
+    query_one(module, establish)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..core.secrets import tell
+from ..core.secrets import register
 from .definition import secrets
 
 
@@ -20,7 +20,7 @@ class CloudModule(AnsibleModule):
         super()._load_params()
         found = secrets(self.params)
         self.no_log_values.update(found)
-        tell(found)
+        register(found)
 
     def _log_invocation(self) -> None:
         """Nothing is written to the host's log: it sees a mapping as one text, quoted in ways that hide secrets badly.

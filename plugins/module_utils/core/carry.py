@@ -171,8 +171,8 @@ def _lay_one(document: Document, noun: str, result: dict, state: str) -> dict:
     if noun == "domain":
         return dict(document) if result.get("failed") else {**document, "domain": _facts(result)}
     if noun == "schedule":
-        told = {key: value for key, value in result.items() if key not in JUDGEMENT}
-        return {**document, **told, "resumed": bool(document.get("host"))}
+        facts = {key: value for key, value in result.items() if key not in JUDGEMENT}
+        return {**document, **facts, "resumed": bool(document.get("host"))}
     return _conclude(document, result)
 
 

@@ -58,8 +58,8 @@ def over(wanted: Any, before: Any) -> Any:
     """What `before` becomes when `wanted` is laid over it: a field left None stays as it is."""
     if before is None:
         return wanted
-    said = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
-    return replace(before, **{name: value for name, value in said.items() if value is not None})
+    values = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    return replace(before, **{name: value for name, value in values.items() if value is not None})
 
 
 def pair(wanted: Any, before: Any, resolve: Callable[[Any, Any], Any]) -> Change:

@@ -64,9 +64,9 @@ def _failure(
     arguments: tuple[str, ...], done: subprocess.CompletedProcess, meanings: Mapping[int, type[LaunchError]]
 ) -> LaunchError:
     """What a command's failure means, with its own last words."""
-    said = done.stderr.decode(errors="replace").strip() or "no message"
-    text = "%s failed (%d): %s" % (" ".join(arguments[:2]), done.returncode, said[-500:])
+    message = done.stderr.decode(errors="replace").strip() or "no message"
+    text = "%s failed (%d): %s" % (" ".join(arguments[:2]), done.returncode, message[-500:])
     if done.returncode in meanings:
         return meanings[done.returncode](text)
-    full = os.strerror(errno.ENOSPC) in said
+    full = os.strerror(errno.ENOSPC) in message
     return Exhausted(text) if full else Unavailable(text)

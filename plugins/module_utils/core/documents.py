@@ -165,9 +165,9 @@ def _returned(
         reason = {"msg": "it did not answer in %s s" % answers[host]["timedout"].get("period")}
     elif not answers.get(host):
         reason = {"msg": "it is not among the hosts of this run: see the inventory and --limit"}
-    told = {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")}
+    error = {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")}
     failed = not (give_up and is_deleting(document))
-    return {**mark_failed(document, "host", told), "failed": failed, "lost": True}
+    return {**mark_failed(document, "host", error), "failed": failed, "lost": True}
 
 
 def _of_host(before: list[dict], after: list[dict]) -> list[dict]:

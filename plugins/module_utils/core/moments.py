@@ -21,14 +21,14 @@ def as_text(moment: datetime) -> str:
     return moment.strftime(FORM)
 
 
-def parsed(told: str) -> datetime:
+def parsed(text: str) -> datetime:
     """The same moment, without a zone as the record has it."""
-    return datetime.strptime(told, FORM)
+    return datetime.strptime(text, FORM)
 
 
-def span_of(told: Mapping[str, Any]) -> dict[str, str]:
+def span_of(times: Mapping[str, Any]) -> dict[str, str]:
     """The beginning and the end that an event or an error has; nothing where it has none."""
-    return {key: told[key] for key in SPAN if told.get(key)}
+    return {key: times[key] for key in SPAN if times.get(key)}
 
 
 def between(events: Iterable[Mapping[str, Any]], after: str | None, before: str) -> list[dict[str, Any]]:

@@ -34,8 +34,8 @@ def renamed(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def faults(noun: str, asked: Mapping[str, Any]) -> list[str]:
     """What cannot be had of extra specs or image properties, for people: the key, why, and what to do."""
-    told = [_fault(noun, key, value) for key, value in asked.items()]
-    return [fault for fault in told if fault is not None]
+    found = [_fault(noun, key, value) for key, value in asked.items()]
+    return [fault for fault in found if fault is not None]
 
 
 def followed(noun: str, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,8 +112,8 @@ def travel(
     except LaunchError as error:
         if stage.list_name == "instances" and not isinstance(error, InvalidRequest):
             raise  # it is the record's, to which nothing can be told now
-        judged = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not stage.on_host, **_span(begun)}
-        return Travelled(carry.fail(documents, stage.noun, judged, parts))
+        failure = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not stage.on_host, **_span(begun)}
+        return Travelled(carry.fail(documents, stage.noun, failure, parts))
     span = _span(begun)
     results = dict(zip(distinct, (_result(change, outcome.get(change.key)) for change in changes)))
     each = [results[_identity(item)] for item in wanted] if stage.items else list(results.values())
@@ -171,7 +171,7 @@ def query(module: AnsibleModule, noun: str, find: Callable, **others: Callable) 
     module.exit_json(changed=False, **{name: [item.to_result() for item in items] for name, items in found.items()})
 
 
-def tell(module: AnsibleModule, find: Callable) -> None:
+def query_one(module: AnsibleModule, find: Callable) -> None:
     """Exit with the fields of the one thing that find(params) gives: the shape of a stage that has no list."""
     with failing(module):
         found = find(module.params)

@@ -17,13 +17,13 @@ except ImportError:
     from ansible.module_utils.common.parameters import remove_values
 
 
-def tell(secrets: Iterable[str]) -> None:
-    """Tell Ansible what to hide, where it can be told."""
+def register(secrets: Iterable[str]) -> None:
+    """Have Ansible hide these, where it can be told."""
     if register_secrets:
         register_secrets(secrets)
 
 
 def hide(value: Any, secrets: Iterable[str]) -> Any:
     """The value as it may be said."""
-    tell(secrets)
+    register(secrets)
     return remove_values(value, secrets) if remove_values else value

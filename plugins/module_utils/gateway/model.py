@@ -109,8 +109,8 @@ def interface_name(port: str) -> str:
 def read_gateway(facts: Mapping[str, Any], up: bool) -> Gateway:
     """The gateway that to_record() told of; what a later release says beside is not understood, and left out."""
     known = {field.name for field in fields(Gateway)}
-    said = {key: value for key, value in facts.items() if key in known}
-    return Gateway(**{**said, "rdnss": tuple(said.get("rdnss", ())), "up": up})
+    values = {key: value for key, value in facts.items() if key in known}
+    return Gateway(**{**values, "rdnss": tuple(values.get("rdnss", ())), "up": up})
 
 
 def plan(wanted: Iterable[Use], current: Mapping[str, Use], state: str) -> list[Change]:

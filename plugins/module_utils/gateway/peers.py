@@ -79,9 +79,9 @@ def _tunnels() -> Iterator[Peer]:
     [[[_kind, pairs]]] = json.loads(switch)["data"]
     ids = dict(pairs)
     for remote in ids.get("ovn-remote", "").split(","):
-        said = _REMOTE.fullmatch(remote.strip())
-        if said:
-            yield from _peer(said.group(1), "OVN's database")
+        match = _REMOTE.fullmatch(remote.strip())
+        if match:
+            yield from _peer(match.group(1), "OVN's database")
     for address in ids.get("ovn-encap-ip", "").split(","):
         yield from _peer(address.strip(), "this host's end of tunnels")
     for [[_kind, options]] in json.loads(interfaces)["data"]:

@@ -47,8 +47,8 @@ def items_of(document: Document, params: Mapping[str, Any]) -> list[dict[str, An
     """
     going, ports = is_deleting(document), document.get("ports") or ()
     used = [_of_port(port) for port in ports if port.get("gateway_port") and not port.get("leaving")]
-    told = going or used or document.get("launched")
-    if not goes_on(document) or going != (params["state"] == "absent") or not told:
+    concerned = going or used or document.get("launched")
+    if not goes_on(document) or going != (params["state"] == "absent") or not concerned:
         return []
     return [{"instance_uuid": document["uuid"], "name": document.get("name"), "gateways": used}]
 

@@ -182,11 +182,11 @@ def _definition(request: Request, defined: Definitions) -> Network | Group | Non
 
 
 def _network(name: Any, options: Any) -> Network:
-    said = dict(mapping(options, "the definition", sorted(NETWORK_OPTIONS)))
-    no_gateway = "gateway" in said and (said["gateway"] in (None, "") or said["gateway"] is False)
+    given = dict(mapping(options, "the definition", sorted(NETWORK_OPTIONS)))
+    no_gateway = "gateway" in given and (given["gateway"] in (None, "") or given["gateway"] is False)
     if no_gateway:
-        del said["gateway"]
-    return define_network(name, converted(NETWORK_OPTIONS, said), no_gateway)
+        del given["gateway"]
+    return define_network(name, converted(NETWORK_OPTIONS, given), no_gateway)
 
 
 def _externals(options: Any, routers: Mapping[str, Any]) -> list[str]:
@@ -198,10 +198,10 @@ def _externals(options: Any, routers: Mapping[str, Any]) -> list[str]:
 
 def _router(name: Any, options: Any, networks: Mapping[str, Any]) -> Router:
     """A router, checked with the networks that are defined: those that are on it, and its external one."""
-    said = converted(
+    given = converted(
         ROUTER_OPTIONS, mapping({} if options is None else options, "the definition", sorted(ROUTER_OPTIONS))
     )
-    router = define_router(name, said)
+    router = define_router(name, given)
     mine = [network for network in networks.values() if isinstance(network, Network) and network.router == name]
     external = networks.get(router.external_network or "")
     if isinstance(external, InvalidRequest):

@@ -66,15 +66,15 @@ class Guard:
         known = self.identity(req.env)
         query = query_of(req.query_string)
         req.context.asked = Asked(known, MOST, req.context.asked.request_id, base=req.prefix, query=query)
-        said = req.cookies.get(COOKIE, "")
-        req.context.token = said if TOKEN.fullmatch(said) else secrets.token_urlsafe(32)
-        if req.context.token != said:
+        cookie = req.cookies.get(COOKIE, "")
+        req.context.token = cookie if TOKEN.fullmatch(cookie) else secrets.token_urlsafe(32)
+        if req.context.token != cookie:
             resp.set_cookie(
                 COOKIE, req.context.token, path="/ui", http_only=True, same_site="Strict", secure=req.scheme == "https"
             )
         if req.method not in ("GET", "HEAD"):
             req.context.form = form_of(req)
-            _check_token(said, req.context.form.pop("token", ""))
+            _check_token(cookie, req.context.form.pop("token", ""))
 
     def process_response(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
         """Headers of all replies."""

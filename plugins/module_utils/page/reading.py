@@ -40,9 +40,9 @@ def host(front: Front, name: str) -> dict[str, Any]:
     nodes, claims = database.tables.compute_nodes, database.tables.allocations
     instances = database.tables.instances
     columns = [nodes.c[each] for each in (*OF_HOST, "facts")]
-    told = (instances.c.uuid, instances.c.name, instances.c.vm_state, claims.c.vcpus, claims.c.memory_mb)
+    claimed_columns = (instances.c.uuid, instances.c.name, instances.c.vm_state, claims.c.vcpus, claims.c.memory_mb)
     claimed = (
-        database.sql.select(*told, claims.c.disk_gb, claims.c.created_at)
+        database.sql.select(*claimed_columns, claims.c.disk_gb, claims.c.created_at)
         .join(instances, instances.c.uuid == claims.c.instance_uuid)
         .where(claims.c.host == name)
         .order_by(instances.c.name, instances.c.uuid)

@@ -49,8 +49,8 @@ def page(template: str, **context: Any) -> str:
 
 def send(req: Any, resp: Any, template: str, **context: Any) -> None:
     """Answer with a page, or with 304 where the browser has it."""
-    told = {"token": req.context.token, "path": req.path, **context}
-    _send(req, resp, page(template, **told).encode(), "text/html; charset=utf-8")
+    html = page(template, **{"token": req.context.token, "path": req.path, **context})
+    _send(req, resp, html.encode(), "text/html; charset=utf-8")
 
 
 def see_other(resp: Any, path: str) -> None:

@@ -120,9 +120,9 @@ class Action:
         """Start it, stop it, start it anew, let it go; or have its console read."""
         asked: Asked = req.context.asked
         if action == "console":
-            told = acting.act(self.front, asked, server_id, "os-getConsoleOutput", {"length": LINES}) or {}
+            answer = acting.act(self.front, asked, server_id, "os-getConsoleOutput", {"length": LINES}) or {}
             server = api.one(self.front, asked, server_id)
-            send(req, resp, "console.html", server=server, instance=server.instance, output=told["output"])
+            send(req, resp, "console.html", server=server, instance=server.instance, output=answer["output"])
             return
         if action == "delete":
             asking.delete(self.front, asked, server_id)

@@ -36,9 +36,9 @@ def limits(value: Any, what: str) -> tuple[Limit, ...]:
 
 def _limit(value: Any, what: str) -> Limit:
     """One limit. A burst of 0 is none that is said, as in neutron."""
-    said = mapping(value, what, KEYS)
-    direction, burst = said.get("direction"), said.get("max_burst_kbps")
-    rate = whole(said.get("max_kbps"), "%s: max_kbps" % what, least=1, most=LARGEST)
+    given = mapping(value, what, KEYS)
+    direction, burst = given.get("direction"), given.get("max_burst_kbps")
+    rate = whole(given.get("max_kbps"), "%s: max_kbps" % what, least=1, most=LARGEST)
     burst = 0 if burst is None else whole(burst, "%s: max_burst_kbps" % what, least=0, most=LARGEST)
     return Limit(
         direction="egress" if direction is None else choice(direction, "%s: direction" % what, DIRECTIONS),

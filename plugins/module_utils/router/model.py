@@ -136,8 +136,8 @@ def as_text(item: Item, whole: bool) -> str:
     fields = item.to_result()
     shown = ("external_network", "external_ip", "external_ipv6", "snat", "routes", "networks", "gateways")
     drift = {} if item.in_sync else {"drift": DRIFT}
-    told = {"distributed": fields["distributed"] or None}
-    return line("router %s" % item.name, {**{name: fields[name] for name in shown}, **told, **drift})
+    unusual = {"distributed": fields["distributed"] or None}
+    return line("router %s" % item.name, {**{name: fields[name] for name in shown}, **unusual, **drift})
 
 
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:

@@ -62,8 +62,8 @@ def reasons_of_hosts(message: str) -> dict[str, str]:
     """By host why it was refused, as far as such a refusal names it: "RamFilter: has 3 of 4 MiB left"."""
     found: dict[str, str] = {}
     for part in message[len(BEGINNING) :].split("; "):
-        name, _colon, told = part.partition(": ")
-        for own in told.rpartition(" (")[2].rstrip(")").split(", ") if told.endswith(")") else ():
+        name, _colon, reasons = part.partition(": ")
+        for own in reasons.rpartition(" (")[2].rstrip(")").split(", ") if reasons.endswith(")") else ():
             host, space, reason = own.partition(" ")
             if space:
                 found.setdefault(host, "%s: %s" % (name, reason))
@@ -75,5 +75,5 @@ def without_hosts(message: str) -> str:
 
     What is in brackets is of single hosts, and goes: which ones they are, what they have, why they are disabled.
     """
-    before, beginning, told = message.partition(BEGINNING)
-    return before + beginning + "".join(each.partition(" (")[0] for each in _NEXT.split(told))
+    before, beginning, refusal = message.partition(BEGINNING)
+    return before + beginning + "".join(each.partition(" (")[0] for each in _NEXT.split(refusal))

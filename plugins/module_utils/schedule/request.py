@@ -32,9 +32,9 @@ def parse(params: dict[str, Any]) -> list[Request]:
     settings = parse_settings(params.get("settings") or {})
     networks = definitions({"networks": params.get("networks")}).networks
     wires = {name: getattr(network, "physical_network", None) for name, network in networks.items()}
-    told = [each for each in params.get("provider_networks") or () if each["physical_network"] and each["hosts"]]
-    wires.update({each[key]: each["physical_network"] for each in told for key in ("name", "id")})
-    wired = {each["physical_network"]: frozenset(each["hosts"]) for each in told}
+    provided = [each for each in params.get("provider_networks") or () if each["physical_network"] and each["hosts"]]
+    wires.update({each[key]: each["physical_network"] for each in provided for key in ("name", "id")})
+    wired = {each["physical_network"]: frozenset(each["hosts"]) for each in provided}
     return [_request(document, settings, wires, wired) for document in params["instances"]]
 
 

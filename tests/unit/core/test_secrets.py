@@ -34,5 +34,5 @@ def test_no_secret_is_shown():
 
 def test_an_ansible_that_hides_secrets_is_told_them(told):
     assert secrets.hide("ann is hidden", {"hidden"}) == "ann is hidden"
-    secrets.tell({"hidden too"})
+    secrets.register({"hidden too"})
     assert told == ["hidden", "hidden too"]

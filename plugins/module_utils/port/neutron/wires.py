@@ -48,9 +48,9 @@ def find(params: Mapping[str, Any]) -> list[Wire]:
 def _wires(view: View, names: list[str]) -> list[Wire]:
     seen = {row["id"]: row["name"] for row in view.named("networks", names)}
     rows, agents = run_parallel([lambda: _networks(view, sorted(seen)), lambda: _agents(view) if seen else []])
-    told = {row["id"]: row.get("provider:physical_network") or None for row in rows}
+    on = {row["id"]: row.get("provider:physical_network") or None for row in rows}
     hosts = hosts_of(agents)
-    wires = [Wire(name, each, told.get(each), hosts.get(str(told.get(each)))) for each, name in seen.items()]
+    wires = [Wire(name, each, on.get(each), hosts.get(str(on.get(each)))) for each, name in seen.items()]
     return sorted(wires, key=lambda wire: (wire.name, wire.id))
 
 
@@ -58,8 +58,8 @@ def hosts_of(agents: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """The hosts by the physical networks that their agents have a bridge or an interface on."""
     found: dict[str, set[str]] = {}
     for agent in agents:
-        said = agent.get("configurations") or {}
-        for mappings in filter(None, (said.get(key) for key in MAPPINGS)):
+        configurations = agent.get("configurations") or {}
+        for mappings in filter(None, (configurations.get(key) for key in MAPPINGS)):
             # OVN's are a text, physnet1:br-ex,physnet2:br-two; the others' a mapping.
             pairs = mappings.split(",") if isinstance(mappings, str) else mappings
             for name in (pair.partition(":")[0].strip() for pair in pairs):

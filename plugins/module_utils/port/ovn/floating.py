@@ -70,8 +70,8 @@ def left_by(row: Any, request: Request) -> Port:
 def known_by(row: Mapping[str, Any]) -> Request:
     """What a row, in OVSDB's JSON, says of the port whose it is, as if that were gone."""
     ids = dict(row["external_ids"][1])
-    said = {"id": "port", "name": "port_name", "instance_uuid": "instance_uuid", "network": "of_network"}
-    known = {name: ids.get(mark(key), "") for name, key in said.items()}
+    keys = {"id": "port", "name": "port_name", "instance_uuid": "instance_uuid", "network": "of_network"}
+    known = {name: ids.get(mark(key), "") for name, key in keys.items()}
     return Request(**known, record_id=ids.get(mark("record")), left=True)
 
 

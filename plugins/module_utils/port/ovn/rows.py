@@ -53,8 +53,8 @@ def sources(port: Port) -> list[str]:
 
 def _marks(port: Port) -> dict[str, str]:
     """What the row says of what most ports have none of."""
-    said = {name: getattr(port, name) for name in ("further_ips", "allowed_address_pairs", "qos")}
-    return {mark(name): json.dumps(value) for name, value in said.items() if value}
+    values = {name: getattr(port, name) for name in ("further_ips", "allowed_address_pairs", "qos")}
+    return {mark(name): json.dumps(value) for name, value in values.items() if value}
 
 
 def known_by(row: Mapping[str, Any]) -> Request:

@@ -166,9 +166,9 @@ class View:
         member_of = {name for name, members in self.members.items() if row.uuid in members}
         guarded = not port.port_security or (self.drop is not None and has_acls(self.drop, drop_acls()))
         grouped = member_of == port_groups(port) and guarded
-        told = has_limits(self.limits[row.name], port) and has_dns(self.dns[row.name], port)
-        told = told and has_floating(self.floating[row.name], port)
-        return row.dhcpv4_options == list(filter(None, dhcp)) and grouped and told
+        described = has_limits(self.limits[row.name], port) and has_dns(self.dns[row.name], port)
+        described = described and has_floating(self.floating[row.name], port)
+        return row.dhcpv4_options == list(filter(None, dhcp)) and grouped and described
 
 
 def _by_port(table: Any) -> defaultdict[str, list]:

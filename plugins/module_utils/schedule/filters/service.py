@@ -47,8 +47,8 @@ def availability_zone(host: HostState, request: Request) -> str | None:
 @rule(applies=lambda request: request.physical_networks, shows=lambda host, request: _wires(host))
 def physical_network(host: HostState, request: Request) -> str | None:
     """A port on a provider network is up on any host, and reaches nobody where no bridge is mapped to its wire."""
-    said, told = host.bridge_mappings or {}, request.wired
-    missing = [name for name in request.physical_networks if name not in said and host.host not in told.get(name, ())]
+    mapped = {name for name, hosts in request.wired.items() if host.host in hosts}.union(host.bridge_mappings or ())
+    missing = [name for name in request.physical_networks if name not in mapped]
     return "have no bridge mapping for %s" % ", ".join(missing) if missing else None
 
 
