@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 from ..core.errors import Unavailable
@@ -78,31 +78,24 @@ class Api:
         service_token: bool = False,
         query: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        accounts = [self._account]
-        if service_token:
-            accounts += filter(None, [self._voucher()])
+        """What the service answers; asked once more with new tokens where it takes none of these."""
+        accounts = [self._account, *filter(None, [self._voucher()] if service_token else [])]
         accesses = [account.access() for account in accounts]
 
         def attempt() -> Any:
-            tokens = dict(zip(("X-Auth-Token", "X-Service-Token"), (access.auth_token for access in accesses)))
-            return self._account.session.request(
-                "%s/%s" % (self.endpoint, path.lstrip("/")),
-                method,
-                json=body,
-                params=_plain(query or {}),
-                headers={**self._headers, **(headers or {}), **tokens},
-                authenticated=False,
-                raise_exc=False,
-                # A token goes nowhere else, and neither tokens nor volumes' secrets into a log.
-                redirect=False,
-                log=False,
-            )
+            own = {**self._headers, **(headers or {}), **_tokens(accesses)}
+            return self._send(method, path, json=body, params=_plain(query or {}), headers=own)
 
         response = self._answer(attempt, method, what)
         if response.status_code == 401:
             accesses = [account.renew(access) for account, access in zip(accounts, accesses)]
             response = self._answer(attempt, method, what)
         return self._content(response, what)
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        """A token goes nowhere else, and neither tokens nor volumes' secrets into a log."""
+        safe = {"authenticated": False, "raise_exc": False, "redirect": False, "log": False}
+        return self._account.session.request("%s/%s" % (self.endpoint, path.lstrip("/")), method, **options, **safe)
 
     def _answer(self, attempt: Callable[[], Any], method: str, what: str) -> Any:
         """What the service says in the end; Unavailable if nothing."""
@@ -122,6 +115,11 @@ class Api:
                 "%s: %s gave no JSON (%s); see whether %s is the service's URL"
                 % (what, self._service, origin(response.headers, response.status_code), self.endpoint)
             ) from error
+
+
+def _tokens(accesses: Iterable[Any]) -> dict[str, str]:
+    """The user's token, and the launcher's where that vouches for the request."""
+    return dict(zip(("X-Auth-Token", "X-Service-Token"), (access.auth_token for access in accesses)))
 
 
 def _parts(query: dict[str, Any]) -> Iterator[dict[str, Any]]:

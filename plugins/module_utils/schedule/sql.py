@@ -79,25 +79,20 @@ class Claims:
     def apply(self, changes: list[Change]) -> dict[str, Any]:
         """Claim; where another controller was quicker on a host, decide anew for the instances that lost it."""
         outcome: dict[str, Any] = {}
-        pending, plan = changes, planner(self.policy, EquivalenceSelector)
+        pending = changes
         for _try in range(TRIES):
             if not pending:
                 return outcome
             settled, lost = self.database.write(lambda connection, now=pending: self._claim(connection, now))
+            anew = self._decide_anew(lost)
+            pending = [change for change in anew if change.pending]
             outcome.update(settled)
-            pending = []
-            for change in plan(lost, self.read(lost), "present") if lost else []:
-                if change.error:
-                    outcome[change.key] = change.error
-                elif change.action == "keep":
-                    outcome[change.key] = change.after
-                else:
-                    pending.append(change)
-        for change in pending:
-            outcome[change.key] = Unavailable(
-                "other controllers kept claiming the room on the hosts chosen (%d times): run again" % TRIES
-            )
-        return outcome
+            outcome.update({change.key: change.error or change.after for change in anew if not change.pending})
+        crowded = "other controllers kept claiming the room on the hosts chosen (%d times): run again" % TRIES
+        return {**outcome, **{change.key: Unavailable(crowded) for change in pending}}
+
+    def _decide_anew(self, lost: list[Request]) -> list[Change]:
+        return planner(self.policy, EquivalenceSelector)(lost, self.read(lost), "present") if lost else []
 
     def _fetch(self, statement) -> list:
         with self.database.reading() as connection:
@@ -112,23 +107,13 @@ class Claims:
         current = view(
             self.database, lambda statement: connection.execute(statement).all(), requests, chosen, lock=True
         )
-        settled, lost, written = {}, [], []
+        known = {**current.selections, **refused}
         table = _Table(current, self.policy)
-        for change in changes:
-            request, kept = change.wanted, current.selections.get(change.key)
-            if request.key in refused:
-                settled[change.key] = refused[request.key]
-            elif kept:
-                settled[change.key] = kept
-            else:
-                selection = table.claim(change.after)
-                if selection is None:
-                    lost.append(request)
-                else:
-                    settled[change.key] = selection
-                    written.append(selection)
-        claims.write(connection, self.database, current.hosts, written)
-        return settled, lost
+        claimed = {change.key: table.claim(change.after) for change in changes if change.key not in known}
+        written = {key: selection for key, selection in claimed.items() if selection is not None}
+        claims.write(connection, self.database, current.hosts, list(written.values()))
+        settled = {request.key: known[request.key] for request in requests if request.key in known}
+        return {**settled, **written}, [request for request in requests if claimed.get(request.key, request) is None]
 
 
 class _Table:

@@ -109,18 +109,16 @@ def image_properties(host: HostState, request: Request) -> float:
 
 def metrics(host: HostState, request: Request) -> float:
     """The host's metrics, each by its ratio, added up; a host that lacks one goes last, or is an error."""
-    settings, known, total = request.settings, host.metrics or {}, 0.0
-    for name, ratio in settings.metrics_weight_setting.items():
-        if name in known:
-            total += float(known[name]) * ratio
-        elif settings.metrics_required:
-            raise InvalidRequest(
-                "host %s does not tell the metric %s: filter such hosts with MetricsFilter, or set metrics_required to"
-                " false" % (host.host, name)
-            )
-        elif ratio:
-            return settings.metrics_weight_of_unavailable
-    return total
+    settings, known, ratios = request.settings, host.metrics or {}, request.settings.metrics_weight_setting
+    missing = [name for name in ratios if name not in known]
+    if missing and settings.metrics_required:
+        raise InvalidRequest(
+            "host %s does not tell the metric %s: filter such hosts with MetricsFilter, or set metrics_required to"
+            " false" % (host.host, missing[0])
+        )
+    if any(ratios[name] for name in missing):
+        return settings.metrics_weight_of_unavailable
+    return sum(float(known[name]) * ratio for name, ratio in ratios.items() if name in known)
 
 
 WEIGHERS = {
