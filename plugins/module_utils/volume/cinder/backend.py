@@ -50,20 +50,12 @@ class Cinder:
 
     def read(self, wanted: Iterable[RemoteVolume]) -> dict[str, RemoteVolume | LaunchError]:
         """The volumes that exist, as the items' instances have them; an error for one that cannot be used."""
-        found: dict[str, RemoteVolume | LaunchError] = {}
-        located: list[tuple[RemoteVolume, dict[str, Any]]] = []
         wanted = list(wanted)
         volumes = list(self.volume_list.volumes().values()) if wanted else []
-        for item in wanted:
-            try:
-                raw = locate(item, volumes, self.state)
-            except LaunchError as error:
-                found[item.key] = error
-                continue
-            if raw is not None:
-                located.append((item, raw))
-        volumes = [raw for _item, raw in located]
-        attachments = self.volume_list.attachments(volumes, self.state == "present") if located else {}
+        found = {item.key: _locate(item, volumes, self.state) for item in wanted}
+        located = [(item, found[item.key]) for item in wanted if isinstance(found[item.key], dict)]
+        rows = [raw for _item, raw in located]
+        attachments = self.volume_list.attachments(rows, self.state == "present") if located else {}
         for item, raw in located:
             known = attachments.get(raw["id"], [])
             if self.state == "absent":
@@ -71,9 +63,10 @@ class Cinder:
                 found[item.key] = instance_view(item, raw, known, self.state, leaving)
             elif raw["status"] == "error_deleting" and our_id(raw) == item.id:
                 self.remains[item.id] = instance_view(item, raw, known, self.state)
+                del found[item.key]
             else:
                 found[item.key] = self._read_one(item, raw, known)
-        return found
+        return {key: volume for key, volume in found.items() if volume is not None}
 
     def _read_one(
         self, item: RemoteVolume, raw: dict[str, Any], attachments: list[Attachment]
@@ -260,3 +253,11 @@ class Cinder:
             "%s: status is %s in Cinder (%s): %s; see cinder-scheduler's and cinder-volume's logs"
             % (volume.what, raw["status"], raw["id"], "; ".join(reasons) or "it gives no reason")
         )
+
+
+def _locate(item: RemoteVolume, volumes: list[dict[str, Any]], state: str) -> Any:
+    """The volume that is meant, None if there is none, or the LaunchError that tells why it cannot be had."""
+    try:
+        return locate(item, volumes, state)
+    except LaunchError as error:
+        return error

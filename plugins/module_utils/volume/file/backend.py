@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, Iterable
+from typing import Any, Callable, Iterable
 from xml.etree import ElementTree
 
 from ...core.change import Change
@@ -89,26 +89,26 @@ class Volumes:
 
     def read(self, wanted: Iterable[Volume]) -> dict[str, Volume | LaunchError]:
         """The volumes that exist, by id; when they are to be removed, an error for those that must not be."""
-        found: dict[str, Volume | LaunchError] = {}
-        for volume in wanted:
-            try:
-                with disk_errors(self.directory):
-                    existing = self._find(volume.id)
-                    if existing is None:
-                        continue
-                    existing.check_record(volume)
-                    if self.state == "absent":
-                        existing.check_removable(volume)
-            except LaunchError as error:
-                found[volume.key] = error
-                continue
-            found[volume.key] = replace(
-                existing,
-                host=volume.host,
-                device=volume.device,
-                delete_on_termination=volume.delete_on_termination,
-            )
-        return found
+        found = {volume.key: self._attempt(self._read_one, volume) for volume in wanted}
+        return {key: volume for key, volume in found.items() if volume is not None}
+
+    def _read_one(self, volume: Volume) -> Volume | None:
+        existing = self._find(volume.id)
+        if existing is None:
+            return None
+        existing.check_record(volume)
+        if self.state == "absent":
+            existing.check_removable(volume)
+        kept = {name: getattr(volume, name) for name in ("host", "device", "delete_on_termination")}
+        return replace(existing, **kept)
+
+    def _attempt(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        """What function(argument) returns, or the LaunchError that stopped it."""
+        try:
+            with disk_errors(self.directory):
+                return function(argument)
+        except LaunchError as error:
+            return error
 
     def list(self) -> list[Volume]:
         """Every volume that has a record or a disk here, by id."""
@@ -147,16 +147,12 @@ class Volumes:
 
     def apply(self, changes: Iterable[Change]) -> dict[str, Volume | LaunchError]:
         """Make, grow, hand over or remove what each change says."""
-        outcome: dict[str, Volume | LaunchError] = {}
-        for change in changes:
-            try:
-                with disk_errors(self.directory):
-                    make_directory(self.directory)
-                    with locked(self.directory):
-                        outcome[change.key] = self._make(change)
-            except LaunchError as error:
-                outcome[change.key] = error
-        return outcome
+        return {change.key: self._attempt(self._make_alone, change) for change in changes}
+
+    def _make_alone(self, change: Change) -> Volume:
+        make_directory(self.directory)
+        with locked(self.directory):
+            return self._make(change)
 
     def _make(self, change: Change) -> Volume:
         before, after = change.before, change.after
