@@ -8,8 +8,9 @@ Networks and security groups are neutron's own, and it gives out the addresses.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Callable
 
-from ...core.change import Change, first
+from ...core.change import Change, first, pair
 from ...core.errors import Conflict, InvalidRequest, LaunchError
 from ...network.addresses import derived_mac
 from ..item import Request, allowed_pairs
@@ -17,42 +18,44 @@ from .floating import resolve_floating
 from .item import Current, Group, Network, Port, sorted_groups
 from .names import choose
 
+# What only neutron knows of a port that there is.
+KNOWN = ("adopted", "port_id", "status", "owner", "trunk_id")
+
 
 def plan(wanted: list[Request], current: Current, state: str) -> list[Change]:
     """Pair every wanted port with the one that exists. A user's own port becomes the instance's by an update."""
-    changes = []
     given: dict[str, str] = {}
     parents = {request.parent for request in wanted}
-    for request in wanted:
-        if request.fault is not None:
-            changes.append(Change(request, None, None, request.fault))
-            continue
-        before = current.ports.get(request.key)
-        try:
-            _check_ours(request, before)
-        except LaunchError as error:
-            changes.append(Change(request, None, None, error))
-            continue
-        try:
-            if state == "present":
-                before = _find_offered(request, before, current) if request.port else before
-                after = _resolve(request, before, current, given)
-                trunk = request.id in parents or bool(before and before.trunk)
-                changes.append(Change(request, before, replace(after, trunk=trunk)))
-            else:
-                changes.append(Change(request, before, None))
-        except LaunchError as error:
-            changes.append(Change(request, before, before, error))
-    return changes
+
+    def after(request: Request, before: Port | None) -> Port | None:
+        if state != "present":
+            return None
+        trunk = request.id in parents or bool(before and before.trunk)
+        return replace(_resolve(request, before, current, given), trunk=trunk)
+
+    return [_plan(request, request.fault or _ours(request, current), current, state, after) for request in wanted]
 
 
-def _check_ours(request: Request, before: Port | None) -> None:
-    """Conflict if a port with our mark is another device's by now."""
+def _plan(request: Request, before: Any, current: Current, state: str, after: Callable) -> Change:
+    """One port's change, of the user's own port where the request names one."""
+    if state != "present" or not request.port or isinstance(before, LaunchError):
+        return pair(request, before, after)
+    try:
+        offered = _find_offered(request, before, current)
+    except LaunchError as error:
+        return Change(request, before, before, error)
+    return pair(request, offered, after)
+
+
+def _ours(request: Request, current: Current) -> Port | Conflict | None:
+    """The port with our mark, or the Conflict that it is another device's by now."""
+    before = current.ports.get(request.key)
     if before is not None and before.device not in ("", request.instance_uuid):
-        raise Conflict(
+        return Conflict(
             "port %s has our mark but belongs to device %s (%s): not touched; detach it there, or remove its mark"
             % (before.port_id, before.device, before.owner)
         )
+    return before
 
 
 def _find_offered(request: Request, before: Port | None, current: Current) -> Port:
@@ -82,12 +85,15 @@ def _resolve(request: Request, before: Port | None, current: Current, given: dic
     network = _network(request, before, current)
     secured = first(request.port_security, before and before.port_security, network.port_security)
     parent = request.parent or (before and before.parent)
+    host = before and before.host
+    # One without a MAC address is the port's own, which neutron then writes there.
+    own_mac = before.mac_address if before else request.mac_address
     port = Port(
         id=request.id,
         name=request.name,
         # Neutron has a sub-port where its parent is.
         device="" if parent else request.instance_uuid,
-        host=(before and before.host) if parent else first(request.host, before and before.host),
+        host=host if parent else first(request.host, host),
         parent=parent,
         vlan=request.vlan or (before and before.vlan),
         instance=request.instance_uuid,
@@ -96,20 +102,20 @@ def _resolve(request: Request, before: Port | None, current: Current, given: dic
         fixed_ip=_lasting("fixed_ip", request, before),
         security_groups=_groups(request, before, secured, current),
         port_security=secured,
-        # One without a MAC address is the port's own, which neutron then writes there.
-        allowed_address_pairs=allowed_pairs(
-            request, before, secured, before.mac_address if before else request.mac_address
-        ),
+        allowed_address_pairs=allowed_pairs(request, before, secured, own_mac),
+        floating=resolve_floating(request, before and before.floating, current),
         project_id=current.project_id,
+        **{name: getattr(before, name) for name in (KNOWN if before else ())},
     )
-    if before is not None:
-        known = ("adopted", "port_id", "status", "owner", "trunk_id")
-        port = replace(port, **{name: getattr(before, name) for name in known})
-    port = replace(port, floating=resolve_floating(request, before and before.floating, current))
-    for what in filter(None, (port.port_id, port.floating and port.floating.id)):
-        if given.setdefault(what, request.id) != request.id:
-            raise Conflict("%s is asked for by another port of this request too" % what)
+    _claim(port, given)
     return port
+
+
+def _claim(port: Port, given: dict[str, str]) -> None:
+    """What the port is given is no other's of this request: Conflict if it is."""
+    for what in filter(None, (port.port_id, port.floating and port.floating.id)):
+        if given.setdefault(what, port.id) != port.id:
+            raise Conflict("%s is asked for by another port of this request too" % what)
 
 
 def _network(request: Request, before: Port | None, current: Current) -> Network:
