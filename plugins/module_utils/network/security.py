@@ -119,7 +119,7 @@ def define_group(name: str, rules: list[Rule]) -> Group:
 def define_rule(options: Mapping[str, Any]) -> Rule:
     """The rule of what is said of it, each value of its type; InvalidRequest if it makes no sense."""
     cidr, group, family = _remote(options.get("remote"))
-    word = options.get("protocol", "any").lower()
+    word = _without_zeros(options.get("protocol", "any").lower())
     if word in _OF_IPV6 or word.startswith("ipv6-"):
         if "IPv4" in (family, options.get("ethertype")):
             raise InvalidRequest("protocol %s is of IPv6 alone" % word)
@@ -156,6 +156,11 @@ def _remote(text: str | None) -> tuple:
             raise
         return None, checked_name(text, "remote"), None
     return str(cidr), None, "IPv%d" % cidr.version
+
+
+def _without_zeros(word: str) -> str:
+    """The word; a number as OVN takes it, which passes over a rule with 006 in it (ovn-sb(5), Logical_Flow)."""
+    return str(int(word)) if re.fullmatch("[0-9]{1,3}", word) else word
 
 
 def _protocol(word: str) -> str:

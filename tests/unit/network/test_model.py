@@ -434,6 +434,8 @@ def test_a_wrong_network_is_refused(options, words):
         ({"protocol": "ipv6-frag"}, "to-lport outport == @kvmstack_sg_web && ip6 && ip.proto == 44"),
         ({"protocol": 6}, "to-lport outport == @kvmstack_sg_web && ip4 && tcp"),
         ({"protocol": "47"}, "to-lport outport == @kvmstack_sg_web && ip4 && ip.proto == 47"),
+        ({"protocol": "047"}, "to-lport outport == @kvmstack_sg_web && ip4 && ip.proto == 47"),
+        ({"protocol": "058"}, "to-lport outport == @kvmstack_sg_web && ip6 && icmp6"),
         ({"remote": "192.0.2.0/24"}, "to-lport outport == @kvmstack_sg_web && ip4 && ip4.src == 192.0.2.0/24"),
         ({"remote": "fd00::/8"}, "to-lport outport == @kvmstack_sg_web && ip6 && ip6.src == fd00::/8"),
         (
