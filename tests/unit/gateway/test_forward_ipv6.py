@@ -57,6 +57,16 @@ def test_who_takes_router_advertisements(script, tmp_path, interface, accept_ra,
     assert script.ran == ["ip -6 address replace fd00:20::1/64 dev %s nodad" % GATEWAY] * 2
 
 
+def test_an_interface_that_goes_meanwhile_stops_nothing(script, tmp_path):
+    put(tmp_path, "all", "1", "0")
+    put(tmp_path, GATEWAY, "1", "0")
+    for gone in ("kvt00000000-00", "veth0"):
+        (tmp_path / gone).mkdir()
+    put(tmp_path, "wlan0", "1", "0")
+    script.main(GATEWAY, "fd00:20::1/64")
+    assert (tmp_path / "wlan0" / "accept_ra").read_text() == "2"
+
+
 def test_what_comes_up_at_boot_is_there_before():
     unit = read(SCRIPT.parent / "gateway.service")["Unit"]
     assert "network-online.target" in unit["After"].split()
