@@ -123,22 +123,25 @@ def _spans(events: Iterable[Mapping[str, Any]], begun: datetime, finish: datetim
     spans.add(RECORDED, begun, begun)
     before, on_host = begun, False
     for place, event in enumerate(sorted(events, key=lambda event: event["start_time"])):
+        stage = event["event"]
         start, end = moment(event["start_time"]), moment(event["finish_time"] or event["start_time"])
-        if place == 0:
-            spans.add(QUEUE, before, start)
-        elif event["event"] in ON_HOST and not on_host:
-            spans.add(HANDOVER, before, start)
-        elif event["event"] == "schedule":
-            spans.add(OUTCOME, before, start)  # of the attempt before this one
-        if event["event"] in ON_HOST:
-            on_host = True
-        elif event["event"] == "schedule":
-            on_host = False
-        spans.add(event["event"], start, end, event["result"] == "Error")
+        between = _between(stage, on_host) if place else QUEUE
+        if between:
+            spans.add(between, before, start)
+        if stage in ON_HOST or stage == "schedule":
+            on_host = stage in ON_HOST
+        spans.add(stage, start, end, event["result"] == "Error")
         before = max(before, end)
     if finish:
         spans.add(OUTCOME, before, finish)
     return spans
+
+
+def _between(stage: str, on_host: bool) -> str | None:
+    """What the time before a stage is; the outcome is that of the attempt before this one."""
+    if stage in ON_HOST:
+        return None if on_host else HANDOVER
+    return OUTCOME if stage == "schedule" else None
 
 
 def _step(number: int, begun: datetime, whole: float, spans: _Spans, nothing: str) -> Step:

@@ -47,7 +47,7 @@
     ages();
   }
 
-  function told(words) {
+  function report(words) {
     if (trouble.textContent !== words) { trouble.textContent = words; }
     trouble.hidden = !words;
   }
@@ -57,16 +57,16 @@
     fetch(location.href, {headers: tag ? {'If-None-Match': tag} : {}, cache: 'no-store', credentials: 'same-origin'})
       .then(function (reply) {
         wait = EVERY;
-        if (reply.status === 304) { told(''); return null; }
-        if (reply.status === 404) { told('This is not there any more.'); return null; }
+        if (reply.status === 304) { report(''); return null; }
+        if (reply.status === 404) { report('This is not there any more.'); return null; }
         if (!reply.ok) { throw new Error(reply.status); }
         tag = reply.headers.get('ETag');
-        told('');
+        report('');
         return reply.text().then(show);
       })
       .catch(function () {
         wait = Math.min(wait * 2, LONGEST);
-        told('The API does not answer. What is shown may be old; it is asked again.');
+        report('The API does not answer. What is shown may be old; it is asked again.');
       })
       .then(next);
   }

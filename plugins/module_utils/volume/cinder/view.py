@@ -78,23 +78,21 @@ def instance_view(
     """
     attachments = tuple(attachments)
     mine = tuple(one for one in attachments if item.instance_uuid and one.instance_uuid == item.instance_uuid)
-    others = tuple(one for one in attachments if one not in mine and not one.status.startswith("error"))
-    others = tuple(one for one in others if one.instance_uuid is None or one.instance_uuid not in leaving)
-    volume = replace(
-        facts(item, raw),
-        instance_uuid=None,
-        host=None,
-        attachment_id=None,
-        mine=mine,
-        holders=tuple(sorted({_holder(one) for one in others})),
-    )
+    others = (one for one in attachments if one not in mine and not one.status.startswith("error"))
+    staying = (one for one in others if one.instance_uuid is None or one.instance_uuid not in leaving)
+    holders = tuple(sorted({_holder(one) for one in staying}))
+    apart = {"instance_uuid": None, "host": None, "attachment_id": None, "mine": mine, "holders": holders}
+    volume = replace(facts(item, raw), **apart)
     if state == "absent":
         return replace(volume, instance_uuid=item.instance_uuid) if mine else volume
-    plan = plan_attachment(mine, item.host)
-    if not item.attaches or not plan.keep:
-        return replace(volume, stale=plan.stale) if item.attaches else volume
-    volume = replace(volume, attachment_id=plan.keep.id, stale=plan.stale)
-    if not plan.done:
+    return _attached(volume, item) if item.attaches else volume
+
+
+def _attached(volume: RemoteVolume, item: RemoteVolume) -> RemoteVolume:
+    """The volume with the attachment that its instance keeps, in-use where that is all it needs."""
+    plan = plan_attachment(volume.mine, item.host)
+    volume = replace(volume, attachment_id=plan.keep and plan.keep.id, stale=plan.stale)
+    if not plan.keep or not plan.done:
         return volume
     return replace(volume, instance_uuid=item.instance_uuid, host=item.host, status="in-use")
 
