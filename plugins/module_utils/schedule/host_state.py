@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Iterable, Mapping, NamedTuple
@@ -168,13 +169,17 @@ class HostState:
         return known
 
     def aggregate_number(self, key: str, otherwise: float, kind: type = float) -> float:
-        """The least number that the aggregates' metadata says under a key, else what is set for all hosts."""
+        """The least number that the aggregates' metadata says under a key, else what is set for all hosts.
+
+        So it is where one of them is no finite number: with nan no weights are in any order.
+        """
         if not self.aggregates:
             return otherwise
         try:
-            return min(map(kind, self.aggregate_values(key)), default=otherwise)
+            found = [kind(value) for value in self.aggregate_values(key)]
         except ValueError:
             return otherwise
+        return min(found, default=otherwise) if all(map(math.isfinite, found)) else otherwise
 
     def _ratio(self, name: str) -> float:
         return self.aggregate_number(name, getattr(self, name))

@@ -330,6 +330,8 @@ CASES = {
         ({"vcpus_used": 14, "vcpus_reserved": 1}, {}, "lack 1 vCPUs"),
         ({}, {"vcpus": 9}, "give one instance fewer than 9 vCPUs"),
         ({"vcpus_used": 16, **of(cpu_allocation_ratio="3")}, {}, None),
+        ({"vcpus_used": 15, **of(cpu_allocation_ratio="nan")}, {}, None),
+        ({"vcpus_used": 16, **of(cpu_allocation_ratio="inf")}, {}, "lack 1 vCPUs"),
         ({"units": {"vcpus": {"max_unit": 2}}}, {"vcpus": 3}, "give one instance fewer than 3 vCPUs"),
         ({"units": {"vcpus": {"min_unit": 2}}}, {}, "give one instance more than 1 vCPUs only"),
         ({"units": {"vcpus": {"step_size": 2}}}, {"vcpus": 3}, "do not give 3 vCPUs, only in steps"),

@@ -172,6 +172,7 @@ aggregates = some.sampled_from(
         None,
         ({"name": "a", "metadata": {"ram_weight_multiplier": "-3"}},),
         ({"name": "b", "metadata": {"cpu_allocation_ratio": "1"}},),
+        ({"name": "c", "metadata": {"ram_weight_multiplier": "nan", "disk_weight_multiplier": "1e999"}},),
     ]
 )
 host_states = some.lists(
