@@ -28,7 +28,11 @@ class Client(Site):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.known = {"launch_database": self.database, "launch_images": request()["launch_images"]}
+        self.known = {
+            "launch_database": self.database,
+            "launch_images": request()["launch_images"],
+            "launch_security_groups": {"spare": [{"protocol": "tcp", "port": 80, "remote": "0.0.0.0/0"}]},
+        }
         (folder / "site.json").write_text(json.dumps(self.known))
 
     def log(self):

@@ -23,6 +23,12 @@ def door(tmp_path):
         door.take_back()
 
 
+def members(door, group):
+    """The ports in a security group, as OVN has them."""
+    name = "kvmstack_sg_" + group
+    return door.on("central", "ovn-nbctl --bare --columns=ports find Port_Group name=" + name).split()
+
+
 def test_what_clients_ask_for_reaches_the_guest(door):
     old = door.create("old", block_device_mapping_v2=[DISK])
     host = door.rests(old)["OS-EXT-SRV-ATTR:host"]
@@ -51,6 +57,20 @@ def test_what_clients_ask_for_reaches_the_guest(door):
     assert (shown["mac_addr"], shown["port_state"]) == (port["mac_addr"], "ACTIVE")
     assert port["mac_addr"] in door.on(host, "virsh domiflist " + made)
 
+    door.done("POST", action, {"addSecurityGroup": {"name": "spare"}})
+    door.rests(made)
+    groups = door.ask("GET", path + "/os-security-groups")[1]["security_groups"]
+    assert [each["name"] for each in groups] == ["default", "spare"]
+    assert len(members(door, "spare")) == 2
+    door.done("POST", action, {"removeSecurityGroup": {"name": "spare"}})
+    door.rests(made)
+    assert members(door, "spare") == []
+
+    door.done("POST", action, {"os-resetState": {"state": "error"}})
+    door.rests(made, "ERROR")
+    door.done("POST", action, {"reboot": {"type": "HARD"}})
+    door.rests(made)
+
     text = door.ask("POST", action, {"os-getConsoleOutput": {}})
     assert text[0] == 200, text
     assert "GUEST-READY" in text[1]["output"]
@@ -70,6 +90,7 @@ def test_what_clients_ask_for_reaches_the_guest(door):
     }
     assert set(told) == {
         "create", "reboot", "attach_volume", "attach_interface", "lock", "unlock", "detach_volume", "detach_interface",
+        "add_security_group", "remove_security_group", "resetState",
     }  # fmt: skip
     assert not any(told.values())
     door.gone(made)
