@@ -70,6 +70,7 @@ def test_what_clients_ask_for_reaches_the_guest(door):
     door.rests(made, "ERROR")
     door.done("POST", action, {"reboot": {"type": "HARD"}})
     door.rests(made)
+    door.console("web", "GUEST-READY")
 
     text = door.ask("POST", action, {"os-getConsoleOutput": {}})
     assert text[0] == 200, text
