@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any, Iterable
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import is_deleting, wanted_status
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.states import RESTARTS
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.states import REBUILDING, RESTARTS
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.table import failure, few, table
 
 Document = dict
@@ -16,7 +16,8 @@ Document = dict
 # What a plan calls the parts of an instance that change.
 PARTS = {"network": "networks", "port": "networks", "volume": "volumes", "image": "root disk", "domain": "guest"}
 POWER = {("SHUTOFF", "ACTIVE"): "start", ("ACTIVE", "SHUTOFF"): "stop"}
-AGAIN = {RESTARTS["restarted"]: "restart", RESTARTS["reset"]: "reset"}
+AGAIN = {RESTARTS["restarted"]: "restart", RESTARTS["reset"]: "reset", REBUILDING: "rebuild"}
+OF_GUEST = ("guest", "root disk")
 SUMS = {
     "create": "to create",
     "change": "to change",
@@ -66,11 +67,12 @@ def _planned(document: Document) -> str:
         return "destroy" if document.get("uuid") else "keep"
     if not document.get("was_launched", document.get("launched")):
         return "create"
+    task = document.get("was_task", document.get("task_state"))
     power = POWER.get((document.get("was_status", document.get("status")), wanted_status(document)))
-    power = power or AGAIN.get(document.get("was_task", document.get("task_state")))
+    power = AGAIN[task] if task == REBUILDING else power or AGAIN.get(task)
     changes = [PARTS[noun] for noun, actions in (document.get("actions") or {}).items() if actions and noun in PARTS]
     if power:
-        changes = [power, *(change for change in changes if change != "guest")]
+        changes = [power, *(change for change in changes if change not in OF_GUEST)]
     if document.get("action") not in (None, "keep") and not changes:
         changes = ["metadata"]
     return "change (%s)" % ", ".join(dict.fromkeys(changes)) if changes else "keep"

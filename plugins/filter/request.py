@@ -11,11 +11,11 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.cloud.definition import parse
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.states import RESTARTS
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.states import REBUILT, RESTARTS
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.request import names
 
 # What each state of an entry may need a right for; started is the default.
-ACTIONS = {"stopped": ("create", "stop"), "absent": ("delete",)}
+ACTIONS = {"stopped": ("create", "stop"), REBUILT: ("create", "rebuild"), "absent": ("delete",)}
 ACTIONS.update(dict.fromkeys(RESTARTS, ("create", "reboot")))
 
 

@@ -77,6 +77,7 @@ TOUCHING = {
     "permit",
     "reading",
     "resetting",
+    "rebuilding",
     "routes",
     "security_groups",
     "services",

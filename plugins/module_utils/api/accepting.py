@@ -9,6 +9,7 @@ Nothing is launched here. An instance that is written so is driven by nobody unt
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Callable, Mapping
 
 from ..core.change import Change
@@ -30,6 +31,7 @@ Parts = Callable[[InstanceRequest, model.Instance], InstanceRequest]
 Amended = Callable[[model.Instance], model.Instance]
 
 STATES = ("task_state", "target_state")
+TAKEN = "%s: the project has a server of this name: names are unique here"
 TRIES = 5  # of a change that another one has been quicker than
 
 
@@ -71,6 +73,14 @@ class Accepting:
         What a run has begun, and nobody goes on with, has failed by that.
         """
         return self._done(lambda: self._amend(server, amended))
+
+    def rebuild(self, server: Server, entry: dict[str, Any], image: dict[str, Any] | None, extras: dict) -> None:
+        """An instance that there is, to be made anew as its entry says; extras: what is kept of it beside from now on.
+
+        The request asks for no more than that it is as its row says: so it is done once. image: what is known of the
+        entry's, which is a service's; that the worker is to ask for it.
+        """
+        self._done(lambda: self._rebuild(server, entry, image, extras))
 
     def _done(self, attempt: Callable[[], Any]) -> Any:
         for _try in range(TRIES - 1):
@@ -139,6 +149,24 @@ class Accepting:
             return instance
 
         return self.database.write(write)
+
+    def _rebuild(self, server: Server, entry: dict[str, Any], image: dict[str, Any] | None, extras: dict) -> None:
+        project, name = server.instance.project_id, server.instance.name
+        record, [wanted] = self._record(project), self._parsed([entry], project)
+        found = record.read([server.instance, wanted])
+        before = _still(server, found.instances.get(name), (*STATES, "metadata"))
+        _check_idle(before)
+        if wanted.name != name and wanted.name in found.instances:
+            raise ApiError(409, TAKEN % wanted.name)
+        if image is not None:
+            wanted = replace(wanted, image=image)
+        [change] = model.plan([wanted], replace(found, instances={wanted.name: before}), "present")
+        if change.error:
+            raise change.error
+        asked = {"name": wanted.name, "state": change.after.target_state}
+        if self.front.known["image_service"] != "url":
+            asked["image"] = entry["image"]
+        self._write(record, [change], {wanted.name: asked}, extras or None)
 
     def _write(
         self,
@@ -235,7 +263,7 @@ def _raced(error: LaunchError) -> LaunchError:
 def _check_new(change: Change) -> None:
     """An error for what cannot be launched: nothing of it is recorded, as here nobody waits for a table of faults."""
     if change.before is not None:
-        raise ApiError(409, "%s: the project has a server of this name: names are unique here" % change.key)
+        raise ApiError(409, TAKEN % change.key)
     if isinstance(change.error, NotFound):  # of what the body names, not of what the path does
         raise ApiError(400, str(change.error))
     if change.error is not None:

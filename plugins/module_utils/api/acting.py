@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping
 from ..core.states import RESTARTS
 from ..record import events, server_extras
 from ..record.database import now
-from . import asking, consoles, reading, resetting, security_groups
+from . import asking, consoles, reading, rebuilding, resetting, security_groups
 from .accepting import Accepting
 from .asked import Asked
 from .errors import ApiError
@@ -110,6 +110,7 @@ ACTIONS: dict[str, Callable[[Front, Asked, str, Said], Any]] = {
     "os-stop": _power("stopped", "stop"),
     "os-start": _power("started", "start"),
     "reboot": reboot,
+    "rebuild": rebuilding.rebuild,
     "lock": lock,
     "unlock": unlock,
     "forceDelete": _delete,
@@ -124,7 +125,7 @@ CANNOT = {
         (
             "changePassword", "confirmResize", "createBackup", "createImage",
             "evacuate", "migrate", "os-migrateLive", "os-resetNetwork",
-            "injectNetworkInfo", "pause", "rebuild", "rescue", "resize", "restore", "resume", "revertResize",
+            "injectNetworkInfo", "pause", "rescue", "resize", "restore", "resume", "revertResize",
             "shelve", "shelveOffload", "suspend", "trigger_crash_dump", "unpause", "unrescue", "unshelve",
             "addFloatingIp", "removeFloatingIp", "addFixedIp", "removeFixedIp",
         ),

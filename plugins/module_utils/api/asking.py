@@ -154,10 +154,15 @@ def describe(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]
     for word in ("name", "hostname"):
         if said.get(word, server.instance.name) != server.instance.name:
             raise ApiError(409, "%s: a server is called %s for as long as it is there" % (word, server.instance.name))
+    keep(front, asked, server_id, described(said))
+
+
+def described(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a body says of a server that is for the API's clients only, as it is kept."""
     values = {key: _address(said[name]) for name, key in ADDRESSES.items() if name in said}
     if "description" in said:
         values["description"] = said["description"] or None
-    keep(front, asked, server_id, values)
+    return values
 
 
 def _address(text: str | None) -> str | None:

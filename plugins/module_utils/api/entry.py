@@ -56,10 +56,10 @@ def entry_of(
         "name": server["name"],
         "state": "started",
         "flavor": _flavor(str(server["flavorRef"]), known),
-        "image": None if boots else _image(server.get("imageRef"), known),
+        "image": None if boots else image_name(server.get("imageRef"), known),
         "networks": _networks(server, known, project_id),
         "volumes": volumes or None,
-        "ssh_keys": _keys(server.get("key_name"), keys),
+        "ssh_keys": keys_of(server.get("key_name"), keys),
         "metadata": server.get("metadata") or {},
         "availability_zone": server.get("availability_zone"),
         **_hints(body, groups, project_id),
@@ -89,7 +89,8 @@ def _flavor(asked: str, known: Mapping[str, Any]) -> str:
     return asked
 
 
-def _image(asked: str | None, known: Mapping[str, Any]) -> str:
+def image_name(asked: str | None, known: Mapping[str, Any]) -> str:
+    """What an entry calls the image of this id; ApiError 400 where the site has none."""
     if not asked:
         raise ApiError(400, "Invalid imageRef provided.")
     if known["image_service"] != "url":
@@ -150,7 +151,8 @@ def _groups(asked: Any, known: Mapping[str, Any], project_id: str) -> list[str] 
     return list(dict.fromkeys(names)) or None
 
 
-def _keys(name: str | None, keys: Mapping[str, str]) -> list[str]:
+def keys_of(name: str | None, keys: Mapping[str, str]) -> list[str]:
+    """The public key of this name, of those of its user, if one is named; ApiError 400 where there is none."""
     if name is None:
         return []
     if name not in keys:
@@ -207,7 +209,7 @@ def _volume(place: int, device: Mapping[str, Any], known: Mapping[str, Any]) -> 
             "type": device.get("volume_type"),
         }
         if source == "image":
-            said["image"] = _image(identity, known)
+            said["image"] = image_name(identity, known)
         elif source == "snapshot":
             said["snapshot"] = identity
     said.update(boot=boots or None, delete_on_termination=device.get("delete_on_termination"))

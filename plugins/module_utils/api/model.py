@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Mapping
 
-from ..core.states import RESTARTS, TASKS
+from ..core.states import REBUILDING, RESTARTS, TASKS
 from ..instance.model import Instance, status_of
 
 
@@ -63,6 +63,8 @@ RESTARTING = {RESTARTS["restarted"]: "REBOOT", RESTARTS["reset"]: "HARD_REBOOT"}
 
 
 def status(vm_state: str, power_state: str | None, silent: bool, task_state: str | None) -> str:
-    """A server's status: its instance's, or that it starts anew."""
+    """A server's status: its instance's, or that it starts anew, or is made anew whatever it was."""
+    if task_state == REBUILDING:
+        return "REBUILD"
     known = status_of(vm_state, power_state, silent)
     return RESTARTING.get(task_state or "", known) if vm_state == "active" and not silent else known

@@ -131,6 +131,25 @@ def _update(version: int) -> Schema:
     return _alone("server", _object(server))
 
 
+def _rebuild(version: int) -> Schema:
+    said = {"name": NAME, "imageRef": UUID, "adminPass": {"type": "string"}, "metadata": LABELS}
+    said.update(preserve_ephemeral=BOOLEAN, accessIPv4=ADDRESS_4, accessIPv6=ADDRESS_6)
+    said.update({"OS-DCF:diskConfig": DISK_CONFIG})
+    if version < 57:
+        said["personality"] = {"type": "array"}
+    if version >= 19:
+        said["description"] = TEXT
+    if version >= 54:
+        said["key_name"] = {**NAME, "type": ["string", "null"]}
+    if version >= 57:
+        said["user_data"] = {"type": ["string", "null"], "format": "base64", "maxLength": 65535}
+    if version >= 63:
+        said["trusted_image_certificates"] = {"type": ["array", "null"], "items": {"type": "string"}}
+    if version >= 90:
+        said["hostname"] = NAME
+    return _alone("rebuild", _object(said, ("imageRef",)))
+
+
 def _keypair(version: int) -> Schema:
     # What nova takes (keypairs.py); another could not be named in an address.
     name = {**NAME, "pattern": "^[a-zA-Z0-9 _@.-]+$"}
@@ -204,6 +223,7 @@ SCHEMAS = {
     "keypair": Versioned(_keypair, (1, 2, 10, 92)),
     "action": Versioned(lambda version: {"type": "object", "minProperties": 1, "maxProperties": 1}),
     "reboot": Versioned(lambda version: _alone("reboot", _object({"type": REBOOT}, ("type",)))),
+    "rebuild": Versioned(_rebuild, (1, 19, 54, 57, 63, 90)),
     "lock": Versioned(_lock, (1, 73)),
     "os-resetState": Versioned(lambda version: _alone("os-resetState", _object({"state": STATE}, ("state",)))),
     "addSecurityGroup": Versioned(lambda version: _alone("addSecurityGroup", GROUP)),

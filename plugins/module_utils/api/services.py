@@ -105,13 +105,34 @@ def check(front: Front, asked: Asked, entry: Mapping[str, Any]) -> None:
         check_networks(look, entry.get("networks") or ())
 
 
+def image_of(front: Front, asked: Asked, name: str) -> dict[str, Any] | None:
+    """What an image service says of an image to who asks, but where its bytes are; None where nobody can ask it.
+
+    ApiError 400 for one that there is not, or that is of no use.
+    """
+    look = asked.identity.look
+    if look is None or front.known["image_service"] == "url":
+        return None
+    try:
+        found = define(_found(look, name), "").to_result()
+        return catalog.image(name, {name: {**found, "url": ""}}, front.known["image_service"])
+    except LaunchError as error:
+        raise ApiError(400, str(error)) from error
+
+
+def _found(look: Look, name: str) -> dict[str, Any]:
+    """What Glance shows of an image."""
+    found = look("image", "images/" + quote(name, safe=""))
+    if found is None:
+        raise ApiError(400, "Image %.80s could not be found." % name)
+    return found
+
+
 def _check_image(known: Mapping[str, Any], look: Look | None, entry: Mapping[str, Any]) -> None:
     """ApiError 400 for an image that there is not, that is of no use, or that is too large for the entry's flavor."""
     name, found = entry["image"], None
     if look is not None and known["image_service"] != "url":
-        found = look("image", "images/" + quote(name, safe=""))
-        if found is None:
-            raise ApiError(400, "Image %.80s could not be found." % name)
+        found = _found(look, name)
     try:
         image = define(found, "").to_result() if found else catalog.image(name, known["images"], "url")
         reason = misfit.reason(catalog.flavor(entry["flavor"], known["flavors"]), image, None)

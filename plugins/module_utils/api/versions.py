@@ -36,6 +36,7 @@ SINCE = {
         "locked_reason": 73,
         "pinned_availability_zone": 96,
     },
+    "rebuilt server": {"key_name": 54, "user_data": 57},
     "volume of a server": {"delete_on_termination": 3},
     "flavor": {"description": 55, "extra_specs": 61},
     "flavor in a list": {"description": 55},

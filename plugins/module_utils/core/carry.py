@@ -7,7 +7,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, Iterable, Mapping, Tuple
 
-from .documents import DETAILS, Document, created_here, event_of, goes_on, is_built, is_deleting, mark_failed
+from .documents import (
+    DETAILS,
+    Document,
+    created_here,
+    event_of,
+    goes_on,
+    is_built,
+    is_deleting,
+    mark_failed,
+    rebuild_of,
+)
 
 # Where each part of a document is, and the item that a stage takes for it.
 Parts = Callable[[Document], Iterable[Tuple[Any, dict]]]
@@ -99,7 +109,8 @@ def _of_image(document: Document) -> list[tuple[None, dict]]:
     if not image.get("url"):
         return []
     size = (document.get("flavor") or {}).get("disk", 0)
-    return [(None, {**image, **_owner(document), "size": size, "launched": bool(document.get("launched"))})]
+    made = {"launched": bool(document.get("launched")), "rebuild_id": rebuild_of(document)}
+    return [(None, {**image, **_owner(document), "size": size, **made})]
 
 
 def _owner(document: Document) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """An instance's directory on a compute host, and the file in it that says whose it is, as long as anything is there.
 
-{state_path}/instances/UUID/instance.json: {"uuid", "name", "record_id", "project_id"}.
+{state_path}/instances/UUID/instance.json: {"uuid", "name", "record_id", "project_id", "rebuild_id"}.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ FILE = "instance.json"
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose a directory is: an instance, and the record that it is in; None for what nobody said."""
+    """Whose a directory is: an instance, and the record that it is in; None for what nobody said.
+
+    rebuild_id is the last rebuild that has made the instance's root disk anew and has taken its domain away since.
+    """
 
     uuid: str
     name: str | None = None
     record_id: str | None = None
     project_id: str | None = None
+    rebuild_id: str | None = None
 
     def to_result(self) -> dict[str, Any]:
         """Its fields."""
@@ -38,7 +42,7 @@ class Owner:
 def read(state_path: str, instance_uuid: str) -> Owner:
     """Whose an instance's directory is, as far as anybody said."""
     facts = read_record(instance_path(state_path, instance_uuid, FILE)) or {}
-    return Owner(instance_uuid, *(facts.get(name) for name in ("name", "record_id", "project_id")))
+    return Owner(instance_uuid, *(facts.get(name) for name in ("name", "record_id", "project_id", "rebuild_id")))
 
 
 def write(state_path: str, owner: Owner) -> None:

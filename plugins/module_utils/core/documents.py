@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping
 
 from .moments import between, now, span_of
-from .states import STATUS
+from .states import REBUILDING, STATUS
 
 Document = Mapping[str, Any]
 
@@ -39,6 +39,11 @@ def goes_on(document: Document) -> bool:
 def is_deleting(document: Document) -> bool:
     """Whether this run takes the instance away."""
     return document.get("task_state") == "deleting"
+
+
+def rebuild_of(document: Document) -> str | None:
+    """The identity of the rebuild that the instance waits for; None for one that waits for none."""
+    return document.get("rebuild_id") if document.get("task_state") == REBUILDING else None
 
 
 def wanted_status(document: Document) -> str:

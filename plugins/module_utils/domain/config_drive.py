@@ -10,10 +10,18 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from typing import Any
+from typing import Any, Mapping
 
 # nova writes every version since 2012; cloud-init takes the newest it knows, others take latest.
 VERSIONS = ("latest", "2018-08-27")
+USER_DATA = "openstack/%s/user_data" % VERSIONS[0]
+
+
+def with_user_data(content: Mapping[str, bytes], user_data: bytes | None) -> dict[str, bytes]:
+    """The files of a config drive, and beside them the user data that an older one has."""
+    if user_data is None:
+        return dict(content)
+    return {**content, **{"openstack/%s/user_data" % version: user_data for version in VERSIONS}}
 
 
 def files(
@@ -25,9 +33,8 @@ def files(
         "network_data.json": _json(network_data(ports)),
         "vendor_data.json": _json(vendor_data or {}),
     }
-    if user_data is not None:
-        content["user_data"] = user_data
-    return {"openstack/%s/%s" % (version, name): data for version in VERSIONS for name, data in content.items()}
+    drive = {"openstack/%s/%s" % (version, name): data for version in VERSIONS for name, data in content.items()}
+    return with_user_data(drive, user_data)
 
 
 def meta_data(document: dict[str, Any]) -> dict[str, Any]:

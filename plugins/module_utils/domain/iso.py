@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Mapping
+from typing import BinaryIO, Iterator, Mapping
 
 from ..core.command import ENVIRONMENT, command
 from ..core.disk import put_in_place
@@ -14,6 +14,11 @@ from ..core.errors import Unavailable
 
 # These take the same options.
 PROGRAMS = ("genisoimage", "mkisofs", "xorrisofs")
+
+# How a drive is laid out (ECMA-119, 8 and 9.1): in sectors, of which the descriptors begin at the 16th and end with one
+# of type 255. Joliet's is the one of type 2 that names its alphabet so (Joliet Specification, 3.1).
+SECTOR, DESCRIPTORS, END = 2048, 16, 255
+JOLIET = (b"%/@", b"%/C", b"%/E")
 
 
 def write(path: str, files: Mapping[str, bytes]) -> None:
@@ -36,6 +41,51 @@ def write(path: str, files: Mapping[str, bytes]) -> None:
         put_in_place(drive, path)
     finally:
         remove_remains(path)
+
+
+def read(path: str, name: str) -> bytes | None:
+    """A file of a drive that there is, as Joliet has it; None if there is no such drive or file."""
+    try:
+        with open(path, "rb") as drive:
+            place = _root(drive)
+            for part in name.split("/"):
+                place = place and dict(_entries(drive, *place)).get(part)
+            return place and _bytes(drive, *place)
+    except FileNotFoundError:
+        return None
+
+
+def _root(drive: BinaryIO) -> tuple[int, int] | None:
+    """Where the folder of all is: its first sector, and its bytes."""
+    for sector in range(DESCRIPTORS, END):
+        descriptor = _bytes(drive, sector, SECTOR)
+        if descriptor[1:6] != b"CD001" or descriptor[0] == END:
+            return None
+        if descriptor[0] == 2 and descriptor[88:91] in JOLIET:
+            return _place(descriptor[156:190])
+    return None
+
+
+def _entries(drive: BinaryIO, sector: int, length: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """What is in a folder, by name. No record is in two sectors; what follows the last of one is 0."""
+    folder, start = _bytes(drive, sector, length), 0
+    while start < len(folder):
+        size = folder[start]
+        if not size:
+            start += SECTOR - start % SECTOR
+            continue
+        record = folder[start : start + size]
+        yield record[33 : 33 + record[32]].decode("utf-16-be", "replace").partition(";")[0], _place(record)
+        start += size
+
+
+def _place(record: bytes) -> tuple[int, int]:
+    return int.from_bytes(record[2:6], "little"), int.from_bytes(record[10:14], "little")
+
+
+def _bytes(drive: BinaryIO, sector: int, length: int) -> bytes:
+    drive.seek(sector * SECTOR)
+    return drive.read(length)
 
 
 def remove_remains(path: str) -> None:

@@ -114,7 +114,8 @@ class Libvirt:
                 )
             item.check_record(found.record_id)
             seen = {} if found.status == "SHUTOFF" else sizes.read(handle, item.volumes, found.volumes)
-            return replace(found, volumes=changes.set_sizes(found.volumes, seen))
+            done = directory.read(self._params["state_path"], item.uuid).rebuild_id
+            return replace(found, volumes=changes.set_sizes(found.volumes, seen), rebuild_id=done)
         directory.check(self._params["state_path"], item.uuid, item.record_id)
         return replace(item, status="DELETED") if absent and self._lifecycle.own_files(item) else None
 
@@ -135,11 +136,13 @@ class Libvirt:
 
     def _begin(self, change: Change) -> Any:
         """One change up to the point where it is done (a Domain, None) or waits for its ports (Started)."""
-        step = getattr(self._lifecycle, change.action)
         path = instance_path(self._params["state_path"], "")
         try:
             with disk_errors(path), libvirt_errors(self.libvirt):
-                return step(change)
+                if change.after is not None and change.wanted.replaces(change.before):
+                    self._lifecycle.take_away(change)
+                    change = replace(change, before=None)
+                return getattr(self._lifecycle, change.action)(change)
         except LaunchError as error:
             return error
 
@@ -211,7 +214,7 @@ class Libvirt:
 def _turns_off(change: Change) -> bool:
     """Whether a guest that is on is to be off, for good or until it is started anew."""
     before, after = change.before, change.after
-    ends = bool(before and after) and before.status != "SHUTOFF"
+    ends = bool(before and after) and before.status != "SHUTOFF" and not change.wanted.replaces(before)
     return ends and (after.status == "SHUTOFF" or after.restart is not None)
 
 

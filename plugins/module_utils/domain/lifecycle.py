@@ -19,6 +19,7 @@ from ..core.errors import Unavailable
 from ..core.libvirt import ask_each
 from ..core.names import instance_path
 from . import devices, iso, metadata, sizes, xml
+from .config_drive import USER_DATA, with_user_data
 from .device import Disk, Interface
 from .elements import text
 from .model import Domain
@@ -250,8 +251,8 @@ class Lifecycle:
             ports = tuple(port for port in ports if port not in (before.interfaces or ()))
         return Started(change, handle, ports, lambda: None)
 
-    def delete(self, change: Change) -> Domain:
-        """Remove the domain and our files; the root disk is the image stage's."""
+    def take_away(self, change: Change) -> None:
+        """Turn a guest off at once, and undefine its domain."""
         handle = self.lookup(change.key)
         if handle is not None:
             persistent = handle.isPersistent()
@@ -260,6 +261,10 @@ class Lifecycle:
             if persistent:
                 self._undefine(handle)
         self._secrets.forget(change.before.volumes)
+
+    def delete(self, change: Change) -> Domain:
+        """Remove the domain and our files; the root disk is the image stage's."""
+        self.take_away(change)
         path = instance_path(self.state_path, change.key)
         iso.remove_remains(os.path.join(path, "config.iso"))
         remove(*(os.path.join(path, name) for name in self.own_files(change.wanted)))
@@ -274,13 +279,15 @@ class Lifecycle:
 
     def _write_owner(self, domain: Domain) -> None:
         """Say in the instance's directory whose it is."""
-        directory.write(
-            self.state_path, directory.Owner(domain.uuid, domain.name, domain.record_id, domain.labels.project_id)
-        )
+        owner = (domain.uuid, domain.name, domain.record_id, domain.labels.project_id, domain.rebuild_id)
+        directory.write(self.state_path, directory.Owner(*owner))
 
     def _write_drive(self, domain: Domain) -> None:
-        make_directory(os.path.dirname(domain.drive.path))
-        iso.write(domain.drive.path, domain.config_drive or {})
+        path, files = domain.drive.path, domain.config_drive or {}
+        make_directory(os.path.dirname(path))
+        if domain.keeps_user_data:
+            files = with_user_data(files, iso.read(path, USER_DATA))
+        iso.write(path, files)
 
     def own_files(self, item: Domain) -> list[str]:
         """What of ours is in the instance's directory: config drive and console log, and what virtlogd rolled over.

@@ -52,7 +52,9 @@ class Domain:
     Fields that are not compared are made with the domain and stay until it is made anew.
     allocation are the CPUs, pages and PCI devices that the scheduler gave it (schedule/hardware/fit.py), None for any.
     record_id is the identity of the record that the instance is in; None for one that does not say.
-    config_drive maps the paths in the config drive to their bytes. autostart: whether it comes back with its host.
+    config_drive maps the paths in the config drive to their bytes; keeps_user_data: the user data is that of the drive
+    that there is. rebuild_id is the rebuild that it waits for, and makes it anew; of one that there is, the last that is
+    done. autostart: whether it comes back with its host.
     restart: how one that runs is to start anew, a value of RESTARTS; no domain that there is has it.
     hardware is what flavor and image make of it (hardware.py), as pairs. unmakeable is why there is no such domain; one
     that there is goes on.
@@ -70,6 +72,7 @@ class Domain:
     status: str = "ACTIVE"
     autostart: bool = True
     restart: str | None = None
+    rebuild_id: str | None = None
     record_id: str | None = None
     namesake: bool = field(default=False, compare=False)
     drive: Disk | None = field(default=None, compare=False)
@@ -82,6 +85,7 @@ class Domain:
     vnc: bool = field(default=False, compare=False)
     allocation: Mapping | None = field(default=None, compare=False)
     config_drive: Mapping | None = field(default=None, compare=False, repr=False)
+    keeps_user_data: bool = field(default=False, compare=False)
     fault: LaunchError | None = field(default=None, compare=False)
     unmakeable: LaunchError | None = field(default=None, compare=False)
 
@@ -107,7 +111,15 @@ class Domain:
         if self.fault is not None or isinstance(before, LaunchError):
             return False
         known = {changes.port(each) for each in before.interfaces or ()} if before else set()
-        return before is None or any(changes.port(each) not in known for each in self.interfaces or ())
+        return (
+            before is None
+            or self.replaces(before)
+            or any(changes.port(each) not in known for each in self.interfaces or ())
+        )
+
+    def replaces(self, before: Domain | None) -> bool:
+        """Whether a rebuild makes anew the domain that there is."""
+        return before is not None and self.rebuild_id is not None and self.rebuild_id != before.rebuild_id
 
     def check_record(self, record_id: str | None) -> None:
         """Conflict if what exists with this domain's UUID is of another record than the one that asks."""
@@ -121,10 +133,10 @@ class Domain:
         """The domain's next state: running or off, with the labels, volumes and ports asked for; else Conflict."""
         if self.fault is not None:
             raise self.fault
-        if before is None:
+        if before is None or self.replaces(before):
             if self.unmakeable is not None:
                 raise self.unmakeable
-            return replace(self, restart=None)
+            return replace(self, restart=None, allocation=self.allocation or (before and before.allocation))
         changes.refuse(self, before)
         volumes = changes.merge(self.volumes, before.volumes, changes.volume)
         interfaces = changes.merge(self.interfaces, before.interfaces, changes.port)
@@ -209,6 +221,8 @@ def plan(wanted: list[Domain], current: Mapping[str, Any], state: str) -> list[C
 def _notes(change: Change) -> tuple[str, ...]:
     """What of a change reaches the guest later."""
     sides = (change.before, change.after)
+    if change.after is not None and change.wanted.replaces(change.before):
+        return ()
     if change.error is not None or None in sides or any(side.restart or side.status == "SHUTOFF" for side in sides):
         return ()
     return changes.waiting(change.wanted, change.before)

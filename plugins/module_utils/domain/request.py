@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.convert import canonical_uuid, choice, json_object, pci_address, text
+from ..core.documents import rebuild_of
 from ..core.errors import InvalidRequest, LaunchError, NotFound
 from ..core.names import checked_name, instance_path, tap_name
 from ..core.states import RESTARTS, STATUS
@@ -91,6 +92,7 @@ def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], 
             status=STATUS[target],
             autostart=target == "started",
             restart=task if target == "started" and task in RESTARTS.values() else None,
+            rebuild_id=rebuild_of(document),
         )
         return _with_parts(domain, document, params, data)
     except LaunchError as error:
@@ -150,6 +152,7 @@ def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any]
         disk=_disk_size(domain, flavor),
         allocation=_allocation(document),
         config_drive=files(document, ports or [], user_data, data["vendor_data"]),
+        keeps_user_data=user_data is None and bool(document.get("user_data_digest")),
     )
 
 

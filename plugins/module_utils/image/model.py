@@ -24,7 +24,8 @@ class Image:
     size: of the root disk in GiB, 0 or None for the image's own. min_disk in GiB, min_ram in MiB.
     id, service, direct_url: what an image service says of it, passed through.
     record_id: the identity of the record that its instance is in.
-    launched: its instance ran from the root disk before, which is never made anew then.
+    launched: its instance ran from the root disk before, which is never made anew then, but by a rebuild. rebuild_id is
+    that which its instance waits for; of a root disk that there is, the last one that is done there.
     base: the cached file, None while only the source can tell (waived checksum); cached: whether it is there.
     path: the root disk, None without an instance or while there is none; virtual_size: its bytes.
     """
@@ -43,6 +44,7 @@ class Image:
     size: int | None = None
     record_id: str | None = None
     launched: bool = False
+    rebuild_id: str | None = None
     base: str | None = None
     cached: bool = True
     path: str | None = None
@@ -68,13 +70,20 @@ class Image:
         """The format of the root disk, or of the base of an image that is only cached."""
         return "qcow2" if self.instance_uuid else self.disk_format
 
+    def replaces(self, before: Image | None) -> bool:
+        """Whether a rebuild makes a root disk anew that there is, or was."""
+        return self.rebuild_id is not None and (before is None or before.rebuild_id != self.rebuild_id)
+
     def over(self, before: Image | None) -> Image:
-        """A root disk, once made, stays: Conflict if another image or size is asked for."""
+        """A root disk, once made, stays until its instance is rebuilt: Conflict if another image or size is asked for."""
         if self.size and self.min_disk and self.size < self.min_disk:
             raise Conflict("size: %d GiB is less than min_disk %d: take a larger flavor" % (self.size, self.min_disk))
+        if self.replaces(before):
+            return self
         if before is None and self.launched:
             raise Conflict(
-                "root disk %s: it is gone, and with it what the guest had written; destroy the instance" % self.path
+                "root disk %s: it is gone, and with it what the guest had written; rebuild or destroy the instance"
+                % self.path
             )
         if before is None or (self.instance_uuid and before.path is None):
             return self
@@ -82,12 +91,12 @@ class Image:
             return before
         if before.base is None or not self.is_base(before.base):
             raise Conflict(
-                "image: the root disk was made from %s and cannot be changed in place; destroy the instance first"
+                "image: the root disk was made from %s and cannot be changed in place; rebuild or destroy the instance"
                 % (before.base and os.path.basename(before.base))
             )
         if self.size and before.virtual_size != self.size * GIB:
             raise Conflict(
-                "size: the root disk has %s GiB, not %d, and cannot be changed in place; destroy the instance first"
+                "size: the root disk has %s GiB, not %d, and cannot be changed in place; rebuild or destroy the instance"
                 % ("%g" % ((before.virtual_size or 0) / GIB), self.size)
             )
         return replace(before, cached=True)

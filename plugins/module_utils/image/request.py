@@ -20,7 +20,7 @@ from .model import Image, base_name
 # An item, as an argument spec has it.
 OPTIONS = {
     **dict.fromkeys(("instance_uuid", "name", "url", "checksum", "disk_format", "id", "service"), {"type": "str"}),
-    **dict.fromkeys(("direct_url", "record_id"), {"type": "str"}),
+    **dict.fromkeys(("direct_url", "record_id", "rebuild_id"), {"type": "str"}),
     **dict.fromkeys(("min_disk", "min_ram", "size"), {"type": "int"}),
     "properties": {"type": "dict"},
     "launched": {"type": "bool", "default": False},

@@ -63,15 +63,15 @@ class Images:
         """The root disk of an instance; without a path if it is only half made."""
         path = str(image.path)
         directory.check(self.state_path, str(image.instance_uuid), image.record_id)
+        done = directory.read(self.state_path, str(image.instance_uuid)).rebuild_id
         if not os.path.lexists(path):
             return replace(image, path=None) if os.path.lexists(path + ".part") else None
         if self.state == "absent":
             return image
         header = read_header(path)
         base = header.backing_file
-        return replace(
-            image, base=base, cached=base is not None and os.path.isfile(base), virtual_size=header.virtual_size
-        )
+        cached = base is not None and os.path.isfile(base)
+        return replace(image, base=base, cached=cached, virtual_size=header.virtual_size, rebuild_id=done)
 
     def _cached(self, image: Image) -> Image | None:
         """An image that is only cached, if it is."""
@@ -131,7 +131,10 @@ class Images:
         base = bases[image.origin]
         if isinstance(base, LaunchError):
             raise base
-        return make_root(image, base, self.state_path, self.policy.max_size)
+        anew = image.replaces(change.before)
+        if anew and change.before is not None:
+            touch(change.before.base or "")
+        return make_root(image, base, self.state_path, self.policy.max_size, anew)
 
     def _provide(self, image: Image, most: int) -> str:
         """The image's base in the cache, fetched and checked if it is not there; it may have so many bytes."""
@@ -158,10 +161,11 @@ def read_header(path: str) -> Qcow2:
             raise Conflict("root disk %s: %s" % (path, error)) from error
 
 
-def make_root(image: Image, base: str, state_path: str, max_size: int) -> Image:
+def make_root(image: Image, base: str, state_path: str, max_size: int, anew: bool = False) -> Image:
     """Lay an instance's root disk over a base, unless it is there; give the image as it now is.
 
     max_size: GiB of one whose flavor says none. Its directory says whose it is before there is a disk in it.
+    anew: also where one is there, which is lost then; a guest that runs has it until the stage domain turns it off.
     """
     with using(base) as file:
         try:
@@ -171,11 +175,12 @@ def make_root(image: Image, base: str, state_path: str, max_size: int) -> Image:
         if image.path is None:
             return replace(image, base=base, cached=True)
         path = os.path.dirname(image.path)
-        size = 0 if os.path.exists(image.path) else root_size(image, virtual_size, max_size)
+        stays = os.path.exists(image.path) and not anew
+        size = 0 if stays else root_size(image, virtual_size, max_size)
         make_directory(path)
         with locked(path):
             directory.write(state_path, directory.Owner(str(image.instance_uuid), record_id=image.record_id))
-            if not os.path.exists(image.path):
+            if anew or not os.path.exists(image.path):
                 make_overlay(image.path, base, str(image.disk_format), size)
     return replace(image, base=base, cached=True, virtual_size=read_header(image.path).virtual_size)
 

@@ -13,7 +13,7 @@ from ..core.change import Change
 from ..core.diff import line, showing
 from ..core.errors import Conflict, InvalidRequest, LaunchError
 from ..core.states import POWER
-from . import attachments, counts, definitions, located, misfit, quota, room
+from . import attachments, counts, definitions, located, misfit, quota, rebuild, room
 from .wires import Wires, check_wires
 
 # An instance's status in the Compute API, from what the record keeps (nova/api/openstack/common.py).
@@ -41,8 +41,9 @@ class Instance:
     lose is `leaving`. group: {name, policy, max_server_per_host}. attempted_hosts failed it in this launch, the last of
     them by last_error. seconds passed from the request to ACTIVE. fault is what stopped it. user_data itself is never
     here, only its SHA-256. target_state is what is asked for, started or stopped; power_state what the host said of the
-    guest at the last look: running, paused, shutdown, crashed, suspended or nostate. record_id is the record's own;
-    remains are the hosts that it has left and that may still have something of it. lease (record/lease.py) says who
+    guest at the last look: running, paused, shutdown, crashed, suspended or nostate. rebuild_id is the identity of its
+    last rebuild, by which its host knows whether that is done. record_id is the record's own; remains are the hosts
+    that it has left and that may still have something of it. lease (record/lease.py) says who
     drives the instance, and is no part of what it is.
     """
 
@@ -72,6 +73,7 @@ class Instance:
     seconds: float | None = None
     fault: str | None = None
     last_error: str | None = None
+    rebuild_id: str | None = None
     record_id: str | None = field(default=None, compare=False)
     remains: list = field(default_factory=list, compare=False)
     lease: Any = field(default=None, compare=False)
@@ -139,6 +141,7 @@ class InstanceRequest:
     faults are why it cannot be as it says, each by what it is about: ("flavor", its name), ("network", its name),
     ("volume", its name) and so on. A flavor, image or group that has one is no more than its name. image_ref is what
     the entry calls its image, by name or by id. restart is the task state of a guest that runs and is to start anew.
+    rebuild: its root disk is to be made anew, from its image or from another.
     With absent it says that there is to be none of that name. refusal is why it makes no sense at all; then there is
     nothing to record. networks are the names of those that there are, for
     an entry that mentions none; None where only their service knows. default_ssh_keys are those of a new instance that
@@ -165,6 +168,7 @@ class InstanceRequest:
     image_ref: str | None = None
     target_state: str | None = None
     restart: str | None = None
+    rebuild: bool = False
     faults: Mapping[tuple[str, str], str] = field(default_factory=dict)
     absent: bool = False
     refusal: LaunchError | None = None
@@ -191,8 +195,8 @@ class InstanceRequest:
         """The record's next state when this is requested of it."""
         if before is None or not before.launched:
             return _begin(self, before)
-        _refuse_changes(self, before)
-        return _update(self, before)
+        _refuse_changes(rebuild.kept(self), before)
+        return rebuild.over(self, before, _update(self, before))
 
     def to_result(self) -> dict[str, Any]:
         """The document of an instance that there is not, or that was refused before it was recorded."""
@@ -255,7 +259,7 @@ def plan(wanted: list[InstanceRequest], current: Recorded, _state: str) -> list[
             left = room.admit(left, before, after, current.volumes)
             used = quota.add(current.limits, used, quota.increase(before, after, current.volumes))
             if before is not None and before.launched:
-                told = (*definitions.notes(item, before), *told)
+                told = (*definitions.notes(rebuild.kept(item), before), *told)
             changes.append(Driven(item, before, after, notes=told))
         except LaunchError as error:
             changes.append(Change(item, before, before, error, told))
@@ -383,6 +387,7 @@ def _update(wanted: InstanceRequest, before: Instance) -> Instance:
     metadata = before.metadata if wanted.metadata is None else wanted.metadata
     return replace(
         before,
+        name=wanted.name,
         ports=ports,
         volumes=volumes,
         metadata=metadata,

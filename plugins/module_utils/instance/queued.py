@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping
 
 from ..core.change import Change
 from ..core.errors import Conflict, InvalidRequest, LaunchError
-from ..core.states import ACTIONS
+from ..core.states import ACTIONS, REBUILDING
 from . import model
 
 
@@ -62,12 +62,23 @@ def _asking(change: Change, current: model.Recorded, asked: Queued | None) -> As
     if error:
         return Asking(change.wanted, before, before, error, change.notes)
     driven = before is not None and before.lease is not None and before.lease.busy
+    asked = asked if driven else _recorded(asked, after)
     if driven or waiting == asked:
         after = before
     faulty = after is not None and after.fault is not None and after.vm_state == "error"
     rests = change.after is None or (change.after == before and before.task_state is None)
     asks = None if faulty or waiting == asked or (waiting is None and rests) else asked
     return Asking(change.wanted, before, after, None, change.notes, asks, _word(change, before))
+
+
+def _recorded(asked: Queued, after: model.Instance | None) -> Queued:
+    """What is asked for where the row says that the instance is to be rebuilt: that all is as the row says.
+
+    So a worker that comes when that is done does not do it again.
+    """
+    if after is None or after.task_state != REBUILDING:
+        return asked
+    return replace(asked, entry={**asked.entry, "state": after.target_state})
 
 
 def _refusal(waiting: Queued | None, asked: Queued | None) -> LaunchError | None:

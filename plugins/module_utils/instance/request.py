@@ -17,7 +17,7 @@ from ..core.convert import choice, json_object, labels, mapping, printable, sequ
 from ..core.errors import InvalidRequest, NotFound
 from ..core.names import checked_name, port_id
 from ..core.request import Unsound
-from ..core.states import RESTARTS
+from ..core.states import REBUILT, RESTARTS
 from ..core.user_data import as_bytes
 from ..port.request import parse as parse_ports
 from ..volume.request import OPTIONS as VOLUME_OPTIONS
@@ -33,7 +33,7 @@ INSTANCE_KEYS = {
 # Who asks: names are as their service has them.
 OWNER = {"project_id": printable, "project_name": text, "user_id": printable, "user_name": text}
 DEFAULT_KEYS = "the controller's own key (launch_default_keys: false does without)"
-STATES = ("started", "stopped", *RESTARTS, "absent")
+STATES = ("started", "stopped", *RESTARTS, REBUILT, "absent")
 # What each service of volumes knows an image by, and what to do about one that lacks it.
 SOURCES = {
     "cinder": ("id", "Cinder makes volumes from images of Glance: set launch_image_service to glance"),
@@ -167,8 +167,9 @@ def _instance(name: str, index: int, count: int, entry: dict[str, Any], params: 
         group=group,
         availability_zone=_unless_none(entry.get("availability_zone"), "availability_zone", printable),
         scheduler_hints=_unless_none(entry.get("scheduler_hints"), "scheduler_hints", scheduling.hints),
-        target_state="started" if state in RESTARTS else state,
+        target_state="started" if state in RESTARTS else None if state == REBUILT else state,
         restart=RESTARTS.get(state),
+        rebuild=state == REBUILT,
         faults=faults,
         networks=tuple(params["networks"]) if params["network_service"] == "ovn" else None,
         wires=params["wires"],

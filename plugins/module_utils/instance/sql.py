@@ -26,6 +26,7 @@ COLUMNS = (
     "uuid", "name", "project_id", "project_name", "user_id", "user_name", "vm_state", "task_state",
     "host", "attempted_hosts", "flavor", "image", "ports", "volumes", "ssh_keys", "user_data_digest",
     "fault", "last_error", "availability_zone", "scheduler_hints", "target_state", "power_state",
+    "rebuild_id",
 )  # fmt: skip
 
 

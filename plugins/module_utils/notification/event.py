@@ -13,8 +13,9 @@ from ..instance.attachments import NetworkRequest, from_data
 # What nova calls the actions; of others there is only instance.update.
 NAMES = {
     "create": "create", "delete": "delete", "stop": "power_off", "start": "power_on", "reboot": "reboot",
-    "pause": "pause", "unpause": "unpause", "suspend": "suspend", "resume": "resume",
+    "pause": "pause", "unpause": "unpause", "suspend": "suspend", "resume": "resume", "rebuild": "rebuild",
 }  # fmt: skip
+FAILING = ("create", "rebuild")  # those of which an error is told
 LONGEST = 1000  # characters of a fault
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from . import flat, objects
-from .event import LONGEST, NAMES, Event, addresses
+from .event import FAILING, LONGEST, NAMES, Event, addresses
 from .objects import as_time, enveloped
 
 
@@ -30,7 +30,7 @@ def ended(action: str, row: Any, request_id: str, before: str | None, given_up: 
     events = []
     if action in NAMES and not fault:
         events.append(Event(row, action, "end", request_id))
-    elif action == "create":
+    elif action in FAILING:
         events.append(Event(row, action, "error", request_id, fault))
     return [*events, Event(row, action, "update", request_id, fault, before)]
 
@@ -44,7 +44,10 @@ def versioned(event: Event, moment: datetime) -> tuple[str, dict[str, Any]]:
         data.update(_update(event, moment, data), tags=tags)
     else:
         data["fault"] = objects.exception(event.fault)
-        if event.action == "create":
+        if event.action == "rebuild":
+            kind = "InstanceActionRebuildPayload"
+            data.update(trusted_image_certificates=None)
+        elif event.action == "create":
             kind = "InstanceCreatePayload"
             data.update(keypairs=[], tags=tags, trusted_image_certificates=None, instance_name=event.row.name)
     return "instance." + event.name, enveloped(kind, data)

@@ -17,6 +17,7 @@ TASKS_AT_START = {"create": None, **TASKS}
 VERSIONS = {
     "InstanceCreatePayload": "1.13",
     "InstanceActionPayload": "1.9",
+    "InstanceActionRebuildPayload": "1.10",
     "InstanceUpdatePayload": "2.1",
     "InstanceStateUpdatePayload": "1.0",
     "AuditPeriodPayload": "1.0",

@@ -50,6 +50,7 @@ def schema() -> SimpleNamespace:
         Column("task_state", String(16)),
         Column("target_state", String(16), nullable=False, server_default="started"),
         Column("power_state", String(16)),
+        Column("rebuild_id", String(36)),
         Column("host", String(255)),
         Column("attempted_hosts", JSON, nullable=False),
         Column("flavor", JSON),

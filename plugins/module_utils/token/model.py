@@ -16,6 +16,7 @@ ACTIONS = {
     "delete": "os_compute_api:servers:delete",
     "stop": "os_compute_api:servers:stop",
     "reboot": "os_compute_api:servers:reboot",
+    "rebuild": "os_compute_api:servers:rebuild",
     "detail": "os_compute_api:servers:detail",
     "detail_all": "os_compute_api:servers:detail:get_all_tenants",
 }
@@ -35,6 +36,7 @@ RULES = {
     ACTIONS["delete"]: "rule:project_member_or_admin",
     ACTIONS["stop"]: "rule:project_member_or_admin",
     ACTIONS["reboot"]: "rule:project_member_or_admin",
+    ACTIONS["rebuild"]: "rule:project_member_or_admin",
     ACTIONS["detail"]: "rule:project_reader_or_admin",
     ACTIONS["detail_all"]: "rule:context_is_admin",
 }
@@ -45,6 +47,7 @@ REQUESTS = {
     "delete": ("DELETE", "/v2.1/servers/any"),
     "stop": ("POST", "/v2.1/servers/any/action"),
     "reboot": ("POST", "/v2.1/servers/any/action"),
+    "rebuild": ("POST", "/v2.1/servers/any/action"),
     "detail": ("GET", "/v2.1/servers/detail"),
     "detail_all": ("GET", "/v2.1/servers/detail"),
 }
@@ -185,6 +188,7 @@ _IN_WORDS = {
     "delete": "delete instances",
     "stop": "turn instances off",
     "reboot": "restart instances",
+    "rebuild": "rebuild instances",
     "detail": "list instances",
     "detail_all": "list all projects' instances",
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Iterable
 
-from ..core.states import PASSING_TASKS
+from ..core.states import PASSING_TASKS, REBUILDING
 from ..record import events, instances, requests
 from ..record.lease import NOBODY, Driver
 from ..record.requests import Request
@@ -78,12 +78,15 @@ def _fate(request: Request, row: Any, moment: datetime, why: str | None) -> str:
 
 
 def _give_up(database, connection, request: Request, row: Any, moment: datetime, why: str) -> None:
-    """Have the instance say that nobody tries any more. One that runs goes on as it is; it had only a wish."""
+    """Have the instance say that nobody tries any more. One that runs goes on as it is; it had only a wish.
+
+    Of one that was to be rebuilt nobody knows what is left, as in nova: it can be rebuilt again.
+    """
     message = "%s was given up after %d attempts: %s" % (request.action, request.attempts, why)
     values: dict[str, Any] = {**NOBODY, "updated_at": moment}
-    if row.launched_at is None or request.action == "delete":
+    if row.launched_at is None or request.action == "delete" or row.task_state == REBUILDING:
         values.update(vm_state="error", fault=message)
-    if request.action != "delete" and (row.launched_at is None or row.task_state in PASSING_TASKS):
+    if request.action != "delete" and (row.launched_at is None or row.task_state in (*PASSING_TASKS, REBUILDING)):
         values["task_state"] = None
     if row.launched_at is not None and request.action != "delete":
         # Also where another request has come in the place of the one that wished for them.

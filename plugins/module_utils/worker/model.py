@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any, Container, Iterable, Iterator
 
-from ..core.states import RESTARTS
+from ..core.states import REBUILT, RESTARTS
 
 # A request is given up after so many runs that did not settle its instance.
 ATTEMPTS = 5
@@ -73,7 +73,8 @@ def is_done(request: Any, row: Any, failed: bool = False) -> bool:
     if request.action == "delete" or request.entry.get("state") == "absent":
         return False
     state = request.entry.get("state") or "started"
-    settled = row.task_state is None and row.target_state == ("started" if state in RESTARTS else state)
+    state = "started" if state in RESTARTS else row.target_state if state == REBUILT else state
+    settled = row.task_state is None and row.target_state == state
     return settled and (request.action in SHOWN or not failed)
 
 

@@ -87,7 +87,7 @@ def test_a_server_that_is_being_built_neither_stops_nor_starts(door, action):
 
 @pytest.mark.parametrize(
     ("action", "status"),
-    [("rebuild", 409), ("os-getSerialConsole", 501), ("resize", 409), ("os-getVNCConsole", 501), ("explode", 400)],
+    [("pause", 409), ("os-getSerialConsole", 501), ("resize", 409), ("os-getVNCConsole", 501), ("explode", 400)],
 )
 def test_what_cannot_be_done_is_refused_in_words(door, action, status):
     assert action in door.act(door.launch(), action, status=status).text

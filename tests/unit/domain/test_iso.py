@@ -30,6 +30,28 @@ def test_a_drive_is_whole_and_private(tmp_path):
 
 
 @installed
+@pytest.mark.parametrize("program", iso.PROGRAMS)
+def test_a_file_of_a_drive_is_read_again(tmp_path, monkeypatch, program):
+    if not shutil.which(program):
+        pytest.skip("needs " + program)
+    monkeypatch.setattr(iso, "PROGRAMS", (program,))
+    many = {"openstack/latest/file-%d" % number: b"%d" % number for number in range(100)}
+    path, files = str(tmp_path / "config.iso"), {**FILES, **many, "openstack/latest/large": 5000 * b"x"}
+    iso.write(path, files)
+    assert {name: iso.read(path, name) for name in files} == files
+    assert iso.read(path, "openstack/latest/none") is None
+    assert iso.read(path, "openstack/none/user_data") is None
+
+
+@pytest.mark.parametrize("content", [None, b"", 64 * 1024 * b"x"])
+def test_what_is_no_drive_has_no_file(tmp_path, content):
+    path = tmp_path / "config.iso"
+    if content is not None:
+        path.write_bytes(content)
+    assert iso.read(str(path), "openstack/latest/user_data") is None
+
+
+@installed
 def test_what_a_killed_run_left_is_cleared(tmp_path):
     path = tmp_path / "config.iso"
     left = tmp_path / "config.iso.part" / "tree"

@@ -319,6 +319,58 @@ def test_what_libvirt_does_not_define_for_another_reason_fails(run, host, monkey
     assert len(asked) == 1
 
 
+ANEW = {"task_state": "rebuilding", "rebuild_id": "one"}
+OTHER_IMAGE = {"name": "other", "path": "/srv/root.qcow2", "base": "/srv/other.raw", "disk_format": "raw"}
+
+
+def test_a_rebuild_turns_the_guest_off_at_once_and_defines_it_anew_over_its_new_disk(run, host, tmp_path):
+    run()
+    old = host.domains[0]
+    action, domain = run(image=OTHER_IMAGE, name="renamed", ssh_keys=[], **ANEW)
+    assert (action, domain.status, domain.labels.image, domain.name) == ("update", "ACTIVE", "other", "renamed")
+    assert old.log[2:] == ["destroy", "undefine"]
+    [new] = host.domains
+    assert (new.log, new.name(), domain.root.base) == (["start", "resume"], "renamed", "/srv/other.raw")
+    assert directory.read(str(tmp_path), UUID).rebuild_id == "one"
+    # What it is done by is not done again, by whichever run.
+    assert run(image=OTHER_IMAGE, name="renamed", **ANEW) == ("keep", None)
+    assert run(image=OTHER_IMAGE, name="renamed") == ("keep", None)
+    assert run(image=OTHER_IMAGE, name="renamed", **{**ANEW, "rebuild_id": "two"})[0] == "update"
+
+
+def test_one_that_is_rebuilt_while_it_is_to_be_off_is_not_started(run, host):
+    run()
+    action, domain = run(target_state="stopped", **ANEW)
+    assert (action, domain.status, host.domains[0].log) == ("update", "SHUTOFF", [])
+
+
+def test_a_rebuild_that_was_killed_is_ended(run, host, monkeypatch):
+    run()
+    host.refuses = "no memory"
+    assert "no memory" in str(run(image=OTHER_IMAGE, **ANEW)[1])
+    assert host.domains == []
+    host.refuses = None
+    assert run(image=OTHER_IMAGE, **ANEW)[1].status == "ACTIVE"
+    assert run(image=OTHER_IMAGE, **ANEW) == ("keep", None)
+
+
+def test_the_user_data_of_a_rebuild_that_says_none_is_that_of_the_drive(run, host, monkeypatch):
+    written = []
+    monkeypatch.setattr(lifecycle.iso, "write", lambda path, files: written.append(files))
+    monkeypatch.setattr(lifecycle.iso, "read", lambda path, name: b"old " + name.encode())
+    run(user_data_digest="digest", **ANEW)
+    run(**{**ANEW, "rebuild_id": "two"})
+    with_data, without = written
+    assert with_data["openstack/latest/user_data"] == b"old openstack/latest/user_data"
+    assert "openstack/latest/user_data" not in without
+
+
+def test_a_rebuild_keeps_what_the_scheduler_has_given(run, host):
+    devices = {"pci": ["0000:01:00.0"], "cpus": {"0": 3}}
+    run(allocation=devices)
+    assert run(allocation=None, **ANEW)[1].allocation == devices
+
+
 def test_absent_removes_what_is_ours_and_nothing_else(run, host, tmp_path):
     run()
     directory = tmp_path / "instances" / UUID

@@ -67,6 +67,11 @@ def moved(domain):
             "keep",
             id="an older domain has 20 characters of the serial",
         ),
+        pytest.param(replace(HERE, rebuild_id="1"), HERE, "present", "update", id="a rebuild"),
+        pytest.param(
+            replace(HERE, rebuild_id="1"), replace(HERE, rebuild_id="1"), "present", "keep", id="a rebuild is done once"
+        ),
+        pytest.param(HERE, replace(HERE, rebuild_id="1"), "present", "keep", id="after a rebuild"),
         pytest.param(SILENT, HERE, "absent", "delete", id="absent needs only the identity"),
         pytest.param(SILENT, None, "absent", "keep", id="absent again"),
     ],

@@ -34,6 +34,8 @@ WANTED = parsed(size=2)
 MADE = replace(WANTED, virtual_size=2 * GIB)
 CACHED = parsed(instance_uuid=None)
 WAIVED = parsed(checksum="none")
+ANEW = parsed(size=2, launched=True, rebuild_id="second", checksum="sha256:" + "cd" * 32)
+DONE = replace(ANEW, virtual_size=2 * GIB)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,11 @@ WAIVED = parsed(checksum="none")
             "keep",
             id="a waived image is kept whatever its version",
         ),
+        pytest.param(ANEW, MADE, "present", "update", id="a rebuild takes another image"),
+        pytest.param(ANEW, replace(DONE, rebuild_id="first"), "present", "update", id="or the same one again"),
+        pytest.param(ANEW, None, "present", "create", id="a rebuild that was killed, and the disk gone"),
+        pytest.param(ANEW, DONE, "present", "keep", id="a rebuild is done once"),
+        pytest.param(WANTED, replace(MADE, rebuild_id="first"), "present", "keep", id="after a rebuild"),
         pytest.param(WANTED, MADE, "absent", "delete", id="a root disk is removed"),
         pytest.param(WANTED, replace(MADE, path=None), "absent", "delete", id="half a root disk is removed"),
         pytest.param(WANTED, None, "absent", "keep", id="none is to remove"),

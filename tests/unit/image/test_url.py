@@ -18,7 +18,7 @@ import uuid
 
 import pytest
 
-from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import directory, disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import (
     Conflict,
@@ -110,6 +110,29 @@ def test_again_changes_nothing_and_asks_nobody(run, served, tmp_path, monkeypatc
     monkeypatch.setattr(bases, "digest_of", None)
     assert [action for action, _item in run({"instance_uuid": FIRST}, {})] == ["keep", "keep"]
     assert (snapshot(tmp_path), len(served.requests)) == (before, asked)
+
+
+def test_a_rebuild_lays_another_disk_in_the_place_of_the_one_that_is_there(run, served, tmp_path, bytes_of_image):
+    """What a guest that still runs has open is lost with it; nothing is lost before the new disk is whole."""
+    ((_action, old),) = run({"instance_uuid": FIRST})
+    inode = os.stat(old.path).st_ino
+    asked = {"instance_uuid": FIRST, "launched": True, "rebuild_id": "one"}
+    assert run(dict(asked, size=1), check=True)[0][0] == "update"
+    assert os.stat(old.path).st_ino == inode
+    served.statuses = [404]
+    assert isinstance(run(dict(asked, checksum="sha256:" + 64 * "0"))[0][1], NotFound)
+    ((_action, error),) = run(dict(asked, url="file://%s/large" % tmp_path, checksum="none"))
+    assert isinstance(error, NotFound)
+    assert os.stat(old.path).st_ino == inode
+    ((action, new),) = run(dict(asked, size=1))
+    assert (action, new.virtual_size, new.base) == ("update", 1 << 30, old.base)
+    assert os.stat(old.path).st_ino != inode
+    # Whether it is done says the directory, once the domain has gone as well: until then it is done anew.
+    assert run(dict(asked, size=1))[0][0] == "update"
+    directory.write(str(tmp_path / "state"), directory.Owner(FIRST, rebuild_id="one"))
+    assert run(dict(asked, size=1))[0][0] == "keep"
+    assert run(dict(asked, size=1, rebuild_id="two"))[0][0] == "update"
+    assert [name for name in files(tmp_path) if ".part" in name] == []
 
 
 def test_check_mode_writes_nothing(run, served, tmp_path):
@@ -467,7 +490,7 @@ def test_qemu_img_runs_under_its_limits(run, monkeypatch, tmp_path):
 
 KILLED = """
 import json, os, signal, sys
-from ansible_collections.kvmstack.launch.plugins.module_utils.core import disk
+from ansible_collections.kvmstack.launch.plugins.module_utils.core import directory, disk
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import plan
 from ansible_collections.kvmstack.launch.plugins.module_utils.image import base, fetch, url
 from ansible_collections.kvmstack.launch.plugins.module_utils.image.request import parse

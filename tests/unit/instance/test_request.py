@@ -133,7 +133,12 @@ def test_each_entry_has_its_state():
     )
     assert [each.target_state for each in again] == ["started"] * 3
     assert [each.restart for each in again] == ["rebooting", "rebooting_hard", None]
-    assert refused({**WEB, "state": "off"}) == "state: 'off' is none of started, stopped, restarted, reset, absent"
+    [anew] = parse(request({**WEB, "state": "rebuilt"}))
+    assert (anew.target_state, anew.restart, anew.rebuild) == (None, None, True)
+    assert (
+        refused({**WEB, "state": "off"})
+        == "state: 'off' is none of started, stopped, restarted, reset, rebuilt, absent"
+    )
 
 
 @pytest.mark.parametrize(

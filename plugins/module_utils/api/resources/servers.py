@@ -93,13 +93,15 @@ class Action:
         self.front = front
 
     def on_post(self, req: Any, resp: Any, server_id: str) -> None:
-        """Start it, stop it, and so on; what else nova can do is refused in words."""
+        """Start it, stop it, and so on; what else nova can do is refused in words. One that is to be rebuilt is shown."""
         asked: Asked = req.context.asked
         body = checked("action", req, asked.version)
         action = next(iter(body))
         if action in SCHEMAS:
             valid(action, body, asked.version)
         answer = acting.act(self.front, asked, server_id, action, body[action])
-        resp.status = 202 if answer is None else 200
+        resp.status = 202 if answer is None or action == "rebuild" else 200
         if answer is not None:
             resp.media = answer
+        if action == "rebuild":
+            resp.set_header("Location", asked.link("servers", server_id))

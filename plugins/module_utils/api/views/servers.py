@@ -78,6 +78,16 @@ def updated(asked: Asked, server: Server) -> dict[str, Any]:
     return {**less, "addresses": addresses(server.instance.ports, extended=False)}
 
 
+def rebuilt(asked: Asked, server: Server) -> dict[str, Any]:
+    """The reply to a rebuild: that to a change of it, and what may be changed by that too. Nobody is told user data."""
+    told = updated(asked, server)
+    told.pop("OS-EXT-SRV-ATTR:user_data", None)
+    return {
+        **told,
+        **exact("rebuilt server", {"key_name": server.extras["key_name"], "user_data": None}, asked.version),
+    }
+
+
 def addresses(ports: Iterable[NetworkRequest], extended: bool = True) -> dict[str, list[dict[str, Any]]]:
     """The addresses by network; before their port is made, what is asked for is no address yet."""
     found: dict[str, list[dict[str, Any]]] = {}

@@ -29,6 +29,7 @@ from . import (
     revision_0013,
     revision_0014,
     revision_0015,
+    revision_0016,
 )
 
 REVISIONS = [
@@ -47,6 +48,7 @@ REVISIONS = [
     revision_0013,
     revision_0014,
     revision_0015,
+    revision_0016,
 ]
 HEAD = REVISIONS[-1].revision
 
