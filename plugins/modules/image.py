@@ -14,7 +14,7 @@ description:
   - An image's digest is verified and its format inspected before any other program opens it.
     It must be what O(images[].disk_format) says, and refer to no other file.
   - A download that was interrupted goes on where it stopped. Tasks that need the same image at once share one download.
-  - A root disk that exists is kept. Another image or size for it is an error.
+  - A root disk that exists is kept, but in a rebuild. Another image or size for it is an error.
 extends_documentation_fragment:
   - kvmstack.launch.stage
   - kvmstack.launch.instances
@@ -86,6 +86,11 @@ options:
         description: Whether the instance ran before. Its root disk is never made anew then; a missing one is an error.
         type: bool
         default: false
+      rebuild_id:
+        description:
+          - A rebuild (a UUID) that the instance waits for. Its root disk is made anew, unless M(kvmstack.launch.domain)
+            has noted on the host that this rebuild is done.
+        type: str
       size:
         description: Size of the root disk in GiB. V(0), or nothing, is the image's own size.
         type: int

@@ -32,7 +32,7 @@ options:
     description:
       - What to launch. An entry has C(name), C(count) (C(web) with a count of 2 is C(web-1) and C(web-2)), C(state)
         (V(started) by default, V(stopped) to be there and off, V(restarted) or V(reset) to start anew where it runs,
-        by its guest or by force, V(absent) to be destroyed), C(flavor)
+        by its guest or by force, V(rebuilt) to be made anew over a new root disk, V(absent) to be destroyed), C(flavor)
         (a name in O(flavors), or a mapping like theirs), C(image) (a name in O(images)), C(networks) (names in
         O(networks), or mappings of C(network) or C(port), C(fixed_ip), C(fixed_ips), C(mac_address),
         C(security_groups), C(port_security), C(allowed_address_pairs), C(qos) and C(floating_ip), as

@@ -41,8 +41,8 @@ options:
     type: str
   actions:
     description:
-      - What the user is about to do. V(create) launches, V(stop) turns off, V(reboot) restarts, V(rebuild) makes anew, V(delete) removes,
-        V(detail) lists the project's instances and V(detail_all) those of all projects.
+      - What the user is about to do. V(create) launches, V(stop) turns off, V(reboot) restarts, V(rebuild) makes anew,
+        V(delete) removes, V(detail) lists the project's instances and V(detail_all) those of all projects.
       - Only V(detail_all) can be done with a token for a domain or the system.
     type: list
     elements: str
@@ -58,7 +58,7 @@ options:
     description:
       - YAML file with rules of oslo.policy in place of nova's defaults, under nova's names. Rules of other names are
         ignored, so that nova's own file can be used.
-      - By default C(os_compute_api:servers:create), C(os_compute_api:servers:delete), C(os_compute_api:servers:stop)
+      - By default C(os_compute_api:servers:create), C(os_compute_api:servers:delete), C(os_compute_api:servers:stop),
         C(os_compute_api:servers:reboot) and C(os_compute_api:servers:rebuild) are C(rule:project_member_or_admin),
         C(os_compute_api:servers:detail) is C(rule:project_reader_or_admin), and
         C(os_compute_api:servers:detail:get_all_tenants) is C(rule:context_is_admin).

@@ -11,8 +11,8 @@ STATUS = {"started": "ACTIVE", "stopped": "SHUTOFF"}
 # first, or is turned off at once.
 RESTARTS = {"restarted": "rebooting", "reset": "rebooting_hard"}
 
-# The state of an entry whose instance is to be made anew on its host, over a new root disk; and what is done to it then,
-# until it is done, whichever run does it.
+# What an entry asks for whose instance is to be made anew on its host, over a new root disk; and the task state of it
+# until that is done, whichever run does it.
 REBUILT, REBUILDING = "rebuilt", "rebuilding"
 
 # What is done to an instance, under nova's names (nova/compute/instance_actions.py), by the task state of it; and back.

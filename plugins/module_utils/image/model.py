@@ -75,7 +75,7 @@ class Image:
         return self.rebuild_id is not None and (before is None or before.rebuild_id != self.rebuild_id)
 
     def over(self, before: Image | None) -> Image:
-        """A root disk, once made, stays until its instance is rebuilt: Conflict if another image or size is asked for."""
+        """A root disk, once made, stays, but in a rebuild: Conflict if another image or size is asked for."""
         if self.size and self.min_disk and self.size < self.min_disk:
             raise Conflict("size: %d GiB is less than min_disk %d: take a larger flavor" % (self.size, self.min_disk))
         if self.replaces(before):
@@ -91,13 +91,13 @@ class Image:
             return before
         if before.base is None or not self.is_base(before.base):
             raise Conflict(
-                "image: the root disk was made from %s and cannot be changed in place; rebuild or destroy the instance"
+                "image: the root disk was made from %s and cannot be changed in place: rebuild or destroy its instance"
                 % (before.base and os.path.basename(before.base))
             )
         if self.size and before.virtual_size != self.size * GIB:
             raise Conflict(
-                "size: the root disk has %s GiB, not %d, and cannot be changed in place; rebuild or destroy the instance"
-                % ("%g" % ((before.virtual_size or 0) / GIB), self.size)
+                "size: the root disk has %s GiB, not %d, and cannot be changed in place: "
+                "rebuild or destroy its instance" % ("%g" % ((before.virtual_size or 0) / GIB), self.size)
             )
         return replace(before, cached=True)
 

@@ -254,6 +254,29 @@ def test_a_launched_instance_is_never_undone(build, host):
     assert (web["failed"], web["abort"], sorted(host.there["volume"])) == (True, False, [DATA, LOGS])
 
 
+REBUILDING = {"status": "ACTIVE", "launched": True, "task_state": "rebuilding", "rebuild_id": "one"}
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_rebuild_goes_from_the_new_disk_to_the_new_domain(build, host, check_mode):
+    [web] = build(document(WEB, volumes=[volume(DATA)]))["instances"]
+    image = {**IMAGE, "name": "other", "checksum": "sha256:" + 64 * "1"}
+    [done] = build({**web, **REBUILDING, "image": image}, check_mode=check_mode)["instances"]
+    assert host.log == ([] if check_mode else ["update image web", "update domain web"])
+    assert not done.get("failed")
+    assert {noun: done["actions"].get(noun) for noun in ("image", "domain")} == {
+        "image": ["create", "update"],
+        "domain": ["create", "update"],
+    }
+
+
+def test_an_image_that_cannot_be_had_leaves_the_guest_of_a_rebuild_as_it_is(build, host):
+    [web] = build(document(WEB))["instances"]
+    host.refused["image", "update", "web"] = Unavailable("the mirror does not answer")
+    [web] = build({**web, **REBUILDING})["instances"]
+    assert (web["failed_in"], host.log) == ("image", [])
+
+
 def test_what_could_not_be_taken_back_is_told(build, host):
     host.refused["domain", "create", "web"] = Unavailable("no flows")
     host.refused["volume", "delete", "data"] = Unavailable("the disk is busy")

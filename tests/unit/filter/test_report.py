@@ -91,6 +91,12 @@ def test_columns_may_be_a_text_as_e_gives_it():
             "change (reset)",
             id="by force, after its host's plan",
         ),
+        pytest.param(
+            {**WEB, "was_task": "rebuilding", "actions": {"domain": ["update"], "image": ["update"], "port": ["create"]}},
+            "change (rebuild, networks)",
+            id="to be made anew over a new disk",
+        ),
+        pytest.param({**WEB, "was_status": "SHUTOFF", "was_task": "rebuilding"}, "change (rebuild)", id="found off"),
         pytest.param({**WEB, "actions": {"port": [], "schedule": ["keep"]}}, "keep", id="no part changes"),
         pytest.param({**WEB, "action": "update"}, "change (metadata)", id="only the record changes"),
         pytest.param({**WEB, "action": "update", "actions": {"port": ["create"], "network": ["create"],

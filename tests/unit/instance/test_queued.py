@@ -101,7 +101,8 @@ def test_another_wish_takes_the_place_of_the_first(pipeline, queue):
 
 
 @pytest.mark.parametrize(
-    ("state", "word"), [("stopped", "stop"), ("absent", "delete"), ("restarted", "reboot"), ("reset", "reboot")]
+    ("state", "word"),
+    [("stopped", "stop"), ("absent", "delete"), ("restarted", "reboot"), ("reset", "reboot"), ("rebuilt", "rebuild")],
 )
 def test_what_runs_is_asked_otherwise(pipeline, queue, worker, state, word):
     pipeline().ask()
@@ -111,6 +112,17 @@ def test_what_runs_is_asked_otherwise(pipeline, queue, worker, state, word):
     assert not pipeline().ask({"state": state})["web"]["changed"]
     worker()
     assert queue() == {}
+
+
+def test_a_rebuild_that_the_row_tells_of_is_not_done_again_by_a_worker_that_comes_later(pipeline, queue, worker, run):
+    pipeline().ask()
+    worker()
+    begun = pipeline().ask({"state": "rebuilt"})["web"]
+    assert (begun["task_state"], queue()["web"].entry["state"]) == ("rebuilding", "started")
+    run(run_id="other").built(run(run_id="other").ask()["web"])
+    assert run().find()["web"]["task_state"] is None
+    worker()
+    assert run().find()["web"]["rebuild_id"] == begun["rebuild_id"]
 
 
 def test_an_action_is_that_of_who_asks_under_the_id_of_the_request(pipeline, queue, worker, run):
@@ -149,7 +161,7 @@ def test_what_a_run_drives_is_left_to_that_run(run, pipeline, queue):
     assert run(run_id="launcher").built(document)["web"]["status"] == "ACTIVE"
 
 
-@pytest.mark.parametrize(("state", "word"), [("stopped", "stop"), ("reset", "reboot"), ("started", "update")])
+@pytest.mark.parametrize(("state", "word"), [("stopped", "stop"), ("reset", "reboot"), ("rebuilt", "rebuild"), ("started", "update")])
 def test_what_is_asked_for_while_a_run_drives_it_has_its_own_word(run, pipeline, queue, worker, state, word):
     pipeline().ask()
     worker()

@@ -52,6 +52,7 @@ def told(events):
         ("delete", ["delete.start"], ["delete.end", "update"]),
         ("stop", ["power_off.start"], ["power_off.end", "update"]),
         ("start", ["power_on.start"], ["power_on.end", "update"]),
+        ("rebuild", ["rebuild.start"], ["rebuild.end", "update"]),
         ("metadata", [], ["update"]),
     ],
 )
@@ -65,6 +66,7 @@ def test_what_is_told_is_called_as_nova_calls_it(action, start, names):
     [
         pytest.param("create", row(vm_state="error", fault="no host"), None, ["create.error", "update"], id="in ERROR"),
         pytest.param("create", row(vm_state="error"), "it failed", ["create.error", "update"], id="given up"),
+        pytest.param("rebuild", row(vm_state="error"), "no disk", ["rebuild.error", "update"], id="a rebuild"),
         pytest.param("stop", row(), "it failed", ["update"], id="a guest that goes on"),
         pytest.param("delete", row(vm_state="error", fault="x", deleted=1), None, ["delete.end", "update"], id="gone"),
     ],
@@ -157,6 +159,14 @@ def test_what_the_api_keeps_and_who_has_asked_are_told():
 def test_a_restart_begins_with_its_task():
     begun = model.versioned(event("reboot", "start", row(task_state="rebooting_hard")), NOW)[1]
     assert begun["nova_object.data"]["task_state"] == "rebooting_hard"
+
+
+def test_a_rebuild_has_a_payload_of_its_own():
+    name, payload = model.versioned(event("rebuild", "start"), NOW)
+    data = payload["nova_object.data"]
+    assert (name, data["task_state"], data["fault"]) == ("instance.rebuild.start", "rebuilding", None)
+    assert (payload["nova_object.name"], payload["nova_object.version"]) == ("InstanceActionRebuildPayload", "1.10")
+    assert set(data) == FIELDS | {"fault", "trusted_image_certificates"}
 
 
 def test_a_fault_is_an_exception():

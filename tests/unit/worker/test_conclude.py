@@ -173,6 +173,22 @@ def test_a_wish_for_what_runs_that_is_given_up(door, action, after):
     assert door.actions(uuid)[-1] == (action, door.actions(uuid)[-1][1], "Error")
 
 
+def test_of_a_rebuild_that_is_given_up_nobody_knows_what_is_left(door):
+    uuid, run = build(door)
+    settle(door, claim(door))
+    run.ask({"name": "web", "state": "rebuilt", "networks": None, "ssh_keys": None})
+    table = door.database.tables.instances
+    door.write(lambda c: c.execute(table.update().where(table.c.uuid == uuid).values(lease.NOBODY)))
+    door.ask(action="rebuild")
+    for _attempt in range(model.ATTEMPTS):
+        fate = settle(door, claim(door, later=100))
+    assert fate == ["given up"]
+    row = door.row(uuid)
+    assert (row.vm_state, row.task_state) == ("error", None)
+    assert row.fault == "rebuild was given up after 5 attempts: " + WHY
+    assert door.actions(uuid)[-1][0::2] == ("rebuild", "Error")
+
+
 @pytest.mark.parametrize("action", ["attach_interface", "metadata", "reboot"])
 def test_a_port_that_cannot_be_made_goes_when_nobody_tries_any_more(door, action):
     """Also where another request has come in the place of the one that wished for it."""

@@ -83,13 +83,16 @@ OFF = row("stopped", target_state="stopped")
         pytest.param(request("metadata"), row(), True, False, id="what shows in no state"),
         pytest.param(request("reboot", "restarted"), row(task_state="rebooting"), False, False, id="to be restarted"),
         pytest.param(request("reboot", "reset"), row(), True, True, id="its worker died after it"),
+        pytest.param(request("rebuild"), row(task_state="rebuilding"), False, False, id="to be rebuilt"),
+        pytest.param(request("rebuild"), row(), True, False, id="rebuilt"),
+        pytest.param(request("rebuild", "rebuilt"), OFF, True, False, id="rebuilt while it is off"),
     ],
 )
 def test_when_a_request_is_done(asked, found, done, at_once):
     assert (model.is_done(asked, found), model.needs_no_run(asked, found)) == (done, at_once)
 
 
-@pytest.mark.parametrize(("action", "done"), [("start", True), ("metadata", False), ("reboot", False)])
+@pytest.mark.parametrize(("action", "done"), [("start", True), ("metadata", False), ("reboot", False), ("rebuild", False)])
 def test_what_shows_in_no_state_is_done_by_a_run_that_has_not_failed_it(action, done):
     assert model.is_done(request(action), row(), failed=True) is done
 

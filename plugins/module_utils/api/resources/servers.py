@@ -93,7 +93,7 @@ class Action:
         self.front = front
 
     def on_post(self, req: Any, resp: Any, server_id: str) -> None:
-        """Start it, stop it, and so on; what else nova can do is refused in words. One that is to be rebuilt is shown."""
+        """Start it, stop it, rebuild it (then it is shown), and so on; what else nova can do is refused in words."""
         asked: Asked = req.context.asked
         body = checked("action", req, asked.version)
         action = next(iter(body))
