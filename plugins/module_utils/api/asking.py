@@ -22,6 +22,7 @@ from .views.hosts import zones
 
 MOST = 1000  # servers by one request
 FROM_ERROR = ("stop", "reboot", "rebuild")
+DISK_CONFIG = "OS-DCF:diskConfig"  # kept, and of no effect, as with nova's libvirt: guests partition their disks
 ADDRESSES = {"accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6"}
 
 
@@ -44,6 +45,7 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
         "key_name": server.get("key_name"),
         "description": server.get("description"),
         "tags": sorted(set(server.get("tags") or ())),
+        "disk_config": server.get(DISK_CONFIG),
         **{key: _address(server.get(name)) for name, key in ADDRESSES.items()},
     }
     accepting = Accepting(front, asked, "create", user_data_of(server))
@@ -162,6 +164,8 @@ def described(said: Mapping[str, Any]) -> dict[str, Any]:
     values = {key: _address(said[name]) for name, key in ADDRESSES.items() if name in said}
     if "description" in said:
         values["description"] = said["description"] or None
+    if DISK_CONFIG in said:
+        values["disk_config"] = said[DISK_CONFIG]
     return values
 
 

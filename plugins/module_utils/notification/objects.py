@@ -28,8 +28,7 @@ VERSIONS = {
 }
 # What nova tells of every instance and here is the same for all.
 CONSTANT = {
-    "os_type": None, "architecture": None, "kernel_id": "", "ramdisk_id": "", "progress": 0,
-    "auto_disk_config": "MANUAL", "shares": [],
+    "os_type": None, "architecture": None, "kernel_id": "", "ramdisk_id": "", "progress": 0, "shares": [],
 }  # fmt: skip
 
 
@@ -51,6 +50,7 @@ def instance_fields(event: Event) -> dict[str, Any]:
         "metadata": dict(row.instance_metadata or {}),
         "locked": extras.get("locked_by") is not None,
         "locked_reason": extras.get("locked_reason"),
+        "auto_disk_config": extras.get("disk_config") or "MANUAL",
         "reservation_id": reservation_id(row.request_id),
         "flavor": _flavor(event.flavor),
         "request_id": event.request_id,

@@ -238,6 +238,7 @@ def schema() -> SimpleNamespace:
         Column("access_ip_v6", String(45)),
         Column("locked_by", String(16)),
         Column("locked_reason", String(255)),
+        Column("disk_config", String(8)),
     )
     key_pairs = Table(
         "key_pairs",

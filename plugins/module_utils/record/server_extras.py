@@ -7,7 +7,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Callable, Iterable
 
-FIELDS = ("key_name", "description", "tags", "access_ip_v4", "access_ip_v6", "locked_by", "locked_reason")
+FIELDS = (
+    "key_name", "description", "tags", "access_ip_v4", "access_ip_v6", "locked_by", "locked_reason", "disk_config",
+)  # fmt: skip
 NOTHING = {**dict.fromkeys(FIELDS), "tags": []}
 
 

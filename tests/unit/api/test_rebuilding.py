@@ -159,6 +159,7 @@ def test_what_has_no_meaning_here_is_taken(door):
     said = {"adminPass": "secret", "preserve_ephemeral": True, "OS-DCF:diskConfig": "AUTO", "hostname": "web"}
     reply = rebuild(door, made, version=94, **said)
     assert "adminPass" not in reply.json["server"]
+    assert reply.json["server"]["OS-DCF:diskConfig"] == shown(door, made)["OS-DCF:diskConfig"] == "AUTO"
     assert "secret" not in str(door.requests()["web"])
 
 

@@ -34,6 +34,15 @@ def test_a_request_is_a_row_that_nobody_drives_and_what_is_to_be_done(door):
     assert (request.lease_owner, request.entry["state"]) == (None, "started")
 
 
+def test_who_partitions_a_disk_is_kept_and_told(door):
+    word = "OS-DCF:diskConfig"
+    made = door.create(**{word: "AUTO"})["server"]
+    assert made[word] == door.get("/servers/" + made["id"])["server"][word] == "AUTO"
+    assert door.create(name="db")["server"][word] == "MANUAL"
+    told = door.ask("PUT", "/servers/" + made["id"], {"server": {word: "MANUAL"}}).json["server"]
+    assert told[word] == door.get("/servers/" + made["id"])["server"][word] == "MANUAL"
+
+
 def test_a_worker_launches_it_under_its_identity(door):
     made = door.create()["server"]["id"]
     shown = door.get("/servers/" + made)["server"]

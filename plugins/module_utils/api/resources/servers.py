@@ -51,7 +51,7 @@ class Servers:
             resp.media = {"reservation_id": reservation_id(asked.request_id)}
             return
         resp.set_header("Location", asked.link("servers", made[0].uuid))
-        resp.media = {"server": view.created(asked, made[0])}
+        resp.media = {"server": view.created(asked, made[0], body["server"].get(asking.DISK_CONFIG))}
 
     def _list(self, asked: Asked, path: tuple[str, ...], told: Callable) -> dict[str, Any]:
         rows = reading.candidates(self.front, criteria(asked, self.front.known), asked.one("marker"))

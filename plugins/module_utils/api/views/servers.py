@@ -26,6 +26,7 @@ NOT_AFTER_UPDATE = (
     "OS-EXT-AZ:availability_zone", "config_drive", "key_name", "os-extended-volumes:volumes_attached",
     "security_groups", "host_status",
 )  # fmt: skip
+MANUAL = "MANUAL"  # guests partition their disks themselves
 NOT_BEGINNING = ("OS-EXT-SRV-ATTR:", "OS-EXT-STS:", "OS-SRV-USG:")
 
 
@@ -34,12 +35,12 @@ def basic(asked: Asked, identity_: str, name: str) -> dict[str, Any]:
     return {"id": identity_, "name": name, "links": asked.links("servers", identity_)}
 
 
-def created(asked: Asked, instance: Instance) -> dict[str, Any]:
+def created(asked: Asked, instance: Instance, disk_config: str | None) -> dict[str, Any]:
     """The reply to its request. There is no password: guests are reached by keys."""
     return {
         "id": instance.uuid,
         "links": asked.links("servers", instance.uuid),
-        "OS-DCF:diskConfig": "MANUAL",
+        "OS-DCF:diskConfig": disk_config or MANUAL,
         "security_groups": security_groups(instance.ports) or [{"name": "default"}],
     }
 
@@ -144,7 +145,7 @@ def _common(asked: Asked, server: Server) -> dict[str, Any]:
         "tenant_id": instance.project_id,
         "user_id": instance.user_id or "",
         "updated": moment(server.updated_at),
-        "OS-DCF:diskConfig": "MANUAL",
+        "OS-DCF:diskConfig": server.extras["disk_config"] or MANUAL,
     }
 
 

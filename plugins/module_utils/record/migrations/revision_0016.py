@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Rebuilds, by whose identity a host knows whether one is done."""
+"""Rebuilds, by whose identity a host knows whether one is done; and what clients say of who partitions a disk."""
 
 from __future__ import annotations
 
@@ -15,3 +15,4 @@ def upgrade() -> None:
     from alembic import op
 
     op.add_column("instances", sa.Column("rebuild_id", sa.String(36)))
+    op.add_column("server_extras", sa.Column("disk_config", sa.String(8)))
