@@ -113,9 +113,10 @@ def image_of(front: Front, asked: Asked, name: str) -> dict[str, Any] | None:
     look = asked.identity.look
     if look is None or front.known["image_service"] == "url":
         return None
+    found = _found(look, name)
     try:
-        found = define(_found(look, name), "").to_result()
-        return catalog.image(name, {name: {**found, "url": ""}}, front.known["image_service"])
+        known = {name: {**define(found, "").to_result(), "url": ""}}
+        return catalog.image(name, known, front.known["image_service"])
     except LaunchError as error:
         raise ApiError(400, str(error)) from error
 

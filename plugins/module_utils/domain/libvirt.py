@@ -21,9 +21,10 @@ from ..core.names import INTEGRATION_BRIDGE, instance_path
 from ..core.states import POWER, RESTARTS
 from ..host.hypervisor import chosen_virt_type
 from . import changes, openvswitch, sizes, xml
-from .lifecycle import POLL, Lifecycle, Started
+from .lifecycle import POLL, Lifecycle
 from .model import HOST, Domain, Hypervisor, Listed
 from .shutdown import shut_down
+from .started import Started
 
 # Calls to libvirt at once: each start is a process to make, and mostly waiting.
 WORKERS = 4

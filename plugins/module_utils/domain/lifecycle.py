@@ -7,24 +7,25 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Callable, Iterable
 from xml.etree.ElementTree import Element
 
 from ..core import directory
 from ..core.change import Change
 from ..core.convert import json_object
-from ..core.disk import make_directory, remove
+from ..core.disk import locked, make_directory, remove
 from ..core.errors import Unavailable
 from ..core.libvirt import ask_each
 from ..core.names import instance_path
 from . import devices, iso, metadata, sizes, xml
 from .config_drive import USER_DATA, with_user_data
-from .device import Disk, Interface
+from .device import Disk
 from .elements import text
 from .model import Domain
 from .mounts import Mounts
 from .secrets import Secrets
+from .started import Started
 from .timeout import TimedOut, call_with_timeout
 
 # Seconds between two looks, those a guest has to let go of a device, and those after which it is asked again: one that
@@ -36,20 +37,6 @@ DETACH_REPEAT = 2
 # Seconds that QEMU has to open a domain's disks. Ceph answers, or fails, long before if /etc/ceph/ceph.conf says so.
 START_TIMEOUT = 120
 ATTACH_TIMEOUT = 30
-
-
-@dataclass(frozen=True)
-class Started:
-    """A domain that waits for its ports: what resumes it, and what takes back what this run did to it."""
-
-    change: Change
-    handle: Any
-    ports: tuple
-    undo: Callable[[], None]
-
-    def waits_for(self, plugged: dict[str, str]) -> list[Interface]:
-        """The interfaces that OVN has not wired yet."""
-        return [port for port in self.ports if plugged.get(port.tap) != port.port_id]
 
 
 class Lifecycle:
@@ -278,9 +265,12 @@ class Lifecycle:
         handle.undefineFlags(flags | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0))
 
     def _write_owner(self, domain: Domain) -> None:
-        """Say in the instance's directory whose it is."""
+        """Say in the instance's directory whose it is, and which rebuild is done: no other run lays a new disk then."""
         owner = (domain.uuid, domain.name, domain.record_id, domain.labels.project_id, domain.rebuild_id)
-        directory.write(self.state_path, directory.Owner(*owner))
+        path = instance_path(self.state_path, domain.uuid)
+        make_directory(path)
+        with locked(path):
+            directory.write(self.state_path, directory.Owner(*owner))
 
     def _write_drive(self, domain: Domain) -> None:
         path, files = domain.drive.path, domain.config_drive or {}

@@ -180,7 +180,9 @@ def make_root(image: Image, base: str, state_path: str, max_size: int, anew: boo
         make_directory(path)
         with locked(path):
             directory.write(state_path, directory.Owner(str(image.instance_uuid), record_id=image.record_id))
-            if anew or not os.path.exists(image.path):
+            # Another run may have ended the rebuild meanwhile, and its guest has this disk.
+            done = directory.read(state_path, str(image.instance_uuid)).rebuild_id == image.rebuild_id
+            if (anew and not done) or not os.path.exists(image.path):
                 make_overlay(image.path, base, str(image.disk_format), size)
     return replace(image, base=base, cached=True, virtual_size=read_header(image.path).virtual_size)
 

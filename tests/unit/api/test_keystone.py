@@ -311,6 +311,40 @@ def test_an_image_is_looked_up_as_who_asks_sees_it(behind, answers, status, told
     assert behind.url not in reply.text
 
 
+OTHER = {**GLANCE, "id": "0c1b2a3d-0000-4000-8000-000000000002", "name": "other"}
+PLACE = "https://glance.example/v2/images/%s/file"
+
+
+def known(image):
+    """An image of Glance as a worker's run has it."""
+    return {"id": image["id"], "name": image["name"], "url": PLACE % image["id"], "checksum": "sha512:" + 128 * "0"}
+
+
+def test_the_image_of_a_rebuild_is_looked_up_too_and_its_place_by_who_does_it(behind):
+    behind.with_services(image_service="glance")
+    token = behind.token(catalog=behind.catalog("image"))
+    behind.stack.answers = [(200, GLANCE, {})]
+    asked = {"name": "web", "flavorRef": "small", "imageRef": GLANCE["id"], "networks": "none"}
+    made = behind.ask(token, "POST", "/servers", {"server": asked}, version=37).json["server"]["id"]
+    door = behind.door
+    door.definitions["images"] = {each["id"]: known(each) for each in (GLANCE, OTHER)}
+    door.work("web")
+    wrong = [(404, {}), (200, {**OTHER, "status": "queued"}), (200, {**OTHER, "min_disk": 99}), (500, {})]
+    wrong.append((200, {**OTHER, "hw_architecture": "aarch64"}))
+    path, body = "/servers/%s/action" % made, {"rebuild": {"imageRef": OTHER["id"]}}
+    for (code, answer), status in zip(wrong, [400, 400, 400, 503, 400]):
+        behind.stack.answers = [(code, answer, {})]
+        reply = behind.ask(token, "POST", path, body)
+        assert (reply.status_code, door.requests()) == (status, {}), reply.text
+    behind.stack.answers = [(200, OTHER, {})]
+    reply = behind.ask(token, "POST", path, body)
+    assert (reply.status_code, reply.json["server"]["image"]["id"]) == (202, OTHER["id"])
+    assert door.requests()["web"].entry == {"name": "web", "state": "started", "image": OTHER["id"]}
+    door.work("web")
+    [image] = [found["image"] for found in door.run().find().values()]
+    assert (image["url"], image["name"]) == (PLACE % OTHER["id"], "other")
+
+
 HERE = "0c1b2a3d-0000-4000-8000-00000000000a"
 GROUP = {"security_groups": [{"id": "g"}]}
 

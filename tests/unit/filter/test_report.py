@@ -92,7 +92,7 @@ def test_columns_may_be_a_text_as_e_gives_it():
             id="by force, after its host's plan",
         ),
         pytest.param(
-            {**WEB, "was_task": "rebuilding", "actions": {"domain": ["update"], "image": ["update"], "port": ["create"]}},
+            {**WEB, "was_task": "rebuilding", "actions": dict.fromkeys(("domain", "image", "port"), ["update"])},
             "change (rebuild, networks)",
             id="to be made anew over a new disk",
         ),

@@ -125,3 +125,15 @@ def test_an_account_that_is_none(account, clouds, told):
     with pytest.raises(AnsibleFilterError, match=told) as raised:
         project_cloud(account, "p", clouds)
     assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([None, "started"], ["create"]),
+        (["stopped", "reset"], ["create", "stop", "reboot"]),
+        (["rebuilt", "absent"], ["create", "rebuild", "delete"]),
+    ],
+)
+def test_what_a_request_needs_a_right_for(states, expected):
+    assert actions([{"name": "web", "state": state} for state in states], "present") == expected

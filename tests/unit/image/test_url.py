@@ -112,7 +112,7 @@ def test_again_changes_nothing_and_asks_nobody(run, served, tmp_path, monkeypatc
     assert (snapshot(tmp_path), len(served.requests)) == (before, asked)
 
 
-def test_a_rebuild_lays_another_disk_in_the_place_of_the_one_that_is_there(run, served, tmp_path, bytes_of_image):
+def test_a_rebuild_lays_another_disk_in_the_place_of_the_one_that_is_there(run, served, tmp_path):
     """What a guest that still runs has open is lost with it; nothing is lost before the new disk is whole."""
     ((_action, old),) = run({"instance_uuid": FIRST})
     inode = os.stat(old.path).st_ino
@@ -133,6 +133,21 @@ def test_a_rebuild_lays_another_disk_in_the_place_of_the_one_that_is_there(run, 
     assert run(dict(asked, size=1))[0][0] == "keep"
     assert run(dict(asked, size=1, rebuild_id="two"))[0][0] == "update"
     assert [name for name in files(tmp_path) if ".part" in name] == []
+
+
+def test_a_rebuild_that_another_run_ends_meanwhile_is_not_done_again(run, tmp_path, monkeypatch):
+    run({"instance_uuid": FIRST})
+    asked = {"instance_uuid": FIRST, "launched": True, "rebuild_id": "one"}
+    ((_action, new),) = run(asked)
+    inode, locked = os.stat(new.path).st_ino, url.locked
+
+    def slowly(path):
+        directory.write(str(tmp_path / "state"), directory.Owner(FIRST, rebuild_id="one"))
+        return locked(path)
+
+    monkeypatch.setattr(url, "locked", slowly)
+    assert run(asked)[0][0] == "update"
+    assert os.stat(new.path).st_ino == inode
 
 
 def test_check_mode_writes_nothing(run, served, tmp_path):

@@ -161,7 +161,9 @@ def test_what_a_run_drives_is_left_to_that_run(run, pipeline, queue):
     assert run(run_id="launcher").built(document)["web"]["status"] == "ACTIVE"
 
 
-@pytest.mark.parametrize(("state", "word"), [("stopped", "stop"), ("reset", "reboot"), ("rebuilt", "rebuild"), ("started", "update")])
+@pytest.mark.parametrize(
+    ("state", "word"), [("stopped", "stop"), ("reset", "reboot"), ("rebuilt", "rebuild"), ("started", "update")]
+)
 def test_what_is_asked_for_while_a_run_drives_it_has_its_own_word(run, pipeline, queue, worker, state, word):
     pipeline().ask()
     worker()

@@ -92,7 +92,9 @@ def test_when_a_request_is_done(asked, found, done, at_once):
     assert (model.is_done(asked, found), model.needs_no_run(asked, found)) == (done, at_once)
 
 
-@pytest.mark.parametrize(("action", "done"), [("start", True), ("metadata", False), ("reboot", False), ("rebuild", False)])
+@pytest.mark.parametrize(
+    ("action", "done"), [("start", True), ("metadata", False), ("reboot", False), ("rebuild", False)]
+)
 def test_what_shows_in_no_state_is_done_by_a_run_that_has_not_failed_it(action, done):
     assert model.is_done(request(action), row(), failed=True) is done
 
