@@ -10,6 +10,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kvmstack.launch.plugins.filter.request import (
+    actions,
     images_asked,
     project_cloud,
     public_request,
