@@ -169,7 +169,7 @@ def test_what_is_asked_for_while_a_run_drives_it_has_its_own_word(run, pipeline,
     worker()
     run(run_id="launcher").ask({"metadata": {"role": "db"}})
     pipeline().ask({"state": state, "metadata": {"role": "web"}})
-    assert queue()["web"].action == word
+    assert (queue()["web"].action, queue()["web"].entry["state"]) == (word, state)
 
 
 def test_what_is_to_be_deleted_is_asked_for_nothing_else(run, pipeline, queue):

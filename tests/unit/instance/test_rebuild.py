@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.carry import carry, parts_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
 from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import REQUEST
 
 URL = "https://images.example/%s.qcow2"
@@ -133,6 +134,15 @@ def test_one_that_was_turned_off_stays_off(launched):
     begun = launched.ask(REBUILT)["web"]
     assert (begun["target_state"], begun["task_state"]) == ("stopped", "rebuilding")
     assert launched.built(begun)["web"]["status"] == "SHUTOFF"
+
+
+def test_one_in_error_that_has_run_is_rebuilt(launched, database_url):
+    database = Database(database_url)
+    table = database.tables.instances
+    database.write(lambda c: c.execute(table.update().values(vm_state="error", fault="no disk")))
+    begun = launched.ask(REBUILT)["web"]
+    assert (begun["failed"], begun["fault"], begun["task_state"]) == (False, None, "rebuilding")
+    assert launched.built(begun)["web"]["status"] == "ACTIVE"
 
 
 def test_a_new_one_is_launched(run):
