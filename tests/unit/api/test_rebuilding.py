@@ -172,6 +172,13 @@ def test_one_that_has_never_run_or_is_locked_is_not_rebuilt(door):
     assert "is locked" in rebuild(door, made, status=409).text
 
 
+def test_one_that_is_paused_is_not_rebuilt(door):
+    made = door.launch()
+    table = door.database.tables.instances
+    door.database.write(lambda connection: connection.execute(table.update().values(power_state="paused")))
+    assert "vm_state paused" in rebuild(door, made, status=409).text
+
+
 def test_one_that_is_given_up_can_be_rebuilt_again(door):
     made = door.launch()
     rebuild(door, made)

@@ -340,8 +340,10 @@ def test_a_rebuild_turns_the_guest_off_at_once_and_defines_it_anew_over_its_new_
 
 def test_one_that_is_rebuilt_while_it_is_to_be_off_is_not_started(run, host):
     run()
+    old = host.domains[0]
     action, domain = run(target_state="stopped", **ANEW)
     assert (action, domain.status, host.domains[0].log) == ("update", "SHUTOFF", [])
+    assert old.log[2:] == ["destroy", "undefine"], "nobody asks its guest"
 
 
 def test_a_rebuild_that_was_killed_is_ended(run, host, monkeypatch):
@@ -354,15 +356,25 @@ def test_a_rebuild_that_was_killed_is_ended(run, host, monkeypatch):
     assert run(image=OTHER_IMAGE, **ANEW) == ("keep", None)
 
 
-def test_the_user_data_of_a_rebuild_that_says_none_is_that_of_the_drive(run, host, monkeypatch):
+def test_the_user_data_of_a_rebuild_that_says_none_is_that_of_the_drive(run, host, ask, monkeypatch):
     written = []
     monkeypatch.setattr(lifecycle.iso, "write", lambda path, files: written.append(files))
     monkeypatch.setattr(lifecycle.iso, "read", lambda path, name: b"old " + name.encode())
     run(user_data_digest="digest", **ANEW)
     run(**{**ANEW, "rebuild_id": "two"})
     with_data, without = written
+    asked = parse({**ask(user_data_digest="digest", **ANEW), "user_data": '{"web-1": "new"}'})[0]
+    assert (asked.keeps_user_data, asked.config_drive["openstack/latest/user_data"]) == (False, b"new")
     assert with_data["openstack/latest/user_data"] == b"old openstack/latest/user_data"
     assert "openstack/latest/user_data" not in without
+
+
+def test_a_rebuild_takes_what_the_host_decides_and_the_networks_say_now(run, host, ask, monkeypatch):
+    run()
+    monkeypatch.setattr(backend.openvswitch, "datapath_type", lambda bridge: "system")
+    ports = [{**ask()["domains"][0]["ports"][0], "mtu": 1400}]
+    [port] = run(ports=ports, **ANEW)[1].interfaces
+    assert (port.mtu, port.checksum_offload) == (1400, True)
 
 
 def test_a_rebuild_keeps_what_the_scheduler_has_given(run, host):

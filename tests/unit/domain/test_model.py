@@ -39,6 +39,12 @@ def moved(domain):
     return replace(domain, volumes=(replace(CEPH, remote=MOVED), shared))
 
 
+def test_nothing_of_a_rebuild_waits_for_the_next_start():
+    wanted = replace(HERE, interfaces=(replace(PORT, mtu=1400),))
+    assert plan([wanted], {"uuid": HERE}, "present")[0].notes
+    assert not plan([replace(wanted, rebuild_id="1")], {"uuid": HERE}, "present")[0].notes
+
+
 @pytest.mark.parametrize(
     ("wanted", "existing", "state", "action"),
     [

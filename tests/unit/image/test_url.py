@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,17 @@ def test_a_rebuild_lays_another_disk_in_the_place_of_the_one_that_is_there(run, 
     assert run(dict(asked, size=1))[0][0] == "keep"
     assert run(dict(asked, size=1, rebuild_id="two"))[0][0] == "update"
     assert [name for name in files(tmp_path) if ".part" in name] == []
+
+
+def test_the_base_of_the_disk_that_a_rebuild_replaces_was_used_until_now(run, tmp_path):
+    ((_action, old),) = run({"instance_uuid": FIRST})
+    os.utime(old.base, (0, 0))
+    copy = tmp_path / "copy"
+    copy.write_bytes(Path(old.base).read_bytes())
+    other = {"url": "file://%s" % copy, "checksum": "none"}
+    ((_action, new),) = run({"instance_uuid": FIRST, "launched": True, "rebuild_id": "one", **other})
+    assert new.base != old.base
+    assert os.stat(old.base).st_mtime > 0
 
 
 def test_a_rebuild_that_another_run_ends_meanwhile_is_not_done_again(run, tmp_path, monkeypatch):
