@@ -80,12 +80,14 @@ def _fate(request: Request, row: Any, moment: datetime, why: str | None) -> str:
 def _give_up(database, connection, request: Request, row: Any, moment: datetime, why: str) -> None:
     """Have the instance say that nobody tries any more. One that runs goes on as it is; it had only a wish.
 
-    Of one that was to be rebuilt nobody knows what is left, as in nova: it can be rebuilt again.
+    Of one that was to be rebuilt nobody knows what is left, as in nova; the next launch tells, or it is rebuilt again.
     """
     message = "%s was given up after %d attempts: %s" % (request.action, request.attempts, why)
     values: dict[str, Any] = {**NOBODY, "updated_at": moment}
-    if row.launched_at is None or request.action == "delete" or row.task_state == REBUILDING:
+    if row.launched_at is None or request.action == "delete":
         values.update(vm_state="error", fault=message)
+    elif row.task_state == REBUILDING:
+        values.update(vm_state="error")
     if request.action != "delete" and (row.launched_at is None or row.task_state in (*PASSING_TASKS, REBUILDING)):
         values["task_state"] = None
     if row.launched_at is not None and request.action != "delete":
