@@ -15,11 +15,13 @@ from typing import Any
 from ..core.change import Change
 from ..core.documents import is_built, is_deleting, is_gone
 from ..core.errors import Conflict, LaunchError
+from ..core.states import REBUILDING
 from . import attachments
 from .model import AS_ASKED, Driven, Instance, Recorded, from_document
 
 LAST_ERROR = "; the last error was on "
 TRIED = " (tried: %s)"
+UNENDED = "; its rebuild is not done: the next run goes on with it, or begins another one with state: rebuilt"
 # What the record keeps of a volume that its stage has made.
 OF_VOLUME = ("size", "volume_id", "attachment_id")
 
@@ -189,8 +191,13 @@ def settle(outcome: Outcome, known: Instance) -> Instance:
     if outcome.error is None:
         return _run(known, outcome) if outcome.built else known
     if known.launched:
-        raise outcome.error
+        raise _unended(outcome.error) if known.task_state == REBUILDING else outcome.error
     return _fail(known, _fenced(known, outcome.error) if outcome.lost else outcome.error, outcome.max_attempts)
+
+
+def _unended(error: StageFailed) -> StageFailed:
+    """The error of a rebuild, which stays to be done."""
+    return StageFailed(str(error) + UNENDED, error.abort, error.details)
 
 
 def _run(known: Instance, outcome: Outcome) -> Instance:

@@ -84,13 +84,14 @@ def test_a_request_for_a_server(any_door, said, devices, hints, version):
 
 
 KEYS = [
-    "metadata", "meta", "tags", "server", "os-stop", "os-start", "reboot", "lock", "unlock", "volumeAttachment",
-    "interfaceAttachment", "", "x",
+    "metadata", "meta", "tags", "server", "os-stop", "os-start", "reboot", "rebuild", "lock", "unlock",
+    "volumeAttachment", "interfaceAttachment", "", "x",
 ]  # fmt: skip
 NOTHING = "11111111-0000-4000-8000-000000000001"
 VALUES = [
     {"a": "b"}, {"name": "x"}, {"accessIPv4": "x"}, {"accessIPv6": "::1"}, {"type": "SOFT"}, {"type": []},
     {"locked_reason": "x" * 255}, {"locked_reason": 1}, {"volumeId": NOTHING}, {"volumeId": NOTHING, "device": ""},
+    {"imageRef": NOTHING}, {"imageRef": NOTHING, "user_data": None, "key_name": "x"},
     {"net_id": NOTHING}, {"fixed_ips": [{"ip_address": "10.20.0.7"}]}, {"fixed_ips": [None]}, {"port_id": None},
 ]  # fmt: skip
 

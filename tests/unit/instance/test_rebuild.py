@@ -81,6 +81,7 @@ def test_a_host_that_fails_leaves_it_to_the_next_run(launched):
     refused = {"name": "web", "failed": True, "msg": "no room", "abort": False}
     failed = launched.conclude(*carry([begun], "domain", [refused], parts_of("domain")))["web"]
     assert (failed["failed"], failed["task_state"]) == (True, "rebuilding")
+    assert "no room; its rebuild is not done: the next run goes on with it" in failed["msg"]
     assert launched.ask({"image": "other"})["web"]["rebuild_id"] == begun["rebuild_id"]
 
 
