@@ -31,7 +31,6 @@ Parts = Callable[[InstanceRequest, model.Instance], InstanceRequest]
 Amended = Callable[[model.Instance], model.Instance]
 
 STATES = ("task_state", "target_state")
-TAKEN = "%s: the project has a server of this name: names are unique here"
 TRIES = 5  # of a change that another one has been quicker than
 
 
@@ -151,13 +150,11 @@ class Accepting:
         return self.database.write(write)
 
     def _rebuild(self, server: Server, entry: dict[str, Any], image: dict[str, Any] | None, extras: dict) -> None:
-        project, name = server.instance.project_id, server.instance.name
+        project = server.instance.project_id
         record, [wanted] = self._record(project), self._parsed([entry], project)
-        found = record.read([server.instance, wanted])
-        before = _still(server, found.instances.get(name), (*STATES, "metadata"))
+        found = record.read([wanted])
+        before = _still(server, found.instances.get(wanted.name), (*STATES, "metadata"))
         _check_idle(before)
-        if wanted.name != name and wanted.name in found.instances:
-            raise ApiError(409, TAKEN % wanted.name)
         if image is not None:
             wanted = replace(wanted, image=image)
         [change] = model.plan([wanted], replace(found, instances={wanted.name: before}), "present")
@@ -263,7 +260,7 @@ def _raced(error: LaunchError) -> LaunchError:
 def _check_new(change: Change) -> None:
     """An error for what cannot be launched: nothing of it is recorded, as here nobody waits for a table of faults."""
     if change.before is not None:
-        raise ApiError(409, TAKEN % change.key)
+        raise ApiError(409, "%s: the project has a server of this name: names are unique here" % change.key)
     if isinstance(change.error, NotFound):  # of what the body names, not of what the path does
         raise ApiError(400, str(change.error))
     if change.error is not None:

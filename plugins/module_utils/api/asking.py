@@ -152,11 +152,15 @@ def set_metadata(
 
 def describe(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> None:
     """What is said of a server: its description and access addresses."""
-    server = reading.one(front, asked, server_id)
+    check_called(reading.one(front, asked, server_id), said)
+    keep(front, asked, server_id, described(said))
+
+
+def check_called(server: Server, said: Mapping[str, Any]) -> None:
+    """ApiError 409 for another name: volumes, guest and addresses are known by that which a server has."""
     for word in ("name", "hostname"):
         if said.get(word, server.instance.name) != server.instance.name:
             raise ApiError(409, "%s: a server is called %s for as long as it is there" % (word, server.instance.name))
-    keep(front, asked, server_id, described(said))
 
 
 def described(said: Mapping[str, Any]) -> dict[str, Any]:

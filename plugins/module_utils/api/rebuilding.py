@@ -39,14 +39,12 @@ def rebuild(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any])
 
 
 def _entry(front: Front, asked: Asked, server: Server, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry that says the same; ApiError 400 for what cannot be had."""
+    """The entry that says the same; ApiError 400 for what cannot be had, and 409 for another name."""
     for name, why in BEYOND.items():
         if said.get(name):
             raise ApiError(400, "%s: %s" % (name, why))
-    name = said.get("name", server.instance.name)
-    if said.get("hostname", name) != name:
-        raise ApiError(400, "hostname: a guest is called as its server")
-    entry = {"name": name, "state": "rebuilt", "image": image_name(said["imageRef"], front.known)}
+    asking.check_called(server, said)
+    entry = {"name": server.instance.name, "state": "rebuilt", "image": image_name(said["imageRef"], front.known)}
     if "metadata" in said:
         entry["metadata"] = said["metadata"]
     if "key_name" in said:

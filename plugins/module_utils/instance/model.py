@@ -387,7 +387,6 @@ def _update(wanted: InstanceRequest, before: Instance) -> Instance:
     metadata = before.metadata if wanted.metadata is None else wanted.metadata
     return replace(
         before,
-        name=wanted.name,
         ports=ports,
         volumes=volumes,
         metadata=metadata,

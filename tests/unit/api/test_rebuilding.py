@@ -103,15 +103,11 @@ def test_what_is_said_anew_is_kept(door):
     assert shown(door, made, version=57)["key_name"] is None
 
 
-def test_a_server_may_be_called_otherwise_from_then_on(door):
+def test_a_server_stays_called_as_it_is(door):
     made = door.launch()
-    door.launch("db")
-    assert "names are unique" in rebuild(door, made, status=409, name="db").text
-    assert rebuild(door, made, status=400, name="not a host name").status_code == 400
-    assert rebuild(door, made, name="app").json["server"]["name"] == "app"
-    assert door.requests()["app"].entry["name"] == "app"
-    door.work("app")
-    assert (shown(door, made)["name"], shown(door, made)["status"]) == ("app", "ACTIVE")
+    for other in ({"name": "app"}, {"hostname": "app.example"}):
+        assert "for as long as it is there" in rebuild(door, made, status=409, version=94, **other).text
+    assert rebuild(door, made, name="web").json["server"]["name"] == "web"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +136,6 @@ def test_a_reply_has_what_its_version_has(door, version, has, has_not):
         (1, {"image": "arm"}, "hosts are chosen by its hw_architecture"),
         (1, {"personality": [{"path": "/a", "contents": ""}]}, "no files are put into guests"),
         (63, {"trusted_image_certificates": ["a"]}, "signatures of images are not checked"),
-        (94, {"hostname": "other.example"}, "a guest is called as its server"),
         (54, {"key_name": "nobodys"}, "Invalid key_name provided."),
         (53, {"key_name": "mine"}, "key_name"),
         (57, {"personality": []}, "personality"),
