@@ -153,9 +153,19 @@ options:
     type: dict
     suboptions:
       state_path:
-        description: The folder of the front door on this machine, whose workers are woken. Others look by themselves.
+        description: The folder of the front door on this machine, whose workers are woken.
         type: path
         default: ~/.kvmstack/door
+      transport:
+        description:
+          - The message queue by which the workers of all machines are woken, as the role front_door has it,
+            V(rabbit://user@host:port/vhost), without its password. It needs C(oslo.messaging) where this module runs.
+            Left out, workers on other machines look by themselves, every five seconds.
+          - What is asked for is recorded before. That no broker is there is a warning, and changes nothing else.
+        type: str
+      transport_password_file:
+        description: A file of this user alone whose first line is the password of O(queue.transport).
+        type: path
       wait:
         description:
           - Seconds to wait until it is done. What is not done then is that instance's error, and stays asked for,
@@ -252,7 +262,12 @@ ADOPT = {
     "record": {"type": "str"},
     "settings": {"type": "dict", "default": {}},
 }
-QUEUE = {"state_path": {"type": "path", "default": STATE_PATH}, "wait": {"type": "int", "default": 0}}
+QUEUE = {
+    "state_path": {"type": "path", "default": STATE_PATH},
+    "transport": {"type": "str", "no_log": True},  # a password that is refused in it is not shown either
+    "transport_password_file": {"type": "path", "no_log": False},
+    "wait": {"type": "int", "default": 0},
+}
 SPEC = {
     **STATE,
     **DATABASE,
@@ -284,16 +299,18 @@ STAGE = Stage("instance", request.parse, sql.connect, model.plan, as_text=model.
 def stage(module: AnsibleModule) -> None:
     """The stage, for whoever runs it."""
     with failing(module):
-        chosen = chosen_by(module.params)
+        chosen = chosen_by(module)
     run(module, chosen)
 
 
-def chosen_by(params: dict) -> Stage:
+def chosen_by(module: AnsibleModule) -> Stage:
     """The stage as it is to be: it launches, leaves that to a worker, or takes in what there is."""
+    params = module.params
     if params["adopt"]:
         return adoption(params["adopt"])
     if params["queue"]:
-        return replace(STAGE, connect=queued_sql.connect, plan=queued.planner(queued_sql.asked(params)))
+        plan = queued.planner(queued_sql.asked(params))
+        return replace(STAGE, connect=lambda asked: queued_sql.connect(asked, module.warn), plan=plan)
     return STAGE
 
 

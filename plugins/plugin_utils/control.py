@@ -69,10 +69,16 @@ class Module:
         self.check_mode = check_mode
         self._diff = diff
         self._verbosity = verbosity
+        self._warnings: list[str] = []
+
+    def warn(self, warning: str) -> None:
+        """Have the user warned, whatever the result is."""
+        self._warnings.append(warning)
 
     def exit_json(self, **result: Any) -> NoReturn:
         """Leave with a result."""
-        raise Exit(hide(result, self._secrets))
+        warned = {"warnings": [*result.get("warnings", ()), *self._warnings]} if self._warnings else {}
+        raise Exit(hide({**result, **warned}, self._secrets))
 
     def fail_json(self, **result: Any) -> NoReturn:
         """Leave with a failure."""

@@ -13,12 +13,16 @@ import sys
 import pytest
 
 from ansible_collections.kvmstack.launch.molecule.default.tests.door import Client
-from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, Run
+from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT, Run, request
 
 SERVICES = "kvmstack-api.service kvmstack-worker.service"
 # The record, as the services name it.
 SOCKETS = "/var/run/postgresql"
 DATABASE = "postgresql+psycopg:///launch?host="
+# The message queue, as the role makes it.
+TRANSPORT = "rabbit://launch@127.0.0.1:5672/launch"
+PASSWORD = "/etc/kvmstack/transport_password"
+QUEUES = "rabbitmqctl --quiet list_queues --vhost launch name "
 
 
 class Installed(Client):
@@ -38,6 +42,15 @@ class Installed(Client):
         arguments = ["-i", str(ROOT / self.inventory), "--extra-vars", json.dumps(said), "playbooks/front_door.yml"]
         command = shlex.join([sys.executable, "-m", "ansible", "playbook", *arguments])
         return Run(0, self.on(self.central, "cd %s && %s" % (shlex.quote(str(ROOT)), command), seconds=300))
+
+    def request(self, name: str, **variables) -> str:
+        """Ask there by request.yml, as a pipeline that has workers elsewhere; what is printed."""
+        said = {**request(name), "launch_database": DATABASE + SOCKETS, **variables}
+        path = self.folder / "request.json"
+        path.write_text(json.dumps(said))
+        arguments = ["-i", str(ROOT / self.inventory), "--extra-vars", "@%s" % path, "playbooks/request.yml", "-vvv"]
+        command = shlex.join([sys.executable, "-m", "ansible", "playbook", *arguments])
+        return self.on(self.central, "cd %s && %s" % (shlex.quote(str(ROOT)), command), seconds=120)
 
     def reach(self) -> None:
         """Have the API on this machine's port, when it answers there."""
@@ -82,7 +95,7 @@ def test_systemd_runs_what_takes_requests_and_what_does_them(installed):
     made = installed.create("theirs")
     server = installed.rests(made)
     assert made in installed.domains(server["OS-EXT-SRV-ATTR:host"])
-    woken = installed.on(installed.central, "rabbitmqctl --quiet list_queues --vhost launch name consumers")
+    woken = installed.on(installed.central, QUEUES + "consumers")
     assert any(line.split()[1] != "0" for line in woken.splitlines() if line.startswith("kvmstack.")), woken
 
     installed.on(installed.central, "systemctl kill --signal=KILL --kill-whom=main kvmstack-worker")
@@ -93,8 +106,17 @@ def test_systemd_runs_what_takes_requests_and_what_does_them(installed):
     installed.reach()
     installed.on(installed.central, "systemctl is-active --quiet %s" % SERVICES)
     installed.gone(made)
-    password = installed.on(installed.central, "cat /etc/kvmstack/transport_password").strip()
-    assert password not in installed.log()
+
+    installed.on(installed.central, "systemctl stop kvmstack-worker")
+    transport = {"launch_transport": TRANSPORT, "launch_transport_password_file": PASSWORD}
+    printed = installed.request("asked", **transport)
+    installed.eventually(lambda: "scheduler.info\t1" in installed.on(installed.central, QUEUES + "messages"))
+    installed.on(installed.central, "systemctl start kvmstack-worker")
+    [row] = installed.records()
+    installed.rests(row["uuid"])
+    installed.gone(row["uuid"])
+    password = installed.on(installed.central, "cat " + PASSWORD).strip()
+    assert password not in installed.log() + printed
     assert password not in installed.on(installed.central, "cat /etc/kvmstack/front_door.yml /etc/systemd/system/kv*")
 
     assert installed.install(front_door_state="absent").changed

@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 from ..core.errors import LaunchError, Unavailable
 from ..record import events, requests
 from ..record.database import Database
 from ..record.lease import Acceptor
 from ..service import wake
-from ..service.settings import wake_path
+from ..service.publisher import LOST, Caller
+from ..service.settings import Settings, of_workers
 from . import quota, singly
 from .model import Recorded
 from .queued import Asking, Queued
@@ -32,23 +32,44 @@ def asked(params: Mapping[str, Any]) -> dict[str, Queued]:
     return {name: Queued(entry, texts.get(name)) for name, entry in entries.items()}
 
 
-def connect(params: Mapping[str, Any]) -> Queue:
-    """The record behind params["database"] for one project; params["queue"] says whom to wake and how long to wait."""
+def connect(params: Mapping[str, Any], warn: Callable[[str], None]) -> Queue:
+    """The record behind params["database"] for one project; params["queue"] says whom to wake and how long to wait.
+
+    warn(text) is told where workers are not woken that should be.
+    """
     queue = params["queue"]
     limits = quota.limits(params, params["project_id"])
-    wakes = wake_path(os.path.expanduser(queue["state_path"]))
-    record = Queue(Database(params["database"]), params["project_id"], limits, wakes, queue.get("wait") or 0)
+    waking = Waking(of_workers(queue), warn)
+    record = Queue(Database(params["database"]), params["project_id"], limits, waking, queue.get("wait") or 0)
     record.request_id = params.get("request_id") or record.request_id
     record.user_id = params.get("user_id")
     return record
 
 
+class Waking:
+    """The workers: those of this machine, and where the settings name a transport, of all."""
+
+    def __init__(self, settings: Settings, warn: Callable[[str], None]):
+        self.settings = settings
+        self.warn = warn
+        self._caller = Caller(settings) if settings.transport else None
+
+    def wake(self, asked_for: Mapping[str, tuple[str, str]]) -> None:
+        """Tell them of requests. That a broker is away is no failure."""
+        wake.call(self.settings.wake_path)
+        if self._caller and asked_for:
+            try:
+                self._caller.tell(asked_for)
+            except Unavailable as error:
+                self.warn("%s: %s" % (error, LOST))
+
+
 class Queue(Record):
     """A project's instances, and what workers are still to do for them."""
 
-    def __init__(self, database: Database, project_id: str, limits: dict, wakes: str, seconds: int):
+    def __init__(self, database: Database, project_id: str, limits: dict, waking: Waking, seconds: int):
         super().__init__(database, project_id, Acceptor("request", 0, False), limits)
-        self.wakes = wakes
+        self.waking = waking
         self.seconds = seconds
 
     def read(self, wanted: Iterable[Any]) -> Recorded:
@@ -64,14 +85,16 @@ class Queue(Record):
         """Write the changes and ask for them; wake the workers; wait, if so asked, until they have done it."""
         if not changes:
             return {}
-        outcome, moment = self.database.write(lambda connection: self._write(connection, changes))
-        wake.call(self.wakes)
+        outcome, asked_for, moment = self.database.write(lambda connection: self._write(connection, changes))
+        self.waking.wake(asked_for)
         return self._waited(changes, outcome, moment) if self.seconds else outcome
 
-    def _write(self, connection, changes: list[Asking]) -> tuple[dict[str, Any], datetime]:
+    def _write(self, connection, changes: list[Asking]) -> tuple[dict[str, Any], dict[str, tuple], datetime]:
+        """What became of the changes, by instance what is asked of workers, and when."""
         writing = Writing(self, connection)
         outcome = {change.key: change.before for change in changes}
         outcome.update(writing.all([change for change in changes if change.writes]))
+        told = {}
         for change in changes:
             instance = outcome[change.key]
             if change.asks is None or isinstance(instance, LaunchError):
@@ -79,7 +102,8 @@ class Queue(Record):
             what = (change.word, change.asks.entry, change.asks.user_data)
             asked_for = requests.Request.of(instance, *what, self.request_id)
             requests.add(self.database, connection, asked_for, writing.moment)
-        return outcome, writing.moment
+            told[asked_for.instance_uuid] = (asked_for.action, asked_for.request_id)
+        return outcome, told, writing.moment
 
     def _waited(self, changes: list[Asking], outcome: dict[str, Any], moment: datetime) -> dict[str, Any]:
         """The instances as they are when no worker has anything to do for them.

@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Telling the workers of all machines what the record has: after it is written, and without waiting for a broker.
+"""Telling the workers of all machines what the record has: after it is written.
 
 What cannot be told now is not told at all. It is no loss, as workers look every few seconds anyway.
 """
@@ -8,8 +8,9 @@ What cannot be told now is not told at all. It is no loss, as workers look every
 from __future__ import annotations
 
 import logging
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
+from . import broker
 from .sender import Sender
 from .settings import Settings
 from .transport import EVENT, TOPICS, Transport, publisher, topic_of, url_of
@@ -18,7 +19,7 @@ LOST = "workers find by themselves what was asked for"
 
 
 class Publisher:
-    """The API's voice at the broker."""
+    """The API's voice at the broker, for which nobody waits."""
 
     def __init__(self, settings: Settings):
         self.settings = settings
@@ -27,11 +28,35 @@ class Publisher:
 
     def tell(self, asked: Mapping[str, tuple[str, str]]) -> None:
         """Tell of requests, by instance the action and the request's id; at once, whatever the broker does."""
-        for instance_uuid, (action, request_id) in asked.items():
-            self._sender.send(topic_of(action), {"instance_uuid": instance_uuid, "request_id": request_id})
+        for message in messages(asked):
+            self._sender.send(*message)
 
     def _send(self, topic: str, message: dict[str, str]) -> None:
-        if not self._notifiers:
-            transport = Transport(url_of(self.settings))
-            self._notifiers = {each: transport.notifier(each, publisher("kvmstack-api")) for each in TOPICS}
+        self._notifiers = self._notifiers or notifiers(url_of(self.settings), "kvmstack-api")
         self._notifiers[topic].info({}, EVENT, message)
+
+
+class Caller:
+    """The voice of one who ends when that is told; MissingLibrary, or InvalidRequest as url_of's, where it is none."""
+
+    def __init__(self, settings: Settings):
+        self._url = url_of(settings)
+        self._notifiers = notifiers(self._url, "kvmstack-request")
+
+    def tell(self, asked: Mapping[str, tuple[str, str]]) -> None:
+        """The same, waiting until that is done; Unavailable where no broker lets us in."""
+        broker.reach(self._url)
+        for topic, message in messages(asked):
+            self._notifiers[topic].info({}, EVENT, message)
+
+
+def messages(asked: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
+    """What is told of requests, each with its topic."""
+    for instance_uuid, (action, request_id) in asked.items():
+        yield topic_of(action), {"instance_uuid": instance_uuid, "request_id": request_id}
+
+
+def notifiers(url: str, service: str) -> dict[str, Any]:
+    """By topic what sends there."""
+    transport = Transport(url)
+    return {each: transport.notifier(each, publisher(service)) for each in TOPICS}

@@ -11,16 +11,14 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Mapping
 from urllib.parse import urlsplit
 
 from ..core.convert import choice, mapping, printable, sequence, whole
 from ..core.errors import InvalidRequest, LaunchError, MissingLibrary
 
-KEYS = (
-    "inventory", "extra_vars", "state_path", "listen", "runs", "deadline", "transport", "transport_password_file",
-    "notification_format",
-)  # fmt: skip
+OF_TRANSPORT = ("transport", "transport_password_file", "notification_format")
+KEYS = ("inventory", "extra_vars", "state_path", "listen", "runs", "deadline", *OF_TRANSPORT)
 # The variable that names the file, where nothing else does.
 VARIABLE = "KVMSTACK_DOOR"
 
@@ -62,17 +60,12 @@ class Settings:
     @property
     def wake_path(self) -> str:
         """The folder of the sockets on which workers are woken (wake.py)."""
-        return wake_path(self.state_path)
+        return os.path.join(self.state_path, "wake")
 
     def options(self) -> list[str]:
         """Those of ansible-playbook that say where, and as the site says."""
         given = [option for path in self.inventory for option in ("--inventory", path)]
         return given + [option for path in self.extra_vars for option in ("--extra-vars", "@" + path)]
-
-
-def wake_path(state_path: str) -> str:
-    """Where services with this state_path have the sockets on which workers are woken."""
-    return os.path.join(state_path, "wake")
 
 
 def named(path: str | None = None) -> Settings:
@@ -115,24 +108,38 @@ def parse(said: Any, folder: str) -> Settings:
     inventory = _paths(given.get("inventory", []), "inventory", folder)
     if not inventory:
         raise InvalidRequest("inventory is missing: name the inventory of the compute hosts")
-    transport = _transport(given["transport"]) if "transport" in given else None
-    for key in ("transport_password_file", "notification_format"):
-        if key in given and transport is None:
-            raise InvalidRequest("%s: there is no transport for it: name one, such as %s" % (key, TRANSPORT))
     return Settings(
         inventory=inventory,
         extra_vars=_paths(given.get("extra_vars", []), "extra_vars", folder),
-        state_path=_path(given.get("state_path", STATE_PATH), "state_path", folder),
         listen=_listen(given.get("listen", LISTEN), folder),
         runs=whole(given.get("runs", RUNS), "runs", least=1, most=100),
         deadline=whole(given.get("deadline", DEADLINE), "deadline", least=60, most=86400),
-        transport=transport,
-        transport_password_file=_one(given, "transport_password_file", lambda *of: _path(*of, folder)),
-        notification_format=_one(given, "notification_format", lambda *of: choice(*of, NOTIFICATION_FORMATS)),
+        **_waking(given, folder),
     )
 
 
-def _one(given: dict[str, Any], key: str, convert: Any) -> Any:
+def of_workers(said: Mapping[str, Any]) -> Settings:
+    """Where workers are woken, as one says who is no service and needs nothing else of the settings: state_path,
+    transport and transport_password_file, each empty where there is none."""
+    given = {key: value for key, value in said.items() if key in ("state_path", *OF_TRANSPORT) and value}
+    return Settings(inventory=(), **_waking(given, os.getcwd()))
+
+
+def _waking(given: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """The settings of waking workers, and of what else goes by the transport."""
+    transport = _transport(given["transport"]) if "transport" in given else None
+    for key in OF_TRANSPORT[1:]:
+        if key in given and transport is None:
+            raise InvalidRequest("%s: there is no transport for it: name one, such as %s" % (key, TRANSPORT))
+    return {
+        "state_path": _path(given.get("state_path", STATE_PATH), "state_path", folder),
+        "transport": transport,
+        "transport_password_file": _one(given, "transport_password_file", lambda *of: _path(*of, folder)),
+        "notification_format": _one(given, "notification_format", lambda *of: choice(*of, NOTIFICATION_FORMATS)),
+    }
+
+
+def _one(given: Mapping[str, Any], key: str, convert: Any) -> Any:
     return convert(given[key], key) if key in given else None
 
 

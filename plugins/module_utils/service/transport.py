@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import warnings
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -67,6 +68,8 @@ class Transport:
     """
 
     def __init__(self, url: str, exchange: str = EXCHANGE, quorum: bool = True, prefetch: int = 0):
+        # A matter of the library's own, which would be a warning of every run.
+        warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
         try:
             import oslo_messaging
             from oslo_config import cfg

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from datetime import timedelta
 
 import pytest
 
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError, MissingLibrary
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, queued, queued_sql, request, singly
 from ansible_collections.kvmstack.launch.plugins.module_utils.record import requests
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database, now
@@ -20,13 +22,17 @@ from .conftest import WEB, Run
 
 
 class Pipeline(Run):
-    """A run of request.yml."""
+    """A run of request.yml; warned is what it has warned of."""
 
-    def ask(self, *entries, check_mode=False, wait=0, **more):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.warned = []
+
+    def ask(self, *entries, check_mode=False, wait=0, waking=None, **more):
         params = {**self.params, **more, "instances": [{**WEB, **entry} for entry in entries or [{}]]}
-        params["queue"] = {"state_path": "/nowhere", "wait": wait}
-        plan = queued.planner(queued_sql.asked(params))
-        return self._done(request.parse(params), queued_sql.connect(params), plan, params["state"], check_mode)
+        params["queue"] = {"state_path": "/nowhere", "wait": wait, **(waking or {})}
+        plan, record = queued.planner(queued_sql.asked(params)), queued_sql.connect(params, self.warned.append)
+        return self._done(request.parse(params), record, plan, params["state"], check_mode)
 
 
 @pytest.fixture
@@ -202,6 +208,68 @@ def test_quota_holds(pipeline, queue):
     told = pipeline().ask({"count": 2}, quotas={"instances": 1})
     assert sorted(each["failed"] for each in told.values()) == [False, True]
     assert len(queue()) == 1
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What has been told at a broker that takes everything."""
+    told = []
+
+    class Caller:
+        def __init__(self, settings):
+            assert (settings.transport, settings.transport_password_file) == (TRANSPORT, "/password")
+
+        def tell(self, asked):
+            told.append(asked)
+
+    monkeypatch.setattr(queued_sql, "Caller", Caller)
+    return told
+
+
+TRANSPORT = "rabbit://launch@127.0.0.1:1/launch"
+
+
+def test_workers_of_all_machines_are_told_what_they_are_asked_for_and_nothing_else(pipeline, worker, told):
+    waking = {"transport": TRANSPORT, "transport_password_file": "/password"}
+    made = pipeline(request_id="req-1").ask({"count": 2}, waking=waking)
+    assert told == [{each["uuid"]: ("create", "req-1") for each in made.values()}]
+    pipeline().ask({"count": 2}, waking=waking)
+    pipeline().ask({"name": "lost", "flavor": "huge"}, waking=waking)
+    worker()
+    pipeline(request_id="req-2").ask({"name": "web-1", "state": "stopped"}, waking=waking)
+    assert told[1:] == [{made["web-1"]["uuid"]: ("stop", "req-2")}]
+
+
+def test_where_the_broker_is_away_it_is_asked_for_all_the_same_with_a_warning(pipeline, queue):
+    run = pipeline()
+    assert run.ask(waking={"transport": TRANSPORT})["web"]["changed"]
+    assert list(queue()) == ["web"]
+    [warning] = run.warned
+    assert warning.startswith("transport 127.0.0.1:1: ")
+    assert warning.endswith(": workers find by themselves what was asked for")
+
+
+@pytest.mark.parametrize(
+    ("waking", "why"),
+    [
+        ({"transport": "rabbit://launch:secret@127.0.0.1:1/launch"}, "transport: a password does not belong here"),
+        ({"transport": "redis://127.0.0.1"}, "transport: a URL such as rabbit://"),
+        ({"transport": TRANSPORT, "transport_password_file": "/nowhere"}, "/nowhere: No such file"),
+        ({"transport": "", "transport_password_file": "/password"}, "there is no transport for it"),
+    ],
+)
+def test_a_transport_that_is_none_is_refused_before_anything_is_asked_for(pipeline, queue, waking, why):
+    with pytest.raises(LaunchError, match=why) as caught:
+        pipeline().ask(waking=waking)
+    assert "secret" not in str(caught.value)
+    assert queue() == {}
+
+
+def test_a_transport_without_its_library_is_refused_by_its_name(pipeline, queue, monkeypatch):
+    monkeypatch.setitem(sys.modules, "oslo_messaging", None)
+    with pytest.raises(MissingLibrary, match="^oslo.messaging$"):
+        pipeline().ask(waking={"transport": TRANSPORT})
+    assert queue() == {}
 
 
 def test_waiting_for_the_worker(pipeline, worker):

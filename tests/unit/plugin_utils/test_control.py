@@ -69,6 +69,20 @@ def run(door, monkeypatch):
     return run
 
 
+def test_what_a_door_warns_of_is_in_its_result_whatever_that_is(run, door):
+    def warning(end):
+        def stage(module):
+            module.warn("mind that")
+            end(module)
+
+        return stage
+
+    door.stage = warning(lambda module: module.exit_json(changed=False, warnings=["and this"]))
+    assert run()["warnings"] == ["and this", "mind that"]
+    door.stage = warning(lambda module: module.fail_json(msg="no"))
+    assert run() == {"failed": True, "msg": "no", "warnings": ["mind that"]}
+
+
 def test_the_door_is_that_of_the_tasks_action(run, door, monkeypatch):
     other = ModuleType("other")
     other.ARGUMENTS, other.stage = ARGUMENTS, lambda module: module.exit_json(of="other")

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
 from ansible_collections.kvmstack.launch.plugins.module_utils.service import broker
-from ansible_collections.kvmstack.launch.plugins.module_utils.service.publisher import Publisher
+from ansible_collections.kvmstack.launch.plugins.module_utils.service.publisher import Caller, Publisher
 from ansible_collections.kvmstack.launch.plugins.module_utils.service.settings import Settings
 from ansible_collections.kvmstack.launch.plugins.module_utils.service.transport import url_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.worker.messages import Messages, parsed
@@ -79,6 +79,13 @@ def test_a_message_is_held_until_its_request_is_settled_and_then_gone(hall):
     messages.stop()
     until(lambda: hall.length(SCHEDULER) == 1, lambda: hall.length(SCHEDULER))
     assert OTHER in json.loads(hall.server.take(hall.url, SCHEDULER).body)["oslo.message"]
+
+
+def test_what_a_run_tells_is_at_the_broker_when_it_ends(hall):
+    Caller(hall.settings).tell({ONE: ("create", "req-" + ONE), OTHER: ("delete", "req-" + OTHER)})
+    assert (hall.length(SCHEDULER), hall.length(COMPUTE)) == (1, 1)
+    messages = hall.ear()
+    until(lambda: held(messages) == [ONE, OTHER], lambda: held(messages))
 
 
 def test_what_needs_no_host_has_a_topic_of_its_own_and_waits_there_for_a_worker(hall):
