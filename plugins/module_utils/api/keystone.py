@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from importlib.util import find_spec
 from typing import Any, Callable, Iterable, Mapping
 
 from ..cloud.definition import parse
 from ..cloud.session import region_of
 from ..core.errors import InvalidRequest, LaunchError, MissingLibrary, Unavailable
 from ..service.log import begin
+from ..service.secret import secret
+from ..service.settings import Settings
 from .errors import ApiError, body_of
 from .front import Front
 from .identity import NOBODY, Identity
@@ -65,7 +68,7 @@ class Keystone:
         account = json.dumps(known.get("service_cloud"))
         with self._lock:
             if self._made is None or self._made[0] != account:
-                self._made = account, middleware(known, self.app)
+                self._made = account, middleware({**options(known), **cache(self.front.settings)}, self.app)
             return self._made[1]
 
 
@@ -74,8 +77,8 @@ def is_open(environ: Mapping[str, Any]) -> bool:
     return (str(environ.get("PATH_INFO") or "").rstrip("/") or "/") in OPEN
 
 
-def middleware(known: Mapping[str, Any], app: Wsgi) -> Wsgi:
-    """keystonemiddleware's auth_token before an application, with the account of the definitions."""
+def middleware(given: Mapping[str, Any], app: Wsgi) -> Wsgi:
+    """keystonemiddleware's auth_token before an application, with these options."""
     try:
         from keystonemiddleware.auth_token import AuthProtocol
         from oslo_config import cfg
@@ -86,7 +89,7 @@ def middleware(known: Mapping[str, Any], app: Wsgi) -> Wsgi:
     logging.getLogger("keystonemiddleware._common.config").setLevel("ERROR")
     configuration = cfg.ConfigOpts()
     configuration([], project="kvmstack", default_config_files=[], default_config_dirs=[])
-    return AuthProtocol(app, {"oslo_config_config": configuration, **options(known)})
+    return AuthProtocol(app, {"oslo_config_config": configuration, **given})
 
 
 def options(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +115,19 @@ def options(known: Mapping[str, Any]) -> dict[str, Any]:
         "http_connect_timeout": TIMEOUT,
         "http_request_max_retries": 1,
     }
+
+
+def cache(settings: Settings) -> dict[str, Any]:
+    """The middleware's options for where it keeps what Keystone said; MissingLibrary, and secret()'s errors."""
+    if not settings.memcached_servers:
+        return {}
+    if find_spec("memcache") is None:
+        raise MissingLibrary("python-memcached")
+    where = {"memcached_servers": list(settings.memcached_servers)}
+    if settings.memcache_secret_key_file is None:
+        return where
+    key = secret("memcache_secret_key_file", settings.memcache_secret_key_file)
+    return {**where, "memcache_security_strategy": settings.memcache_security_strategy, "memcache_secret_key": key}
 
 
 def identified(environ: dict[str, Any], permits: Permits, policy_file: str, services: Services) -> Identity:

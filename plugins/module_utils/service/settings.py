@@ -18,7 +18,8 @@ from ..core.convert import choice, mapping, printable, sequence, whole
 from ..core.errors import InvalidRequest, LaunchError, MissingLibrary
 
 OF_TRANSPORT = ("transport", "transport_password_file", "notification_format")
-KEYS = ("inventory", "extra_vars", "state_path", "listen", "runs", "deadline", *OF_TRANSPORT)
+OF_CACHE = ("memcached_servers", "memcache_security_strategy", "memcache_secret_key_file")
+KEYS = ("inventory", "extra_vars", "state_path", "listen", "runs", "deadline", *OF_TRANSPORT, *OF_CACHE)
 # The variable that names the file, where nothing else does.
 VARIABLE = "KVMSTACK_DOOR"
 
@@ -28,6 +29,8 @@ RUNS = 2
 DEADLINE = 3600  # seconds
 # Nova's option of this name.
 NOTIFICATION_FORMATS = ("versioned", "unversioned", "both")
+# keystonemiddleware's; without its secret key there is none.
+SECURITY_STRATEGIES = ("ENCRYPT", "MAC")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class Settings:
     for how many seconds each. transport is the URL of a message queue, rabbit://user@host:port/vhost, whose password is
     in a file of its own; without it workers are woken on their own machine alone. notification_format says which
     notifications workers send there; None for none.
+
+    memcached_servers are those in which the API keeps what Keystone said of tokens, address:port each; without any it
+    keeps that itself. memcache_secret_key_file has the key by which it is protected there, memcache_security_strategy
+    how: ENCRYPT, or MAC, which everybody there can read and nobody change.
     """
 
     inventory: tuple[str, ...]
@@ -51,6 +58,9 @@ class Settings:
     transport: str | None = None
     transport_password_file: str | None = None
     notification_format: str | None = None
+    memcached_servers: tuple[str, ...] = ()
+    memcache_security_strategy: str | None = None
+    memcache_secret_key_file: str | None = None
 
     @property
     def definitions_path(self) -> str:
@@ -115,6 +125,7 @@ def parse(said: Any, folder: str) -> Settings:
         runs=whole(given.get("runs", RUNS), "runs", least=1, most=100),
         deadline=whole(given.get("deadline", DEADLINE), "deadline", least=60, most=86400),
         **_waking(given, folder),
+        **_cache(given, folder),
     )
 
 
@@ -136,6 +147,21 @@ def _waking(given: Mapping[str, Any], folder: str) -> dict[str, Any]:
         "transport": transport,
         "transport_password_file": _one(given, "transport_password_file", lambda *of: _path(*of, folder)),
         "notification_format": _one(given, "notification_format", lambda *of: choice(*of, NOTIFICATION_FORMATS)),
+    }
+
+
+def _cache(given: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """The settings of what keeps what Keystone said."""
+    servers, strategy, key = OF_CACHE
+    if servers not in given and (strategy in given or key in given):
+        raise InvalidRequest("%s: is missing: there is nothing to protect elsewhere" % servers)
+    if strategy in given and key not in given:
+        raise InvalidRequest("%s: %s needs a secret key: name its file, in %s" % (strategy, given[strategy], key))
+    chosen = _one({strategy: SECURITY_STRATEGIES[0], **given}, strategy, lambda *of: choice(*of, SECURITY_STRATEGIES))
+    return {
+        servers: tuple(printable(each, servers) for each in sequence(given.get(servers, []), servers)),
+        strategy: chosen if key in given else None,
+        key: _one(given, key, lambda *of: _path(*of, folder)),
     }
 
 

@@ -8,15 +8,14 @@ is lost, or comes twice, changes nothing: it only tells a worker sooner than tha
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
 import warnings
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ..core.errors import InvalidRequest, MissingLibrary, Unavailable
+from ..core.errors import InvalidRequest, MissingLibrary
 from . import log
+from .secret import secret
 from .settings import Settings, brokers
 
 EXCHANGE = "kvmstack"
@@ -37,24 +36,15 @@ def url_of(settings: Settings) -> str:
     """The transport's URL with the password of its file; InvalidRequest where others may read that. It is a secret."""
     if settings.transport_password_file is None:
         return settings.transport or ""
-    password = quote(_secret(settings.transport_password_file), safe="")
+    password = quote(_password(settings.transport_password_file), safe="")
     url = settings.transport or ""
     netloc = ",".join("%s:%s@%s" % (user, password, place) for user, place in brokers(url))
     return urlunsplit(urlsplit(url)._replace(netloc=netloc))
 
 
-def _secret(path: str) -> str:
-    """The first line of a file that its owner alone may read."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise InvalidRequest("transport_password_file %s: others may read it: chmod 600 it" % path)
-            found = file.readline().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "this is no text"
-        raise Unavailable("transport_password_file %s: %s" % (path, why)) from None
-    if not found:
-        raise InvalidRequest("transport_password_file %s: there is no password in its first line" % path)
+def _password(path: str) -> str:
+    """That of a file."""
+    found = secret("transport_password_file", path)
     if "/" in found:  # oslo.messaging gives it unquoted to the library below
         raise InvalidRequest("transport_password_file %s: oslo.messaging knows no password with a /" % path)
     return found

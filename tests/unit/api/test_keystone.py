@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
+from contextlib import contextmanager
+from dataclasses import replace
 
 import falcon.testing
 import pytest
+from keystonemiddleware.auth_token import _cache
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.api import keystone
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made
@@ -137,6 +141,79 @@ def test_a_token_is_shown_to_keystone_once_while_it_is_kept(behind):
         assert behind.ask(token, "GET", "/servers").status_code == 200
     shown = [each for each in behind.stack.asked("/v3/auth/tokens") if each[0] == "GET"]
     assert [headers["X-Subject-Token"] for _method, _path, _query, headers, _body in shown] == [token]
+
+
+class Memcached:
+    """What several APIs keep there; in place of the middleware's own pool of clients."""
+
+    def __init__(self):
+        self.kept, self.servers = {}, []
+
+    def __call__(self, servers, _arguments, **_options):
+        self.servers.append(servers)
+        return self
+
+    @contextmanager
+    def reserve(self):
+        yield self
+
+    def get(self, key):
+        return self.kept.get(key)
+
+    def set(self, key, value, time):
+        self.kept[key] = value
+
+
+@pytest.fixture
+def memcached(monkeypatch):
+    memcached = Memcached()
+    monkeypatch.setattr(_cache, "_MemcacheClientPool", memcached)
+    monkeypatch.setattr(keystone, "find_spec", lambda name: name == "memcache")
+    return memcached
+
+
+SERVERS = ("192.0.2.10:11211", "192.0.2.11:11211")
+
+
+@pytest.mark.parametrize(("strategy", "is_readable"), [(None, True), ("MAC", True), ("ENCRYPT", False)])
+def test_what_keystone_said_is_kept_where_all_apis_look(behind, memcached, tmp_path, strategy, is_readable):
+    (tmp_path / "key").write_text("a secret\n")
+    (tmp_path / "key").chmod(0o600)
+    key = {"memcache_security_strategy": strategy, "memcache_secret_key_file": str(tmp_path / "key")}
+    told = replace(behind.door.settings, memcached_servers=SERVERS, **(key if strategy else {}))
+    token = behind.token()
+
+    def ask():
+        """Of an API that has been started anew."""
+        behind.door.client = falcon.testing.TestClient(made(told))
+        assert behind.ask(token, "GET", "/servers").status_code == 200
+        return len([each for each in behind.stack.asked("/v3/auth/tokens") if each[0] == "GET"])
+
+    assert [ask(), ask()] == [1, 1]
+    assert memcached.servers == [list(SERVERS)] * 2
+    [(name, value)] = memcached.kept.items()
+    text = base64.b64decode(value) if strategy else value
+    assert (token in name, b"id-of-ann" in text, b"a secret" in text) == (False, is_readable, False)
+    if strategy:
+        memcached.kept[name] = value[::-1]
+        assert ask() == 2, "what somebody else has written there is not believed"
+
+
+@pytest.mark.parametrize(
+    ("library", "mode", "told"),
+    [(False, 0o600, "the API lacks the library python-memcached"), (True, 0o640, "key: others may read it")],
+)
+def test_a_cache_that_cannot_be_is_503_in_words(behind, monkeypatch, tmp_path, library, mode, told):
+    (tmp_path / "key").write_text("a secret\n")
+    (tmp_path / "key").chmod(mode)
+    monkeypatch.setattr(keystone, "find_spec", lambda _name: library or None)
+    key = {"memcache_security_strategy": "MAC", "memcache_secret_key_file": str(tmp_path / "key")}
+    settings = replace(behind.door.settings, memcached_servers=SERVERS, **key)
+    behind.door.client = falcon.testing.TestClient(made(settings))
+    reply = behind.ask(behind.token(), "GET", "/servers")
+    assert reply.status_code == 503
+    assert told in reply.json["serviceUnavailable"]["message"]
+    assert "a secret" not in reply.text
 
 
 def test_a_token_for_no_project_is_403(behind):

@@ -70,8 +70,10 @@ BROKERS = "rabbit://launch@192.0.2.10:5672,launch@192.0.2.11:5672/launch"
         pytest.param({"front_door_transport": BROKERS, "front_door_notification_format": "both"}, "", id="two brokers"),
         pytest.param({"front_door_rabbitmq": True, "front_door_notification_format": "both"}, "", id="one of its own"),
         pytest.param({"front_door_notification_format": "both"}, "there is no message queue for it", id="no broker"),
+        pytest.param({"front_door_memcache_security_strategy": "MAC"}, "it needs a secret key", id="no key"),
+        pytest.param({"front_door_memcache_secret_key_file": "/key"}, "there is nothing to protect", id="no cache"),
         pytest.param(
-            {"front_door_transport": "rabbit://launch@a:1,launch:secret@b:5672/launch"}, "does not belong", id="secret"
+            {"front_door_transport": "rabbit://launch@a:1,launch:hush@b:5672/launch"}, "does not belong", id="password"
         ),
     ],
 )
@@ -79,7 +81,7 @@ def test_what_the_services_would_refuse_is_refused_before_it_is_written(tmp_path
     done, _settings = played(tmp_path, REFUSING, {"front_door_user": getpass.getuser(), **variables})
     assert (done.returncode == 0) == (not why), done.stdout
     assert why in " ".join(done.stdout.split())
-    assert "secret" not in done.stdout
+    assert "hush" not in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +150,15 @@ def test_a_transport_is_a_variable_away(tmp_path, plain):
     )
     assert (told.transport, told.transport_password_file) == (url, "/etc/kvmstack/password")
     assert (told.notification_format, told.deadline) == ("both", 600)
+
+
+def test_memcached_is_a_variable_away(tmp_path, plain):
+    assert plain[1].memcached_servers == ()
+    key = "/etc/kvmstack/memcache_secret_key"
+    servers = ["192.0.2.10:11211"]
+    told, *_units = written(tmp_path, front_door_memcached_servers=servers, front_door_memcache_secret_key_file=key)
+    assert (told.memcached_servers, told.memcache_secret_key_file) == (("192.0.2.10:11211",), key)
+    assert told.memcache_security_strategy == "ENCRYPT"
 
 
 def test_its_own_rabbitmq_is_named_by_itself(tmp_path):

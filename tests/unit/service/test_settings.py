@@ -68,6 +68,36 @@ def test_a_transport_is_a_url_without_its_password(tmp_path):
     assert told.transport_password_file == "%s/secret" % tmp_path
 
 
+def test_what_keystone_said_is_kept_by_the_api_unless_there_are_memcached_servers(tmp_path):
+    told = read(tmp_path, "inventory: x")
+    assert (told.memcached_servers, told.memcache_security_strategy, told.memcache_secret_key_file) == ((), None, None)
+    text = "{inventory: x, memcached_servers: ['a:11211', 'b:11211'], %s}"
+    told = read(tmp_path, text % "")
+    assert (told.memcached_servers, told.memcache_security_strategy) == (("a:11211", "b:11211"), None)
+    told = read(tmp_path, text % "memcache_secret_key_file: key")
+    assert (told.memcache_security_strategy, told.memcache_secret_key_file) == ("ENCRYPT", "%s/key" % tmp_path)
+    told = read(tmp_path, text % "memcache_secret_key_file: key, memcache_security_strategy: MAC")
+    assert told.memcache_security_strategy == "MAC"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("memcache_secret_key_file: x", "memcached_servers: is missing", id="a key for nothing"),
+        pytest.param("memcached_servers: [a], memcache_security_strategy: MAC", "needs a secret key", id="no key"),
+        pytest.param(
+            "memcached_servers: [a], memcache_secret_key_file: x, memcache_security_strategy: none",
+            "is none of ENCRYPT, MAC", id="no strategy",
+        ),
+        pytest.param("memcached_servers: a", "memcached_servers", id="no list"),
+        pytest.param("memcached_servers: [1]", "memcached_servers", id="no text"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_of_memcached_is_told(tmp_path, text, words):
+    with pytest.raises(InvalidRequest, match="^settings .*door.yml: .*" + words):
+        read(tmp_path, "{inventory: x, %s}" % text)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -240,7 +240,7 @@ def test_a_password_that_others_may_read_is_refused(hall, house):
     ("content", "words"),
     [
         pytest.param(None, "No such file", id="none"),
-        pytest.param("\nsecret", "there is no password in its first line", id="an empty line"),
+        pytest.param("\nsecret", "its first line is empty", id="an empty line"),
         pytest.param("sec/ret", "knows no password with a /", id="a slash"),
     ],
 )
