@@ -14,7 +14,7 @@ from ..schedule.host_state import DEFAULT_ZONE
 from . import reading, services
 from .accepting import Accepting
 from .asked import Asked
-from .entry import entry_of, user_data_of
+from .entry import entry_of, untagged, user_data_of
 from .errors import ApiError
 from .front import Front
 from .model import Server
@@ -30,8 +30,9 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
     """The instances that a body of POST /servers asks for, all of them or none."""
     server = _with_names(front, asked, body["server"])
     body = {**body, "server": server}
-    if asked.version < 42 and any(each.get("tag") for each in server.get("block_device_mapping_v2") or ()):
-        raise ApiError(400, "block_device_mapping_v2: tag: devices have no tags here")
+    if asked.version < 42:
+        for device in server.get("block_device_mapping_v2") or ():
+            untagged(device, "block_device_mapping_v2: ")
     mine = {key["name"]: key["public_key"] for key in reading.keys(front, asked.identity.user_id or "")}
     entry = entry_of(body, front.known, asked.project_id, mine, reading.groups_of(front, asked.project_id))
     services.check(front, asked, entry)

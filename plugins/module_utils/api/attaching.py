@@ -15,7 +15,7 @@ from ..instance.parts import MAX_VOLUMES
 from . import asking, reading, services
 from .accepting import Accepting
 from .asked import Asked
-from .entry import SEVERAL, STAYS, network_of
+from .entry import SEVERAL, STAYS, network_of, untagged
 from .errors import ApiError, not_found
 from .front import Front
 from .identifiers import named
@@ -28,8 +28,7 @@ def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str,
     Gives the server, and the volume as it has it.
     """
     server = _resting(front, asked, server_id, "attach_volume")
-    if said.get("tag") is not None:
-        raise ApiError(400, "tag: devices have no tags here")
+    untagged(said)
     if boolean(said.get("delete_on_termination", False), "delete_on_termination"):
         raise ApiError(400, STAYS)
     identity = said["volumeId"]
@@ -134,8 +133,7 @@ def attach_interface(front: Front, asked: Asked, server_id: str, said: Mapping[s
 def _network(said: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of a port; where nothing is said, the only network there is."""
     network, port, addresses = said.get("net_id"), said.get("port_id"), said.get("fixed_ips")
-    if said.get("tag"):
-        raise ApiError(400, "tag: devices have no tags here")
+    untagged(said)
     if network and port:
         raise ApiError(400, "Must not input both network_id and port_id")
     if addresses and not network:

@@ -118,8 +118,7 @@ def _networks(server: Mapping[str, Any], known: Mapping[str, Any], project_id: s
 
 def network_of(asked: Mapping[str, Any], groups: list[str] | None, known: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of one of a body's networks, and of the groups of its port."""
-    if asked.get("tag"):
-        raise ApiError(400, "networks: tag: devices have no tags here")
+    untagged(asked, "networks: ")
     if asked.get("port"):
         if asked.get("fixed_ip"):
             said = (asked["fixed_ip"], asked["port"])
@@ -133,6 +132,12 @@ def network_of(asked: Mapping[str, Any], groups: list[str] | None, known: Mappin
         name = found
     said = {"network": name, "fixed_ip": asked.get("fixed_ip"), "security_groups": groups}
     return {key: value for key, value in said.items() if value is not None}
+
+
+def untagged(device: Mapping[str, Any], where: str = "") -> None:
+    """ApiError 400 for a tag, by which a guest would find the device in its metadata; where: in a body, it is."""
+    if device.get("tag"):
+        raise ApiError(400, where + "tag: devices have no tags here")
 
 
 def _groups(asked: Any, known: Mapping[str, Any], project_id: str) -> list[str] | None:
@@ -182,8 +187,7 @@ def _volumes(server: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[list[
                 raise ApiError(400, "block_device_mapping_v2[%d]: %s: %s" % (place, name, why))
         if _is_root(device, server):
             continue
-        if device.get("tag"):
-            raise ApiError(400, "block_device_mapping_v2: tag: devices have no tags here")
+        untagged(device, "block_device_mapping_v2: ")
         volumes.append(_volume(place, device, known))
     return volumes, any(volume.get("boot") for volume in volumes)
 
