@@ -193,8 +193,8 @@ EXAMPLES = r"""
 RETURN = r"""
 instances:
   description:
-    - The documents with C(host), C(alternates), the C(weights) of these, and C(allocation), the CPUs, pages and PCI
-      devices of the host that are the instance's, null where any will do.
+    - The documents with C(host), its availability C(zone), C(alternates), the C(weights) of these, and C(allocation),
+      the CPUs, pages and PCI devices of the host that are the instance's, null where any will do.
     - C(refused) tells, for each filter, the C(count) of hosts it removed, how many for which of the C(reasons), and
       C(examples), a few of these hosts with their own numbers.
   type: list

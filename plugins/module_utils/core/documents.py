@@ -14,6 +14,7 @@ lost: what this run made of it may still be on its host, which went silent or co
 taken all of it back. resumed: a run before this one, which did not end, has given it its host.
 remains: the hosts on which that is so of runs before this one; one that goes, and is on one of these, is about no more
 than what is left there.
+zone: the availability zone of its host, where that is chosen.
 domain: what the compute host made. actions: by stage, what became of its parts (create, update, delete).
 events: what the record is to keep of the stages, and when they began and ended (record/events.py).
 """

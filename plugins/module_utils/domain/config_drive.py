@@ -38,14 +38,14 @@ def files(
 
 
 def meta_data(document: dict[str, Any]) -> dict[str, Any]:
-    """meta_data.json of an instance."""
+    """meta_data.json of an instance; its availability zone is its host's, whether it asked for that or not."""
     keys = {"key-%d" % number: key.strip() for number, key in enumerate(document.get("ssh_keys") or [], 1)}
     return {
         "uuid": document["uuid"],
         "name": document["name"],
         "hostname": hostname(document["name"]),
         "launch_index": 0,
-        "availability_zone": document.get("availability_zone") or "nova",
+        "availability_zone": document.get("zone"),
         "project_id": document.get("project_id"),
         "meta": document.get("metadata") or {},
         "public_keys": keys,

@@ -124,7 +124,8 @@ class Selection:
     """A request and its host, with the next best hosts and the weights of all of these.
 
     allocation has the CPUs, pages and PCI devices of the host (hardware/fit.py), None where any will
-    do. limits are what the host itself holds the claim to when it builds; empty for a claim of before.
+    do. limits are what the host itself holds the claim to when it builds; empty for a claim of before. zone is the
+    host's availability zone, which its guest is told.
     refused tells, for each filter, how many hosts it removed and why.
     """
 
@@ -135,12 +136,14 @@ class Selection:
     allocation: Mapping | None = None
     refused: Mapping = field(default_factory=dict)
     limits: Mapping = field(default_factory=dict, compare=False)
+    zone: str | None = None
 
     def to_result(self) -> dict[str, Any]:
         """What the instance's document is told: its host, the alternates, their weights, and what it is given."""
         return {
             "name": self.request.name,
             "host": self.host,
+            "zone": self.zone,
             "alternates": list(self.alternates),
             "weights": dict(self.weights),
             "allocation": self.allocation,

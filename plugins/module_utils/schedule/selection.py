@@ -120,4 +120,5 @@ def make_selection(
         allocation=fit(hosts[chosen], request).allocation or None,
         refused=summarise(request, hosts, refusals, policy),
         limits=hosts[chosen].limits,
+        zone=hosts[chosen].zone,
     )

@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from typing import Any, Callable, Iterable, Iterator
 
 from .affinity import INSTANCE_HINTS, named_instances
-from .host_state import Cluster, HostState
+from .host_state import Cluster, HostState, zone_of
 from .model import Group, Request, Selection
 
 MOST_NAMES = 100  # hosts that are asked for by name
@@ -196,10 +196,13 @@ def _selections(database, fetch: Callable, wanted: list[Request]) -> dict[str, S
     table = database.tables.allocations
     requests = {request.key: request for request in wanted}
     mine = table.c.instance_uuid.in_(list(requests))
-    rows = fetch(database.sql.select(table.c.instance_uuid, table.c.host, table.c.resources).where(mine))
+    hosts = database.tables.compute_nodes
+    columns = (table.c.instance_uuid, table.c.host, table.c.resources, hosts.c.availability_zone, hosts.c.aggregates)
+    joined = table.outerjoin(hosts, hosts.c.host == table.c.host)
+    rows = fetch(database.sql.select(*columns).select_from(joined).where(mine))
     return {
-        identity: Selection(requests[identity], host, allocation=allocation)
-        for identity, host, allocation in map(tuple, rows)
+        identity: Selection(requests[identity], host, allocation=allocation, zone=zone_of(own_zone, aggregates))
+        for identity, host, allocation, own_zone, aggregates in map(tuple, rows)
     }
 
 

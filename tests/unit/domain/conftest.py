@@ -38,6 +38,7 @@ PARAMS = {
             "user_id": None,
             "status": "BUILD",
             "host": "compute-1",
+            "zone": "north",
             "flavor": {"name": "small", "vcpus": 2, "ram": 512, "disk": 1, "extra_specs": {}},
             "image": {
                 "name": "demo",

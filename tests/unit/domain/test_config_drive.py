@@ -24,7 +24,7 @@ def test_meta_data(domain):
         "name": "web-1",
         "hostname": "web-1",
         "launch_index": 0,
-        "availability_zone": "nova",
+        "availability_zone": "north",
         "project_id": "default",
         "meta": {"role": "web"},
         "public_keys": {"key-1": "ssh-ed25519 AAAA me"},

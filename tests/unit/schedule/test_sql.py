@@ -250,6 +250,27 @@ def test_what_has_begun_on_a_host_stays_there(database_url):
     database.engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("of_host", "zone"),
+    [
+        pytest.param({}, "nova", id="nova's default"),
+        pytest.param({"aggregates": [{"name": "a", "metadata": {"availability_zone": "south"}}]}, "south", id="theirs"),
+        pytest.param({"availability_zone": "north"}, "north", id="its own"),
+    ],
+)
+def test_the_zone_is_the_hosts_at_its_choice_and_afterwards(database_url, of_host, zone):
+    documents = [document("web")]
+    database = record(database_url, {"c1": of_host}, documents)
+    options = params(database_url, documents)
+    for changed in (True, False):
+        wanted, backend = request.parse(options), sql.connect(options)
+        [change] = policy.plan(options)(wanted, backend.read(wanted), "present")
+        assert (change.changed, change.after.to_result()["zone"]) == (changed, zone)
+        backend.apply([change] if change.pending else [])
+        backend.database.engine.dispose()
+    database.engine.dispose()
+
+
 def test_facts_and_hints_are_read_when_they_are_asked_for(database_url):
     documents = [
         document("old"),
