@@ -18,7 +18,6 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from ansible_collections.kvmstack.launch.molecule.openstack.tests.cloud import Cloud
 from ansible_collections.kvmstack.launch.molecule.openstack.tests.door import in_the_catalog, opened
 from ansible_collections.kvmstack.launch.molecule.shared.launching import ROOT
 
@@ -91,11 +90,6 @@ class Dashboard:
     def row(self, name: str) -> str:
         """The line of an instance that is done with."""
         return next(each for each in self.rows() if name in each.split() and ("Active" in each or "Error" in each))
-
-
-@pytest.fixture(scope="module")
-def site() -> Cloud:
-    return Cloud()
 
 
 @pytest.fixture(scope="module")

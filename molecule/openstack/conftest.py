@@ -1,6 +1,6 @@
 # Copyright: kvmstack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the tests of this scenario are given."""
+"""What the tests of this scenario, Tempest's and the dashboard's are given."""
 
 from __future__ import annotations
 
