@@ -34,8 +34,9 @@ options:
     description:
       - Documents of the instances of this host, as M(kvmstack.launch.schedule) and M(kvmstack.launch.port) left them.
         One that has failed (C(failed)), or that the run is done with (C(settled)), comes back untouched.
-      - An instance that fails here has C(failed), C(msg), C(abort) (whether another host would fail as well) and
-        C(failed_in), the stage, in its document, and C(lost) if not all of it was taken back. The task does not fail.
+      - An instance that fails here has C(failed), C(msg), C(public_msg) (what users are told, where it is not that),
+        C(abort) (whether another host would fail as well) and C(failed_in), the stage, in its document, and C(lost) if
+        not all of it was taken back. The task does not fail.
       - A document with this host among its C(remains) is of what is left here of an instance that is elsewhere. That
         goes before anything is made.
       - What a document holds for a machine is told at O(kvmstack.launch.domain#module:domains).

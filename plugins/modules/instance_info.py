@@ -31,7 +31,7 @@ options:
   actions:
     description:
       - Whether to tell also what has happened, as C(actions) with their C(events), and C(faults). In these C(message)
-        is for users, C(details) for administrators.
+        is for users, C(details) for administrators, with the whole message where that names hosts.
     type: bool
     default: false
   columns:

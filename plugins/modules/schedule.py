@@ -46,7 +46,8 @@ options:
     description:
       - Documents of instances; the same documents come back with their hosts filled in.
       - One that has failed (C(failed)), or that the run is done with (C(settled)), comes back untouched. An instance
-        that no host can take has C(failed), C(msg) and C(abort) in its document. The task does not fail then.
+        that no host can take has C(failed), C(msg), C(public_msg) (without what single hosts have) and C(abort) in its
+        document. The task does not fail then.
     type: list
     elements: dict
     required: true

@@ -64,7 +64,7 @@ def test_a_worker_has_no_business_where_the_launcher_has_no_role(site, door):
         with pytest.raises(openstack.exceptions.ResourceFailure):
             stranger.compute.wait_for_server(made, wait=280)
         assert stranger.compute.get_server(made.id).fault["message"] == "create was given up after 5 attempts"
-        assert "Keystone says" in door.by("admin").compute.get_server(made.id).fault["message"]
+        assert "Keystone says" in door.by("admin").compute.get_server(made.id).fault["details"]
     finally:
         site.destroy({"launch_cloud": "stranger", "launch_instances": [{"name": "theirs", "state": "absent"}]})
 

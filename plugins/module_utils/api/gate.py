@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from ..core.errors import HostConflict, LaunchError, MissingLibrary, Unavailable
+from ..core.errors import LaunchError, MissingLibrary, Unavailable
 from ..core.names import new_request_id
 from ..service.log import about
 from . import policies, versions
@@ -102,8 +102,8 @@ def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
         log.error("%s", message, extra=about(req.context.asked.request_id))
     if isinstance(error, Unavailable):  # where it is, and in whose words, is nobody's business outside
         message = "The API cannot do it now: see its log for request %s." % req.context.asked.request_id
-    if isinstance(error, HostConflict) and not req.context.asked.identity.may(policies.HOST_ATTRIBUTES):
-        message = error.told
+    elif error.public != str(error) and not req.context.asked.identity.may(policies.HOST_ATTRIBUTES):
+        message = error.public
     _say(resp, status, message)
 
 

@@ -36,7 +36,8 @@ def admit(documents: Iterable[Document], room: Mapping[str, Any]) -> list[dict]:
         wanted = {kind: document["flavor"][word] for kind, (_unit, word) in UNITS.items()}
         reason = _refusal(document.get("limits") or {}, room, used, wanted)
         if reason:
-            admitted.append(mark_failed(document, "host", {"msg": "host %s: %s" % (document["host"], reason)}))
+            error = {"msg": "host %s: %s" % (document["host"], reason), "public_msg": "its host has no room for it"}
+            admitted.append(mark_failed(document, "host", error))
             continue
         used = {kind: used[kind] + wanted[kind] for kind in used}
         admitted.append(dict(document))
@@ -77,7 +78,9 @@ def note_remains(document: Document, after: Document) -> dict[str, Any]:
     """The failed document, which says whether all was taken back."""
     if not after.get("failed"):
         return {**document, "undone": True}
-    return {**document, "msg": "%s (and not all was taken back: %s)" % (document["msg"], after["msg"]), "lost": True}
+    message = "%s (and not all was taken back: %s)" % (document["msg"], after["msg"])
+    public = "%s (and not all was taken back)" % (document.get("public_msg") or document["msg"])
+    return {**document, "msg": message, "public_msg": public, "lost": True}
 
 
 def cleared(documents: Iterable[Document]) -> list[str]:

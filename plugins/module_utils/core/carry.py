@@ -26,10 +26,10 @@ Parts = Callable[[Document], Iterable[Tuple[Any, dict]]]
 LISTS = {"port": "ports", "volume": "volumes"}
 
 # What a result says of how it went, beside what the part now is.
-JUDGEMENT = ("action", "changed", "failed", "msg", "abort", "notes", *DETAILS)
+JUDGEMENT = ("action", "changed", "failed", "msg", "public_msg", "abort", "notes", *DETAILS)
 
 # What is of one attempt only.
-PASSING = ("msg", "abort", "details", "failed_in", "lost", "undone")
+PASSING = ("msg", "public_msg", "abort", "details", "failed_in", "lost", "undone")
 
 
 def parts_of(noun: str, state: str = "present", service: str = "file") -> Parts:
@@ -148,8 +148,9 @@ def _lay(document: Document, noun: str, mine: list[tuple[Any, dict]], state: str
     if noun == "instance_update":
         return laid
     if broken:
-        message = "; ".join(_message(noun, result) for result in broken)
-        return mark_failed(laid, noun, {**broken[0], "msg": message, **span})
+        message, public = ("; ".join(_message(noun, each, key) for each in broken) for key in ("msg", "public_msg"))
+        messages = {"msg": message, "public_msg": public if public != message else None}
+        return mark_failed(laid, noun, {**broken[0], **messages, **span})
     event = event_of(document, {"event": noun, "result": "Success", **span})
     return {**laid, "events": [*document.get("events", ()), event]}
 
@@ -233,9 +234,10 @@ def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result.items() if value is not None and key not in JUDGEMENT}
 
 
-def _message(noun: str, result: Mapping[str, Any]) -> str:
-    """A part's failure, which names the part."""
+def _message(noun: str, result: Mapping[str, Any], key: str) -> str:
+    """A part's failure, which names the part; for everybody, with public_msg for a key."""
+    message = str(result.get(key) or result["msg"])
     what = "%s %s" % (str(result.get("kind") or noun).replace("_", " "), result.get("name"))
-    if noun == "schedule" or str(result["msg"]).startswith(what):
-        return str(result["msg"])
-    return "%s: %s" % (what, result["msg"])
+    if noun == "schedule" or message.startswith(what):
+        return message
+    return "%s: %s" % (what, message)

@@ -5,7 +5,8 @@
 A document is an instance's record in this run, whole, and what the stages have made of it so far. One that has failed,
 or is settled, passes through every stage untouched. Beside the record's own fields it has:
 
-failed, msg, abort, details, failed_in: how the stage failed_in failed it; abort: no other host could do better.
+failed, msg, public_msg, abort, details, failed_in: how the stage failed_in failed it; abort: no other host could do
+better; public_msg: msg for those who may not know the hosts, where that names any.
 settled: the run has nothing more to do for it. was_launched, was_status: what it was before this run; was_task: what
 was to be done for it. One that is being deleted goes through the stages the other way round.
 notes: what a definition says otherwise and the instance keeps, or what waits for its next start, for people.
@@ -66,7 +67,8 @@ def is_built(document: Document) -> bool:
 
 
 def mark_failed(document: Document, noun: str, error: Mapping[str, Any]) -> dict:
-    """The document of an instance that a stage has failed; error has msg, and may have abort, DETAILS and a span."""
+    """The document of an instance that a stage has failed; error has msg, and may have public_msg, abort, DETAILS and a
+    span."""
     details = next((str(error[key]) for key in DETAILS if error.get(key)), None)
     message = str(error.get("msg") or "it failed without a word")
     event = {"event": noun, "result": "Error", "message": message, "details": details, **span_of(error)}
@@ -75,6 +77,7 @@ def mark_failed(document: Document, noun: str, error: Mapping[str, Any]) -> dict
         "failed": True,
         "failed_in": noun,
         "msg": message,
+        "public_msg": error.get("public_msg"),
         "abort": bool(error.get("abort")),
         "details": details,
         "events": [*document.get("events", ()), event_of(document, event)],
@@ -172,6 +175,7 @@ def _returned(
     elif not answers.get(host):
         reason = {"msg": "it is not among the hosts of this run: see the inventory and --limit"}
     error = {**reason, "msg": "host %s: %s" % (host, reason.get("msg") or "it failed")}
+    error["public_msg"] = "its host has failed"
     failed = not (give_up and is_deleting(document))
     return {**mark_failed(document, "host", error), "failed": failed, "lost": True}
 

@@ -16,10 +16,15 @@ class LaunchError(Exception):
     `abort` is nova's closed list of errors that no other host can cure
     (nova/compute/manager.py, `_do_build_and_run_instance`): the instance goes to ERROR
     at once. Everything else sends it to its next alternate host. facts are what a result tells of it beside.
+    public is its text for everybody, where the whole names hosts or what they have: that is for who runs the cloud.
     """
 
     abort = False
     facts: Mapping = {}
+
+    def __init__(self, message: str = "", public: str | None = None):
+        super().__init__(message)
+        self.public = str(message) if public is None else public
 
 
 class InvalidRequest(LaunchError):
@@ -44,14 +49,6 @@ class Refused(LaunchError):
     """A service does not let this user do it: wrong password, expired token, missing role."""
 
     abort = True
-
-
-class HostConflict(Conflict):
-    """One about a host. Which one it is, and what it has, is for who runs the cloud; told is for everybody else."""
-
-    def __init__(self, message: str, told: str):
-        super().__init__(message)
-        self.told = told
 
 
 class QuotaExceeded(Conflict):

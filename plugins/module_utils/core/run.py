@@ -112,7 +112,8 @@ def travel(
     except LaunchError as error:
         if stage.list_name == "instances" and not isinstance(error, InvalidRequest):
             raise  # it is the record's, to which nothing can be told now
-        failure = {"msg": "%s: %s" % (stage.noun, error), "abort": error.abort or not stage.on_host, **_span(begun)}
+        messages = messages_of(error, stage.noun + ": ")
+        failure = {**messages, "abort": error.abort or not stage.on_host, **_span(begun)}
         return Travelled(carry.fail(documents, stage.noun, failure, parts))
     span = _span(begun)
     results = dict(zip(distinct, (_result(change, outcome.get(change.key)) for change in changes)))
@@ -208,10 +209,16 @@ def _result(change: Change, outcome: Any) -> dict[str, Any]:
     if change.notes:
         result["notes"] = list(change.notes)
     if error is not None:
-        result.update(msg=str(error), abort=error.abort, **error.facts)
+        result.update(**messages_of(error), abort=error.abort, **error.facts)
     elif result.get("fault"):
         result.update(msg=result["fault"], failed=True, abort=True)
     return result
+
+
+def messages_of(error: LaunchError, where: str = "") -> dict[str, str]:
+    """The text of an error as a result has it, msg; and public_msg, what of it is for everybody, where that is less."""
+    public = {} if error.public == str(error) else {"public_msg": where + error.public}
+    return {"msg": where + str(error), **public}
 
 
 def final(change: Change, outcome: Any) -> Any:

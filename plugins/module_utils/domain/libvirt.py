@@ -200,7 +200,8 @@ class Libvirt:
         return Unavailable(
             "OVN on host %s did not wire port %s in %d s: see that ovn-controller runs and is connected "
             "there, and that the port is bound to that host (requested-chassis is its system-id or its hostname)"
-            % (platform.node(), ports, self._params["vif_plugging_timeout"])
+            % (platform.node(), ports, self._params["vif_plugging_timeout"]),
+            public="its host did not wire port %s in %d s" % (ports, self._params["vif_plugging_timeout"]),
         )
 
     def _give_up(self, each: Started, error: LaunchError) -> LaunchError:

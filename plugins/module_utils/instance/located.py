@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Mapping
 
-from ..core.errors import Conflict, HostConflict, NotFound
+from ..core.errors import Conflict, NotFound
 from . import attachments
 from .attachments import BlockDeviceMapping
 
@@ -73,9 +73,9 @@ def _check_known(asked: BlockDeviceMapping, before: Any, known: Mapping[str, Any
     if known["instance_uuid"] is None and known["delete_on_termination"]:
         raise Conflict("volume %s is being deleted: run volume_delete again to end that" % asked.name)
     if before is not None and before.launched and known["host"] not in (None, before.host):
-        raise HostConflict(
+        raise Conflict(
             "volume %s is on host %s and the instance runs on %s" % (asked.name, known["host"], before.host),
-            told="volume %s is on another host than the instance" % asked.name,
+            public="volume %s is on another host than the instance" % asked.name,
         )
 
 

@@ -19,8 +19,6 @@ from ..core.states import REBUILDING
 from . import attachments
 from .model import AS_ASKED, Driven, Instance, Recorded, from_document
 
-LAST_ERROR = "; the last error was on "
-TRIED = " (tried: %s)"
 UNENDED = "; its rebuild is not done: the next run goes on with it, or begins another one with state: rebuilt"
 # What the record keeps of a volume that its stage has made.
 OF_VOLUME = ("size", "volume_id", "attachment_id")
@@ -29,8 +27,8 @@ OF_VOLUME = ("size", "volume_id", "attachment_id")
 class StageFailed(LaunchError):
     """A stage's own error, carried here with its message and with whether another host could do better."""
 
-    def __init__(self, message: str, abort: bool, details: str | None = None):
-        super().__init__(message)
+    def __init__(self, message: str, abort: bool, details: str | None = None, public: str | None = None):
+        super().__init__(message, public)
         self.abort = abort
         self.details = details
 
@@ -115,7 +113,8 @@ def parse(params: dict[str, Any]) -> list[Outcome]:
 def _error(document: dict[str, Any]) -> StageFailed | None:
     if not document.get("failed"):
         return None
-    return StageFailed(document["msg"], bool(document.get("abort")) or _stays(document), document.get("details"))
+    aborts = bool(document.get("abort")) or _stays(document)
+    return StageFailed(document["msg"], aborts, document.get("details"), document.get("public_msg"))
 
 
 def _stays(document: dict[str, Any]) -> bool:
@@ -197,7 +196,7 @@ def settle(outcome: Outcome, known: Instance) -> Instance:
 
 def _unended(error: StageFailed) -> StageFailed:
     """The error of a rebuild, which stays to be done."""
-    return StageFailed(str(error) + UNENDED, error.abort, error.details)
+    return StageFailed(str(error) + UNENDED, error.abort, error.details, error.public + UNENDED)
 
 
 def _run(known: Instance, outcome: Outcome) -> Instance:
@@ -222,11 +221,11 @@ def _fail(known: Instance, error: StageFailed, max_attempts: int) -> Instance:
     """An error that no host can cure ends the launch; another sends it on, up to max_attempts hosts."""
     if error.abort or known.host is None:
         # When no host is left, it matters why the last one could not take it (nova's MaxRetriesExceeded).
-        before = LAST_ERROR + known.last_error if known.last_error else ""
+        before = "; the last error was on " + known.last_error if known.last_error else ""
         return replace(known, vm_state="error", task_state=None, fault=str(error) + before)
     attempted = [*known.attempted_hosts, known.host]
     if len(attempted) >= max_attempts:
-        message = str(error) + TRIED % ", ".join(attempted)
+        message = "%s (tried: %s)" % (error, ", ".join(attempted))
         return replace(known, vm_state="error", task_state=None, host=None, attempted_hosts=attempted, fault=message)
     last = "%s: %s" % (known.host, error)
     return replace(known, task_state="scheduling", host=None, attempted_hosts=attempted, last_error=last)

@@ -120,10 +120,10 @@ class Queue(Record):
         )
         done = {name: current.get(name) or replace(outcome[name], vm_state="deleted") for name in mine.values()}
         faults = self._faults([uuid for uuid, name in mine.items() if not done[name].fault], moment)
-        given_up = {mine[uuid]: Unavailable(message) for uuid, message in faults.items()}
+        given_up = {mine[uuid]: Unavailable(each["details"] or each["message"]) for uuid, each in faults.items()}
         return {**outcome, **done, **given_up, **{mine[each]: late for each in left}}
 
-    def _faults(self, instances: list[str], since: datetime) -> dict[str, str]:
+    def _faults(self, instances: list[str], since: datetime) -> dict[str, dict[str, Any]]:
         with self.database.reading() as connection:
             return events.faults_since(self.database, connection, instances, since)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..core.errors import HostConflict
+from ..core.errors import Conflict
 from .attachments import boot_volume
 
 
@@ -25,14 +25,14 @@ def increase(before: Any, after: Any, volumes: Mapping[str, Mapping]) -> int:
 
 
 def admit(room: Mapping[str, float], before: Any, after: Any, volumes: Mapping[str, Mapping]) -> Mapping[str, float]:
-    """What is left of each host's disk after this change; HostConflict if an instance's host has not so much."""
+    """What is left of each host's disk after this change; Conflict if an instance's host has not so much."""
     if before is None or not before.launched or before.host not in room:
         return room
     more, left = increase(before, after, volumes), room[before.host]
     if more > max(left, 0):
-        raise HostConflict(
+        raise Conflict(
             "volumes: they need %d GiB more on host %s, which has %d left: make room there, or ask for less"
             % (more, before.host, max(left, 0)),
-            told="volumes: they need %d GiB more on its host, which has less left: ask for less" % more,
+            public="volumes: they need %d GiB more on its host, which has less left: ask for less" % more,
         )
     return {**room, before.host: left - more}

@@ -276,6 +276,7 @@ class Writing:
             fault = {
                 "code": 500 if self.record.concludes else 400,
                 "message": message,
+                "public": error.public if error else message,
                 "details": getattr(error, "details", None),
                 "host": change.wanted.instance.host if error else None,
             }

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from ..core.errors import HostConflict
+from ..core.errors import Conflict
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ def wires(networks: Mapping[str, Any], host_settings: Mapping[str, Any]) -> Wire
 
 
 def check_wires(known: Wires, before: Any, after: Any) -> None:
-    """HostConflict if a running instance is to get a port on a wire that its host is not on."""
+    """Conflict if a running instance is to get a port on a wire that its host is not on."""
     if before is None or not before.launched or before.host not in known.hosts:
         return
     made = {port.id for port in before.ports if port.network_info is not None}
     asked = {port.network for port in after.ports if port.id not in made and not port.leaving} & set(known.networks)
     missing = [name for name in sorted(asked) if known.networks[name] not in known.hosts[before.host]]
     if missing:
-        raise HostConflict(
+        raise Conflict(
             "networks: it runs on host %s, which has no bridge mapping for %s: say its interface there in "
             "compute_host_bridge_mappings and prepare the host, or leave the network out"
             % (before.host, ", ".join("%s of network %s" % (known.networks[name], name) for name in missing)),
-            told="networks: its host does not reach %s: leave that out" % ", ".join(missing),
+            public="networks: its host does not reach %s: leave that out" % ", ".join(missing),
         )

@@ -88,9 +88,9 @@ def _refusals(database, connection) -> list[dict[str, Any]]:
     faults, instances = database.tables.instance_faults, database.tables.instances
     last = database.sql.select(faults).order_by(faults.c.id.desc()).limit(REFUSALS).subquery()
     statement = (
-        database.sql.select(last.c.message, last.c.created_at, last.c.instance_uuid, instances.c.name)
+        database.sql.select(last.c.message, last.c.details, last.c.created_at, last.c.instance_uuid, instances.c.name)
         .join(instances, instances.c.uuid == last.c.instance_uuid)
         .order_by(last.c.id.desc())
     )
-    rows = connection.execute(statement).mappings()
-    return [dict(row) for row in rows if row["message"].startswith(BEGINNING)]
+    rows = [{**row, "message": row["details"] or row["message"]} for row in connection.execute(statement).mappings()]
+    return [row for row in rows if row["message"].startswith(BEGINNING)]

@@ -90,8 +90,14 @@ def record_events(
 
 
 def record_fault(database, connection, instance_uuid: str, fault: dict[str, Any], moment: datetime) -> None:
-    """Record a fault {code, message, details, host}; code as in HTTP: 400 for a wrong request, else 500."""
-    row = {**fault, "details": _last(fault["details"]), "instance_uuid": instance_uuid, "created_at": moment}
+    """Record a fault {code, message, public, details, host}; code as in HTTP: 400 for a wrong request, else 500.
+
+    public is the message for users; where it is not the whole of it, that begins the details.
+    """
+    whole = fault["message"] if fault["message"] != fault["public"] else None
+    details = "\n\n".join(filter(None, (whole, _last(fault["details"])))) or None
+    row = {**{name: fault[name] for name in ("code", "host")}, "message": fault["public"], "details": details}
+    row.update(instance_uuid=instance_uuid, created_at=moment)
     connection.execute(database.tables.instance_faults.insert().values(row))
 
 
@@ -128,13 +134,13 @@ def last_faults(database, connection, instance_uuids: list[str]) -> dict[str, di
     return {row.instance_uuid: _fields(row, FAULT) for row in rows}
 
 
-def faults_since(database, connection, instance_uuids: list[str], since: datetime) -> dict[str, str]:
-    """By instance the message of a fault since that moment, where nothing was done to it afterwards."""
+def faults_since(database, connection, instance_uuids: list[str], since: datetime) -> dict[str, dict[str, Any]]:
+    """By instance the last fault since that moment, where nothing was done to it afterwards."""
     faults, instances = database.tables.instance_faults, database.tables.instances
     mine = (faults.c.instance_uuid == instances.c.uuid, faults.c.instance_uuid.in_(instance_uuids))
     last = (faults.c.created_at >= since, faults.c.created_at >= instances.c.updated_at)
-    found = database.sql.select(faults.c.instance_uuid, faults.c.message).where(*mine, *last).order_by(faults.c.id)
-    return {row.instance_uuid: row.message for row in connection.execute(found)}
+    found = database.sql.select(faults).where(*mine, *last).order_by(faults.c.id)
+    return {row.instance_uuid: _fields(row, FAULT) for row in connection.execute(found)}
 
 
 def _open(table, instance_uuid: str, action: str | None) -> tuple:

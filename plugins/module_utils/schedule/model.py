@@ -22,8 +22,8 @@ class NoValidHost(LaunchError):
 
     abort = True
 
-    def __init__(self, message: str, refused: dict[str, Any] | None = None):
-        super().__init__(message)
+    def __init__(self, message: str, refused: dict[str, Any] | None = None, public: str | None = None):
+        super().__init__(message, public)
         self.refused = refused or {}
 
 

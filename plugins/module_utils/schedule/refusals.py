@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Mapping, Sequence
 
 from .filters.rule import show
@@ -14,8 +13,6 @@ from .model import NoValidHost, Policy, Request
 EXAMPLES = 3  # hosts whose own numbers are shown for each filter
 REASONS = 5  # reasons counted apart for each filter
 BEGINNING = "no valid host: "
-# Where in such a refusal another filter begins, or another reason of the same one.
-_NEXT = re.compile(r"(; (?=[^\s:;]+: \d+ of \d+ )|, (?=\d+ of \d+ ))")
 
 # For each filter the hosts it refused, by reason, in order of their names.
 Refusals = Mapping[str, Mapping[str, Sequence[str]]]
@@ -43,19 +40,25 @@ def summarise(request: Request, hosts: Mapping[str, HostState], refusals: Refusa
 
 
 def no_valid_host(request: Request, hosts: Mapping[str, HostState], refusals: Refusals, policy: Policy) -> NoValidHost:
-    """The refusal of a request, with for each filter how many of the hosts it saw it removed, and why."""
+    """The refusal of a request, with for each filter how many of the hosts it saw it removed, and why.
+
+    What is in brackets is of single hosts, and not for everybody: which ones they are, what they have, why they are
+    disabled.
+    """
     if not hosts:
         return NoValidHost(
             BEGINNING + "no compute host is known; mend what the hosts said when they were asked,"
             " or add one to the inventory's group of compute hosts"
         )
-    refused, seen, parts = summarise(request, hosts, refusals, policy), len(hosts), []
+    refused, seen, parts, public = summarise(request, hosts, refusals, policy), len(hosts), [], []
     for name, each in refused.items():
-        reasons = ", ".join("%d of %d %s" % (count, seen, reason) for reason, count in each["reasons"].items())
+        counted = ["%d of %d %s" % (count, seen, reason) for reason, count in each["reasons"].items()]
+        public.append("%s: %s" % (name, ", ".join(reason.partition(" (")[0] for reason in counted)))
+        reasons = ", ".join(counted)
         own = ["%s %s" % pair for pair in each["examples"].items() if pair[1] not in each["reasons"]]
         parts.append("%s: %s%s" % (name, reasons, " (%s)" % ", ".join(own) if own else ""))
         seen -= each["count"]
-    return NoValidHost(BEGINNING + "; ".join(parts), refused)
+    return NoValidHost(BEGINNING + "; ".join(parts), refused, BEGINNING + "; ".join(public))
 
 
 def reasons_of_hosts(message: str) -> dict[str, str]:
@@ -68,12 +71,3 @@ def reasons_of_hosts(message: str) -> dict[str, str]:
             if space:
                 found.setdefault(host, "%s: %s" % (name, reason))
     return found
-
-
-def without_hosts(message: str) -> str:
-    """A message with such a refusal in it, of that only in how many hosts each filter has refused, and why.
-
-    What is in brackets is of single hosts, and goes: which ones they are, what they have, why they are disabled.
-    """
-    before, beginning, refusal = message.partition(BEGINNING)
-    return before + beginning + "".join(each.partition(" (")[0] for each in _NEXT.split(refusal))

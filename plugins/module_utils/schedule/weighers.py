@@ -114,7 +114,8 @@ def metrics(host: HostState, request: Request) -> float:
     if missing and settings.metrics_required:
         raise InvalidRequest(
             "host %s does not tell the metric %s: filter such hosts with MetricsFilter, or set metrics_required to"
-            " false" % (host.host, missing[0])
+            " false" % (host.host, missing[0]),
+            public="a host does not tell the metric %s" % missing[0],
         )
     if any(ratios[name] for name in missing):
         return settings.metrics_weight_of_unavailable

@@ -82,7 +82,11 @@ def _give_up(database, connection, request: Request, row: Any, moment: datetime,
 
     Of one that was to be rebuilt nobody knows what is left, as in nova; the next launch tells, or it is rebuilt again.
     """
-    message = "%s was given up after %d attempts: %s" % (request.action, request.attempts, why)
+    given_up = "%s was given up after %d attempts" % (request.action, request.attempts)
+    message = "%s: %s" % (given_up, why)
+    # What a run has said may name hosts; what the record has of it tells users what it is about.
+    last = events.faults_since(database, connection, [row.uuid], request.created_at).get(row.uuid)
+    public = "%s: %s" % (given_up, last["message"]) if last else given_up
     values: dict[str, Any] = {**NOBODY, "updated_at": moment}
     if row.launched_at is None or request.action == "delete":
         values.update(vm_state="error", fault=message)
@@ -94,6 +98,6 @@ def _give_up(database, connection, request: Request, row: Any, moment: datetime,
         # Also where another request has come in the place of the one that wished for them.
         values.update(model.without_unmade(row))
     instances.update(database, connection, row.uuid, row.generation, values)
-    fault = {"code": 500, "message": message, "details": None, "host": row.host}
+    fault = {"code": 500, "message": message, "public": public, "details": None, "host": row.host}
     events.record_fault(database, connection, row.uuid, fault, moment)
     events.finish_action(database, connection, row, None, moment, message)

@@ -152,7 +152,7 @@ def test_why_its_host_has_not_told_it(door):
     assert "host c1: unreachable" in ask(door, made, status=503)["serviceUnavailable"]["message"]
     worker_.join()
     told = door.seen_by() and ask(door, made, status=503)["serviceUnavailable"]["message"]
-    assert told == "The console of instance %s: its host has failed" % made
+    assert told == "The console of instance %s: its host has not told it" % made
 
 
 def test_it_is_read_anew_after_some_seconds_and_forgotten_after_some_minutes(door):

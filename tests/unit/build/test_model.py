@@ -52,6 +52,7 @@ def test_instances_of_one_build_share_the_room():
 def test_a_refusal_sends_it_to_its_alternate():
     [document] = admit([WEB], {**ROOM, "memory_mb_used": 4096})
     assert (document["failed_in"], document["abort"]) == ("host", False)
+    assert document["public_msg"] == "its host has no room for it"
 
 
 @pytest.mark.parametrize(
@@ -77,4 +78,9 @@ def test_only_volumes_made_here_are_taken_back():
 def test_what_could_not_be_taken_back_is_told():
     document = {**WEB, "failed": True, "msg": "no room"}
     assert note_remains(document, WEB)["msg"] == "no room"
-    assert "not all was taken back: busy" in note_remains(document, {"failed": True, "msg": "busy"})["msg"]
+    told = note_remains(document, {"failed": True, "msg": "c1 is busy"})
+    assert (told["msg"], told["public_msg"]) == (
+        "no room (and not all was taken back: c1 is busy)", "no room (and not all was taken back)",
+    )  # fmt: skip
+    told = note_remains({**document, "public_msg": "no"}, {"failed": True, "msg": "c1 is busy"})
+    assert told["public_msg"] == "no (and not all was taken back)"

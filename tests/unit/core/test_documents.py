@@ -100,6 +100,15 @@ def test_one_bad_part_fails_its_instance_and_no_other():
     assert web["msg"] == "port web-private: is full"
     assert web["ports"] == WEB["ports"]
     assert not db.get("failed")
+    assert web["public_msg"] is None, "all of it is for everybody"
+
+
+def test_what_of_several_failures_names_hosts_is_told_apart():
+    document = {**WEB, "ports": [PORT, {**PORT, "id": "p2", "name": "web-public"}]}
+    named = {**LOST, "msg": "host c1 cannot take it", "public_msg": "its host cannot take it", "id": "p2"}
+    [after] = lay([document], "port", [LOST, {**named, "name": "web-public"}])
+    assert after["msg"] == "port web-private: is full; port web-public: host c1 cannot take it"
+    assert after["public_msg"] == "port web-private: is full; port web-public: its host cannot take it"
 
 
 def test_what_a_running_guest_has_lost_leaves_the_document():
@@ -148,6 +157,7 @@ def test_gather(document, answers, message):
     assert after.get("msg") == message
     assert bool(after.get("failed")) == (message is not None)
     assert not after.get("abort")
+    assert after.get("public_msg") == (message and "its host has failed")
 
 
 def test_a_traceback_is_kept_for_administrators():

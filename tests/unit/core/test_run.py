@@ -13,7 +13,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.change import
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import InvalidRequest, Unavailable
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.names import checked_name
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.request import parse_all
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.run import Stage, run, travel
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.run import Stage, messages_of, run, travel
 
 
 class Thing(SimpleNamespace):
@@ -72,6 +72,17 @@ def take():
         return answers[0]
 
     return take
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Unavailable("it is off"), {"msg": "port: it is off"}),
+        (Unavailable("c1 is off", public="it is off"), {"msg": "port: c1 is off", "public_msg": "port: it is off"}),
+    ],
+)
+def test_what_is_for_everybody_is_told_apart_where_that_is_not_all(error, told):
+    assert messages_of(error, "port: ") == told
 
 
 def test_what_a_plan_notes_of_an_item_is_a_warning(take):

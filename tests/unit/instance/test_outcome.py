@@ -114,7 +114,13 @@ def test_a_volume_of_a_service_never_leaves_a_host_where_its_guest_may_run(volum
     after = settle(known, {**broken(known, BROKEN), "lost": True}).after
     assert (after.host, after.status) == (host, status)
     assert host is None or "volume web-data may be in use" in after.fault
-    assert settle(known, broken(known, BROKEN)).after.host is None, "where the host has said that nothing is left"
+
+
+def test_what_its_stage_says_to_users_is_what_they_are_told():
+    failed = {**broken(BUILDING, BROKEN), "msg": "host c1: it is off", "public_msg": "its host has failed"}
+    error = settle(BUILDING, failed).wanted.error
+    assert (str(error), error.public) == ("host c1: it is off", "its host has failed")
+    assert settle(BUILDING, broken(BUILDING, BROKEN)).wanted.error.public == BROKEN["msg"]
 
 
 @pytest.mark.parametrize(

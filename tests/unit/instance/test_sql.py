@@ -552,7 +552,8 @@ def test_a_host_that_was_lost_tells_the_administrator_more(run, put):
     lost = {"c1": {"msg": "MODULE FAILURE", "module_stderr": "Killed"}}
     run().conclude(*gather([run().find()["web"]], lost))
     [fault] = run().find(actions=True)["web"]["faults"]
-    assert (fault["message"], fault["details"]) == ("host c1: MODULE FAILURE", "Killed")
+    assert fault["message"] == "its host has failed"
+    assert fault["details"] == "host c1: MODULE FAILURE\n\nKilled"
 
 
 # Upgrades

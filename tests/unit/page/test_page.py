@@ -318,7 +318,9 @@ def test_a_host_shows_its_claims_and_why_it_was_refused(browser, door):
     message = "no valid host: ram: 1 of 2 lack 512 MiB (c1 has 3 of 4 MiB left)"
     browser.launch("db")
     door.take("db")
-    door.run().conclude(mark_failed(door.run().find()["db"], "schedule", {"msg": message, "abort": True}))
+    door.run().conclude(
+        mark_failed(door.run().find()["db"], "schedule", {"msg": message, "public_msg": "no", "abort": True})
+    )
     told = unescape(re.sub("<.*?>", "", browser.get("/hosts").text))
     assert "ram: has 3 of 4 MiB left" in told
     assert message in told

@@ -143,6 +143,7 @@ def test_a_host_that_cannot_take_the_port_is_named_and_another_can(cloud):
     assert isinstance(run.errors[0], Unavailable)
     assert not run.errors[0].abort
     assert "host nowhere cannot take it" in str(run.errors[0])
+    assert "nowhere" not in run.errors[0].public
     assert run.errors[1] is None
     again = Run(cloud, port(host="nowhere"))
     assert (again.actions, len(again.written)) == (["update"], 1)

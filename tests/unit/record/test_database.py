@@ -22,6 +22,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
     MissingLibrary,
     Unavailable,
 )
+from ansible_collections.kvmstack.launch.plugins.module_utils.record import events
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.errors import Contended
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.identity import record_id
@@ -137,6 +138,22 @@ def test_an_older_database_is_read_as_its_upgrade_would_make_it(database, empty_
     assert (seen["vcpus"], seen["memory_mb"], seen["volumes"], seen["lease_owner"]) == (2, 512, [{"size": 1}], None)
     with database.writing() as connection:
         assert connection.execute(instances.select()).one()._asdict() == seen
+
+
+def test_what_older_faults_say_of_hosts_is_no_more_for_users(database):
+    at_revision(database, "0015")
+    rows = [(400, "no flavor", None), (500, "c1 is off", None), (500, "c1 has died", "Traceback")]
+    with database.engine.begin() as connection:
+        for code, message, details in rows:
+            row = {"code": code, "message": message, "details": details, "instance_uuid": "u"}
+            moment = sqlalchemy.func.now()
+            connection.execute(database.tables.instance_faults.insert().values(**row, created_at=moment))
+    with database.writing() as connection:
+        kept = events.last_faults(database, connection, ["u"])["u"]["message"]
+        rows = connection.execute(database.tables.instance_faults.select().order_by(sqlalchemy.text("id"))).all()
+    assert kept == "it has failed; the details are for administrators"
+    assert [row.details for row in rows] == [None, "c1 is off", "c1 has died\n\nTraceback"]
+    assert [row.message for row in rows] == ["no flavor", kept, kept]
 
 
 def test_an_upgrade_that_was_killed_is_repeated(database, monkeypatch):

@@ -94,6 +94,15 @@ def test_a_refusal_counts_and_explains(selector):
         "no valid host: ComputeFilter: 1 of 3 are disabled; "
         "RamFilter: 2 of 2 lack 8000 MiB (c1 has 7680 of 8192 MiB left, c2 has 7168 of 8192 MiB left)"
     )
+    assert change.error.public == ("no valid host: ComputeFilter: 1 of 3 are disabled; RamFilter: 2 of 2 lack 8000 MiB")
+
+
+@BOTH
+def test_a_refusal_tells_users_of_no_single_host(selector):
+    hosts = host("c1", enabled=False, disabled_reason="c1 is old (2)"), host("c2", enabled=False)
+    [change] = plan([ask()], cluster(*hosts), selector)
+    assert "c1 is old (2)" in str(change.error)
+    assert change.error.public == "no valid host: ComputeFilter: 1 of 2 are disabled, 1 of 2 are disabled"
 
 
 def test_a_choice_tells_whom_it_refused_and_why():

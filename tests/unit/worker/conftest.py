@@ -70,7 +70,8 @@ class Door:
     def faults(self, uuid):
         table = self.database.tables.instance_faults
         with self.database.reading() as connection:
-            return [row.message for row in connection.execute(table.select().where(table.c.instance_uuid == uuid))]
+            rows = connection.execute(table.select().where(table.c.instance_uuid == uuid).order_by(table.c.id))
+            return [(row.message, row.details) for row in rows]
 
     def actions(self, uuid):
         table = self.database.tables.instance_actions

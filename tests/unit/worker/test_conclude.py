@@ -101,12 +101,25 @@ def test_what_is_not_is_tried_again_and_then_given_up(door):
         assert door.row(uuid).vm_state == "building"
     assert settle(door, claim(door, later=100)) == ["given up"] * 2
     assert door.queue() == []
-    message = "create was given up after 5 attempts: " + WHY
+    given_up = "create was given up after 5 attempts"
+    message = "%s: %s" % (given_up, WHY)
     for each in (uuid, other):
         row = door.row(each)
         assert (row.vm_state, row.task_state, row.fault, row.lease_owner) == ("error", None, message, None)
-        assert door.faults(each) == [message]
+        assert door.faults(each) == [(given_up, message)], "what a run has said is not for users"
         assert [result for _action, _request, result in door.actions(each)] == ["Error"]
+
+
+def test_users_are_told_what_the_record_knows_of_the_last_attempt(door):
+    uuid = door.ask()
+    fault = {"code": 500, "message": "host c1: it is off", "public": "its host has failed", "details": None}
+    for _attempt in range(model.ATTEMPTS):
+        asked = claim(door, later=100)
+        door.write(lambda c: events.record_fault(door.database, c, uuid, {**fault, "host": "c1"}, now(c)))
+        settle(door, asked, "web is BUILD: host c1: it is off")
+    told, whole = door.faults(uuid)[-1]
+    assert told == "create was given up after 5 attempts: its host has failed"
+    assert whole == "create was given up after 5 attempts: web is BUILD: host c1: it is off"
 
 
 def test_an_instance_that_another_run_drives_is_no_attempt(door):
@@ -169,7 +182,8 @@ def test_a_wish_for_what_runs_that_is_given_up(door, action, after):
     assert (fate, door.queue()) == (["given up"], [])
     row = door.row(uuid)
     assert (row.vm_state, row.task_state) == after
-    assert door.faults(uuid) == ["%s was given up after 5 attempts: %s" % (action, WHY)]
+    given_up = "%s was given up after 5 attempts" % action
+    assert door.faults(uuid) == [(given_up, "%s: %s" % (given_up, WHY))]
     assert door.actions(uuid)[-1] == (action, door.actions(uuid)[-1][1], "Error")
 
 
@@ -186,7 +200,8 @@ def test_of_a_rebuild_that_is_given_up_nobody_knows_what_is_left(door):
     row = door.row(uuid)
     assert (row.vm_state, row.task_state) == ("error", None)
     assert row.fault is None, "of one that was launched no launch has failed"
-    assert door.faults(uuid) == ["rebuild was given up after 5 attempts: " + WHY]
+    given_up = "rebuild was given up after 5 attempts"
+    assert door.faults(uuid) == [(given_up, "%s: %s" % (given_up, WHY))]
     assert door.actions(uuid)[-1][0::2] == ("rebuild", "Error")
 
 

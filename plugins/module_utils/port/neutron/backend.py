@@ -166,7 +166,8 @@ def _check_bound(port: Port) -> Port:
     raise Unavailable(
         "%s: host %s cannot take it (binding failed): neutron knows no live OVN chassis or agent of that name, or none "
         "that reaches the network; `openstack network agent list --host %s` must show one that is alive, and "
-        "external_ids:hostname in the host's Open vSwitch must be that very name" % (label(port), port.host, port.host)
+        "external_ids:hostname in the host's Open vSwitch must be that very name" % (label(port), port.host, port.host),
+        public="%s: its host cannot take it (binding failed)" % label(port),
     )
 
 
@@ -175,5 +176,6 @@ def _not_active(port: Port, seconds: int) -> Unavailable:
     return Unavailable(
         "%s (%s) is %s after %d s on host %s: see there that an interface of Open vSwitch has "
         "external_ids:iface-id=%s, and that ovn-controller runs"
-        % (label(port), port.port_id, port.status or "gone", seconds, port.host, port.port_id)
+        % (label(port), port.port_id, port.status or "gone", seconds, port.host, port.port_id),
+        public="%s (%s) is %s after %d s" % (label(port), port.port_id, port.status or "gone", seconds),
     )

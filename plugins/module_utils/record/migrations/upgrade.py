@@ -30,6 +30,7 @@ from . import (
     revision_0014,
     revision_0015,
     revision_0016,
+    revision_0017,
 )
 
 REVISIONS = [
@@ -49,6 +50,7 @@ REVISIONS = [
     revision_0014,
     revision_0015,
     revision_0016,
+    revision_0017,
 ]
 HEAD = REVISIONS[-1].revision
 
