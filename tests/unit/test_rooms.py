@@ -70,7 +70,6 @@ TOUCHING = {
     "attaching",
     "bodies",
     "consoles",
-    "front",
     "gate",
     "keystone",
     "main",
@@ -81,6 +80,7 @@ TOUCHING = {
     "routes",
     "security_groups",
     "services",
+    "site",
 }
 API_MODELS = [*API.glob("views/*.py"), *(path for path in API.glob("*.py") if path.stem not in TOUCHING)]
 MODELS = sorted({*UTILS.rglob("model.py"), *UTILS.glob("*/request.py"), UTILS / "instance/inventory.py", *API_MODELS})

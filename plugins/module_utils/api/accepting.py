@@ -20,10 +20,10 @@ from ..instance.model import InstanceRequest
 from ..instance.sql import Record, Writing
 from ..record import events, lease, requests, server_extras
 from ..record.database import now
-from .asked import Asked
+from .context import RequestContext
 from .errors import ApiError
-from .front import Front
 from .model import Server
+from .site import Site
 
 # What makes of a request, which says what is new, one that says all, given what there is.
 Parts = Callable[[InstanceRequest, model.Instance], InstanceRequest]
@@ -41,12 +41,12 @@ class Raced(Conflict):
 class Accepting:
     """One request of a client, as the record is to have it. action: nova's word for it."""
 
-    def __init__(self, front: Front, asked: Asked, action: str, user_data: str | None = None):
-        self.front = front
-        self.asked = asked
+    def __init__(self, site: Site, context: RequestContext, action: str, user_data: str | None = None):
+        self.site = site
+        self.context = context
         self.action = action
         self.user_data = user_data
-        self.database = front.database
+        self.database = site.database
         self.told: dict[str, tuple[str, str]] = {}  # by instance what workers are woken for
 
     def new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[model.Instance]:
@@ -90,11 +90,11 @@ class Accepting:
                 continue
         else:
             done = attempt()
-        self.front.wake(self.told)
+        self.site.wake(self.told)
         return done
 
     def _new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[model.Instance]:
-        record, wanted = self._record(self.asked.project_id), self._parsed(entries, self.asked.project_id)
+        record, wanted = self._record(self.context.project_id), self._parsed(entries, self.context.project_id)
         changes = model.plan(wanted, record.read(wanted), "present")
         while len(changes) > least and isinstance(changes[-1].error, QuotaExceeded):
             changes = changes[:-1]
@@ -161,7 +161,7 @@ class Accepting:
         if change.error:
             raise change.error
         asked = {"name": wanted.name, "state": change.after.target_state}
-        if self.front.known["image_service"] != "url":
+        if self.site.known["image_service"] != "url":
             asked["image"] = entry["image"]
         self._write(record, [change], {wanted.name: asked}, extras or None)
 
@@ -195,29 +195,29 @@ class Accepting:
 
     def _begin(self, connection, instance: model.Instance, moment: Any) -> None:
         """The action, for who asks by the request's id."""
-        which = (self.action, self.asked.request_id, self.asked.identity.user_id, moment)
+        which = (self.action, self.context.request_id, self.context.identity.user_id, moment)
         events.start_action(self.database, connection, instance.uuid, *which, own=True)
 
     def _ask(self, connection, instance: model.Instance, entry: dict[str, Any], moment: Any) -> None:
         """What is to be done for an instance, for whoever comes first."""
-        asked = requests.Request.of(instance, self.action, entry, self.user_data, self.asked.request_id)
+        asked = requests.Request.of(instance, self.action, entry, self.user_data, self.context.request_id)
         requests.add(self.database, connection, asked, moment)
         self.told[asked.instance_uuid] = (asked.action, asked.request_id)
 
     def _record(self, project_id: str) -> Record:
-        limits = quota.limits(self.front.known, project_id)
+        limits = quota.limits(self.site.known, project_id)
         record = Record(self.database, project_id, lease.Acceptor("api", 0, False), limits)
-        record.request_id = self.asked.request_id
-        record.user_id = self.asked.identity.user_id
+        record.request_id = self.context.request_id
+        record.user_id = self.context.identity.user_id
         return record
 
     def _parsed(self, entries: list[dict[str, Any]], project_id: str) -> list[InstanceRequest]:
         """The entries by the same rules as a launch's."""
-        identity = self.asked.identity
+        identity = self.context.identity
         texts = {entry["name"]: self.user_data for entry in entries if self.user_data is not None}
         who = {name: getattr(identity, name) for name in ("user_id", "user_name", "project_name")}
         asked = {"state": "present", "instances": entries, "user_data": json.dumps(texts) if texts else ""}
-        known = self.front.known
+        known = self.site.known
         if known["image_service"] != "url":
             known = {**known, "images": _named(entries)}
         return request.parse({**known, **who, **asked, "project_id": project_id, "default_ssh_keys": []})

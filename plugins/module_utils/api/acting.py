@@ -11,23 +11,23 @@ from ..record import events, server_extras
 from ..record.database import now
 from . import asking, consoles, reading, rebuilding, resetting, security_groups
 from .accepting import Accepting
-from .asked import Asked
+from .context import RequestContext
 from .errors import ApiError
-from .front import Front
 from .model import Server
 from .policies import UNLOCK_OVERRIDE
+from .site import Site
 
 # What of a body is an action's own.
-Said = Any
+Body = Any
 
 
-def act(front: Front, asked: Asked, server_id: str, action: str, said: Said) -> dict[str, Any] | None:
+def act(site: Site, context: RequestContext, server_id: str, action: str, body: Body) -> dict[str, Any] | None:
     """Do what an action says, or ask for it, and give its answer, where it has one at once; what there is no such thing
     of is refused in words."""
     if action not in ACTIONS:
-        reading.one(front, asked, server_id)
+        reading.one(site, context, server_id)
         raise _beyond(action)
-    return ACTIONS[action](front, asked, server_id, said)
+    return ACTIONS[action](site, context, server_id, body)
 
 
 def _beyond(action: str) -> ApiError:
@@ -42,70 +42,70 @@ def cannot(status: int, what: str) -> ApiError:
     return ApiError(status, "%s: this API cannot do it: see its documentation for what it can." % what)
 
 
-def _power(state: str, word: str) -> Callable[[Front, Asked, str, Said], None]:
+def _power(state: str, word: str) -> Callable[[Site, RequestContext, str, Body], None]:
     """Start or stop a server that is the other and rests; ApiError 409 for one that does not."""
 
-    def act_(front: Front, asked: Asked, server_id: str, said: Said) -> None:
-        server = asking.changeable(front, asked, server_id)
+    def act_(site: Site, context: RequestContext, server_id: str, body: Body) -> None:
+        server = asking.changeable(site, context, server_id)
         asking.check_rests(server, word)
         if (server.instance.status == "SHUTOFF") == (state == "stopped"):  # also where its host is silent
             raise asking.in_state(server, word, "vm_state", server.instance.vm_state)
-        Accepting(front, asked, word).change(server, asking.as_it_is(server, state=state))
+        Accepting(site, context, word).change(server, asking.as_it_is(server, state=state))
 
     return act_
 
 
-def reboot(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+def reboot(site: Site, context: RequestContext, server_id: str, body: Body) -> None:
     """Start a server anew: SOFT one that runs; HARD also one that does not, or that is still asked to (nova's
     ALLOW_SOFT_REBOOT, ALLOW_HARD_REBOOT and ALLOW_REBOOT)."""
-    server = asking.changeable(front, asked, server_id)
-    hard = said["type"].upper() == "HARD"
+    server = asking.changeable(site, context, server_id)
+    hard = body["type"].upper() == "HARD"
     if not (hard and server.task_state in RESTARTS.values()):
         asking.check_rests(server, "reboot")
     if not hard and server.instance.status != "ACTIVE":
         raise asking.in_state(server, "reboot", "vm_state", server.instance.vm_state)
     state = "reset" if hard else "restarted"
-    Accepting(front, asked, "reboot").change(server, asking.as_it_is(server, state=state))
+    Accepting(site, context, "reboot").change(server, asking.as_it_is(server, state=state))
 
 
-def lock(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+def lock(site: Site, context: RequestContext, server_id: str, body: Body) -> None:
     """Let nobody but administrators change a server. Its project locks it once, another's administrator over that."""
-    server = reading.one(front, asked, server_id)
-    owner = server.instance.project_id == asked.project_id
+    server = reading.one(site, context, server_id)
+    owner = server.instance.project_id == context.project_id
     if server.locked and owner:
         return
-    reason = said.get("locked_reason") if isinstance(said, dict) and asked.version >= 73 else None
-    _note(front, asked, server, "lock", {"locked_by": "owner" if owner else "admin", "locked_reason": reason})
+    reason = body.get("locked_reason") if isinstance(body, dict) and context.version >= 73 else None
+    _note(site, context, server, "lock", {"locked_by": "owner" if owner else "admin", "locked_reason": reason})
 
 
-def unlock(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+def unlock(site: Site, context: RequestContext, server_id: str, body: Body) -> None:
     """Let a server be changed again; ApiError 403 where an administrator has locked it, and who asks is none."""
-    server = reading.one(front, asked, server_id)
+    server = reading.one(site, context, server_id)
     if server.locked_by == "admin":
-        asked.identity.needs(UNLOCK_OVERRIDE, server.instance.project_id)
-    _note(front, asked, server, "unlock", {"locked_by": None, "locked_reason": None})
+        context.identity.needs(UNLOCK_OVERRIDE, server.instance.project_id)
+    _note(site, context, server, "unlock", {"locked_by": None, "locked_reason": None})
 
 
-def _note(front: Front, asked: Asked, server: Server, word: str, values: Mapping[str, Any]) -> None:
+def _note(site: Site, context: RequestContext, server: Server, word: str, values: Mapping[str, Any]) -> None:
     """Keep something of a server, as an action that is done at once."""
-    database = front.database
+    database = site.database
 
     def write(connection) -> None:
         moment = now(connection)
         server_extras.write(database, connection, server.id, dict(values))
-        who = (asked.request_id, asked.identity.user_id)
+        who = (context.request_id, context.identity.user_id)
         events.start_action(database, connection, server.id, word, *who, moment)
         events.finish_action(database, connection, server.instance, word, moment)
 
     database.write(write)
 
 
-def _delete(front: Front, asked: Asked, server_id: str, said: Said) -> None:
+def _delete(site: Site, context: RequestContext, server_id: str, body: Body) -> None:
     """There is no other way to delete here."""
-    asking.delete(front, asked, server_id)
+    asking.delete(site, context, server_id)
 
 
-ACTIONS: dict[str, Callable[[Front, Asked, str, Said], Any]] = {
+ACTIONS: dict[str, Callable[[Site, RequestContext, str, Body], Any]] = {
     "os-getConsoleOutput": consoles.output,
     "os-stop": _power("stopped", "stop"),
     "os-start": _power("started", "start"),

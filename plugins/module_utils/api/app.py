@@ -13,11 +13,11 @@ from ..service import log
 from ..service.settings import Settings, named
 from . import bodies, gate, keystone
 from .errors import ApiError
-from .front import Front
 from .identity import Identity, IdentityOf, embedded
 from .permit import Permits
 from .routes import add_to
 from .services import Services
+from .site import Site
 
 
 def application(path: str | None = None) -> Any:
@@ -33,15 +33,15 @@ def made(settings: Settings, identity: IdentityOf | None = None) -> Any:
         import falcon
     except ImportError:
         raise MissingLibrary("falcon") from None
-    front = Front(settings)
-    front.prepare()
+    site = Site(settings)
+    site.prepare()
     bodies.prepare()
-    who = identity or _asker(front)
+    who = identity or _asker(site)
     api = _app(falcon, gate.Gate(who), gate)
-    add_to(api, front)
-    ui = _app(falcon, guard.Guard(front, who), guard)
-    pages.add_to(ui, front)
-    return beside(api if identity else keystone.Keystone(front, api), ui)
+    add_to(api, site)
+    ui = _app(falcon, guard.Guard(site, who), guard)
+    pages.add_to(ui, site)
+    return beside(api if identity else keystone.Keystone(site, api), ui)
 
 
 def _app(falcon: Any, middleware: Any, errors: Any) -> Any:
@@ -64,12 +64,12 @@ def beside(api: Any, ui: Any) -> Any:
     return both
 
 
-def _asker(front: Front) -> IdentityOf:
+def _asker(site: Site) -> IdentityOf:
     """Who asks, as the definitions are now: by Keystone's word, or this machine's user in the project of these."""
-    user, permits, services = getpass.getuser(), Permits(), Services(front)
+    user, permits, services = getpass.getuser(), Permits(), Services(site)
 
     def identity(environ: dict[str, Any]) -> Identity:
-        known = front.known
+        known = site.known
         service = known.get("identity") or "none"
         if service == "keystone":
             return keystone.identified(environ, permits, known.get("policy_file") or "", services)

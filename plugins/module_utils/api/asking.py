@@ -13,11 +13,11 @@ from ..record import server_extras
 from ..schedule.host_state import DEFAULT_ZONE
 from . import reading, services
 from .accepting import Accepting
-from .asked import Asked
+from .context import RequestContext
 from .entry import entry_of, untagged, user_data_of
 from .errors import ApiError
-from .front import Front
 from .model import Server
+from .site import Site
 from .views.hosts import zones
 
 MOST = 1000  # servers by one request
@@ -26,18 +26,18 @@ DISK_CONFIG = "OS-DCF:diskConfig"  # kept, and of no effect, as with nova's libv
 ADDRESSES = {"accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6"}
 
 
-def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance]:
+def create(site: Site, context: RequestContext, body: Mapping[str, Any]) -> list[Instance]:
     """The instances that a body of POST /servers asks for, all of them or none."""
-    server = _with_names(front, asked, body["server"])
+    server = _with_names(site, context, body["server"])
     body = {**body, "server": server}
-    if asked.version < 42:
+    if context.version < 42:
         for device in server.get("block_device_mapping_v2") or ():
             untagged(device, "block_device_mapping_v2: ")
-    mine = {key["name"]: key["public_key"] for key in reading.keys(front, asked.identity.user_id or "")}
-    entry = entry_of(body, front.known, asked.project_id, mine, reading.groups_of(front, asked.project_id))
-    services.check(front, asked, entry)
-    services.complete(front, asked, server, entry)
-    _check_zone(front, entry.get("availability_zone"))
+    mine = {key["name"]: key["public_key"] for key in reading.keys(site, context.identity.user_id or "")}
+    entry = entry_of(body, site.known, context.project_id, mine, reading.groups_of(site, context.project_id))
+    services.check(site, context, entry)
+    services.complete(site, context, server, entry)
+    _check_zone(site, entry.get("availability_zone"))
     least, most = _counts(server)
     names = [entry["name"]] if most == 1 else ["%s-%d" % (entry["name"], place + 1) for place in range(most)]
     if most > 1:
@@ -49,29 +49,29 @@ def create(front: Front, asked: Asked, body: Mapping[str, Any]) -> list[Instance
         "disk_config": server.get(DISK_CONFIG),
         **{key: _address(server.get(name)) for name, key in ADDRESSES.items()},
     }
-    accepting = Accepting(front, asked, "create", user_data_of(server))
+    accepting = Accepting(site, context, "create", user_data_of(server))
     return accepting.new([{**entry, "name": name} for name in names], least, extras)
 
 
-def _with_names(front: Front, asked: Asked, server: Mapping[str, Any]) -> dict[str, Any]:
+def _with_names(site: Site, context: RequestContext, server: Mapping[str, Any]) -> dict[str, Any]:
     """A server as it is asked for, its volumes that the record keeps by their names, as an entry has them."""
     devices = [dict(each) for each in server.get("block_device_mapping_v2") or ()]
     for device in devices:
         identity = device.get("uuid") or device.get("volume_id")
         if device.get("source_type") == "volume" and identity:
-            check_has_owners(front)
-            if front.known["volume_service"] != "file":
+            check_has_owners(site)
+            if site.known["volume_service"] != "file":
                 continue
-            row = reading.volume(front, asked.project_id, identity)
+            row = reading.volume(site, context.project_id, identity)
             if row is None:
                 raise ApiError(400, "Block Device Mapping is Invalid: failed to get volume %s." % identity)
             device["uuid"] = row["name"]
     return {**server, **({"block_device_mapping_v2": devices} if devices else {})}
 
 
-def check_has_owners(front: Front) -> None:
+def check_has_owners(site: Site) -> None:
     """ApiError 400 where a client could name what is another project's: not every image of Ceph says whose it is."""
-    if front.known["volume_service"] == "rbd":
+    if site.known["volume_service"] == "rbd":
         raise ApiError(
             400, "A volume that there is cannot be had here: Ceph without Cinder does not say whose each is."
         )
@@ -96,18 +96,18 @@ def _check_of_many(entry: Mapping[str, Any]) -> None:
         raise ApiError(400, "Cannot attach one or more volumes to multiple instances")
 
 
-def _check_zone(front: Front, zone: str | None) -> None:
+def _check_zone(site: Site, zone: str | None) -> None:
     if zone is None or zone == DEFAULT_ZONE:
         return
-    known = {each["zoneName"] for each in zones(reading.hosts(front), detail=False) if each["zoneState"]["available"]}
+    known = {each["zoneName"] for each in zones(reading.hosts(site), detail=False) if each["zoneState"]["available"]}
     if zone not in known:
         raise ApiError(400, "The requested availability zone is not available")
 
 
-def changeable(front: Front, asked: Asked, server_id: str) -> Server:
+def changeable(site: Site, context: RequestContext, server_id: str) -> Server:
     """A server that who asks may change; ApiError 409 for one that is locked, of which only administrators are free."""
-    server = reading.one(front, asked, server_id)
-    if server.locked and not asked.identity.is_admin:
+    server = reading.one(site, context, server_id)
+    if server.locked and not context.identity.is_admin:
         raise ApiError(409, "Instance %s is locked" % server.id)
     return server
 
@@ -131,46 +131,46 @@ def as_it_is(server: Server, **changes: Any) -> dict[str, Any]:
     return {"name": server.instance.name, "state": server.instance.target_state, **changes}
 
 
-def delete(front: Front, asked: Asked, server_id: str) -> None:
+def delete(site: Site, context: RequestContext, server_id: str) -> None:
     """Let a server go, whatever is being done for it: who does that ends it, and then takes it away."""
-    server = changeable(front, asked, server_id)
+    server = changeable(site, context, server_id)
     if server.task_state == "deleting" and server.pending == "delete":
         return
     entry = {"name": server.instance.name, "state": "absent"}
-    Accepting(front, asked, "delete").change(server, entry, even_busy=True)
+    Accepting(site, context, "delete").change(server, entry, even_busy=True)
 
 
 def set_metadata(
-    front: Front, asked: Asked, server_id: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]
+    site: Site, context: RequestContext, server_id: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]
 ) -> dict[str, str]:
     """What a server's metadata becomes: in the record at once, in its guest's description when a worker comes by."""
-    server = changeable(front, asked, server_id)
+    server = changeable(site, context, server_id)
     check_rests(server, "update metadata of")
     metadata = dict(change(server.instance.metadata))
-    Accepting(front, asked, "metadata").change(server, as_it_is(server, metadata=metadata))
+    Accepting(site, context, "metadata").change(server, as_it_is(server, metadata=metadata))
     return metadata
 
 
-def describe(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> None:
+def describe(site: Site, context: RequestContext, server_id: str, body: Mapping[str, Any]) -> None:
     """What is said of a server: its description and access addresses."""
-    check_called(reading.one(front, asked, server_id), said)
-    keep(front, asked, server_id, described(said))
+    check_called(reading.one(site, context, server_id), body)
+    keep(site, context, server_id, described(body))
 
 
-def check_called(server: Server, said: Mapping[str, Any]) -> None:
+def check_called(server: Server, body: Mapping[str, Any]) -> None:
     """ApiError 409 for another name: volumes, guest and addresses are known by that which a server has."""
     for word in ("name", "hostname"):
-        if said.get(word, server.instance.name) != server.instance.name:
+        if body.get(word, server.instance.name) != server.instance.name:
             raise ApiError(409, "%s: a server is called %s for as long as it is there" % (word, server.instance.name))
 
 
-def described(said: Mapping[str, Any]) -> dict[str, Any]:
+def described(body: Mapping[str, Any]) -> dict[str, Any]:
     """What a body says of a server that is for the API's clients only, as it is kept."""
-    values = {key: _address(said[name]) for name, key in ADDRESSES.items() if name in said}
-    if "description" in said:
-        values["description"] = said["description"] or None
-    if DISK_CONFIG in said:
-        values["disk_config"] = said[DISK_CONFIG]
+    values = {key: _address(body[name]) for name, key in ADDRESSES.items() if name in body}
+    if "description" in body:
+        values["description"] = body["description"] or None
+    if DISK_CONFIG in body:
+        values["disk_config"] = body[DISK_CONFIG]
     return values
 
 
@@ -179,8 +179,8 @@ def _address(text: str | None) -> str | None:
     return str(ipaddress.ip_address(text)) if text else None
 
 
-def keep(front: Front, asked: Asked, server_id: str, values: dict[str, Any]) -> None:
+def keep(site: Site, context: RequestContext, server_id: str, values: dict[str, Any]) -> None:
     """Keep something of a server that is for the API's clients only."""
-    server = reading.one(front, asked, server_id)
+    server = reading.one(site, context, server_id)
     if values:
-        front.database.write(lambda connection: server_extras.write(front.database, connection, server.id, values))
+        site.database.write(lambda connection: server_extras.write(site.database, connection, server.id, values))

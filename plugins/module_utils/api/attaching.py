@@ -14,25 +14,25 @@ from ..instance.model import Instance, InstanceRequest
 from ..instance.parts import MAX_VOLUMES
 from . import asking, reading, services
 from .accepting import Accepting
-from .asked import Asked
+from .context import RequestContext
 from .entry import SEVERAL, STAYS, network_of, untagged
 from .errors import ApiError, not_found
-from .front import Front
 from .identifiers import named
 from .model import Server
+from .site import Site
 
 
-def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> tuple[Server, Any]:
+def attach_volume(site: Site, context: RequestContext, server_id: str, body: Mapping[str, Any]) -> tuple[Server, Any]:
     """Give a server a volume that there is. Which device it becomes is not the client's choice, as with nova's libvirt.
 
     Gives the server, and the volume as it has it.
     """
-    server = _resting(front, asked, server_id, "attach_volume")
-    untagged(said)
-    if boolean(said.get("delete_on_termination", False), "delete_on_termination"):
+    server = _resting(site, context, server_id, "attach_volume")
+    untagged(body)
+    if boolean(body.get("delete_on_termination", False), "delete_on_termination"):
         raise ApiError(400, STAYS)
-    identity = said["volumeId"]
-    name = _volume_name(front, server, identity)
+    identity = body["volumeId"]
+    name = _volume_name(site, server, identity)
 
     def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
         [new] = wanted.volumes or ()
@@ -46,15 +46,15 @@ def attach_volume(front: Front, asked: Asked, server_id: str, said: Mapping[str,
         return replace(wanted, volumes=[*staying, new])
 
     entry = asking.as_it_is(server, volumes=[{"name": name}])
-    after = Accepting(front, asked, "attach_volume").exchange(server, entry, parts)
+    after = Accepting(site, context, "attach_volume").exchange(server, entry, parts)
     # One of a service may have another name in the record than its id.
     staying = [each for each in after.volumes if not each.leaving]
     return server, next(each for each in staying if each.name == name or each.volume_id == identity)
 
 
-def detach_volume(front: Front, asked: Asked, server_id: str, identity: str) -> None:
+def detach_volume(site: Site, context: RequestContext, server_id: str, identity: str) -> None:
     """Take a volume from a server; it is kept. Again, while it goes, is as good."""
-    server = _resting(front, asked, server_id, "detach_volume")
+    server = _resting(site, context, server_id, "detach_volume")
     found = volume_of(server, identity)
     if found.boot:
         raise ApiError(403, "Cannot detach a root device volume")
@@ -63,28 +63,28 @@ def detach_volume(front: Front, asked: Asked, server_id: str, identity: str) -> 
         staying = [each for each in before.volumes if each.id != found.id and not each.leaving]
         return replace(wanted, volumes=staying)
 
-    Accepting(front, asked, "detach_volume").exchange(server, asking.as_it_is(server), parts)
+    Accepting(site, context, "detach_volume").exchange(server, asking.as_it_is(server), parts)
 
 
-def update_volume(front: Front, asked: Asked, server_id: str, identity: str, said: Mapping[str, Any]) -> None:
+def update_volume(site: Site, context: RequestContext, server_id: str, identity: str, body: Mapping[str, Any]) -> None:
     """Say whether a volume goes with its server, since version 85: in the record, which is asked when that goes.
 
     (nova/api/openstack/compute/volume_attachments.py, `update`.) Before that version it is to be swapped for another,
     as nova lets Cinder ask, and nobody here.
     """
-    server = _resting(front, asked, server_id, "update_volume")
+    server = _resting(site, context, server_id, "update_volume")
     found = volume_of(server, identity)
-    if asked.version < 85 or said["volumeId"] not in (found.id, found.public_id):
+    if context.version < 85 or body["volumeId"] not in (found.id, found.public_id):
         raise ApiError(409, "Volume %s cannot be swapped for another: detach it, and attach that one." % identity)
     if found.leaving:
         raise ApiError(409, "Volume %s is being detached, and stays." % identity)
     has = {"id": identity, "serverId": server.id, "device": "/dev/%s" % found.device, "tag": None}
-    for name in has.keys() & said.keys():
-        if said[name] != has[name]:
+    for name in has.keys() & body.keys():
+        if body[name] != has[name]:
             raise ApiError(400, "The %s property is not mutable" % name)
-    if "delete_on_termination" not in said:
+    if "delete_on_termination" not in body:
         return
-    goes = boolean(said["delete_on_termination"], "delete_on_termination")
+    goes = boolean(body["delete_on_termination"], "delete_on_termination")
     if goes and not _is_own(server, found):
         raise ApiError(400, STAYS)
 
@@ -95,7 +95,7 @@ def update_volume(front: Front, asked: Asked, server_id: str, identity: str, sai
         ]
         return replace(before, volumes=volumes)
 
-    Accepting(front, asked, "update_volume").amend(server, amended)
+    Accepting(site, context, "update_volume").amend(server, amended)
 
 
 def _is_own(server: Server, volume: BlockDeviceMapping) -> bool:
@@ -112,11 +112,11 @@ def volume_of(server: Server, identity: str) -> BlockDeviceMapping:
     return found[0]
 
 
-def attach_interface(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> NetworkRequest:
+def attach_interface(site: Site, context: RequestContext, server_id: str, body: Mapping[str, Any]) -> NetworkRequest:
     """Give a server a port: on a network, or one of the user's own. Gives the port."""
-    server = _resting(front, asked, server_id, "attach_interface")
-    entry = asking.as_it_is(server, networks=[_network(said, front.known)])
-    services.check(front, asked, entry)
+    server = _resting(site, context, server_id, "attach_interface")
+    entry = asking.as_it_is(server, networks=[_network(body, site.known)])
+    services.check(site, context, entry)
 
     def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
         [new] = wanted.ports or ()
@@ -125,15 +125,15 @@ def attach_interface(front: Front, asked: Asked, server_id: str, said: Mapping[s
         return replace(wanted, ports=[*(each for each in before.ports if not each.leaving), new])
 
     known = {each.id for each in server.instance.ports if not each.leaving}
-    after = Accepting(front, asked, "attach_interface").exchange(server, entry, parts)
+    after = Accepting(site, context, "attach_interface").exchange(server, entry, parts)
     # One that was leaving stays, where it is as this one is to be.
     return next(each for each in interfaces_of(after.ports) if not each.leaving and each.id not in known)
 
 
-def _network(said: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _network(body: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of a port; where nothing is said, the only network there is."""
-    network, port, addresses = said.get("net_id"), said.get("port_id"), said.get("fixed_ips")
-    untagged(said)
+    network, port, addresses = body.get("net_id"), body.get("port_id"), body.get("fixed_ips")
+    untagged(body)
     if network and port:
         raise ApiError(400, "Must not input both network_id and port_id")
     if addresses and not network:
@@ -151,15 +151,15 @@ def _network(said: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any
     return network_of({"uuid": network, "fixed_ip": addresses[0]["ip_address"] if addresses else None}, None, known)
 
 
-def detach_interface(front: Front, asked: Asked, server_id: str, identity: str) -> None:
+def detach_interface(site: Site, context: RequestContext, server_id: str, identity: str) -> None:
     """Take a port from a server. Again, while it goes, is as good."""
-    server = _resting(front, asked, server_id, "detach_interface")
+    server = _resting(site, context, server_id, "detach_interface")
     found = port_of(server, identity)
 
     def parts(wanted: InstanceRequest, before: Instance) -> InstanceRequest:
         return replace(wanted, ports=[each for each in before.ports if each.id != found.id and not each.leaving])
 
-    Accepting(front, asked, "detach_interface").exchange(server, asking.as_it_is(server), parts)
+    Accepting(site, context, "detach_interface").exchange(server, asking.as_it_is(server), parts)
 
 
 def interfaces(server: Server) -> list[NetworkRequest]:
@@ -180,18 +180,18 @@ def port_of(server: Server, identity: str) -> NetworkRequest:
     return found[0]
 
 
-def _resting(front: Front, asked: Asked, server_id: str, word: str) -> Server:
-    server = asking.changeable(front, asked, server_id)
+def _resting(site: Site, context: RequestContext, server_id: str, word: str) -> Server:
+    server = asking.changeable(site, context, server_id)
     asking.check_rests(server, word)
     return server
 
 
-def _volume_name(front: Front, server: Server, identity: str) -> str:
+def _volume_name(site: Site, server: Server, identity: str) -> str:
     """What an entry calls a volume: those that the record keeps by their names, others by their service's id."""
-    asking.check_has_owners(front)
-    if front.known["volume_service"] != "file":
+    asking.check_has_owners(site)
+    if site.known["volume_service"] != "file":
         return identity
-    row = reading.volume(front, server.instance.project_id, identity)
+    row = reading.volume(site, server.instance.project_id, identity)
     if row is None:
         raise not_found("Volume", identity)
     if row["instance_uuid"] is not None and row["instance_uuid"] != server.id:

@@ -13,8 +13,8 @@ from typing import Any
 from ..core.convert import printable, text
 from ..core.errors import InvalidRequest, MissingLibrary
 from .errors import ApiError
-from .front import body_of
 from .schemas import SCHEMAS, schema_of
+from .site import body_of
 
 # What is not to be shown in an error.
 SECRET = {"user_data", "adminPass", "personality"}

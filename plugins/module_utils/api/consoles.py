@@ -11,11 +11,11 @@ from typing import Any
 from ..record import consoles
 from ..record.database import now
 from . import reading
-from .asked import Asked
+from .context import RequestContext
 from .errors import ApiError
-from .front import Front
 from .main import THREADS
 from .policies import HOST_ATTRIBUTES
+from .site import Site
 
 WAIT = 15  # seconds that a client waits at most
 LOOK = 0.2  # seconds between two looks
@@ -24,29 +24,29 @@ MOST = THREADS // 2  # clients that wait at a time, so that all others are answe
 _waiting = threading.BoundedSemaphore(MOST)
 
 
-def output(front: Front, asked: Asked, server_id: str, said: Any) -> dict[str, str]:
+def output(site: Site, context: RequestContext, server_id: str, body: Any) -> dict[str, str]:
     """The last lines of it, as many as are asked for. ApiError 409 for a server that is nowhere yet, 503 where nobody
     has read it in time, or its host has not told it; then it is as good to ask again."""
-    server = reading.one(front, asked, server_id)
+    server = reading.one(site, context, server_id)
     host = server.instance.host
     if host is None:
         raise ApiError(409, "Instance %s is not ready" % server.id)
-    told = _told(front, asked, server.id, host)
+    told = _told(site, context, server.id, host)
     if told is None:
         raise ApiError(503, "No worker has read the console of instance %s in %d s: ask again." % (server.id, WAIT))
     if told["error"]:
-        why = told["error"] if asked.identity.may(HOST_ATTRIBUTES) else "its host has not told it"
+        why = told["error"] if context.identity.may(HOST_ATTRIBUTES) else "its host has not told it"
         raise ApiError(503, "The console of instance %s: %s" % (server.id, why))
-    return {"output": last_lines(told["output"] or "", said.get("length"))}
+    return {"output": last_lines(told["output"] or "", body.get("length"))}
 
 
-def _told(front: Front, asked: Asked, identity: str, host: str) -> dict[str, Any] | None:
+def _told(site: Site, context: RequestContext, identity: str, host: str) -> dict[str, Any] | None:
     """What a worker has told of it, in time."""
-    database = front.database
+    database = site.database
     found = database.write(lambda connection: consoles.ask(database, connection, identity, host, now(connection)))
     if found is not None:
         return found
-    front.wake({identity: ("console", asked.request_id)})
+    site.wake({identity: ("console", context.request_id)})
     if not _waiting.acquire(blocking=False):
         raise ApiError(503, "%d clients wait for consoles already: ask again for that of %s." % (MOST, identity))
     try:

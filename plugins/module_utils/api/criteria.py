@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Callable, Mapping
 
-from .asked import Asked
+from .context import RequestContext
 from .errors import ApiError
 from .filters import ADMIN, FILTERS, OTHERS, SINCE, Row
 from .paging import flag
@@ -59,80 +59,80 @@ class Criteria:
         return rows
 
 
-def criteria(asked: Asked, known: Mapping[str, Any]) -> Criteria:
+def criteria(context: RequestContext, known: Mapping[str, Any]) -> Criteria:
     """What the query asks for."""
-    tests = _tests(asked, known)
-    since, before = moments(asked)
+    tests = _tests(context, known)
+    since, before = moments(context)
     if since is not None:
         tests.append((None, lambda row: row["updated_at"] >= since))
     if before is not None:
         tests.append((None, lambda row: row["updated_at"] <= before))
-    order = _order(asked)
+    order = _order(context)
     needed = [column for column, _test in tests if column] + [column for column, _down in order]
-    deleted = _deleted(asked)
+    deleted = _deleted(context)
     if deleted is not None:
         tests.append((None, lambda row: bool(row["deleted"]) == deleted))
     return Criteria(
         columns=tuple(dict.fromkeys([*ALWAYS, *needed])),
         holds=lambda row: all(test(row) for _column, test in tests),
-        project_id=_project(asked),
-        with_deleted=bool(deleted) or (deleted is None and _by_changes(asked)),
+        project_id=_project(context),
+        with_deleted=bool(deleted) or (deleted is None and _by_changes(context)),
         order=order,
     )
 
 
-def _tests(asked: Asked, known: Mapping[str, Any]) -> list[tuple[str | None, Callable[[Row], bool]]]:
+def _tests(context: RequestContext, known: Mapping[str, Any]) -> list[tuple[str | None, Callable[[Row], bool]]]:
     """What the filters ask of a row, each with the column that it needs."""
     tests = []
-    for name, values in asked.query.items():
-        if name not in FILTERS or asked.version < SINCE.get(name, 0):
-            if asked.version >= 75 and name not in OTHERS:
+    for name, values in context.query.items():
+        if name not in FILTERS or context.version < SINCE.get(name, 0):
+            if context.version >= 75 and name not in OTHERS:
                 raise ApiError(400, "Additional properties are not allowed (%.80r was unexpected)" % name)
             continue
-        if name in ADMIN and not asked.identity.may(ALL_FILTERS):
+        if name in ADMIN and not context.identity.may(ALL_FILTERS):
             continue
         column, test = FILTERS[name]
         tests.append((column, test(values if name == "status" else values[0], known)))
     return tests
 
 
-def _project(asked: Asked) -> str | None:
+def _project(context: RequestContext) -> str | None:
     """The project that is asked about; None for all of them, which only an administrator may see."""
     # Without a value it is true, as in nova.
-    if asked.one("all_tenants") != "" and not flag(asked, "all_tenants"):
-        return asked.project_id
-    asked.identity.needs((asked.rule or DETAIL) + ALL_TENANTS)
-    return asked.one("project_id") or asked.one("tenant_id")
+    if context.one("all_tenants") != "" and not flag(context, "all_tenants"):
+        return context.project_id
+    context.identity.needs((context.rule or DETAIL) + ALL_TENANTS)
+    return context.one("project_id") or context.one("tenant_id")
 
 
-def _deleted(asked: Asked) -> bool | None:
+def _deleted(context: RequestContext) -> bool | None:
     """Whether gone servers are asked for, and no others; None where nothing is said of it. Others than administrators
     see none of them but by when they have changed; ApiError 403 where they ask by the status."""
-    if [each.upper() for each in asked.query.get("status", [])] == ["DELETED"]:
-        if not asked.identity.may(ALL_FILTERS):
+    if [each.upper() for each in context.query.get("status", [])] == ["DELETED"]:
+        if not context.identity.may(ALL_FILTERS):
             raise ApiError(403, "Only administrators may list deleted instances")
         return True
-    if asked.one("deleted") is None or not asked.identity.may(ALL_FILTERS):
-        return None if _by_changes(asked) else False
-    return flag(asked, "deleted")
+    if context.one("deleted") is None or not context.identity.may(ALL_FILTERS):
+        return None if _by_changes(context) else False
+    return flag(context, "deleted")
 
 
-def _by_changes(asked: Asked) -> bool:
+def _by_changes(context: RequestContext) -> bool:
     """Whether it is asked by when servers have changed: those that are gone are among them."""
-    return moments(asked) != (None, None)
+    return moments(context) != (None, None)
 
 
-def moments(asked: Asked) -> tuple[datetime | None, datetime | None]:
+def moments(context: RequestContext) -> tuple[datetime | None, datetime | None]:
     """Since when, and until when, something is to have changed last; ApiError 400 for what is no time."""
-    since = _moment(asked, "changes-since")
-    before = _moment(asked, "changes-before") if asked.version >= 66 else None
+    since = _moment(context, "changes-since")
+    before = _moment(context, "changes-before") if context.version >= 66 else None
     if since and before and before < since:
         raise ApiError(400, "The value of changes-since must be less than or equal to changes-before.")
     return since, before
 
 
-def _moment(asked: Asked, name: str) -> datetime | None:
-    text = asked.one(name)
+def _moment(context: RequestContext, name: str) -> datetime | None:
+    text = context.one(name)
     if text is None:
         return None
     try:
@@ -144,8 +144,8 @@ def _moment(asked: Asked, name: str) -> datetime | None:
         ) from None
 
 
-def _order(asked: Asked) -> tuple[tuple[str, bool], ...]:
-    keys, directions = asked.query.get("sort_key", []), asked.query.get("sort_dir", [])
+def _order(context: RequestContext) -> tuple[tuple[str, bool], ...]:
+    keys, directions = context.query.get("sort_key", []), context.query.get("sort_dir", [])
     wrong = [key for key in keys if key not in SORT_KEYS] + [each for each in directions if each not in ("asc", "desc")]
     if wrong:
         raise ApiError(400, "Invalid input for query parameters sort_key or sort_dir. Value: %.80s" % wrong[0])

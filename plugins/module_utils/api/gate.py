@@ -15,8 +15,8 @@ from ..core.errors import LaunchError, MissingLibrary, Unavailable
 from ..core.names import new_request_id
 from ..service.log import about
 from . import policies, versions
-from .asked import Asked, query_of
 from .bodies import checked
+from .context import RequestContext, query_of
 from .errors import ApiError, body_of, status_of
 from .identity import NOBODY, IdentityOf
 
@@ -35,14 +35,14 @@ class Gate:
     def process_request(self, req: Any, resp: Any) -> None:
         """Find out who asks for what; a LaunchError for who may not."""
         req.context.began = time.monotonic()
-        req.context.asked = Asked(NOBODY, versions.LEAST, new_request_id(), base=req.prefix)
+        req.context.nova = RequestContext(NOBODY, versions.LEAST, new_request_id(), base=req.prefix)
         if "\0" in req.path or "%00" in req.query_string:
             raise ApiError(400, "There is no such character in any name here: \\0")
         version = versions.asked({name.upper(): value for name, value in req.headers.items()})
-        req.context.asked = Asked(
+        req.context.nova = RequestContext(
             identity=self.identity(req.env),
             version=version,
-            request_id=req.context.asked.request_id,
+            request_id=req.context.nova.request_id,
             base=req.prefix,
             query=query_of(req.query_string),
         )
@@ -52,27 +52,27 @@ class Gate:
         if req.uri_template in policies.OPEN or not _answers(resource, req.method):
             return
         rule = _rule(req)
-        req.context.asked = replace(req.context.asked, rule=rule)
-        req.context.asked.permit(**policies.target_of(params))
+        req.context.nova = replace(req.context.nova, rule=rule)
+        req.context.nova.permit(**policies.target_of(params))
 
     def process_response(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
         """What nova says with every reply."""
-        asked: Asked = req.context.asked
-        spoken = "2.%d" % asked.version
-        resp.set_header("x-openstack-request-id", asked.request_id)
-        resp.set_header("x-compute-request-id", asked.request_id)
+        context: RequestContext = req.context.nova
+        spoken = "2.%d" % context.version
+        resp.set_header("x-openstack-request-id", context.request_id)
+        resp.set_header("x-compute-request-id", context.request_id)
         resp.set_header(versions.STANDARD, "%s %s" % (versions.SERVICE, spoken))
         resp.set_header(versions.LEGACY, spoken)
         resp.set_header("Vary", VARY)
         seconds = time.monotonic() - req.context.began
         told = (req.method, quote(req.path), str(resp.status).partition(" ")[0], spoken, seconds)
-        log.info('"%s %s" status: %s microversion: %s time: %.4f', *told, extra=about(asked.request_id))
+        log.info('"%s %s" status: %s microversion: %s time: %.4f', *told, extra=about(context.request_id))
 
 
 def _rule(req: Any) -> str:
     """The name of the rule that a request needs; ApiError 403 where nobody has thought of one."""
     if (req.method, req.uri_template) == ("POST", policies.ACTION):
-        action = next(iter(checked("action", req, req.context.asked.version)))
+        action = next(iter(checked("action", req, req.context.nova.version)))
         found = policies.rule_of_action(action)
         if found is None:
             raise ApiError(400, "There is no such action: %.80s" % action)
@@ -99,17 +99,17 @@ def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
     status = status_of(error)
     message = "the API lacks the library %s" % error if isinstance(error, MissingLibrary) else str(error)
     if status >= 500:
-        log.error("%s", message, extra=about(req.context.asked.request_id))
+        log.error("%s", message, extra=about(req.context.nova.request_id))
     if isinstance(error, Unavailable):  # where it is, and in whose words, is nobody's business outside
-        message = "The API cannot do it now: see its log for request %s." % req.context.asked.request_id
-    elif error.public != str(error) and not req.context.asked.identity.may(policies.HOST_ATTRIBUTES):
+        message = "The API cannot do it now: see its log for request %s." % req.context.nova.request_id
+    elif error.public != str(error) and not req.context.nova.identity.may(policies.HOST_ATTRIBUTES):
         message = error.public
     _say(resp, status, message)
 
 
 def confess(req: Any, resp: Any, error: Exception, params: Any) -> None:
     """The body of an error that nobody thought of. What it was is in the log, under the request's id."""
-    request_id = req.context.asked.request_id
+    request_id = req.context.nova.request_id
     log.error("unexpected error", exc_info=error, extra=about(request_id))
     _say(
         resp,

@@ -21,11 +21,11 @@ from ..service.log import begin
 from ..service.secret import secret
 from ..service.settings import Settings
 from .errors import ApiError, body_of
-from .front import Front
 from .identity import NOBODY, Identity
 from .permit import Permits
 from .policies import OPEN
 from .services import Services
+from .site import Site
 
 log = logging.getLogger("kvmstack.api")
 # What only keystonemiddleware can have said: no header of a client becomes a key like this.
@@ -42,8 +42,8 @@ Wsgi = Callable[[dict, Callable], Iterable[bytes]]
 class Keystone:
     """The WSGI application around the API's own: with launch_identity keystone a token is asked for, else nothing."""
 
-    def __init__(self, front: Front, app: Wsgi):
-        self.front = front
+    def __init__(self, site: Site, app: Wsgi):
+        self.site = site
         self.app = app
         self._lock = threading.Lock()
         self._made: tuple[str, Wsgi] | None = None
@@ -59,7 +59,7 @@ class Keystone:
         if is_open(environ):
             return self.app
         try:
-            known = self.front.known
+            known = self.site.known
         except Unavailable:
             return self.app
         return self._middleware(known) if known.get("identity") == "keystone" else self.app
@@ -68,7 +68,7 @@ class Keystone:
         account = json.dumps(known.get("service_cloud"))
         with self._lock:
             if self._made is None or self._made[0] != account:
-                self._made = account, middleware({**options(known), **cache(self.front.settings)}, self.app)
+                self._made = account, middleware({**options(known), **cache(self.site.settings)}, self.app)
             return self._made[1]
 
 

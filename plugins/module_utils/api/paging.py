@@ -7,15 +7,17 @@ from __future__ import annotations
 from typing import Any, Callable, Sequence
 from urllib.parse import urlencode
 
-from .asked import Asked
+from .context import RequestContext
 from .errors import ApiError
 
 MOST = 1000  # of one reply, as nova's max_limit
 
 
-def page(asked: Asked, found: Sequence[Any], key: Callable[[Any], str], most: int = MOST) -> tuple[list[Any], bool]:
+def page(
+    context: RequestContext, found: Sequence[Any], key: Callable[[Any], str], most: int = MOST
+) -> tuple[list[Any], bool]:
     """Those after the marker, at most as many as the limit, and whether there are more."""
-    limit, marker = whole(asked, "limit"), asked.one("marker")
+    limit, marker = whole(context, "limit"), context.one("marker")
     start = 0
     if marker is not None:
         places = [place for place, each in enumerate(found) if key(each) == marker]
@@ -27,18 +29,18 @@ def page(asked: Asked, found: Sequence[Any], key: Callable[[Any], str], most: in
     return list(found[start:end]), len(found) > end
 
 
-def next_links(asked: Asked, path: Sequence[str], shown: Sequence[str], more: bool) -> list[dict[str, str]]:
+def next_links(context: RequestContext, path: Sequence[str], shown: Sequence[str], more: bool) -> list[dict[str, str]]:
     """The link to what follows the last of those shown; none where all has been told."""
     if not more or not shown:
         return []
-    pairs = [(name, value) for name, values in asked.query.items() if name != "marker" for value in values]
-    href = "%s?%s" % (asked.link(*path), urlencode([*pairs, ("marker", shown[-1])]))
+    pairs = [(name, value) for name, values in context.query.items() if name != "marker" for value in values]
+    href = "%s?%s" % (context.link(*path), urlencode([*pairs, ("marker", shown[-1])]))
     return [{"rel": "next", "href": href}]
 
 
-def whole(asked: Asked, name: str) -> int | None:
+def whole(context: RequestContext, name: str) -> int | None:
     """A parameter that is a number of 0 or more."""
-    text = asked.one(name)
+    text = context.one(name)
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10):
@@ -49,9 +51,9 @@ def whole(asked: Asked, name: str) -> int | None:
 TRUE, FALSE = ("1", "t", "true", "on", "y", "yes"), ("0", "f", "false", "off", "n", "no")
 
 
-def flag(asked: Asked, name: str, default: bool = False) -> bool:
+def flag(context: RequestContext, name: str, default: bool = False) -> bool:
     """A parameter that is true or false, in oslo's words (strutils.bool_from_string)."""
-    text = asked.one(name)
+    text = context.one(name)
     if text is None:
         return default
     if text.strip().lower() not in (*TRUE, *FALSE):

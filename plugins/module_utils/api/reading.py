@@ -13,49 +13,49 @@ from ..instance import catalog
 from ..instance.sql import instance_of
 from ..record import events, groups, key_pairs, requests, server_extras, volumes
 from ..schedule.host_state import zone_of
-from .asked import Asked
+from .context import RequestContext
 from .criteria import Criteria
 from .errors import not_found
-from .front import Front
 from .model import Server, status
+from .site import Site
 from .usage import Period
 
 
-def one(front: Front, asked: Asked, identity: str, with_deleted: bool = False) -> Server:
+def one(site: Site, context: RequestContext, identity: str, with_deleted: bool = False) -> Server:
     """A server of the project, a living one unless said otherwise; ApiError 404 for another's, as for none.
 
     An administrator sees all. ApiError 403 if the rule of the address is not for this server: it may be its user's
     alone.
     """
-    table = front.database.tables.instances
+    table = site.database.tables.instances
     wanted = [table.c.uuid == identity]
     if not with_deleted:
         wanted.append(table.c.deleted == 0)
-    if not asked.identity.is_admin:
-        wanted.append(table.c.project_id == asked.project_id)
-    with front.database.reading() as connection:
-        found = _whole(front.database, connection, wanted)
+    if not context.identity.is_admin:
+        wanted.append(table.c.project_id == context.project_id)
+    with site.database.reading() as connection:
+        found = _whole(site.database, connection, wanted)
     if not found:
         raise not_found("Instance", identity)
-    asked.permit(found[0].instance.project_id, found[0].instance.user_id or "")
+    context.permit(found[0].instance.project_id, found[0].instance.user_id or "")
     return found[0]
 
 
-def volume(front: Front, project_id: str, identity: str) -> Mapping[str, Any] | None:
+def volume(site: Site, project_id: str, identity: str) -> Mapping[str, Any] | None:
     """The row of a project's volume that the record keeps, by its id or else by its name."""
     asked = [SimpleNamespace(id=identity, name=identity)]
-    with front.database.reading() as connection:
-        found = volumes.find(front.database, connection, project_id, asked)
+    with site.database.reading() as connection:
+        found = volumes.find(site.database, connection, project_id, asked)
     mine = [each for each in found.values() if each["project_id"] == project_id]
     return min(mine, key=lambda each: each["id"] != identity, default=None)
 
 
-def candidates(front: Front, wanted: Criteria, marker: str | None = None) -> list[Mapping[str, Any]]:
+def candidates(site: Site, wanted: Criteria, marker: str | None = None) -> list[Mapping[str, Any]]:
     """The rows of the servers that are asked for, in their order, each with no more columns than that needs.
 
     The marker, after which a list goes on, is among them also where it is not asked for any more, or is gone.
     """
-    database = front.database
+    database = site.database
     tables = database.tables
     instances, hosts, extras = tables.instances, tables.compute_nodes, tables.server_extras
     columns = [table.c[name] for table in (instances, extras) for name in wanted.columns if name in table.c]
@@ -70,14 +70,14 @@ def candidates(front: Front, wanted: Criteria, marker: str | None = None) -> lis
     return wanted.sort([row for row in rows if row["uuid"] == marker or wanted.holds(row)])
 
 
-def whole(front: Front, identities: Iterable[str]) -> list[Server]:
+def whole(site: Site, identities: Iterable[str]) -> list[Server]:
     """These servers, in this order."""
     identities = list(identities)
     if not identities:
         return []
-    table = front.database.tables.instances
-    with front.database.reading() as connection:
-        found = {each.id: each for each in _whole(front.database, connection, [table.c.uuid.in_(identities)])}
+    table = site.database.tables.instances
+    with site.database.reading() as connection:
+        found = {each.id: each for each in _whole(site.database, connection, [table.c.uuid.in_(identities)])}
     return [found[identity] for identity in identities if identity in found]
 
 
@@ -121,40 +121,40 @@ def _whole(database, connection, wanted: list) -> list[Server]:
 TIMES = ("created_at", "updated_at", "launched_at", "deleted_at", "request_id")
 
 
-def hosts(front: Front) -> list[dict[str, Any]]:
+def hosts(site: Site) -> list[dict[str, Any]]:
     """All hosts, by name."""
-    table = front.database.tables.compute_nodes
-    with front.database.reading() as connection:
+    table = site.database.tables.compute_nodes
+    with site.database.reading() as connection:
         return [dict(row._mapping) for row in connection.execute(table.select().order_by(table.c.host))]
 
 
-def site_groups(front: Front) -> dict[str, dict[str, Any]]:
+def site_groups(site: Site) -> dict[str, dict[str, Any]]:
     """The server groups of the settings by name, without those whose definition makes no sense."""
     found = {}
-    for name in front.known["groups"]:
+    for name in site.known["groups"]:
         with suppress(LaunchError):
-            found[name] = catalog.group(name, front.known["groups"])
+            found[name] = catalog.group(name, site.known["groups"])
     return found
 
 
-def groups_of(front: Front, project_id: str) -> dict[str, Any]:
+def groups_of(site: Site, project_id: str) -> dict[str, Any]:
     """What an entry says of each server group that a project may name: its name, or all of one that a client made."""
-    with front.database.reading() as connection:
-        made = groups.made(front.database, connection, project_id)
+    with site.database.reading() as connection:
+        made = groups.made(site.database, connection, project_id)
     rules = {each["name"]: {name: each[name] for name in groups.RULES if each[name] is not None} for each in made}
-    return {**rules, **{name: name for name in front.known["groups"]}}
+    return {**rules, **{name: name for name in site.known["groups"]}}
 
 
-def used(front: Front, connection: Any, project_id: str | None, when: Period) -> list[dict[str, Any]]:
+def used(site: Site, connection: Any, project_id: str | None, when: Period) -> list[dict[str, Any]]:
     """The servers that there were in a period, of a project or of all, in the order of their ids."""
-    table = front.database.tables.instances
+    table = site.database.tables.instances
     columns = [table.c[name] for name in USED]
     was_there = (
         table.c.launched_at.is_not(None),
         table.c.launched_at < when.stop,
         table.c.deleted_at.is_(None) | (table.c.deleted_at >= when.start),
     )
-    rows = front.database.sql.select(*columns).where(*was_there).order_by(table.c.uuid)
+    rows = site.database.sql.select(*columns).where(*was_there).order_by(table.c.uuid)
     if project_id is not None:
         rows = rows.where(table.c.project_id == project_id)
     return [dict(row._mapping) for row in connection.execute(rows)]
@@ -163,7 +163,7 @@ def used(front: Front, connection: Any, project_id: str | None, when: Period) ->
 USED = ("uuid", "name", "project_id", "flavor", "vm_state", "launched_at", "deleted_at")
 
 
-def keys(front: Front, user: str) -> list[dict[str, Any]]:
+def keys(site: Site, user: str) -> list[dict[str, Any]]:
     """A user's keys, by name."""
-    with front.database.reading() as connection:
-        return key_pairs.read(front.database, connection, user)
+    with site.database.reading() as connection:
+        return key_pairs.read(site.database, connection, user)

@@ -14,26 +14,26 @@ from ..core.states import ACTIONS
 from ..instance.model import Instance
 from . import asking, reading
 from .accepting import Accepting
-from .asked import Asked
-from .front import Front
+from .context import RequestContext
+from .site import Site
 
 WORD = "resetState"
 FAULT = "its state was reset to error before it had been launched"
 
 
-def reset_state(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> None:
+def reset_state(site: Site, context: RequestContext, server_id: str, body: Mapping[str, Any]) -> None:
     """Have a server be in error, or active, and nothing be done for it. The next launch of one in error makes it as it
     is asked for. ApiError 409 for one that a run drives, or with which a worker is to do something; that is being
     deleted, of which a part may be gone; or that is to be active and never ran.
     """
-    server = reading.one(front, asked, server_id)
-    state = said["state"]
+    server = reading.one(site, context, server_id)
+    state = body["state"]
     waits = server.task_state is not None and server.pending in ACTIONS.values()
     if waits or server.task_state == "deleting":
         raise asking.in_state(server, WORD, "task_state", server.task_state)
     if state == "active" and not server.instance.launched:
         raise asking.in_state(server, WORD, "vm_state", server.instance.vm_state)
-    Accepting(front, asked, WORD).amend(server, _active if state == "active" else _in_error)
+    Accepting(site, context, WORD).amend(server, _active if state == "active" else _in_error)
 
 
 def _active(before: Instance) -> Instance:

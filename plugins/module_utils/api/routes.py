@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .front import Front
 from .resources import (
     definitions,
     hosts,
@@ -20,6 +19,7 @@ from .resources import (
     usage,
     versions,
 )
+from .site import Site
 
 # Below /v2.1. A suffix names one of a resource's responders: on_get_detail.
 ROUTES = (
@@ -81,14 +81,14 @@ ROUTES = (
 )
 
 
-def add_to(app: Any, front: Front) -> None:
+def add_to(app: Any, site: Site) -> None:
     """Give an app all of them."""
-    known = versions.Versions(front)
+    known = versions.Versions(site)
     app.add_route("/", known)
     app.add_route("/v2.1", known, suffix="one")
-    app.add_route("/healthcheck", operations.Health(front))
-    app.add_route("/metrics", operations.Metrics(front))
+    app.add_route("/healthcheck", operations.Health(site))
+    app.add_route("/metrics", operations.Metrics(site))
     made: dict[type, Any] = {}
     for path, kind, suffix in ROUTES:
-        resource = made.setdefault(kind, kind(front))
+        resource = made.setdefault(kind, kind(site))
         app.add_route("/v2.1" + path, resource, **({"suffix": suffix} if suffix else {}))

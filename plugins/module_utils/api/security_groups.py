@@ -16,11 +16,11 @@ from ..instance.attachments import NetworkRequest
 from ..instance.model import Instance, InstanceRequest
 from . import asking, attaching, services
 from .accepting import Accepting
-from .asked import Asked
+from .context import RequestContext
 from .errors import ApiError
-from .front import Front
 from .identifiers import identity
 from .model import Server
+from .site import Site
 
 # What the groups of an interface become.
 Change = Callable[[List[str]], List[str]]
@@ -91,48 +91,48 @@ class Groups:
         return next((group for group in self.known if word in group), lost)
 
 
-def listed(front: Front, asked: Asked, server: Server) -> list[Group]:
+def listed(site: Site, context: RequestContext, server: Server) -> list[Group]:
     """The groups of a server, by name."""
-    groups = _read(front, asked, server)
+    groups = _read(site, context, server)
     return sorted(groups.of_all(attaching.interfaces(server)), key=lambda group: group.name)
 
 
-def add(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> None:
+def add(site: Site, context: RequestContext, server_id: str, body: Mapping[str, Any]) -> None:
     """Have a server's interfaces in a group. Again is as good."""
-    server, groups = _changing(front, asked, server_id, "add_security_group")
-    group = groups.found(said["name"])
+    server, groups = _changing(site, context, server_id, "add_security_group")
+    group = groups.found(body["name"])
     if not all(map(groups.is_secured, _staying(server))):
         raise ApiError(400, INSECURE)
 
     def more(words: list[str]) -> list[str]:
         return words if {group.id, group.name}.intersection(words) else [*words, group.word]
 
-    _change(front, asked, server, "add_security_group", groups, more)
+    _change(site, context, server, "add_security_group", groups, more)
 
 
-def remove(front: Front, asked: Asked, server_id: str, said: Mapping[str, Any]) -> None:
+def remove(site: Site, context: RequestContext, server_id: str, body: Mapping[str, Any]) -> None:
     """Take a server's interfaces out of a group, also of one that there is no more; ApiError 404 if none is in it."""
-    server, groups = _changing(front, asked, server_id, "remove_security_group")
+    server, groups = _changing(site, context, server_id, "remove_security_group")
     has = groups.of_all(_staying(server))
-    group = groups.found(said["name"], has)
+    group = groups.found(body["name"], has)
     if group not in has:
-        told = (said["name"], server.id)
+        told = (body["name"], server.id)
         raise ApiError(404, "Security group %.80s not associated with the instance %s" % told)
 
     def less(words: list[str]) -> list[str]:
         return [word for word in words if word not in (group.id, group.name)]
 
-    _change(front, asked, server, "remove_security_group", groups, less)
+    _change(site, context, server, "remove_security_group", groups, less)
 
 
-def _changing(front: Front, asked: Asked, server_id: str, word: str) -> tuple[Server, Groups]:
+def _changing(site: Site, context: RequestContext, server_id: str, word: str) -> tuple[Server, Groups]:
     """A server that is to have other groups, and those that there are."""
-    server = asking.changeable(front, asked, server_id)
+    server = asking.changeable(site, context, server_id)
     asking.check_rests(server, word)
     if not _staying(server):
         raise ApiError(404, "instance_id %s could not be found as device id on any ports" % server.id)
-    groups = _read(front, asked, server)
-    if not groups.is_embedded and asked.identity.look is None:
+    groups = _read(site, context, server)
+    if not groups.is_embedded and context.identity.look is None:
         raise ApiError(409, "Which security groups Neutron has is not known here without an identity service.")
     return server, groups
 
@@ -141,24 +141,24 @@ def _staying(server: Server) -> list[NetworkRequest]:
     return [port for port in attaching.interfaces(server) if not port.leaving]
 
 
-def _read(front: Front, asked: Asked, server: Server) -> Groups:
+def _read(site: Site, context: RequestContext, server: Server) -> Groups:
     """The groups that there are: those of the settings, or as Neutron shows them."""
-    project, look = server.instance.project_id, asked.identity.look
-    if front.known["network_service"] == "ovn" or look is None:
-        names = dict.fromkeys(["default", *front.known["security_groups"]])
-        return Groups(project, front.known, tuple(_embedded(name, project) for name in names), {})
+    project, look = server.instance.project_id, context.identity.look
+    if site.known["network_service"] == "ovn" or look is None:
+        names = dict.fromkeys(["default", *site.known["security_groups"]])
+        return Groups(project, site.known, tuple(_embedded(name, project) for name in names), {})
     rows = services.security_groups(look, project)
     names = [row["name"] for row in rows]
     words = [row["name"] if names.count(row["name"]) == 1 else row["id"] for row in rows]
     known = tuple(Group(row["id"], row["name"], word) for row, word in zip(rows, words))
-    return Groups(project, front.known, known, {row["id"]: row for row in services.ports(look, server.id)})
+    return Groups(project, site.known, known, {row["id"]: row for row in services.ports(look, server.id)})
 
 
 def _embedded(name: str, project_id: str) -> Group:
     return Group(identity("security group", name, project_id), name, name)
 
 
-def _change(front: Front, asked: Asked, server: Server, word: str, groups: Groups, change: Change) -> None:
+def _change(site: Site, context: RequestContext, server: Server, word: str, groups: Groups, change: Change) -> None:
     """Write the groups of all interfaces that get others, and ask a worker for them."""
 
     def changed(port: NetworkRequest) -> NetworkRequest:
@@ -170,4 +170,4 @@ def _change(front: Front, asked: Asked, server: Server, word: str, groups: Group
         return replace(wanted, ports=[changed(port) for port in before.ports if not port.leaving])
 
     if any(changed(port) != port for port in _staying(server)):
-        Accepting(front, asked, word).exchange(server, asking.as_it_is(server), parts)
+        Accepting(site, context, word).exchange(server, asking.as_it_is(server), parts)

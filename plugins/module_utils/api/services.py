@@ -19,11 +19,11 @@ from ..core.errors import InvalidRequest, LaunchError, MissingLibrary, Unavailab
 from ..image.definition import define
 from ..instance import catalog, misfit
 from ..port.neutron.names import is_id
-from .asked import Asked
+from .context import RequestContext
 from .entry import SEVERAL
 from .errors import ApiError
-from .front import Front
 from .identity import Look
+from .site import Site
 
 TIMEOUT = 10  # seconds for an answer of a service
 
@@ -31,8 +31,8 @@ TIMEOUT = 10  # seconds for an answer of a service
 class Services:
     """The services of the catalog in each client's token; how they are spoken to, the launcher's own account says."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
         self._lock = threading.Lock()
         self._made: tuple[str, Any] | None = None
 
@@ -67,7 +67,7 @@ class Services:
 
     def _region(self) -> Any:
         """What openstacksdk knows of the launcher's own account, read once."""
-        known = self.front.known
+        known = self.site.known
         account = json.dumps(known.get("service_cloud"))
         with self._lock:
             if self._made is None or self._made[0] != account:
@@ -78,14 +78,14 @@ class Services:
             return self._made[1]
 
 
-def complete(front: Front, asked: Asked, server: Mapping[str, Any], entry: dict[str, Any]) -> None:
+def complete(site: Site, context: RequestContext, server: Mapping[str, Any], entry: dict[str, Any]) -> None:
     """A server of which nothing is said has the only network of Neutron that its project may use, or none where there
     is none; ApiError 409 where there are several (nova/network/neutron.py, `_get_available_networks`)."""
-    look = asked.identity.look
-    if look is None or front.known["network_service"] != "neutron" or entry.get("networks") is not None:
+    look = context.identity.look
+    if look is None or site.known["network_service"] != "neutron" or entry.get("networks") is not None:
         return
     found: dict[str, None] = {}
-    for each in ({"tenant_id": asked.project_id, "shared": "False"}, {"shared": "True"}):
+    for each in ({"tenant_id": context.project_id, "shared": "False"}, {"shared": "True"}):
         listed = _listed(look, "networks", "networks", fields="id", **each)
         found.update(dict.fromkeys(network["id"] for network in listed))
     if len(found) > 1:
@@ -96,27 +96,27 @@ def complete(front: Front, asked: Asked, server: Mapping[str, Any], entry: dict[
     _check_groups(look, entry["networks"])
 
 
-def check(front: Front, asked: Asked, entry: Mapping[str, Any]) -> None:
+def check(site: Site, context: RequestContext, entry: Mapping[str, Any]) -> None:
     """ApiError 400 for what an entry names and who asks cannot have, or for which its flavor is too small."""
-    known, look = front.known, asked.identity.look
+    known, look = site.known, context.identity.look
     if entry.get("image") is not None and (known["image_service"] == "url" or look):
         _check_image(known, look, entry)
     if look and known["network_service"] == "neutron":
         check_networks(look, entry.get("networks") or ())
 
 
-def image_of(front: Front, asked: Asked, name: str) -> dict[str, Any] | None:
+def image_of(site: Site, context: RequestContext, name: str) -> dict[str, Any] | None:
     """What an image service says of an image to who asks, but where its bytes are; None where nobody can ask it.
 
     ApiError 400 for one that there is not, or that is of no use.
     """
-    look = asked.identity.look
-    if look is None or front.known["image_service"] == "url":
+    look = context.identity.look
+    if look is None or site.known["image_service"] == "url":
         return None
     found = _found(look, name)
     try:
         known = {name: {**define(found, "").to_result(), "url": ""}}
-        return catalog.image(name, known, front.known["image_service"])
+        return catalog.image(name, known, site.known["image_service"])
     except LaunchError as error:
         raise ApiError(400, str(error)) from error
 

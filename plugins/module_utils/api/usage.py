@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Iterable, Mapping
 
-from .asked import Asked
+from .context import RequestContext
 from .errors import ApiError
 
 # What a time in a query may look like (nova/api/openstack/compute/simple_tenant_usage.py).
@@ -35,16 +35,16 @@ class Period:
         return max((last - max(self.start, began)).total_seconds(), 0) / 3600
 
 
-def period(asked: Asked, moment: datetime) -> Period:
+def period(context: RequestContext, moment: datetime) -> Period:
     """The period that a query asks about; ApiError 400 for one that begins after its end."""
-    start, stop = _moment(asked, "start", moment), _moment(asked, "end", moment)
+    start, stop = _moment(context, "start", moment), _moment(context, "end", moment)
     if start > stop:
         raise ApiError(400, "Invalid start time. The start time cannot occur after the end time.")
     return Period(start, stop, moment)
 
 
-def _moment(asked: Asked, name: str, default: datetime) -> datetime:
-    text = asked.one(name)
+def _moment(context: RequestContext, name: str, default: datetime) -> datetime:
+    text = context.one(name)
     if not text:
         return default
     for each in FORMATS:

@@ -7,20 +7,20 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ..api import reading as api
-from ..api.front import Front
 from ..api.identifiers import definition_id
 from ..api.resources import definitions
+from ..api.site import Site
 from .render import send
 
 
-def show(front: Front, req: Any, resp: Any, fields: dict[str, str], wrong: str = "") -> None:
+def show(site: Site, req: Any, resp: Any, fields: dict[str, str], wrong: str = "") -> None:
     """Answer with the form, with what was typed in its fields and why that was refused."""
-    mine = api.keys(front, req.context.asked.identity.user_id or "")
+    mine = api.keys(site, req.context.nova.identity.user_id or "")
     send(
         req, resp, "launch.html", form=fields, wrong=wrong,
-        flavors=flavors(front),
-        images=choices("image", definitions.images(front)),
-        networks=choices("network", front.known["networks"]),
+        flavors=flavors(site),
+        images=choices("image", definitions.images(site)),
+        networks=choices("network", site.known["networks"]),
         keys=[(key["name"], key["name"]) for key in mine],
     )  # fmt: skip
 
@@ -31,9 +31,9 @@ def choices(kind: str, named: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*found, ("none", "none")] if found and kind == "network" else found
 
 
-def flavors(front: Front) -> list[tuple[str, str]]:
+def flavors(site: Site) -> list[tuple[str, str]]:
     """The flavors with what they have, the smallest first."""
-    ordered = sorted(definitions.flavors(front).items(), key=lambda pair: (*sizes(pair[1]), pair[0]))
+    ordered = sorted(definitions.flavors(site).items(), key=lambda pair: (*sizes(pair[1]), pair[0]))
     return [(name, "%s: %s vCPU, %s MiB, %s GiB" % (name, *sizes(flavor))) for name, flavor in ordered]
 
 

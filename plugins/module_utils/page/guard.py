@@ -15,10 +15,10 @@ import secrets
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from ..api.asked import Asked, query_of
+from ..api.context import RequestContext, query_of
 from ..api.errors import ApiError, status_of
-from ..api.front import LARGEST_BODY, Front
 from ..api.identity import NOBODY, IdentityOf, origin_of
+from ..api.site import LARGEST_BODY, Site
 from ..api.versions import MOST
 from ..core.errors import LaunchError
 from ..core.names import new_request_id
@@ -46,17 +46,17 @@ HEADERS = {
 class Guard:
     """Falcon's middleware of the pages."""
 
-    def __init__(self, front: Front, identity: IdentityOf):
-        self.front = front
+    def __init__(self, site: Site, identity: IdentityOf):
+        self.site = site
         self.identity = identity
 
     def process_request(self, req: Any, resp: Any) -> None:
         """Find out who asks; a LaunchError for who may not, and for a form that is not one of these pages'."""
-        req.context.asked = Asked(NOBODY, MOST, new_request_id(), base=req.prefix)
+        req.context.nova = RequestContext(NOBODY, MOST, new_request_id(), base=req.prefix)
         req.context.token = ""
         if req.path.startswith("/ui/static/"):
             return
-        service = self.front.known.get("identity") or "none"
+        service = self.site.known.get("identity") or "none"
         if service != "none":
             raise ApiError(
                 404,
@@ -65,7 +65,7 @@ class Guard:
             )
         known = self.identity(req.env)
         query = query_of(req.query_string)
-        req.context.asked = Asked(known, MOST, req.context.asked.request_id, base=req.prefix, query=query)
+        req.context.nova = RequestContext(known, MOST, req.context.nova.request_id, base=req.prefix, query=query)
         cookie = req.cookies.get(COOKIE, "")
         req.context.token = cookie if TOKEN.fullmatch(cookie) else secrets.token_urlsafe(32)
         if req.context.token != cookie:
@@ -80,7 +80,7 @@ class Guard:
         """Headers of all replies."""
         for name, value in HEADERS.items():
             resp.set_header(name, value)
-        request_id = req.context.asked.request_id
+        request_id = req.context.nova.request_id
         resp.set_header("x-openstack-request-id", request_id)
         if req.method != "GET":  # pages are asked for every few seconds
             status = str(resp.status).partition(" ")[0]
@@ -128,13 +128,13 @@ def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
     """An error of ours."""
     status = status_of(error)
     if status >= 500:
-        log.error("%s", error, extra=about(req.context.asked.request_id))
+        log.error("%s", error, extra=about(req.context.nova.request_id))
     _say(req, resp, status, str(error))
 
 
 def confess(req: Any, resp: Any, error: Exception, params: Any) -> None:
     """An error that nobody thought of. What it was is in the log, under the request's id."""
-    request_id = req.context.asked.request_id
+    request_id = req.context.nova.request_id
     log.error("unexpected error", exc_info=error, extra=about(request_id))
     _say(req, resp, 500, "An unexpected error: see the log of the API for request %s." % request_id)
 

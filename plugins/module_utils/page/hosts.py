@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..api.front import Front
+from ..api.site import Site
 from . import reading
 from .render import send
 
@@ -18,28 +18,28 @@ NETWORK_FIELDS = (
 class Hosts:
     """/ui/hosts and /ui/hosts/{host}."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """All of them."""
-        found, refusals = reading.hosts(self.front)
+        found, refusals = reading.hosts(self.site)
         send(req, resp, "hosts.html", hosts=found, refusals=refusals)
 
     def on_get_one(self, req: Any, resp: Any, host: str) -> None:
         """One, with the claims there."""
-        send(req, resp, "host.html", host=reading.host(self.front, host))
+        send(req, resp, "host.html", host=reading.host(self.site, host))
 
 
 class Networks:
     """/ui/networks."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Those of the definitions, with their routers, and the security groups."""
-        known = self.front.known
+        known = self.site.known
         networks = [
             {"name": name, **dict.fromkeys(NETWORK_FIELDS), **(each if isinstance(each, Mapping) else {})}
             for name, each in sorted(known["networks"].items())

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..api.errors import ApiError
-from ..api.front import Front
+from ..api.site import Site
 from .hosts import Hosts, Networks
 from .queue import Queue
 from .render import STATIC, see_other, send_file
@@ -17,8 +17,8 @@ from .servers import Action, Server, Servers
 class Home:
     """/ui."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """The servers."""
@@ -28,8 +28,8 @@ class Home:
 class Static:
     """/ui/static."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, name: str) -> None:
         """The stylesheet, the script."""
@@ -52,7 +52,7 @@ ROUTES = (
 )
 
 
-def add_to(app: Any, front: Front) -> None:
+def add_to(app: Any, site: Site) -> None:
     """Give an app all of them."""
     for path, kind, suffix in ROUTES:
-        app.add_route(path, kind(front), **({"suffix": suffix} if suffix else {}))
+        app.add_route(path, kind(site), **({"suffix": suffix} if suffix else {}))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..api.front import Front
+from ..api.site import Site
 from ..record.lease import RUN
 from ..service.queue import STATES, look
 from .render import send
@@ -17,12 +17,12 @@ MOST = 500  # requests that are shown
 class Queue:
     """/ui/queue."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """What is still to be done."""
-        found = look(self.front.database)
+        found = look(self.site.database)
         counts = {state: found["queue"][state] for state in STATES if found["queue"][state]}
         waiting = [{**each, "worker": place_of(each["worker"])} for each in found["requests"][:MOST]]
         workers = [{**each, "place": place_of(each["name"])} for each in found["workers"]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..api.errors import ApiError
-from ..api.front import Front
+from ..api.site import Site
 from ..schedule.host_state import HostState, Inventory
 from ..schedule.refusals import BEGINNING, reasons_of_hosts
 from ..schedule.view import read_hosts
@@ -17,9 +17,9 @@ MOST = 500  # claims of a host that are shown
 OF_HOST = ("host", "enabled", "disabled_reason", "num_instances", "failed_builds", "silent_since", "updated_at")
 
 
-def hosts(front: Front) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def hosts(site: Site) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """All hosts by name, each with why it was last refused; and the last refusals of the scheduler."""
-    database = front.database
+    database = site.database
     table = database.tables.compute_nodes
     statement = database.sql.select(*(table.c[name] for name in OF_HOST)).order_by(table.c.host)
     with database.reading() as connection:
@@ -34,9 +34,9 @@ def hosts(front: Front) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return [{**_host(*each), "refusal": reasons.get(each[0]["host"])} for each in known], refusals[:5]
 
 
-def host(front: Front, name: str) -> dict[str, Any]:
+def host(site: Site, name: str) -> dict[str, Any]:
     """One host with the claims of the instances there; ApiError 404 if there is none."""
-    database = front.database
+    database = site.database
     nodes, claims = database.tables.compute_nodes, database.tables.allocations
     instances = database.tables.instances
     columns = [nodes.c[each] for each in (*OF_HOST, "facts")]

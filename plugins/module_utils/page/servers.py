@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 from ..api import acting, asking, bodies
 from ..api import reading as api
-from ..api.asked import Asked
+from ..api.context import RequestContext
 from ..api.criteria import criteria
 from ..api.errors import ApiError, status_of
-from ..api.front import Front
 from ..api.model import RESTARTING
 from ..api.paging import page as part_of
+from ..api.site import Site
 from ..api.views.servers import addresses
 from ..core.errors import LaunchError
 from ..record import events
@@ -39,19 +39,19 @@ ACTIONS: dict[str, tuple[str, Any]] = {
 class Servers:
     """/ui/servers, and /ui/launch, the form for a new one."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Those that the filter leaves, the newest first."""
-        asked: Asked = req.context.asked
-        wanted = {name: (asked.one(name) or "").strip() for name in FILTERS}
+        context: RequestContext = req.context.nova
+        wanted = {name: (context.one(name) or "").strip() for name in FILTERS}
         kept = {name: value for name, value in wanted.items() if value}
-        marker = asked.one("marker")
-        query = narrowed(asked, {**kept, **({"marker": marker} if marker else {})})
-        rows = api.candidates(self.front, criteria(query, self.front.known), marker or None)
+        marker = context.one("marker")
+        query = narrowed(context, {**kept, **({"marker": marker} if marker else {})})
+        rows = api.candidates(self.site, criteria(query, self.site.known), marker or None)
         shown, more = part_of(query, rows, lambda row: row["uuid"])
-        servers = api.whole(self.front, [row["uuid"] for row in shown])
+        servers = api.whole(self.site, [row["uuid"] for row in shown])
         statuses = [row["status"] for row in rows]
         send(
             req, resp, "servers.html", servers=[listed(server) for server in servers], wanted=wanted,
@@ -63,42 +63,42 @@ class Servers:
 
     def on_get_new(self, req: Any, resp: Any) -> None:
         """The form."""
-        form.show(self.front, req, resp, {})
+        form.show(self.site, req, resp, {})
 
     def on_post(self, req: Any, resp: Any) -> None:
         """Accept a request, as POST /servers does; else the form again, with what is wrong."""
         fields = {key: value.strip() for key, value in req.context.form.items()}
         try:
-            body = bodies.valid("create", form.body(fields), req.context.asked.version)
-            made = asking.create(self.front, req.context.asked, body)
+            body = bodies.valid("create", form.body(fields), req.context.nova.version)
+            made = asking.create(self.site, req.context.nova, body)
         except LaunchError as error:
             if status_of(error) >= 500:
                 raise
             resp.status = status_of(error)
-            form.show(self.front, req, resp, fields, str(error))
+            form.show(self.site, req, resp, fields, str(error))
             return
         see_other(resp, "/ui/servers/%s" % made[0].uuid)
 
 
-def narrowed(asked: Asked, query: dict[str, str]) -> Asked:
+def narrowed(context: RequestContext, query: dict[str, str]) -> RequestContext:
     """The same asker's question for one page of all projects' servers. A name is a part of a name, no expression."""
     if "name" in query:
         query = {**query, "name": re.escape(query["name"])}
     query = {**query, "all_tenants": "true", "limit": str(LIMIT)}
-    return replace(asked, query={name: [value] for name, value in query.items()})
+    return replace(context, query={name: [value] for name, value in query.items()})
 
 
 class Server:
     """/ui/servers/{id}."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """All of it: its launch, what has happened, what went wrong."""
-        server = api.one(self.front, req.context.asked, server_id)
-        with self.front.database.reading() as connection:
-            history = events.history(self.front.database, connection, [server.id])[server.id]
+        server = api.one(self.site, req.context.nova, server_id)
+        with self.site.database.reading() as connection:
+            history = events.history(self.site.database, connection, [server.id])[server.id]
         launches = [action for action in history["actions"] if action["action"] == "create"]
         for action in history["actions"]:
             for each in (action, *action["events"]):
@@ -113,24 +113,24 @@ class Server:
 class Action:
     """/ui/servers/{id}/{action}."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_post(self, req: Any, resp: Any, server_id: str, action: str) -> None:
         """Start it, stop it, start it anew, let it go; or have its console read."""
-        asked: Asked = req.context.asked
+        context: RequestContext = req.context.nova
         if action == "console":
-            answer = acting.act(self.front, asked, server_id, "os-getConsoleOutput", {"length": LINES}) or {}
-            server = api.one(self.front, asked, server_id)
+            answer = acting.act(self.site, context, server_id, "os-getConsoleOutput", {"length": LINES}) or {}
+            server = api.one(self.site, context, server_id)
             send(req, resp, "console.html", server=server, instance=server.instance, output=answer["output"])
             return
         if action == "delete":
-            asking.delete(self.front, asked, server_id)
+            asking.delete(self.site, context, server_id)
             see_other(resp, "/ui/servers")
             return
         if action not in ACTIONS:
             raise ApiError(404, "There is no such action: %.80s" % action)
-        acting.act(self.front, asked, server_id, *ACTIONS[action])
+        acting.act(self.site, context, server_id, *ACTIONS[action])
         see_other(resp, "/ui/servers/%s" % server_id)
 
 

@@ -134,7 +134,7 @@ def test_an_error_is_told_as_nova_does(door, method, path, given, status, name):
 
 def test_what_nobody_thought_of_is_told_by_its_request_only(door, monkeypatch):
     monkeypatch.setattr(
-        "ansible_collections.kvmstack.launch.plugins.module_utils.api.reading.hosts", lambda front: 1 / 0
+        "ansible_collections.kvmstack.launch.plugins.module_utils.api.reading.hosts", lambda site: 1 / 0
     )
     reply = door.ask("GET", "/os-services")
     assert reply.status_code == 500

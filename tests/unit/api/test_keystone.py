@@ -510,7 +510,7 @@ def test_a_catalog_without_glance_is_503(behind):
 def test_nobody_is_let_in_beside_the_middleware(behind, monkeypatch):
     """As when it would not be there: what it says is in no header that a client can send."""
     claims = {"X-Identity-Status": "Confirmed", "X-Project-Id": "p", "X-User-Id": "root", "X-Roles": "admin"}
-    monkeypatch.setattr(keystone, "Keystone", lambda _front, api: api)
+    monkeypatch.setattr(keystone, "Keystone", lambda _site, api: api)
     client = falcon.testing.TestClient(made(behind.door.settings))
     assert client.simulate_get("/v2.1/servers", headers=claims).status_code == 401
 

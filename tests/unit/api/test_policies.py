@@ -69,8 +69,8 @@ def test_what_is_beside_it(method, template, rule):
 
 
 class Forgotten:
-    def __init__(self, front):
-        self.front = front
+    def __init__(self, site):
+        self.site = site
 
     def on_get(self, req, resp):
         resp.media = {}

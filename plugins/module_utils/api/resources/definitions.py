@@ -8,11 +8,11 @@ from typing import Any, Callable, Mapping
 
 from ...core.errors import LaunchError
 from ...instance import catalog
-from ..asked import Asked
+from ..context import RequestContext
 from ..errors import ApiError, not_found
-from ..front import Front
 from ..identifiers import definition_id, named
 from ..paging import FALSE, next_links, page, whole
+from ..site import Site
 from ..views import definitions as view
 
 DEFINED = "%s are defined by the site, in %s; the API cannot change them."
@@ -29,22 +29,22 @@ FLAVOR_SORT = {
 class Flavors:
     """/flavors, /flavors/detail and /flavors/{id}, whose id is its name."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Names."""
-        asked: Asked = req.context.asked
-        resp.media = self._list(asked, ("flavors",), lambda name, _flavor: view.flavor_named(asked, name))
+        context: RequestContext = req.context.nova
+        resp.media = self._list(context, ("flavors",), lambda name, _flavor: view.flavor_named(context, name))
 
     def on_get_detail(self, req: Any, resp: Any) -> None:
         """What each has."""
-        asked: Asked = req.context.asked
-        resp.media = self._list(asked, ("flavors", "detail"), lambda name, each: view.flavor(asked, name, each))
+        context: RequestContext = req.context.nova
+        resp.media = self._list(context, ("flavors", "detail"), lambda name, each: view.flavor(context, name, each))
 
     def on_get_one(self, req: Any, resp: Any, flavor_id: str) -> None:
         """One of them."""
-        resp.media = {"flavor": view.flavor(req.context.asked, flavor_id, self._one(flavor_id))}
+        resp.media = {"flavor": view.flavor(req.context.nova, flavor_id, self._one(flavor_id))}
 
     def on_get_extra_specs(self, req: Any, resp: Any, flavor_id: str) -> None:
         """What one asks for beside."""
@@ -66,39 +66,39 @@ class Flavors:
         raise ApiError(403, DEFINED % ("Flavors", "launch_flavors"))
 
     def _one(self, name: str) -> dict[str, Any]:
-        found = flavors(self.front).get(name)
+        found = flavors(self.site).get(name)
         if found is None:
             raise not_found("Flavor", name)
         return found
 
-    def _list(self, asked: Asked, path: tuple[str, ...], told: Callable) -> dict[str, Any]:
-        least = {"ram": whole(asked, "minRam") or 0, "disk": whole(asked, "minDisk") or 0}
+    def _list(self, context: RequestContext, path: tuple[str, ...], told: Callable) -> dict[str, Any]:
+        least = {"ram": whole(context, "minRam") or 0, "disk": whole(context, "minDisk") or 0}
         found = [
             (name, each)
-            for name, each in sorted(flavors(self.front).items())
+            for name, each in sorted(flavors(self.site).items())
             if all(each[key] >= value for key, value in least.items())
         ]
-        if str(asked.one("is_public")).lower() in FALSE:
+        if str(context.one("is_public")).lower() in FALSE:
             found = []
-        key = asked.one("sort_key")
+        key = context.one("sort_key")
         if key is not None and key not in FLAVOR_SORT:
             raise ApiError(400, "Invalid input for query parameters sort_key. Value: %.80s" % key)
         found.sort(key=lambda pair: ({"name": pair[0], **pair[1]}[FLAVOR_SORT[key or "id"]], pair[0]))
-        if asked.one("sort_dir") == "desc":
+        if context.one("sort_dir") == "desc":
             found.reverse()
-        shown, more = page(asked, found, lambda pair: pair[0])
-        links = next_links(asked, path, [name for name, _each in shown], more)
+        shown, more = page(context, found, lambda pair: pair[0])
+        links = next_links(context, path, [name for name, _each in shown], more)
         return {"flavors": [told(*pair) for pair in shown], **({"flavors_links": links} if links else {})}
 
 
-def flavors(front: Front) -> dict[str, dict[str, Any]]:
+def flavors(site: Site) -> dict[str, dict[str, Any]]:
     """The flavors by name, without those whose definition makes no sense: nobody could be launched with them."""
-    return _sound(front.known["flavors"], catalog.flavor)
+    return _sound(site.known["flavors"], catalog.flavor)
 
 
-def images(front: Front) -> dict[str, dict[str, Any]]:
+def images(site: Site) -> dict[str, dict[str, Any]]:
     """The images by name, in the same way."""
-    return _sound(front.known["images"], lambda name, known: catalog.image(name, known, "url"))
+    return _sound(site.known["images"], lambda name, known: catalog.image(name, known, "url"))
 
 
 def _sound(known: Mapping[str, Any], make: Callable) -> dict[str, Any]:
@@ -117,44 +117,44 @@ class Images:
     A client that knows one address alone looks for Glance there as well, and asks in no microversion.
     """
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Those of this name or of these ids, or all, as both have them."""
-        asked: Asked = req.context.asked
+        context: RequestContext = req.context.nova
         resp.media = self._list(
-            asked, lambda name, known: {**view.glance_image(name, known), **view.image_named(asked, name, known)}
+            context, lambda name, known: {**view.glance_image(name, known), **view.image_named(context, name, known)}
         )
 
     def on_get_detail(self, req: Any, resp: Any) -> None:
         """With what nova tells of each."""
-        asked: Asked = req.context.asked
-        resp.media = self._list(asked, lambda name, known: view.image(asked, name, known))
+        context: RequestContext = req.context.nova
+        resp.media = self._list(context, lambda name, known: view.image(context, name, known))
 
     def on_get_one(self, req: Any, resp: Any, image_id: str) -> None:
         """One of them, as Glance has it, and in it as nova has it."""
-        asked: Asked = req.context.asked
-        name, known = self._one(asked, image_id)
-        resp.media = {**view.glance_image(name, known), "image": view.image(asked, name, known)}
+        context: RequestContext = req.context.nova
+        name, known = self._one(context, image_id)
+        resp.media = {**view.glance_image(name, known), "image": view.image(context, name, known)}
 
     def on_get_metadata(self, req: Any, resp: Any, image_id: str) -> None:
         """Its properties."""
-        asked: Asked = req.context.asked
-        resp.media = {"metadata": view.image(asked, *self._one(asked, image_id))["metadata"]}
+        context: RequestContext = req.context.nova
+        resp.media = {"metadata": view.image(context, *self._one(context, image_id))["metadata"]}
 
-    def _one(self, asked: Asked, image_id: str) -> tuple[str, Mapping[str, Any]]:
-        asked.had(36, "images")
-        known = images(self.front)
+    def _one(self, context: RequestContext, image_id: str) -> tuple[str, Mapping[str, Any]]:
+        context.had(36, "images")
+        known = images(self.site)
         name = named("image", image_id, known)
         if name is None or definition_id("image", name, known[name]) != image_id:
             raise not_found("Image", image_id)
         return name, known[name]
 
-    def _list(self, asked: Asked, told: Callable) -> dict[str, Any]:
-        asked.had(36, "images")
-        name, identities = asked.one("name"), asked.one("id")
+    def _list(self, context: RequestContext, told: Callable) -> dict[str, Any]:
+        context.had(36, "images")
+        name, identities = context.one("name"), context.one("id")
         wanted = identities.replace("in:", "", 1).split(",") if identities else None
-        made = [told(*pair) for pair in sorted(images(self.front).items())]
+        made = [told(*pair) for pair in sorted(images(self.site).items())]
         found = [each for each in made if name in (None, each["name"]) and (wanted is None or each["id"] in wanted)]
         return {"images": found}

@@ -8,100 +8,100 @@ from datetime import datetime, timezone
 from typing import Any, Mapping
 
 from .. import reading
-from ..asked import Asked
+from ..context import RequestContext
 from ..errors import ApiError, not_found
-from ..front import Front
 from ..paging import flag, next_links, page
+from ..site import Site
 from ..views import hosts as view
 
 
 class Hypervisors:
     """/os-hypervisors and what is below; for administrators."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Names and states."""
-        resp.media = self._list(req.context.asked, ("os-hypervisors",), view.hypervisor)
+        resp.media = self._list(req.context.nova, ("os-hypervisors",), view.hypervisor)
 
     def on_get_detail(self, req: Any, resp: Any) -> None:
         """With their room."""
-        resp.media = self._list(req.context.asked, ("os-hypervisors", "detail"), _whole)
+        resp.media = self._list(req.context.nova, ("os-hypervisors", "detail"), _whole)
 
     def on_get_one(self, req: Any, resp: Any, hypervisor_id: str) -> None:
         """One of them."""
-        asked: Asked = req.context.asked
-        row = self._one(asked, hypervisor_id)
-        told = _whole(asked, row)
-        if asked.version >= 53 and flag(asked, "with_servers"):
+        context: RequestContext = req.context.nova
+        row = self._one(context, hypervisor_id)
+        told = _whole(context, row)
+        if context.version >= 53 and flag(context, "with_servers"):
             told["servers"] = self._servers([row["host"]]).get(row["host"], [])
         resp.media = {"hypervisor": told}
 
     def on_get_uptime(self, req: Any, resp: Any, hypervisor_id: str) -> None:
         """How long it has been up, by the boot that it told last; since version 88 one of its fields."""
-        asked: Asked = req.context.asked
-        asked.had(88, "uptime")
-        row = self._one(asked, hypervisor_id)
+        context: RequestContext = req.context.nova
+        context.had(88, "uptime")
+        row = self._one(context, hypervisor_id)
         known = view.uptime(row, datetime.now(timezone.utc))
         if view.state(row) == "down":
             raise ApiError(400, "Compute service of %s is unavailable at this time." % row["host"])
         if known is None:
             raise ApiError(400, "%s has not said yet when it was booted: a survey asks it." % row["host"])
-        resp.media = {"hypervisor": {**view.hypervisor(asked, row), "uptime": known}}
+        resp.media = {"hypervisor": {**view.hypervisor(context, row), "uptime": known}}
 
     def on_get_statistics(self, req: Any, resp: Any) -> None:
         """Sums."""
-        asked: Asked = req.context.asked
-        asked.had(88, "statistics")
-        resp.media = {"hypervisor_statistics": view.statistics(reading.hosts(self.front))}
+        context: RequestContext = req.context.nova
+        context.had(88, "statistics")
+        resp.media = {"hypervisor_statistics": view.statistics(reading.hosts(self.site))}
 
     def on_get_search(self, req: Any, resp: Any, hypervisor_id: str) -> None:
         """Those with this in their names, until version 53."""
-        asked: Asked = req.context.asked
-        asked.had(53, "search")
-        resp.media = {"hypervisors": [view.hypervisor(asked, row) for row in self._matching(asked, hypervisor_id)]}
+        context: RequestContext = req.context.nova
+        context.had(53, "search")
+        resp.media = {"hypervisors": [view.hypervisor(context, row) for row in self._matching(context, hypervisor_id)]}
 
     def on_get_servers(self, req: Any, resp: Any, hypervisor_id: str) -> None:
         """The same, with the servers there."""
-        asked: Asked = req.context.asked
-        asked.had(53, "servers")
-        found = self._matching(asked, hypervisor_id)
+        context: RequestContext = req.context.nova
+        context.had(53, "servers")
+        found = self._matching(context, hypervisor_id)
         servers = self._servers([row["host"] for row in found])
         told = [
-            {**view.hypervisor(asked, row), **({"servers": servers[row["host"]]} if row["host"] in servers else {})}
+            {**view.hypervisor(context, row), **({"servers": servers[row["host"]]} if row["host"] in servers else {})}
             for row in found
         ]
         resp.media = {"hypervisors": told}
 
-    def _one(self, asked: Asked, hypervisor_id: str) -> dict[str, Any]:
-        for row in reading.hosts(self.front):
-            if str(view.key(asked, "hypervisor", row["host"])) == hypervisor_id:
+    def _one(self, context: RequestContext, hypervisor_id: str) -> dict[str, Any]:
+        for row in reading.hosts(self.site):
+            if str(view.key(context, "hypervisor", row["host"])) == hypervisor_id:
                 return row
         raise ApiError(404, "Hypervisor with ID '%s' could not be found." % hypervisor_id)
 
-    def _matching(self, asked: Asked, pattern: str) -> list[dict[str, Any]]:
-        found = [row for row in reading.hosts(self.front) if pattern.lower() in row["host"].lower()]
+    def _matching(self, context: RequestContext, pattern: str) -> list[dict[str, Any]]:
+        found = [row for row in reading.hosts(self.site) if pattern.lower() in row["host"].lower()]
         if not found:
             raise ApiError(404, "No hypervisor matching '%s' could be found." % pattern)
         return found
 
-    def _list(self, asked: Asked, path: tuple[str, ...], told: Any) -> dict[str, Any]:
-        pattern = asked.one("hypervisor_hostname_pattern") if asked.version >= 53 else None
-        found = reading.hosts(self.front) if pattern is None else self._matching(asked, pattern)
-        if asked.version >= 33:
-            found, more = page(asked, found, lambda row: str(view.key(asked, "hypervisor", row["host"])))
+    def _list(self, context: RequestContext, path: tuple[str, ...], told: Any) -> dict[str, Any]:
+        pattern = context.one("hypervisor_hostname_pattern") if context.version >= 53 else None
+        found = reading.hosts(self.site) if pattern is None else self._matching(context, pattern)
+        if context.version >= 33:
+            found, more = page(context, found, lambda row: str(view.key(context, "hypervisor", row["host"])))
         else:
             more = False
-        made = [told(asked, row) for row in found]
-        if asked.version >= 53 and flag(asked, "with_servers"):
+        made = [told(context, row) for row in found]
+        if context.version >= 53 and flag(context, "with_servers"):
             servers = self._servers([row["host"] for row in found])
             made = [{**each, "servers": servers.get(each["hypervisor_hostname"], [])} for each in made]
-        links = next_links(asked, path, [str(each["id"]) for each in made], more)
+        links = next_links(context, path, [str(each["id"]) for each in made], more)
         return {"hypervisors": made, **({"hypervisors_links": links} if links else {})}
 
     def _servers(self, hosts: list[str]) -> dict[str, list[dict[str, str]]]:
-        database = self.front.database
+        database = self.site.database
         table = database.tables.instances
         columns = (table.c.host, table.c.uuid, table.c.name)
         living = (table.c.host.in_(hosts), table.c.deleted == 0)
@@ -112,29 +112,29 @@ class Hypervisors:
         return found
 
 
-def _whole(asked: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
-    return view.hypervisor_whole(asked, row, datetime.now(timezone.utc))
+def _whole(context: RequestContext, row: Mapping[str, Any]) -> dict[str, Any]:
+    return view.hypervisor_whole(context, row, datetime.now(timezone.utc))
 
 
 class Services:
     """/os-services; for administrators."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Each compute host is one, though nothing of ours runs there."""
-        asked: Asked = req.context.asked
-        host, binary = asked.one("host"), asked.one("binary")
-        told = [view.service(asked, row) for row in reading.hosts(self.front)]
+        context: RequestContext = req.context.nova
+        host, binary = context.one("host"), context.one("binary")
+        told = [view.service(context, row) for row in reading.hosts(self.site)]
         found = [each for each in told if host in (None, each["host"]) and binary in (None, each["binary"])]
         resp.media = {"services": found}
 
     def on_put_one(self, req: Any, resp: Any, service_id: str) -> None:
         """Refused in words, for one that there is; until version 52 the address names what to do, and no service."""
-        asked: Asked = req.context.asked
-        known = [view.key(asked, "service", row["host"]) for row in reading.hosts(self.front)]
-        if asked.version >= 53 and service_id not in known:
+        context: RequestContext = req.context.nova
+        known = [view.key(context, "service", row["host"]) for row in reading.hosts(self.site)]
+        if context.version >= 53 and service_id not in known:
             raise not_found("Service", service_id)
         raise ApiError(403, "Hosts are set by the site, in launch_host_settings; the API cannot change them.")
 
@@ -142,29 +142,29 @@ class Services:
 class Zones:
     """/os-availability-zone."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """The zones."""
-        resp.media = {"availabilityZoneInfo": view.zones(reading.hosts(self.front), detail=False)}
+        resp.media = {"availabilityZoneInfo": view.zones(reading.hosts(self.site), detail=False)}
 
     def on_get_detail(self, req: Any, resp: Any) -> None:
         """With their hosts; for administrators."""
-        resp.media = {"availabilityZoneInfo": view.zones(reading.hosts(self.front), detail=True)}
+        resp.media = {"availabilityZoneInfo": view.zones(reading.hosts(self.site), detail=True)}
 
 
 class Aggregates:
     """/os-aggregates, as hosts' settings name them; for administrators."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Each with its hosts."""
         found: dict[str, dict[str, Any]] = {}
-        for row in reading.hosts(self.front):
+        for row in reading.hosts(self.site):
             for each in row["aggregates"] or ():
-                known = found.setdefault(each["name"], view.aggregate(req.context.asked, each))
+                known = found.setdefault(each["name"], view.aggregate(req.context.nova, each))
                 known["hosts"].append(row["host"])
         resp.media = {"aggregates": [found[name] for name in sorted(found)]}

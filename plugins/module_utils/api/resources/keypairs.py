@@ -14,60 +14,60 @@ from ...core.errors import MissingLibrary
 from ...record import key_pairs
 from ...record.database import now
 from .. import reading
-from ..asked import Asked
 from ..bodies import checked
+from ..context import RequestContext
 from ..errors import ApiError
-from ..front import Front
 from ..paging import next_links, page
+from ..site import Site
 from ..views.parts import keypair
 
 
 class Keypairs:
     """/os-keypairs."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """The user's, by name."""
-        asked: Asked = req.context.asked
-        user = _user(asked)
-        found, more = page(asked, reading.keys(self.front, user), lambda key: key["name"])
-        links = next_links(asked, ("os-keypairs",), [key["name"] for key in found], more and asked.version >= 35)
-        told = [{"keypair": keypair(asked, key, user)} for key in found]
+        context: RequestContext = req.context.nova
+        user = _user(context)
+        found, more = page(context, reading.keys(self.site, user), lambda key: key["name"])
+        links = next_links(context, ("os-keypairs",), [key["name"] for key in found], more and context.version >= 35)
+        told = [{"keypair": keypair(context, key, user)} for key in found]
         resp.media = {"keypairs": told, **({"keypairs_links": links} if links else {})}
 
     def on_post(self, req: Any, resp: Any) -> None:
         """Keep a public key; until version 92 a pair is made where none is said, and its private key told this once."""
-        asked: Asked = req.context.asked
-        said = checked("keypair", req, asked.version)["keypair"]
+        context: RequestContext = req.context.nova
+        said = checked("keypair", req, context.version)["keypair"]
         if said.get("type", "ssh") != "ssh":
             raise ApiError(400, "keypair: type: guests are given keys of ssh only")
-        user = _user(asked, said.get("user_id"))
+        user = _user(context, said.get("user_id"))
         private, public = (None, said["public_key"].strip()) if "public_key" in said else made()
         key = {"name": said["name"], "type": "ssh", "public_key": public, "fingerprint": fingerprint(public)}
-        database = self.front.database
+        database = self.site.database
         database.write(lambda connection: key_pairs.add(database, connection, user, key, now(connection)))
-        told = keypair(asked, {**key, "id": None, "created_at": None}, user)
-        resp.status = 201 if asked.version >= 2 else 200
+        told = keypair(context, {**key, "id": None, "created_at": None}, user)
+        resp.status = 201 if context.version >= 2 else 200
         resp.media = {"keypair": {**told, "user_id": user, **({"private_key": private} if private else {})}}
 
     def on_get_one(self, req: Any, resp: Any, name: str) -> None:
         """One of them."""
-        asked: Asked = req.context.asked
-        user = _user(asked)
-        found = [key for key in reading.keys(self.front, user) if key["name"] == name]
+        context: RequestContext = req.context.nova
+        user = _user(context)
+        found = [key for key in reading.keys(self.site, user) if key["name"] == name]
         if not found:
             raise _none(name, user)
-        resp.media = {"keypair": keypair(asked, found[0], user, whole=True)}
+        resp.media = {"keypair": keypair(context, found[0], user, whole=True)}
 
     def on_delete_one(self, req: Any, resp: Any, name: str) -> None:
         """Forget one. Servers that were made with it keep it."""
-        asked: Asked = req.context.asked
-        user, database = _user(asked), self.front.database
+        context: RequestContext = req.context.nova
+        user, database = _user(context), self.site.database
         if not database.write(lambda connection: key_pairs.remove(database, connection, user, name)):
             raise _none(name, user)
-        resp.status = 204 if asked.version >= 2 else 202
+        resp.status = 204 if context.version >= 2 else 202
 
 
 def made() -> tuple[str, str]:
@@ -98,13 +98,13 @@ def fingerprint(public_key: str) -> str:
     return ":".join(digest[place : place + 2] for place in range(0, 32, 2))
 
 
-def _user(asked: Asked, other: str | None = None) -> str:
+def _user(context: RequestContext, other: str | None = None) -> str:
     """Whose keys are meant; another's only where the policy lets, which is for administrators."""
-    other = other or (asked.one("user_id") if asked.version >= 10 else None)
-    if other and other != asked.identity.user_id:
-        asked.permit(user_id=other)
+    other = other or (context.one("user_id") if context.version >= 10 else None)
+    if other and other != context.identity.user_id:
+        context.permit(user_id=other)
         return other
-    return asked.identity.user_id or ""
+    return context.identity.user_id or ""
 
 
 def _none(name: str, user: str) -> ApiError:

@@ -10,28 +10,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..asked import Asked
+from ..context import RequestContext
 from ..errors import ApiError
-from ..front import Front
 from ..identifiers import definition_id
+from ..site import Site
 from ..views import definitions as view
 
 
 class Proxy:
     """/os-networks, until version 36."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """All of them."""
-        req.context.asked.had(36, "os-networks")
-        resp.media = {"networks": [view.network(*pair) for pair in sorted(self.front.known["networks"].items())]}
+        req.context.nova.had(36, "os-networks")
+        resp.media = {"networks": [view.network(*pair) for pair in sorted(self.site.known["networks"].items())]}
 
     def on_get_one(self, req: Any, resp: Any, network_id: str) -> None:
         """One of them."""
-        req.context.asked.had(36, "os-networks")
-        for name, known in self.front.known["networks"].items():
+        req.context.nova.had(36, "os-networks")
+        for name, known in self.site.known["networks"].items():
             if definition_id("network", name, known) == network_id:
                 resp.media = {"network": view.network(name, known)}
                 return
@@ -41,42 +41,42 @@ class Proxy:
 class Networks:
     """/networks, as Neutron has it."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Those of this name, or all."""
-        asked: Asked = req.context.asked
-        resp.media = {"networks": [each for each in self._all(asked) if asked.one("name") in (None, each["name"])]}
+        context: RequestContext = req.context.nova
+        resp.media = {"networks": [each for each in self._all(context) if context.one("name") in (None, each["name"])]}
 
     def on_get_one(self, req: Any, resp: Any, network_id: str) -> None:
         """One of them."""
-        resp.media = {"network": _one(self._all(req.context.asked), "Network", network_id)}
+        resp.media = {"network": _one(self._all(req.context.nova), "Network", network_id)}
 
-    def _all(self, asked: Asked) -> list[dict[str, Any]]:
-        known = self.front.known["networks"]
-        return [view.neutron_network(name, known[name], asked.project_id) for name in sorted(known)]
+    def _all(self, context: RequestContext) -> list[dict[str, Any]]:
+        known = self.site.known["networks"]
+        return [view.neutron_network(name, known[name], context.project_id) for name in sorted(known)]
 
 
 class SecurityGroups:
     """/security-groups, as Neutron has it."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Those of this name, or all."""
-        asked: Asked = req.context.asked
-        found = [each for each in self._all(asked) if asked.one("name") in (None, each["name"])]
+        context: RequestContext = req.context.nova
+        found = [each for each in self._all(context) if context.one("name") in (None, each["name"])]
         resp.media = {"security_groups": found}
 
     def on_get_one(self, req: Any, resp: Any, group_id: str) -> None:
         """One of them."""
-        resp.media = {"security_group": _one(self._all(req.context.asked), "Security group", group_id)}
+        resp.media = {"security_group": _one(self._all(req.context.nova), "Security group", group_id)}
 
-    def _all(self, asked: Asked) -> list[dict[str, Any]]:
-        names = {"default", *self.front.known["security_groups"]}
-        return [view.security_group(name, asked.project_id) for name in sorted(names)]
+    def _all(self, context: RequestContext) -> list[dict[str, Any]]:
+        names = {"default", *self.site.known["security_groups"]}
+        return [view.security_group(name, context.project_id) for name in sorted(names)]
 
 
 def _one(found: list[dict[str, Any]], kind: str, identity: str) -> dict[str, Any]:

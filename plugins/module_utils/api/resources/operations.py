@@ -14,7 +14,7 @@ from ...service import broker, metrics
 from ...service.log import about
 from ...service.transport import url_of
 from ..errors import ApiError
-from ..front import Front
+from ..site import Site
 
 log = logging.getLogger("kvmstack.api")
 
@@ -24,8 +24,8 @@ KNOWN = 10  # seconds for which the answer of a broker holds
 class Health:
     """/healthcheck: whether a server could be asked for now."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
         self._transport = "unknown: it is being asked"
         self._known_until = 0.0
         self._asks = threading.Lock()
@@ -37,17 +37,17 @@ class Health:
         away is in the log: whoever asks here need not say who that is.
         """
         try:
-            with self.front.database.reading() as connection:
+            with self.site.database.reading() as connection:
                 connection.exec_driver_sql("select 1")
         except LaunchError as error:
-            log.error("%s", error, extra=about(req.context.asked.request_id))
+            log.error("%s", error, extra=about(req.context.nova.request_id))
             raise ApiError(503, "The record cannot be read: see the log of the API.") from error
         resp.content_type = "text/plain"
         resp.text = "OK\ndatabase: OK\ntransport: %s\n" % self._asked_of_transport()
 
     def _asked_of_transport(self) -> str:
         """What was last known of a broker. One thread asks it anew: it may take long, and all others are to answer."""
-        settings = self.front.settings
+        settings = self.site.settings
         if not settings.transport:
             return "none"
         if time.monotonic() >= self._known_until and self._asks.acquire(blocking=False):
@@ -66,10 +66,10 @@ class Health:
 class Metrics:
     """/metrics, for Prometheus; for administrators, as everybody is who may ask an API without an identity service."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Gauges of the record."""
         resp.content_type = metrics.CONTENT_TYPE
-        resp.text = metrics.read(self.front.database)
+        resp.text = metrics.read(self.site.database)

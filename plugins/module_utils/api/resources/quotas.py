@@ -9,10 +9,10 @@ from typing import Any
 from ...instance import quota
 from ...record import projects
 from .. import reading
-from ..asked import Asked
+from ..context import RequestContext
 from ..errors import ApiError
-from ..front import Front
 from ..policies import OTHER_LIMITS
+from ..site import Site
 from ..versions import exact
 
 # What nothing here limits (-1), or what there is none of (0), under nova's names.
@@ -50,16 +50,16 @@ COUNTED = ("instances", "cores", "ram")
 class Limits:
     """/limits."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """What the project may have and what it uses."""
-        asked: Asked = req.context.asked
-        project = asked.one("tenant_id") or asked.project_id
-        if project != asked.project_id:
-            asked.identity.needs(OTHER_LIMITS)
-        most, used = limits(self.front, project), _used(self.front, project)
+        context: RequestContext = req.context.nova
+        project = context.one("tenant_id") or context.project_id
+        if project != context.project_id:
+            context.identity.needs(OTHER_LIMITS)
+        most, used = limits(self.site, project), _used(self.site, project)
         told = {
             **OF_LIMITS,
             "maxTotalInstances": most["instances"],
@@ -70,32 +70,32 @@ class Limits:
             "totalRAMUsed": used["ram"],
             "totalServerGroupsUsed": used["server_groups"],
         }
-        resp.media = {"limits": {"rate": [], "absolute": exact("limits", told, asked.version)}}
+        resp.media = {"limits": {"rate": [], "absolute": exact("limits", told, context.version)}}
 
 
 class QuotaSets:
     """/os-quota-sets/{project}, and its details and defaults."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, project_id: str) -> None:
         """What the project may have."""
-        asked: Asked = req.context.asked
-        resp.media = {"quota_set": {"id": project_id, **self._told(asked, project_id)}}
+        context: RequestContext = req.context.nova
+        resp.media = {"quota_set": {"id": project_id, **self._told(context, project_id)}}
 
     def on_get_defaults(self, req: Any, resp: Any, project_id: str) -> None:
         """What a project may have of which nothing is said."""
-        asked: Asked = req.context.asked
-        resp.media = {"quota_set": {"id": project_id, **self._told(asked, None)}}
+        context: RequestContext = req.context.nova
+        resp.media = {"quota_set": {"id": project_id, **self._told(context, None)}}
 
     def on_get_detail(self, req: Any, resp: Any, project_id: str) -> None:
         """And what it uses."""
-        asked: Asked = req.context.asked
-        used = _used(self.front, project_id)
+        context: RequestContext = req.context.nova
+        used = _used(self.site, project_id)
         told = {
             name: {"limit": most, "in_use": used.get(name, 0), "reserved": 0}
-            for name, most in self._told(asked, project_id).items()
+            for name, most in self._told(context, project_id).items()
         }
         resp.media = {"quota_set": {"id": project_id, **told}}
 
@@ -104,17 +104,17 @@ class QuotaSets:
         told = "Quotas are set by the site, in launch_quotas and launch_project_quotas; the API cannot change them."
         raise ApiError(403, told)
 
-    def _told(self, asked: Asked, project_id: str | None) -> dict[str, int]:
-        most = limits(self.front, project_id)
-        return exact("quota", {**OF_QUOTAS, **{name: most[name] for name in COUNTED}}, asked.version)
+    def _told(self, context: RequestContext, project_id: str | None) -> dict[str, int]:
+        most = limits(self.site, project_id)
+        return exact("quota", {**OF_QUOTAS, **{name: most[name] for name in COUNTED}}, context.version)
 
 
-def limits(front: Front, project_id: str | None) -> dict[str, int]:
+def limits(site: Site, project_id: str | None) -> dict[str, int]:
     """The quotas of a project, or of one of which nothing is said; -1 where there is none."""
-    return {**dict.fromkeys(quota.RESOURCES, UNLIMITED), **quota.limits(front.known, project_id)}
+    return {**dict.fromkeys(quota.RESOURCES, UNLIMITED), **quota.limits(site.known, project_id)}
 
 
-def _used(front: Front, project_id: str) -> dict[str, int]:
-    with front.database.reading() as connection:
-        used = projects.used(front.database, connection, project_id)
-    return {**used, "server_groups": len(reading.groups_of(front, project_id))}
+def _used(site: Site, project_id: str) -> dict[str, int]:
+    with site.database.reading() as connection:
+        used = projects.used(site.database, connection, project_id)
+    return {**used, "server_groups": len(reading.groups_of(site, project_id))}

@@ -8,12 +8,12 @@ from typing import Any, Callable
 
 from ...record import events, server_extras
 from .. import acting, asking, attaching, reading, security_groups
-from ..asked import Asked
 from ..bodies import checked, valid
+from ..context import RequestContext
 from ..criteria import moments
 from ..errors import ApiError
-from ..front import Front
 from ..paging import next_links, page
+from ..site import Site
 from ..views import parts as view
 from ..views.definitions import security_group
 from ..views.servers import addresses
@@ -22,17 +22,17 @@ from ..views.servers import addresses
 class Addresses:
     """/servers/{id}/ips and /ips/{network}."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """By network."""
-        ports = reading.one(self.front, req.context.asked, server_id).instance.ports
+        ports = reading.one(self.site, req.context.nova, server_id).instance.ports
         resp.media = {"addresses": addresses(ports, extended=False)}
 
     def on_get_one(self, req: Any, resp: Any, server_id: str, network: str) -> None:
         """Those on one network."""
-        found = addresses(reading.one(self.front, req.context.asked, server_id).instance.ports, extended=False)
+        found = addresses(reading.one(self.site, req.context.nova, server_id).instance.ports, extended=False)
         if network not in found:
             raise ApiError(404, "Instance is not a member of network %s" % network)
         resp.media = {network: found[network]}
@@ -41,30 +41,30 @@ class Addresses:
 class Metadata:
     """/servers/{id}/metadata."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """All of it."""
-        resp.media = {"metadata": reading.one(self.front, req.context.asked, server_id).instance.metadata}
+        resp.media = {"metadata": reading.one(self.site, req.context.nova, server_id).instance.metadata}
 
     def on_post(self, req: Any, resp: Any, server_id: str) -> None:
         """Add to it."""
-        said = checked("metadata", req, req.context.asked.version)["metadata"]
+        said = checked("metadata", req, req.context.nova.version)["metadata"]
         resp.media = {"metadata": self._change(req, server_id, lambda known: {**known, **said})}
 
     def on_put(self, req: Any, resp: Any, server_id: str) -> None:
         """Replace it."""
-        said = checked("metadata", req, req.context.asked.version)["metadata"]
+        said = checked("metadata", req, req.context.nova.version)["metadata"]
         resp.media = {"metadata": self._change(req, server_id, lambda known: said)}
 
     def on_get_one(self, req: Any, resp: Any, server_id: str, key: str) -> None:
         """One item."""
-        resp.media = {"meta": {key: self._value(req.context.asked, server_id, key)}}
+        resp.media = {"meta": {key: self._value(req.context.nova, server_id, key)}}
 
     def on_put_one(self, req: Any, resp: Any, server_id: str, key: str) -> None:
         """Set one item."""
-        said = checked("meta", req, req.context.asked.version)["meta"]
+        said = checked("meta", req, req.context.nova.version)["meta"]
         if list(said) != [key]:
             raise ApiError(400, "Request body and URI mismatch")
         resp.media = {"meta": said}
@@ -72,25 +72,25 @@ class Metadata:
 
     def on_delete_one(self, req: Any, resp: Any, server_id: str, key: str) -> None:
         """Forget one item."""
-        self._value(req.context.asked, server_id, key)
+        self._value(req.context.nova, server_id, key)
         self._change(req, server_id, lambda known: {name: known[name] for name in known if name != key})
         resp.status = 204
 
-    def _value(self, asked: Asked, server_id: str, key: str) -> str:
-        known = reading.one(self.front, asked, server_id).instance.metadata
+    def _value(self, context: RequestContext, server_id: str, key: str) -> str:
+        known = reading.one(self.site, context, server_id).instance.metadata
         if key not in known:
             raise ApiError(404, "Metadata item was not found")
         return known[key]
 
     def _change(self, req: Any, server_id: str, change: Any) -> dict[str, str]:
-        return asking.set_metadata(self.front, req.context.asked, server_id, change)
+        return asking.set_metadata(self.site, req.context.nova, server_id, change)
 
 
 class Tags:
     """/servers/{id}/tags, since version 26."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """All of them."""
@@ -99,7 +99,7 @@ class Tags:
     def on_put(self, req: Any, resp: Any, server_id: str) -> None:
         """Replace them."""
         self._tags(req, server_id)
-        said = checked("tags", req, req.context.asked.version)["tags"]
+        said = checked("tags", req, req.context.nova.version)["tags"]
         resp.media = {"tags": self._write(req, server_id, lambda _known: said)}
 
     def on_delete(self, req: Any, resp: Any, server_id: str) -> None:
@@ -116,7 +116,7 @@ class Tags:
     def on_put_one(self, req: Any, resp: Any, server_id: str, tag: str) -> None:
         """Give it this one: 201, or 204 if it had it."""
         had = tag in self._tags(req, server_id)
-        version = req.context.asked.version
+        version = req.context.nova.version
 
         def change(known: list[str]) -> list[str]:
             valid("tags", {"tags": [*known, tag]}, version)
@@ -136,150 +136,150 @@ class Tags:
             raise ApiError(404, "Server %s has no tag '%s'" % (server_id, tag))
 
     def _tags(self, req: Any, server_id: str) -> list[str]:
-        req.context.asked.has(26, "tags")
-        return reading.one(self.front, req.context.asked, server_id).extras["tags"]
+        req.context.nova.has(26, "tags")
+        return reading.one(self.site, req.context.nova, server_id).extras["tags"]
 
     def _write(self, req: Any, server_id: str, change: Callable) -> list[str]:
-        server, database = reading.one(self.front, req.context.asked, server_id), self.front.database
+        server, database = reading.one(self.site, req.context.nova, server_id), self.site.database
         return database.write(lambda connection: server_extras.write_tags(database, connection, server.id, change))
 
 
 class RemoteConsoles:
     """/servers/{id}/remote-consoles: there are none; os-getConsoleOutput tells what a guest says."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_post(self, req: Any, resp: Any, server_id: str) -> None:
         """Refuse it, for a server that there is."""
-        reading.one(self.front, req.context.asked, server_id)
+        reading.one(self.site, req.context.nova, server_id)
         raise acting.cannot(501, "remote-consoles")
 
 
 class Actions:
     """/servers/{id}/os-instance-actions."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """What has been done for it, the latest first; since version 58 in parts."""
-        asked: Asked = req.context.asked
-        server = self._server(asked, server_id)
-        told = [view.action(asked, server, each) for each in reversed(self._history(server_id))]
+        context: RequestContext = req.context.nova
+        server = self._server(context, server_id)
+        told = [view.action(context, server, each) for each in reversed(self._history(server_id))]
         links = []
-        if asked.version >= 58:
-            since, before = (moment and moment.isoformat(timespec="microseconds") for moment in moments(asked))
+        if context.version >= 58:
+            since, before = (moment and moment.isoformat(timespec="microseconds") for moment in moments(context))
             told = [each for each in told if (since or "") <= each["updated_at"] <= (before or "~")]
-            told, more = page(asked, told, lambda each: each["request_id"])
+            told, more = page(context, told, lambda each: each["request_id"])
             path = ("servers", server_id, "os-instance-actions")
-            links = next_links(asked, path, [each["request_id"] for each in told], more)
+            links = next_links(context, path, [each["request_id"] for each in told], more)
         resp.media = {"instanceActions": told, **({"links": links} if links else {})}
 
     def on_get_one(self, req: Any, resp: Any, server_id: str, request_id: str) -> None:
         """What came of one request, stage by stage."""
-        asked: Asked = req.context.asked
-        server = self._server(asked, server_id)
+        context: RequestContext = req.context.nova
+        server = self._server(context, server_id)
         found = [each for each in self._history(server_id) if each["request_id"] == request_id]
         if not found:
             raise ApiError(404, "Action for request_id %s on instance %s not found" % (request_id, server_id))
         told = {
-            **view.action(asked, server, found[-1]),
-            "events": [view.event(asked, server, each) for each in found[-1]["events"]],
+            **view.action(context, server, found[-1]),
+            "events": [view.event(context, server, each) for each in found[-1]["events"]],
         }
         resp.media = {"instanceAction": told}
 
-    def _server(self, asked: Asked, server_id: str) -> Any:
+    def _server(self, context: RequestContext, server_id: str) -> Any:
         """Since version 21 also one that is gone."""
-        return reading.one(self.front, asked, server_id, with_deleted=asked.version >= 21)
+        return reading.one(self.site, context, server_id, with_deleted=context.version >= 21)
 
     def _history(self, server_id: str) -> list[dict[str, Any]]:
-        with self.front.database.reading() as connection:
-            return events.history(self.front.database, connection, [server_id])[server_id]["actions"]
+        with self.site.database.reading() as connection:
+            return events.history(self.site.database, connection, [server_id])[server_id]["actions"]
 
 
 class Volumes:
     """/servers/{id}/os-volume_attachments."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """Its volumes."""
-        asked: Asked = req.context.asked
-        server = reading.one(self.front, asked, server_id)
-        told = [view.attachment(asked, server, each) for each in server.instance.volumes]
+        context: RequestContext = req.context.nova
+        server = reading.one(self.site, context, server_id)
+        told = [view.attachment(context, server, each) for each in server.instance.volumes]
         resp.media = {"volumeAttachments": told}
 
     def on_get_one(self, req: Any, resp: Any, server_id: str, volume_id: str) -> None:
         """One of them."""
-        asked: Asked = req.context.asked
-        server = reading.one(self.front, asked, server_id)
+        context: RequestContext = req.context.nova
+        server = reading.one(self.site, context, server_id)
         found = attaching.volume_of(server, volume_id)
-        resp.media = {"volumeAttachment": view.attachment(asked, server, found)}
+        resp.media = {"volumeAttachment": view.attachment(context, server, found)}
 
     def on_post(self, req: Any, resp: Any, server_id: str) -> None:
         """Attach one: 200, as it is the row's from now on."""
-        asked: Asked = req.context.asked
-        said = checked("attach volume", req, asked.version)["volumeAttachment"]
-        server, volume = attaching.attach_volume(self.front, asked, server_id, said)
-        resp.media = {"volumeAttachment": view.attachment(asked, server, volume)}
+        context: RequestContext = req.context.nova
+        said = checked("attach volume", req, context.version)["volumeAttachment"]
+        server, volume = attaching.attach_volume(self.site, context, server_id, said)
+        resp.media = {"volumeAttachment": view.attachment(context, server, volume)}
 
     def on_put_one(self, req: Any, resp: Any, server_id: str, volume_id: str) -> None:
         """Say whether it goes with the server."""
-        asked: Asked = req.context.asked
-        said = checked("update volume", req, asked.version)["volumeAttachment"]
-        attaching.update_volume(self.front, asked, server_id, volume_id, said)
+        context: RequestContext = req.context.nova
+        said = checked("update volume", req, context.version)["volumeAttachment"]
+        attaching.update_volume(self.site, context, server_id, volume_id, said)
         resp.status = 202
 
     def on_delete_one(self, req: Any, resp: Any, server_id: str, volume_id: str) -> None:
         """Detach one: it is listed until its guest has let go of it."""
-        attaching.detach_volume(self.front, req.context.asked, server_id, volume_id)
+        attaching.detach_volume(self.site, req.context.nova, server_id, volume_id)
         resp.status = 202
 
 
 class Interfaces:
     """/servers/{id}/os-interface."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """Its ports."""
-        asked: Asked = req.context.asked
-        ports = attaching.interfaces(reading.one(self.front, asked, server_id))
-        told = [view.interface(asked, each, self.front.known["networks"]) for each in ports]
+        context: RequestContext = req.context.nova
+        ports = attaching.interfaces(reading.one(self.site, context, server_id))
+        told = [view.interface(context, each, self.site.known["networks"]) for each in ports]
         resp.media = {"interfaceAttachments": told}
 
     def on_get_one(self, req: Any, resp: Any, server_id: str, port_id: str) -> None:
         """One of them."""
-        asked: Asked = req.context.asked
-        found = attaching.port_of(reading.one(self.front, asked, server_id), port_id)
-        resp.media = {"interfaceAttachment": view.interface(asked, found, self.front.known["networks"])}
+        context: RequestContext = req.context.nova
+        found = attaching.port_of(reading.one(self.site, context, server_id), port_id)
+        resp.media = {"interfaceAttachment": view.interface(context, found, self.site.known["networks"])}
 
     def on_post(self, req: Any, resp: Any, server_id: str) -> None:
         """Plug one in: 200, as it is the row's from now on."""
-        asked: Asked = req.context.asked
-        said = checked("attach interface", req, asked.version).get("interfaceAttachment") or {}
-        port = attaching.attach_interface(self.front, asked, server_id, said)
-        resp.media = {"interfaceAttachment": view.interface(asked, port, self.front.known["networks"])}
+        context: RequestContext = req.context.nova
+        said = checked("attach interface", req, context.version).get("interfaceAttachment") or {}
+        port = attaching.attach_interface(self.site, context, server_id, said)
+        resp.media = {"interfaceAttachment": view.interface(context, port, self.site.known["networks"])}
 
     def on_delete_one(self, req: Any, resp: Any, server_id: str, port_id: str) -> None:
         """Unplug one: it is listed until its guest has let go of it."""
-        attaching.detach_interface(self.front, req.context.asked, server_id, port_id)
+        attaching.detach_interface(self.site, req.context.nova, server_id, port_id)
         resp.status = 202
 
 
 class SecurityGroups:
     """/servers/{id}/os-security-groups."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any, server_id: str) -> None:
         """The groups of its ports."""
-        asked: Asked = req.context.asked
-        server = reading.one(self.front, asked, server_id)
+        context: RequestContext = req.context.nova
+        server = reading.one(self.site, context, server_id)
         project = server.instance.project_id
-        listed = security_groups.listed(self.front, asked, server)
+        listed = security_groups.listed(self.site, context, server)
         resp.media = {"security_groups": [security_group(each.name, project, each.id) for each in listed]}

@@ -8,35 +8,35 @@ from typing import Any
 
 from ...record.database import now
 from .. import reading, usage
-from ..asked import Asked
-from ..front import Front
+from ..context import RequestContext
 from ..paging import MOST, next_links, page
+from ..site import Site
 
 
 class Usage:
     """/os-simple-tenant-usage and /os-simple-tenant-usage/{project}."""
 
-    def __init__(self, front: Front):
-        self.front = front
+    def __init__(self, site: Site):
+        self.site = site
 
     def on_get(self, req: Any, resp: Any) -> None:
         """Of all projects, which is for administrators."""
-        asked: Asked = req.context.asked
-        found, links = self._told(asked, None, asked.one("detailed") == "1")
+        context: RequestContext = req.context.nova
+        found, links = self._told(context, None, context.one("detailed") == "1")
         resp.media = {"tenant_usages": found, **({"tenant_usages_links": links} if links else {})}
 
     def on_get_one(self, req: Any, resp: Any, project_id: str) -> None:
         """Of one, each of its servers."""
-        asked: Asked = req.context.asked
-        found, links = self._told(asked, project_id, True)
+        context: RequestContext = req.context.nova
+        found, links = self._told(context, project_id, True)
         resp.media = {"tenant_usage": found[0] if found else {}, **({"tenant_usage_links": links} if links else {})}
 
-    def _told(self, asked: Asked, project_id: str | None, detailed: bool) -> tuple[list[dict], list[dict]]:
+    def _told(self, context: RequestContext, project_id: str | None, detailed: bool) -> tuple[list[dict], list[dict]]:
         """What is told of projects, and, since version 40, where the rest of it is: a page has so many servers."""
-        with self.front.database.reading() as connection:
-            when = usage.period(asked, now(connection))
-            rows = reading.used(self.front, connection, project_id, when)
-        shown, more = page(asked, rows, lambda row: row["uuid"], MOST) if asked.version >= 40 else (rows, False)
+        with self.site.database.reading() as connection:
+            when = usage.period(context, now(connection))
+            rows = reading.used(self.site, connection, project_id, when)
+        shown, more = page(context, rows, lambda row: row["uuid"], MOST) if context.version >= 40 else (rows, False)
         path = ("os-simple-tenant-usage", *([project_id] if project_id else []))
-        links = next_links(asked, path, [row["uuid"] for row in shown], more)
+        links = next_links(context, path, [row["uuid"] for row in shown], more)
         return usage.by_project(shown, when, detailed), links

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..asked import Asked
+from ..context import RequestContext
 from ..identifiers import definition_id, identity
 from ..versions import exact
 
@@ -14,32 +14,32 @@ from ..versions import exact
 EVER = "1970-01-01T00:00:00Z"
 
 
-def flavor(asked: Asked, name: str, defined: Mapping[str, Any], kind: str = "flavor") -> dict[str, Any]:
+def flavor(context: RequestContext, name: str, defined: Mapping[str, Any], kind: str = "flavor") -> dict[str, Any]:
     """A flavor, whose id is its name."""
     told = {
-        **flavor_named(asked, name),
+        **flavor_named(context, name),
         "ram": defined["ram"],
         "disk": defined["disk"],
         "vcpus": defined["vcpus"],
-        "swap": 0 if asked.version >= 75 else "",
+        "swap": 0 if context.version >= 75 else "",
         "OS-FLV-EXT-DATA:ephemeral": 0,
         "OS-FLV-DISABLED:disabled": False,
         "os-flavor-access:is_public": True,
         "rxtx_factor": 1.0,
         "extra_specs": defined["extra_specs"],
     }
-    return exact(kind, told, asked.version)
+    return exact(kind, told, context.version)
 
 
-def flavor_named(asked: Asked, name: str) -> dict[str, Any]:
+def flavor_named(context: RequestContext, name: str) -> dict[str, Any]:
     """What a list without details has of it."""
-    told = {"id": name, "name": name, "links": asked.links("flavors", name), "description": None}
-    return exact("flavor in a list", told, asked.version)
+    told = {"id": name, "name": name, "links": context.links("flavors", name), "description": None}
+    return exact("flavor in a list", told, context.version)
 
 
-def image(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
+def image(context: RequestContext, name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
     """An image as nova's own proxy told it, until version 36."""
-    told = image_named(asked, name, defined)
+    told = image_named(context, name, defined)
     return {
         **told,
         "status": "ACTIVE",
@@ -53,11 +53,11 @@ def image(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def image_named(asked: Asked, name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
+def image_named(context: RequestContext, name: str, defined: Mapping[str, Any]) -> dict[str, Any]:
     """What a list without details has of it."""
     known = definition_id("image", name, defined)
-    glance = {"rel": "alternate", "type": "application/vnd.openstack.image", "href": asked.link("images", known)}
-    return {"id": known, "name": name, "links": [*asked.links("images", known), glance]}
+    glance = {"rel": "alternate", "type": "application/vnd.openstack.image", "href": context.link("images", known)}
+    return {"id": known, "name": name, "links": [*context.links("images", known), glance]}
 
 
 def glance_image(name: str, defined: Mapping[str, Any]) -> dict[str, Any]:

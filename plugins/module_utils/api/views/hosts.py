@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Iterable, Mapping
 
 from ...schedule.host_state import zone_of
-from ..asked import Asked
+from ..context import RequestContext
 from ..identifiers import identity, number
 from ..versions import exact
 
@@ -17,41 +17,41 @@ BINARY = "nova-compute"
 EVER = "1970-01-01T00:00:00.000000"  # of what is only set
 
 
-def key(asked: Asked, kind: str, host: str) -> Any:
+def key(context: RequestContext, kind: str, host: str) -> Any:
     """The id of a host, or of the service on it: a UUID since version 53."""
-    return identity(kind, host) if asked.version >= 53 else number(kind, host)
+    return identity(kind, host) if context.version >= 53 else number(kind, host)
 
 
-def hypervisor(asked: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
+def hypervisor(context: RequestContext, row: Mapping[str, Any]) -> dict[str, Any]:
     """What a list without details has of a host."""
     return {
-        "id": key(asked, "hypervisor", row["host"]),
+        "id": key(context, "hypervisor", row["host"]),
         "hypervisor_hostname": row["host"],
         "state": state(row),
         "status": "enabled" if row["enabled"] else "disabled",
     }
 
 
-def hypervisor_whole(asked: Asked, row: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+def hypervisor_whole(context: RequestContext, row: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
     """All of a host at a moment. Amounts are in MiB and GiB; what is used is what instances hold, not what is busy."""
     facts = row["facts"] or {}
     told = {
-        **hypervisor(asked, row),
+        **hypervisor(context, row),
         "hypervisor_type": facts.get("hypervisor_type", "QEMU"),
         "hypervisor_version": facts.get("hypervisor_version", 0),
         "host_ip": facts.get("host_ip"),
         "service": {
-            "id": key(asked, "service", row["host"]),
+            "id": key(context, "service", row["host"]),
             "host": row["host"],
             "disabled_reason": row["disabled_reason"],
         },
-        "cpu_info": _cpu_info(asked, facts),
+        "cpu_info": _cpu_info(context, facts),
         "current_workload": 0,
         "running_vms": row["num_instances"],
         "uptime": uptime(row, moment),
         **_room(row, facts),
     }
-    return exact("hypervisor", told, asked.version)
+    return exact("hypervisor", told, context.version)
 
 
 def uptime(row: Mapping[str, Any], moment: datetime) -> str | None:
@@ -81,7 +81,7 @@ def _room(row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cpu_info(asked: Asked, facts: Mapping[str, Any]) -> Any:
+def _cpu_info(context: RequestContext, facts: Mapping[str, Any]) -> Any:
     told = {
         "arch": facts.get("architecture"),
         "model": facts.get("cpu_model"),
@@ -89,7 +89,7 @@ def _cpu_info(asked: Asked, facts: Mapping[str, Any]) -> Any:
         "features": list(facts.get("cpu_features") or ()),
         "topology": facts.get("cpu_topology") or {},
     }
-    return told if asked.version >= 28 else json.dumps(told)
+    return told if context.version >= 28 else json.dumps(told)
 
 
 SUMMED = (
@@ -106,10 +106,10 @@ def statistics(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {**sums, "count": len(told), "disk_available_least": sum(each["disk_available_least"] or 0 for each in told)}
 
 
-def service(asked: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
+def service(context: RequestContext, row: Mapping[str, Any]) -> dict[str, Any]:
     """What stands for a nova-compute: the host itself, as there is no daemon on it."""
     told = {
-        "id": key(asked, "service", row["host"]),
+        "id": key(context, "service", row["host"]),
         "binary": BINARY,
         "host": row["host"],
         "zone": zone(row),
@@ -119,7 +119,7 @@ def service(asked: Asked, row: Mapping[str, Any]) -> dict[str, Any]:
         "disabled_reason": row["disabled_reason"],
         "forced_down": False,
     }
-    return exact("service", told, asked.version)
+    return exact("service", told, context.version)
 
 
 def zones(rows: Iterable[Mapping[str, Any]], detail: bool) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ def zone(row: Mapping[str, Any]) -> str:
     return zone_of(row["availability_zone"], row["aggregates"])
 
 
-def aggregate(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:
+def aggregate(context: RequestContext, told: Mapping[str, Any]) -> dict[str, Any]:
     """An aggregate, of which hosts' settings have the name and the metadata."""
     metadata = told.get("metadata") or {}
     view = {
@@ -176,4 +176,4 @@ def aggregate(asked: Asked, told: Mapping[str, Any]) -> dict[str, Any]:
         "deleted": False,
         "deleted_at": None,
     }
-    return exact("aggregate", view, asked.version)
+    return exact("aggregate", view, context.version)

@@ -9,14 +9,14 @@ from typing import Any, Mapping
 from ...instance.attachments import BlockDeviceMapping, NetworkRequest
 from ...network.addresses import derived_mac
 from ...port.neutron.names import is_id
-from ..asked import Asked
+from ..context import RequestContext
 from ..identifiers import definition_id, host_id, identity
 from ..model import Server
 from ..policies import EVENT_DETAILS, EVENTS
 from ..versions import exact
 
 
-def action(asked: Asked, server: Server, told: Mapping[str, Any]) -> dict[str, Any]:
+def action(context: RequestContext, server: Server, told: Mapping[str, Any]) -> dict[str, Any]:
     """An action, as record/events.py tells it."""
     view = {
         "action": told["action"],
@@ -28,10 +28,10 @@ def action(asked: Asked, server: Server, told: Mapping[str, Any]) -> dict[str, A
         "message": "Error" if told["result"] == "Error" else None,
         "updated_at": _stamp(told["finish_time"] or told["start_time"]),
     }
-    return exact("action", view, asked.version)
+    return exact("action", view, context.version)
 
 
-def event(asked: Asked, server: Server, told: Mapping[str, Any]) -> dict[str, Any]:
+def event(context: RequestContext, server: Server, told: Mapping[str, Any]) -> dict[str, Any]:
     """An event within an action. What went wrong in detail is for administrators."""
     view = {
         "event": told["event"],
@@ -43,11 +43,11 @@ def event(asked: Asked, server: Server, told: Mapping[str, Any]) -> dict[str, An
         "hostId": host_id(server.instance.project_id, told["host"]),
         "details": told["message"],
     }
-    if not asked.identity.may(EVENTS):
+    if not context.identity.may(EVENTS):
         del view["traceback"], view["host"]
-    if not asked.identity.may(EVENT_DETAILS):
+    if not context.identity.may(EVENT_DETAILS):
         del view["details"]
-    return exact("event", view, asked.version)
+    return exact("event", view, context.version)
 
 
 def _stamp(text: str) -> str:
@@ -56,7 +56,7 @@ def _stamp(text: str) -> str:
     return "%s.%s" % (whole, (fraction or "0").ljust(6, "0"))
 
 
-def attachment(asked: Asked, server: Server, volume: BlockDeviceMapping) -> dict[str, Any]:
+def attachment(context: RequestContext, server: Server, volume: BlockDeviceMapping) -> dict[str, Any]:
     """A volume of a server."""
     told = {
         "id": volume.public_id,
@@ -68,10 +68,10 @@ def attachment(asked: Asked, server: Server, volume: BlockDeviceMapping) -> dict
         "attachment_id": volume.attachment_id or volume.id,  # nobody else knows of a local one
         "bdm_uuid": volume.id,
     }
-    return exact("attachment", told, asked.version)
+    return exact("attachment", told, context.version)
 
 
-def interface(asked: Asked, port: NetworkRequest, networks: Mapping[str, Any]) -> dict[str, Any]:
+def interface(context: RequestContext, port: NetworkRequest, networks: Mapping[str, Any]) -> dict[str, Any]:
     """A port of a server. The addresses of a network of the settings are of one subnet, which has the network's id.
 
     The MAC address of a port that is still to be made follows from its id, on networks of the settings.
@@ -88,7 +88,7 @@ def interface(asked: Asked, port: NetworkRequest, networks: Mapping[str, Any]) -
         "mac_addr": port.mac_address or (derived_mac(port.id or "") if port.network in networks else None),
         "tag": None,
     }
-    return exact("interface", told, asked.version)
+    return exact("interface", told, context.version)
 
 
 def _network_id(asked: str, networks: Mapping[str, Any]) -> str:
@@ -96,7 +96,7 @@ def _network_id(asked: str, networks: Mapping[str, Any]) -> str:
     return asked if is_id(asked) and asked not in networks else definition_id("network", asked, networks.get(asked))
 
 
-def keypair(asked: Asked, key: Mapping[str, Any], user_id: str, whole: bool = False) -> dict[str, Any]:
+def keypair(context: RequestContext, key: Mapping[str, Any], user_id: str, whole: bool = False) -> dict[str, Any]:
     """A public key of a user; whole: as it is shown alone."""
     told = {name: key[name] for name in ("name", "public_key", "fingerprint", "type")}
     if whole:
@@ -108,10 +108,10 @@ def keypair(asked: Asked, key: Mapping[str, Any], user_id: str, whole: bool = Fa
             deleted_at=None,
             updated_at=None,
         )
-    return exact("keypair", told, asked.version)
+    return exact("keypair", told, context.version)
 
 
-def server_group(asked: Asked, group: Mapping[str, Any], members: list[str]) -> dict[str, Any]:
+def server_group(context: RequestContext, group: Mapping[str, Any], members: list[str]) -> dict[str, Any]:
     """A server group of a project: its rules, whose it is, and the servers in it."""
     most = group.get("max_server_per_host")
     told = {
@@ -125,4 +125,4 @@ def server_group(asked: Asked, group: Mapping[str, Any], members: list[str]) -> 
         "policy": group["policy"],
         "rules": {"max_server_per_host": most} if most else {},
     }
-    return exact("server group", told, asked.version)
+    return exact("server group", told, context.version)

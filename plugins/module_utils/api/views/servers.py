@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping
 from ...core.names import reservation_id
 from ...instance.attachments import BlockDeviceMapping, NetworkRequest, boot_volume
 from ...instance.model import Instance
-from ..asked import Asked
+from ..context import RequestContext
 from ..filters import POWER_STATES
 from ..identifiers import definition_id, host_id, identity
 from ..model import Server
@@ -30,26 +30,26 @@ MANUAL = "MANUAL"  # guests partition their disks themselves
 NOT_BEGINNING = ("OS-EXT-SRV-ATTR:", "OS-EXT-STS:", "OS-SRV-USG:")
 
 
-def basic(asked: Asked, identity_: str, name: str) -> dict[str, Any]:
+def basic(context: RequestContext, identity_: str, name: str) -> dict[str, Any]:
     """What a list without details has of a server."""
-    return {"id": identity_, "name": name, "links": asked.links("servers", identity_)}
+    return {"id": identity_, "name": name, "links": context.links("servers", identity_)}
 
 
-def created(asked: Asked, instance: Instance, disk_config: str | None) -> dict[str, Any]:
+def created(context: RequestContext, instance: Instance, disk_config: str | None) -> dict[str, Any]:
     """The reply to its request. There is no password: guests are reached by keys."""
     return {
         "id": instance.uuid,
-        "links": asked.links("servers", instance.uuid),
+        "links": context.links("servers", instance.uuid),
         "OS-DCF:diskConfig": disk_config or MANUAL,
         "security_groups": security_groups(instance.ports) or [{"name": "default"}],
     }
 
 
-def shown(asked: Asked, server: Server, is_list: bool = False) -> dict[str, Any]:
+def shown(context: RequestContext, server: Server, is_list: bool = False) -> dict[str, Any]:
     """All of a server that this version has; of one in a list a little less."""
-    told = {**_common(asked, server), **_placed(server), **_states(server), **_since(asked, server)}
+    told = {**_common(context, server), **_placed(server), **_states(server), **_since(context, server)}
     if server.status in WITH_FAULT and server.fault:
-        told["fault"] = fault(asked, server)
+        told["fault"] = fault(context, server)
     if server.status in WITH_PROGRESS:
         told["progress"] = 100 if server.status == "ACTIVE" else 0
     groups = security_groups(server.instance.ports)
@@ -57,19 +57,19 @@ def shown(asked: Asked, server: Server, is_list: bool = False) -> dict[str, Any]
         told["security_groups"] = groups
     if is_list:
         del told["server_groups"]
-    if not asked.identity.may(HOST_ATTRIBUTES):
+    if not context.identity.may(HOST_ATTRIBUTES):
         told = {key: value for key, value in told.items() if not key.startswith("OS-EXT-SRV-ATTR:")}
-        if asked.version >= 90:
+        if context.version >= 90:
             told["OS-EXT-SRV-ATTR:hostname"] = server.instance.name
-    if not asked.identity.may(HOST_STATUS):
+    if not context.identity.may(HOST_STATUS):
         told.pop("host_status")
-    return exact("server", told, asked.version)
+    return exact("server", told, context.version)
 
 
-def updated(asked: Asked, server: Server) -> dict[str, Any]:
+def updated(context: RequestContext, server: Server) -> dict[str, Any]:
     """The reply to a change of it: as it is shown since version 75, and less before."""
-    told = shown(asked, server)
-    if asked.version >= 75:
+    told = shown(context, server)
+    if context.version >= 75:
         return told
     less = {
         key: value
@@ -79,13 +79,13 @@ def updated(asked: Asked, server: Server) -> dict[str, Any]:
     return {**less, "addresses": addresses(server.instance.ports, extended=False)}
 
 
-def rebuilt(asked: Asked, server: Server) -> dict[str, Any]:
+def rebuilt(context: RequestContext, server: Server) -> dict[str, Any]:
     """The reply to a rebuild: that to a change of it, and what may be changed by that too. Nobody is told user data."""
-    told = updated(asked, server)
+    told = updated(context, server)
     told.pop("OS-EXT-SRV-ATTR:user_data", None)
     return {
         **told,
-        **exact("rebuilt server", {"key_name": server.extras["key_name"], "user_data": None}, asked.version),
+        **exact("rebuilt server", {"key_name": server.extras["key_name"], "user_data": None}, context.version),
     }
 
 
@@ -127,18 +127,18 @@ def moment(value: datetime | None) -> str | None:
     return value and value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _common(asked: Asked, server: Server) -> dict[str, Any]:
+def _common(context: RequestContext, server: Server) -> dict[str, Any]:
     instance = server.instance
     return {
         "accessIPv4": server.extras["access_ip_v4"] or "",
         "accessIPv6": server.extras["access_ip_v6"] or "",
         "addresses": addresses(instance.ports),
         "created": moment(server.created_at),
-        "flavor": _flavor(asked, instance.flavor or {}),
+        "flavor": _flavor(context, instance.flavor or {}),
         "hostId": host_id(instance.project_id, instance.host),
         "id": server.id,
-        "image": _image(asked, instance.image, boot_volume(instance.volumes)),
-        "links": asked.links("servers", server.id),
+        "image": _image(context, instance.image, boot_volume(instance.volumes)),
+        "links": context.links("servers", server.id),
         "metadata": instance.metadata,
         "name": instance.name,
         "status": server.status,
@@ -171,12 +171,12 @@ def _states(server: Server) -> dict[str, Any]:
     }
 
 
-def _since(asked: Asked, server: Server) -> dict[str, Any]:
+def _since(context: RequestContext, server: Server) -> dict[str, Any]:
     """What has come after the first version."""
     instance = server.instance
     group = instance.group and identity("server group", instance.group["name"], instance.project_id)
     return {
-        "os-extended-volumes:volumes_attached": [_volume(asked, volume) for volume in instance.volumes],
+        "os-extended-volumes:volumes_attached": [_volume(context, volume) for volume in instance.volumes],
         "OS-EXT-SRV-ATTR:hostname": instance.name,
         "OS-EXT-SRV-ATTR:kernel_id": "",
         "OS-EXT-SRV-ATTR:launch_index": 0,
@@ -201,10 +201,10 @@ def _host_status(server: Server) -> str:
     return "UNKNOWN" if server.silent else "UP"
 
 
-def _flavor(asked: Asked, flavor: Mapping[str, Any]) -> dict[str, Any]:
+def _flavor(context: RequestContext, flavor: Mapping[str, Any]) -> dict[str, Any]:
     name = flavor.get("name", "")
-    if asked.version < 47:
-        return {"id": name, "links": [{"rel": "bookmark", "href": "/".join((asked.base, "flavors", name))}]}
+    if context.version < 47:
+        return {"id": name, "links": [{"rel": "bookmark", "href": "/".join((context.base, "flavors", name))}]}
     return {
         "vcpus": flavor.get("vcpus", 0),
         "ram": flavor.get("ram", 0),
@@ -216,14 +216,14 @@ def _flavor(asked: Asked, flavor: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _image(asked: Asked, image: Mapping[str, Any] | None, boot: BlockDeviceMapping | None) -> Any:
+def _image(context: RequestContext, image: Mapping[str, Any] | None, boot: BlockDeviceMapping | None) -> Any:
     """Its image, and nothing where it boots from a volume."""
     if not image or boot is not None:
         return ""
     known = definition_id("image", image["name"], image)
-    return {"id": known, "links": [{"rel": "bookmark", "href": "/".join((asked.base, "images", known))}]}
+    return {"id": known, "links": [{"rel": "bookmark", "href": "/".join((context.base, "images", known))}]}
 
 
-def _volume(asked: Asked, volume: BlockDeviceMapping) -> dict[str, Any]:
+def _volume(context: RequestContext, volume: BlockDeviceMapping) -> dict[str, Any]:
     told = {"id": volume.public_id, "delete_on_termination": volume.delete_on_termination}
-    return exact("volume of a server", told, asked.version)
+    return exact("volume of a server", told, context.version)

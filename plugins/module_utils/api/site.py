@@ -19,7 +19,7 @@ from .errors import ApiError
 LARGEST_BODY = 114688  # bytes, as oslo.middleware's sizelimit has it
 
 
-class Front:
+class Site:
     """The API's settings, and what it has opened for them."""
 
     def __init__(self, settings: Settings):

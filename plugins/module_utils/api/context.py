@@ -13,7 +13,7 @@ from .identity import Identity
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestContext:
     """One request: who asks, in which microversion (2.version), under which id; base is the address that it called,
     rule the policy's rule that it needs."""
 
