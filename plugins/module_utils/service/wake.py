@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from contextlib import closing, contextmanager, suppress
 from typing import Iterator
 
@@ -32,7 +33,7 @@ def listen(folder: str) -> socket.socket:
     return heard
 
 
-def heed(heard: socket.socket) -> bool:
+def was_called(heard: socket.socket) -> bool:
     """Whether anybody has called since the last time."""
     called = False
     with suppress(BlockingIOError):
@@ -42,7 +43,7 @@ def heed(heard: socket.socket) -> bool:
     return called
 
 
-def leave(heard: socket.socket, folder: str) -> None:
+def close(heard: socket.socket, folder: str) -> None:
     """Listen no more."""
     heard.close()
     with suppress(OSError):
@@ -63,9 +64,10 @@ def _called(caller: socket.socket, path: str) -> bool:
         caller.sendto(b"", path)
     except BlockingIOError:  # it has more calls than it has heard
         return True
-    except ConnectionRefusedError:  # a dead one's
+    except ConnectionRefusedError:  # a dead one's, or no socket at all, which is not ours to take away
         with suppress(OSError):
-            os.unlink(path)
+            if stat.S_ISSOCK(os.lstat(path).st_mode):
+                os.unlink(path)
         return False
     except OSError:
         return False

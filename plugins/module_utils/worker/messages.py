@@ -43,7 +43,7 @@ class Held:
 
 
 class Messages:
-    """A worker's ear at the broker. bell can be read when a message has come (service/wake.py's heed)."""
+    """A worker's ear at the broker. bell can be read when a message has come (service/wake.py's was_called)."""
 
     def __init__(self, settings: Settings):
         self._url = url_of(settings)

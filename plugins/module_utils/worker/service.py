@@ -87,7 +87,7 @@ class Worker:
             self._end()
             self._renew()
             self._cancel()
-            self._heed()
+            self._follow_definitions()
             if self.stop_by is None:
                 self._begin()
             self._answer()
@@ -192,7 +192,7 @@ class Worker:
             with self.database.reading() as connection:
                 self.messages.answer(requests.settled(self.database, connection, asked))
 
-    def _heed(self) -> None:
+    def _follow_definitions(self) -> None:
         """Stop where the definitions name another record by now: the next worker opens that one."""
         if self.stop_by is None and self.definitions.current()["database"] != self.opened:
             self.log.warning("the definitions name another database: stops, and begins anew on that one")
@@ -255,7 +255,7 @@ class Worker:
         except OSError as error:
             self.log.warning("cannot be woken in %s: %s", self.settings.wake_path, error.strerror)
             return sources
-        ends.callback(wake.leave, heard, self.settings.wake_path)
+        ends.callback(wake.close, heard, self.settings.wake_path)
         return [*sources, heard]
 
     def _wait(self, sources: list[Any]) -> None:
@@ -264,7 +264,7 @@ class Worker:
         ready = select.select(sources, [], [], LOOK)[0]
         if signalled in ready:
             os.read(signalled, 4096)
-        if any(wake.heed(each) for each in heard):
+        if any(wake.was_called(each) for each in heard):
             time.sleep(GATHER)
 
     def _stop(self, *_signal: Any) -> None:

@@ -82,10 +82,10 @@ def test_a_worker_is_woken_reads_it_and_the_client_has_it(door):
     worker_ = answering(door, output=TEXT)
     try:
         assert ask(door, made) == {"output": TEXT}
-        assert wake.heed(heard)
+        assert wake.was_called(heard)
     finally:
         worker_.join()
-        wake.leave(heard, door.settings.wake_path)
+        wake.close(heard, door.settings.wake_path)
     assert ask(door, made, said={"length": 2}) == {"output": "three\n"}, "what is fresh is not read again"
     assert claimed(door) == {}
     assert door.requests() == {}

@@ -57,9 +57,9 @@ def test_the_worker_is_woken(door):
     heard = wake.listen(door.settings.wake_path)
     try:
         door.create()
-        assert wake.heed(heard)
+        assert wake.was_called(heard)
     finally:
-        wake.leave(heard, door.settings.wake_path)
+        wake.close(heard, door.settings.wake_path)
 
 
 def test_a_server_stops_and_starts(door):

@@ -31,14 +31,14 @@ def folder(tmp_path, request):
 def test_a_call_is_heard(folder):
     assert wake.call(folder) == 0, "nobody is there"
     heard = wake.listen(folder)
-    assert not wake.heed(heard)
+    assert not wake.was_called(heard)
     assert wake.call(folder) == 1
     assert select.select([heard], [], [], 5)[0]
-    assert wake.heed(heard)
-    assert not wake.heed(heard)
+    assert wake.was_called(heard)
+    assert not wake.was_called(heard)
     for _call in range(5000):
         assert wake.call(folder) == 1, "a worker that does not listen keeps nobody waiting"
-    wake.leave(heard, folder)
+    wake.close(heard, folder)
     assert (wake.call(folder), os.listdir(folder)) == (0, [])
 
 
@@ -49,7 +49,19 @@ def test_the_dead_are_forgotten_and_the_living_called(folder):
     assert len(os.listdir(folder)) == 2
     assert wake.call(folder) == 1
     assert len(os.listdir(folder)) == 1
-    wake.leave(wake.listen(folder), folder)  # as after an earlier process of its number
+    wake.close(wake.listen(folder), folder)  # as after an earlier process of its number
+    heard.close()
+
+
+def test_what_is_no_socket_is_left_alone(folder):
+    heard = wake.listen(folder)
+    stray = os.path.join(folder, "notes")
+    with open(stray, "w"):
+        pass
+    os.symlink(stray, os.path.join(folder, "link"))
+    os.mkdir(os.path.join(folder, "more"))
+    assert wake.call(folder) == 1
+    assert len(os.listdir(folder)) == 4
     heard.close()
 
 
