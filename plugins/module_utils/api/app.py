@@ -45,12 +45,12 @@ def made(settings: Settings, identity: IdentityOf | None = None) -> Any:
 
 
 def _app(falcon: Any, middleware: Any, errors: Any) -> Any:
-    """An application whose errors are told by errors' serialize, tell and confess."""
+    """An application whose errors are told by errors' serialize, on_error and on_unexpected."""
     app = falcon.App(middleware=[middleware])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(errors.serialize)
-    app.add_error_handler(Exception, errors.confess)
-    app.add_error_handler(LaunchError, errors.tell)
+    app.add_error_handler(Exception, errors.on_unexpected)
+    app.add_error_handler(LaunchError, errors.on_error)
     return app
 
 

@@ -94,7 +94,7 @@ def serialize(req: Any, resp: Any, error: Any) -> None:
     _say(resp, error.status_code, message)
 
 
-def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
+def on_error(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
     """The body of an error of ours."""
     status = status_of(error)
     message = "the API lacks the library %s" % error if isinstance(error, MissingLibrary) else str(error)
@@ -107,7 +107,7 @@ def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
     _say(resp, status, message)
 
 
-def confess(req: Any, resp: Any, error: Exception, params: Any) -> None:
+def on_unexpected(req: Any, resp: Any, error: Exception, params: Any) -> None:
     """The body of an error that nobody thought of. What it was is in the log, under the request's id."""
     request_id = req.context.nova.request_id
     log.error("unexpected error", exc_info=error, extra=about(request_id))

@@ -124,7 +124,7 @@ def serialize(req: Any, resp: Any, error: Any) -> None:
     _say(req, resp, error.status_code, words.get(error.status_code) or error.description or error.title)
 
 
-def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
+def on_error(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
     """An error of ours."""
     status = status_of(error)
     if status >= 500:
@@ -132,7 +132,7 @@ def tell(req: Any, resp: Any, error: LaunchError, params: Any) -> None:
     _say(req, resp, status, str(error))
 
 
-def confess(req: Any, resp: Any, error: Exception, params: Any) -> None:
+def on_unexpected(req: Any, resp: Any, error: Exception, params: Any) -> None:
     """An error that nobody thought of. What it was is in the log, under the request's id."""
     request_id = req.context.nova.request_id
     log.error("unexpected error", exc_info=error, extra=about(request_id))
