@@ -15,7 +15,7 @@ from typing import Any, Iterator, Mapping
 
 from ..core.change import Change
 from ..core.command import command
-from ..core.errors import LaunchError
+from ..core.errors import Conflict, LaunchError
 from .model import Bridge, Current, Link, Switch
 
 RECORD, MAPPINGS, MARK = "kvmstack-bridges", "ovn-bridge-mappings", "kvmstack"
@@ -126,21 +126,27 @@ def _read() -> Current:
         package="openvswitch-switch",
     ).splitlines()  # fmt: skip
     [[ids]], bridges, ports = (list(_rows(json.loads(each))) for each in lines)
-    told = json.loads(ids.get(RECORD, "[]"))
     return Current(
-        made={each["physical_network"]: Bridge(**each) for each in told},
+        made=_made(ids.get(RECORD, "[]")),
         mappings=dict(each.split(":", 1) for each in ids.get(MAPPINGS, "").split(",") if ":" in each),
         switches=_switches(bridges, ports),
         links={each["ifname"]: _link(each) for each in _ip("address", "show")},
-        routes=frozenset(
-            hop["dev"]
-            for family in ("-4", "-6")
-            for route in _ip(family, "route", "show", "default")
-            for hop in (route, *route.get("nexthops", ()))
-            if "dev" in hop
-        ),
+        routes=frozenset(_default_routes()),
         kept_up=frozenset(_kept_up()),
     )
+
+
+def _made(written: str) -> dict[str, Bridge]:
+    """What was made, as _record() has written it down; Conflict for what it cannot have written."""
+    try:
+        return {each["physical_network"]: Bridge(**each) for each in json.loads(written)}
+    except (ValueError, TypeError, KeyError):
+        raise Conflict(
+            "external_ids:%s of this host's Open vSwitch, where it is written down which bridges were made, cannot "
+            "be read, as somebody else wrote there: %.80s. Run `ovs-vsctl remove Open_vSwitch . external_ids %s`, and "
+            "this again: what is named is taken up as it is, and other bridges are yours to take away"
+            % (RECORD, written, RECORD)
+        ) from None
 
 
 def _switches(bridges: list[list[Any]], ports: list[list[Any]]) -> dict[str, Switch]:
@@ -162,6 +168,13 @@ def _link(told: Mapping[str, Any]) -> Link:
     """An interface as `ip` tells of it. Its link-local addresses it gives itself."""
     addresses = ["%(local)s/%(prefixlen)d" % each for each in told["addr_info"] if each.get("scope") != "link"]
     return Link("UP" in told["flags"], tuple(addresses), told.get("master"), told.get("link"))
+
+
+def _default_routes() -> Iterator[str]:
+    """The interfaces of the default routes."""
+    for family in ("-4", "-6"):
+        for route in _ip(family, "route", "show", "default"):
+            yield from (hop["dev"] for hop in (route, *route.get("nexthops", ())) if "dev" in hop)
 
 
 def _ip(*words: str) -> list[dict[str, Any]]:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.bridge import host, model, request
-from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
+from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import Conflict, LaunchError
 from ansible_collections.kvmstack.launch.tests.unit.ovsdb import Server
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -160,4 +161,19 @@ def test_one_that_is_refused_stops_no_other(machine):
     actions, errors = machine.run({**WIRE, "two": {"bridge": "br-two", "interface": "eth0"}})
     assert actions == ["create", "keep"]
     assert "interface eth0 has the address 192.0.2.11/24" in errors[0]
+    assert machine.bridges() == {"br-ex": ["eth2"]}
+
+
+@pytest.mark.parametrize("written", ["[{", "5", '"text"', '{"physnet1": "br-ex"}', '[{"bridge": "br-ex"}]', "[[]]"])
+def test_what_nobody_of_ours_has_written_down_is_told_and_can_be_mended(machine, written):
+    machine.run(WIRE)
+    key = "kvmstack-bridges"
+    machine.vsctl("set", "Open_vSwitch", ".", "external_ids:%s=%s" % (key, json.dumps(written)))
+    with pytest.raises(Conflict) as told:
+        machine.run(WIRE)
+    assert "external_ids:%s of this host's Open vSwitch" % key in str(told.value)
+    [mend] = re.findall("`ovs-vsctl (.*?)`", str(told.value))
+    machine.vsctl(*mend.split())
+    assert machine.run(WIRE) == (["create"], [])
+    assert machine.run(WIRE) == (["keep"], [])
     assert machine.bridges() == {"br-ex": ["eth2"]}
