@@ -27,7 +27,7 @@ def test_a_user_is_made_once_and_has_the_password_of_the_file(rabbitmq, tmp_path
     command = shlex.join(rabbitmq.as_user("env", *environment, PROGRAMS + "rabbitmqctl"))
     (tmp_path / "rabbitmqctl").write_text('#!/bin/sh\necho "$@" >> %s/calls\nexec %s "$@"\n' % (tmp_path, command))
     (tmp_path / "rabbitmqctl").chmod(0o755)
-    password = tmp_path / "pass word"
+    password, is_new = tmp_path / "pass word", tmp_path / "is new"
     play = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -36,6 +36,7 @@ def test_a_user_is_made_once_and_has_the_password_of_the_file(rabbitmq, tmp_path
             "ansible_python_interpreter": sys.executable,
             "front_door_broker_name": "door",
             "front_door_password_file": str(password),
+            "front_door_broker_is_new": str(is_new),
             **{"front_door_" + each: {"changed": False} for each in OTHERS},
         },
         "tasks": [
@@ -58,9 +59,17 @@ def test_a_user_is_made_once_and_has_the_password_of_the_file(rabbitmq, tmp_path
             connection.channel().queue_declare("any", exclusive=True)
         return done.stdout.rpartition("changed=")[2].split()[0], "restarts: True" in done.stdout
 
+    def users():
+        return {each["user"] for each in json.loads(rabbitmq.ctl("list_users", "--formatter", "json"))}
+
+    rabbitmq.ctl("add_user", "guest", "guest")
     assert run("first-secret") == ("4", True)
     assert run("first-secret") == ("0", False)
-    assert run("other-secret") == ("1", True)
+    assert "guest" in users(), "who had RabbitMQ before may need it"
+    is_new.touch()  # as a run leaves it that was killed when it had installed RabbitMQ
+    assert run("other-secret") == ("2", True)
+    assert "guest" not in users()
+    assert not is_new.exists()
     assert "secret" not in (tmp_path / "calls").read_text()
     [policy] = json.loads(rabbitmq.ctl("list_policies", "--vhost", "door", "--formatter", "json"))
     assert (policy["pattern"], policy["apply-to"]) == (POLICY["pattern"], POLICY["apply-to"])

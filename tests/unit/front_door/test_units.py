@@ -176,6 +176,20 @@ def test_lists_may_be_texts_as_e_gives_them(tmp_path):
     assert json.loads((tmp_path / "installed").read_text())[-2:] == ["psycopg[binary]", "PyMySQL"]
 
 
+def test_they_begin_anew_after_all_that_they_read_once(tmp_path):
+    files = {"content": "{{ front_door_files | to_json }}", "dest": str(tmp_path / "files")}
+    given = {"front_door_transport_password_file": "/srv/password"}
+    done, settings_path = played(tmp_path, [*TASKS, {"name": "Files", "ansible.builtin.copy": files}], given)
+    assert done.returncode == 0, done.stdout
+    read_once = {
+        settings_path,
+        "/srv/password",
+        "/opt/kvmstack/front_door/lib",
+        *(str(tmp_path / unit) for unit in UNITS),
+    }
+    assert set(json.loads((tmp_path / "files").read_text())) == read_once
+
+
 def test_what_is_given_is_what_they_get(tmp_path):
     told, definitions, worker = written(
         tmp_path,
