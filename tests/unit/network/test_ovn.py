@@ -514,3 +514,20 @@ def test_who_routes(said, router, dns):
 def test_a_router_that_makes_no_sense(said, told):
     [network, _group] = request.parse({"networks": {"a": {**LAN, **said}}, "routers": {}})
     assert told in str(network.fault)
+
+
+LATER = '{"cidr": "10.20.0.0/24", "of_a_later_release": true}'
+
+
+@pytest.mark.parametrize("said", ["{", "[{}]", "5", LATER])
+@pytest.mark.parametrize("table", ["logical_switch", "port_group"])
+def test_what_a_later_release_or_somebody_has_written_is_told_and_stays(northbound, table, said):
+    defined = {"networks": {"a": LAN, "b": LAN}, "groups": {"a": WEB, "b": WEB}}
+    names = [{"name": name, **({} if table == "logical_switch" else GROUP)} for name in "ab"]
+    row = "kvmstack-a" if table == "logical_switch" else "kvmstack_sg_a"
+    Run(northbound, *names, **defined)
+    northbound.nbctl("set", table, row, "external_ids:kvmstack\\:definition=" + json.dumps(said))
+    before = northbound.dump()
+    run = Run(northbound, *names, **defined)
+    assert (isinstance(run.errors[0], Conflict), run.errors[1], northbound.dump()) == (True, None, before)
+    assert "%s says in its external_ids kvmstack:* cannot be read" % row in str(run.errors[0])

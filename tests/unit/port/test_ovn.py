@@ -559,6 +559,34 @@ def test_a_group_that_rules_speak_of_is_there_as_long_as_they_do(northbound):
     assert sorted(names) == ["kvmstack_drop", "kvmstack_sg_default"]
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        *((key, "[") for key in ("further_ips", "allowed_address_pairs", "qos", "security_groups", "port_security")),
+        *((key, "5") for key in ("further_ips", "allowed_address_pairs", "qos", "security_groups")),
+        ("allowed_address_pairs", "[[1, 2, 3]]"),
+        ("qos", "[5]"),
+    ],
+)
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_nobody_can_read_of_a_port_is_told_and_stops_no_other(northbound, key, said, state):
+    Run(northbound, port("a"), port("b"), port("c"))
+    mark = "external_ids:kvmstack\\:%s=%s" % (key, json.dumps(said))
+    northbound.nbctl("set", "logical_switch_port", identity("a"), mark)
+    run = Run(northbound, port("a"), port("b"), state=state)
+    assert "logical switch port %s says in its external_ids" % identity("a") in str(run.errors[0])
+    assert run.errors[1] is None
+    assert [item.name for item in find(northbound)] == (["b", "c"] if state == "present" else ["c"])
+
+
+def test_a_number_that_is_none_begins_anew(northbound):
+    Run(northbound, port("a"))
+    number = "external_ids:kvmstack\\:generation"
+    northbound.nbctl("set", "nb_global", ".", number + "=many")
+    assert Run(northbound, port("b", network="other"), networks={"other": {"cidr": "10.21.0.0/24"}}).errors == [None]
+    assert northbound.nbctl("get", "nb_global", ".", number) == '"1"'
+
+
 def test_a_bad_port_does_not_stop_the_others(northbound):
     Run(northbound, port("a"))
     run = Run(northbound, port("b", fixed_ip="10.20.0.2"), port("c"), port("d", security_groups=["nope"]), port("a"))

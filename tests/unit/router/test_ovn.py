@@ -600,3 +600,17 @@ def test_what_a_killed_launch_left_is_unused_and_goes_together(site):
     assert absent(site, "network", "network/lab") is None
     assert used() == {}
     assert site.column("Logical_Router") == []
+
+
+@pytest.mark.parametrize("row", ["logical_switch kvmstack-lab", "logical_router kvmstack-main"])
+def test_what_nobody_can_read_of_a_network_or_a_router_takes_neither_away(site, row):
+    site.launch(port(), port("other", network="closed"))
+    site.nbctl("set", *row.split(), "external_ids:kvmstack\\:definition=" + '"{"')
+    before = site.dump()
+    for state in ("present", "absent"):
+        try:
+            [end] = site.run("router", wanted=[{"name": "main"}], state=state).values()
+        except LaunchError as error:
+            end = error
+        assert "%s says in its external_ids" % row.replace("_", " ") in str(end)
+        assert site.dump() == before

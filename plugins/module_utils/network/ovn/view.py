@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Iterator
 from uuid import UUID
 
 from ...core.errors import Conflict, LaunchError
@@ -143,7 +144,8 @@ class View:
             raise Conflict(
                 "logical switch %s is not ours: give the network another name, or remove the switch" % switch_name(name)
             )
-        item = _item(read_network(name.name, project_of(ids), ids[mark("definition")]), ids)
+        with reading("logical switch %s" % switch_name(name)):
+            item = _item(read_network(name.name, project_of(ids), ids[mark("definition")]), ids)
         in_sync = (
             _are(self.dhcp[name], dhcp_columns(item.definition))
             and _is(self.gateway_row(name), gateway_columns(item.definition))
@@ -161,7 +163,8 @@ class View:
             raise Conflict(
                 "port group %s is not security group %s of ours: give the group another name" % (group_name(name), name)
             )
-        item = _item(read_group(name, ids[mark("definition")]), ids)
+        with reading("port group %s" % group_name(name)):
+            item = _item(read_group(name, ids[mark("definition")]), ids)
         remotes = set(map(group_name, item.definition.full_remotes))
         in_sync = (
             has_acls(row, group_acls(item.definition))
@@ -190,6 +193,22 @@ def has_acls(row: Any, acls: frozenset) -> bool:
 def acl_of(row: Any) -> Acl:
     """What makes an ACL row what it is."""
     return Acl(row.direction, row.priority, row.match, row.action)
+
+
+class Unreadable(Conflict):
+    """What a row of ours says of itself cannot be read: a later release has written it, or somebody by hand."""
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Unreadable for this row, if what it says is none of what this release writes."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Unreadable(
+            "what %s says in its external_ids %s cannot be read (%s): if a later release of this collection wrote it, "
+            "use that; else put it right with ovn-nbctl, or remove the row" % (what, mark("*"), error)
+        ) from None
 
 
 def try_read(read: Any, *arguments: Any) -> Any:

@@ -185,4 +185,5 @@ class Writer:
             self.insert("NB_Global", {"external_ids": {key: "1"}})
             return
         row.verify("external_ids")
-        row.setkey("external_ids", key, str(int(row.external_ids.get(key, "0")) + 1))
+        before = row.external_ids.get(key, "0")
+        row.setkey("external_ids", key, str(int(before) + 1 if before.isdecimal() else 1))

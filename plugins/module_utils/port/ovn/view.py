@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Iterable, Mapping
@@ -17,7 +18,7 @@ from ...network.model import Item
 from ...network.names import Name, name_in
 from ...network.ovn import view as networks
 from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark, name_of, project_of
-from ...network.ovn.view import has_acls, try_read
+from ...network.ovn.view import has_acls, reading, try_read
 from ...router.model import Item as RouterItem
 from ...router.ovn.view import View as Routers
 from ..item import Pair, Request
@@ -107,6 +108,8 @@ class View:
             raise Conflict(
                 "port %s is marked as ours but is on no network of ours: see to it with ovn-nbctl" % row.name
             )
+        with reading("logical switch port %s" % row.name):
+            marked = _marked(ids)
         mac, fixed_ip = own_address(row)
         return Port(
             id=row.name,
@@ -116,20 +119,14 @@ class View:
             host=row.options.get("requested-chassis"),
             mac_address=mac and mac.lower(),
             fixed_ip=fixed_ip,
-            further_ips=further_ips_of(row),
-            allowed_address_pairs=tuple(
-                Pair(*pair) for pair in json.loads(ids.get(mark("allowed_address_pairs"), "[]"))
-            ),
-            qos=tuple(Limit(*limit) for limit in json.loads(ids.get(mark("qos"), "[]"))),
             floating=next(map(read_floating, self.floating[row.name]), None),
             parent=next(iter(row.parent_name), None),
             vlan=next(iter(row.tag_request), None),
-            security_groups=tuple(json.loads(ids.get(mark("security_groups"), "[]"))),
             project_id=project_of(ids),
-            port_security=json.loads(ids.get(mark("port_security"), "true")),
             record_id=ids.get(mark("record")),
             dns_name=ids.get(mark("dns_name")),
             up=row.up == [True],
+            **marked,
         )
 
     def _of_instance(self, row: Any, request: Request) -> Any:
@@ -179,6 +176,22 @@ def _by_port(table: Any) -> defaultdict[str, list]:
     return found
 
 
+def _marked(ids: Mapping[str, str]) -> dict[str, Any]:
+    """What a port's row says of it in JSON (rows.py's port_columns)."""
+    return {
+        "further_ips": tuple(map(str, _list(ids, "further_ips"))),
+        "allowed_address_pairs": tuple(Pair(*pair) for pair in _list(ids, "allowed_address_pairs")),
+        "qos": tuple(Limit(*limit) for limit in _list(ids, "qos")),
+        "security_groups": tuple(map(str, _list(ids, "security_groups"))),
+        "port_security": json.loads(ids.get(mark("port_security"), "true")),
+    }
+
+
+def _list(ids: Mapping[str, str], key: str) -> list[Any]:
+    """A list in JSON, empty where there is none."""
+    return list(json.loads(ids.get(mark(key), "[]")))
+
+
 def network_of(row: Any) -> Name:
     """The network that a port's row says it is on."""
     return name_of(row.external_ids, "network")
@@ -186,9 +199,10 @@ def network_of(row: Any) -> Name:
 
 def port_groups_of(row: Any) -> set[str]:
     """The port groups that a port's row says it is in."""
-    ids = row.external_ids
-    names = json.loads(ids.get(mark("security_groups"), "[]"))
-    return {group_name(name_in(project_of(ids), name)) for name in names}
+    ids, names = row.external_ids, []
+    with suppress(TypeError, ValueError):  # it is told when the port is read
+        names = _list(ids, "security_groups")
+    return {group_name(name_in(project_of(ids), str(name))) for name in names}
 
 
 def own_address(row: Any) -> tuple[str | None, str | None]:
@@ -199,7 +213,9 @@ def own_address(row: Any) -> tuple[str | None, str | None]:
 
 def further_ips_of(row: Any) -> tuple[str, ...]:
     """The addresses that a port's row says it has beside its first."""
-    return tuple(json.loads(row.external_ids.get(mark("further_ips"), "[]")))
+    with suppress(TypeError, ValueError):  # it is told when the port is read
+        return tuple(map(str, _list(row.external_ids, "further_ips")))
+    return ()
 
 
 def lacks(row: Any, addresses: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ from ...network.names import Name, name_in
 from ...network.ovn import view as networks
 from ...network.ovn.conditions import references
 from ...network.ovn.rows import mark, name_of, project_of
-from ...network.ovn.view import try_read
+from ...network.ovn.view import Unreadable, reading, try_read
 from ..definition import read_router
 from ..model import Item
 from .marks import EXTERNAL, JOINS, OF_ROUTER, named_router, router_name
@@ -68,8 +68,10 @@ class View:
         return self._definition(switch) if switch else None
 
     def _definition(self, switch: Any) -> Network | None:
-        """The network of a switch of ours."""
+        """The network of a switch of ours; Unreadable, as a router would lose one that is taken for none."""
         item = try_read(self.networks.network, name_of(switch.external_ids, "network"))
+        if isinstance(item, Unreadable):
+            raise item
         return replace(item.definition, in_sync=True) if isinstance(item, NetworkItem) else None
 
     def _read_router(self, name: Name) -> Item | None:
@@ -102,8 +104,10 @@ class View:
         outer = next((port for port in ports if mark(EXTERNAL) in port.external_ids), None)
         group = self.groups.get(row.name)
         hosts = sorted(group.ha_chassis if group else (), key=lambda each: (-each.priority, each.chassis_name))
+        with reading("logical router %s" % row.name):
+            definition = read_router(name.name, project_of(ids), ids[mark("definition")])
         return Item(
-            definition=read_router(name.name, project_of(ids), ids[mark("definition")]),
+            definition=definition,
             networks=tuple(sorted(filter(None, inner), key=lambda network: (network.name, network.full_name))),
             external=self.network_of(outer) if outer else None,
             external_ip=_address(outer, ipv6=False),
