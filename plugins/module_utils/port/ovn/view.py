@@ -9,7 +9,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 from uuid import UUID
 
 from ...core.errors import Conflict
@@ -19,7 +19,7 @@ from ...network.names import Name, name_in
 from ...network.ovn import view as networks
 from ...network.ovn.rows import DROP_GROUP, drop_acls, group_name, mark, name_of, project_of
 from ...network.ovn.view import has_acls, reading, try_read
-from ...router.model import Item as RouterItem
+from ...router.definition import Router
 from ...router.ovn.view import View as Routers
 from ..item import Pair, Request
 from ..model import Current, Port
@@ -61,38 +61,37 @@ class View:
 
     def current(self, wanted: Iterable[Request], state: str = "present") -> Current:
         """What concerns these ports; to remove them, also what they left behind."""
-        ports, on, groups, routers, left = {}, {}, {}, {}, {}
+        wanted = list(wanted)
+        ports, left = self._there(wanted, state)
+        on = _defined(self.networks.network, {request.full_network for request in wanted})
+        groups = {name for request in wanted for name in _groups_of(request, ports.get(request.id))}
+        found = {name: try_read(self.networks.group, name) for name in groups}
+        on_routers = {network.full_router for network in on.values() if isinstance(network, Network)} - {None}
+        routers = _present(_defined(self.routers.router, on_routers))
+        external = {router.external for router in routers.values() if isinstance(router, Router)} - {None}
+        return Current(
+            ports=ports,
+            networks={**on, **_present(_defined(self.networks.network, external))},
+            groups={name: True if isinstance(group, Item) else group for name, group in found.items()},
+            held=self.held,
+            routers=routers,
+            left=left,
+        )
+
+    def _there(self, wanted: Iterable[Request], state: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The ports by id, or the Conflict that one is another's; and what those have left that are gone."""
+        ports, left = {}, {}
         for request in wanted:
-            row = self.lsps.get(request.id)
+            row, floating = self.lsps.get(request.id), self.floating[request.id]
             if row is not None:
                 ports[request.id] = self._of_instance(row, request)
-            elif self.floating[request.id]:
-                remains = self._remains(self.floating[request.id][0], request)
+            elif floating:
+                remains = self._remains(floating[0], request)
                 if state == "absent" or isinstance(remains, Conflict):
                     ports[request.id] = remains
                 else:
                     left[request.id] = remains.floating
-            names = {name_in(request.project_id, name) for name in ("default", *(request.security_groups or ()))}
-            if isinstance(ports.get(request.id), Port):
-                names |= ports[request.id].full_groups
-            for name in names - groups.keys():
-                group = try_read(self.networks.group, name)
-                groups[name] = True if isinstance(group, Item) else group
-            if request.full_network not in on:
-                network = try_read(self.networks.network, request.full_network)
-                on[request.full_network] = network.definition if isinstance(network, Item) else network
-        for name in {network.full_router for network in on.values() if isinstance(network, Network)} - {None}:
-            router = try_read(self.routers.router, name)
-            if isinstance(router, RouterItem):
-                router = router.definition
-                on.update(self._external(router.external))
-            routers.update({name: router} if router is not None else {})
-        return Current(ports, on, groups, self.held, routers, left)
-
-    def _external(self, name: Name | None) -> dict[Name, Any]:
-        """A router's external network, as far as it is there."""
-        network = try_read(self.networks.network, name) if name else None
-        return {} if network is None else {name: getattr(network, "definition", network)}
+        return ports, left
 
     def ports(self) -> list[Port]:
         """All ports of ours."""
@@ -166,6 +165,23 @@ class View:
         described = has_limits(self.limits[row.name], port) and has_dns(self.dns[row.name], port)
         described = described and has_floating(self.floating[row.name], port)
         return row.dhcpv4_options == list(filter(None, dhcp)) and grouped and described
+
+
+def _groups_of(request: Request, port: Any) -> set[Name]:
+    """The security groups that a port is in, or is to come into."""
+    asked = {name_in(request.project_id, name) for name in ("default", *(request.security_groups or ()))}
+    return asked | port.full_groups if isinstance(port, Port) else asked
+
+
+def _defined(read: Callable[[Name], Any], names: Iterable[Name]) -> dict[Name, Any]:
+    """By name what the items that are there define, the Conflict about one, or None."""
+    found = {name: try_read(read, name) for name in names}
+    return {name: getattr(item, "definition", item) for name, item in found.items()}
+
+
+def _present(found: Mapping[Name, Any]) -> dict[Name, Any]:
+    """What there is of these."""
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _by_port(table: Any) -> defaultdict[str, list]:
