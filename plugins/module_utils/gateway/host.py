@@ -85,7 +85,8 @@ class Gateways:
             check_routes(gateway, _routes(gateway))
             check_peers(gateway, read_gateway(facts["gateway"], up=True) if facts else None, self._peers)
             if facts:
-                command("systemctl", "stop", _unit(gateway), package="systemd")
+                # Not only stopped: when this run is killed, no boot and no firewall begins it as it was.
+                self._disable(gateway)
         # By its directory an instance is known to be here: another run may be looking for who is not.
         make_directory(instance_path(self.state_path, instance_uuid))
         self._note(gateway, [*users, instance_uuid])
@@ -135,9 +136,14 @@ class Gateways:
 
         The host stays a router: others may rely on it since.
         """
-        command("systemctl", "disable", "--quiet", "--now", _unit(gateway), package="systemd")
+        self._disable(gateway)
         command("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", gateway.interface, package="openvswitch-switch")
         shutil.rmtree(self._path(gateway.interface))
+
+    @staticmethod
+    def _disable(gateway: Gateway) -> None:
+        """Stop its unit, for whatever would start it as well."""
+        command("systemctl", "disable", "--quiet", "--now", _unit(gateway), package="systemd")
 
     def _note(self, gateway: Gateway, instances: list[str]) -> None:
         """Write down what is to be, and for whom."""

@@ -26,7 +26,7 @@ class Machine:
 
     def __init__(self, path, monkeypatch):
         self.path, self.said, self.broken, self.up, self.routes, self.routes_6 = path, [], None, set(), "[]", "[]"
-        self.peers = []
+        self.peers, self.enabled = [], set()
         self.forwarding_6 = path / "forwarding"
         self.forwarding_6.write_text("0\n")
         monkeypatch.setattr(host, "IP6_FORWARD", str(self.forwarding_6))
@@ -43,9 +43,12 @@ class Machine:
         if self.broken and self.broken in self.said[-1]:
             raise Unavailable("it is broken")
         interface = words[-1].partition("@")[2].partition(".")[0]
-        if words[1] == "restart":
+        if words[1] == "enable":
+            self.enabled.add(interface)
+        elif words[1] == "restart":
             self.up.add(interface)
-        elif words[1] in ("stop", "disable"):
+        elif words[1] == "disable":
+            self.enabled.discard(interface)
             self.up.discard(interface)
         return ""
 
@@ -142,7 +145,7 @@ def test_another_definition_takes_the_old_one_away_first(machine):
     other = host.read_gateway({**A.to_record(), "address": "10.20.0.9/24"}, up=True)
     assert machine.run(Use(WEB, (other,))) == (["update"], [])
     words = [said.split()[1] for said in machine.said]
-    assert words.index("stop") < words.index("restart")
+    assert words.index("disable") < words.index("enable") < words.index("restart")
     assert "ADDRESS=10.20.0.9/24" in (machine.path / "gateways" / A.interface / "environment").read_text()
 
 
@@ -175,6 +178,24 @@ def test_one_that_was_killed_in_the_middle_is_made_in_the_next_run(machine):
     machine.up.clear()
     assert machine.run(Use(WEB, (A,))) == (["update"], [])
     assert A.interface in machine.up
+
+
+@pytest.mark.parametrize("killed_at", ["_note", "_start"])
+def test_one_that_was_killed_at_a_change_does_not_begin_as_it_was(machine, monkeypatch, killed_at):
+    machine.run(Use(WEB, (A,)))
+    other = host.read_gateway({**A.to_record(), "address": "10.20.0.9/24"}, up=True)
+
+    def killed(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(host.Gateways, killed_at, killed)
+        with pytest.raises(KeyboardInterrupt):
+            machine.run(Use(WEB, (other,)))
+    machine.up |= machine.enabled  # the host is booted
+    assert machine.run(Use(WEB, (other,))) == (["update"], [])
+    assert "ADDRESS=10.20.0.9/24" in (machine.path / "gateways" / A.interface / "environment").read_text()
+    assert machine.up == machine.enabled == {A.interface}
 
 
 def test_who_is_not_here_any_more_keeps_no_gateway(machine):
