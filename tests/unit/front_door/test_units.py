@@ -178,12 +178,13 @@ def test_lists_may_be_texts_as_e_gives_them(tmp_path):
 
 def test_they_begin_anew_after_all_that_they_read_once(tmp_path):
     files = {"content": "{{ front_door_files | to_json }}", "dest": str(tmp_path / "files")}
-    given = {"front_door_transport_password_file": "/srv/password"}
+    given = {"front_door_transport_password_file": "/srv/password", "front_door_memcache_secret_key_file": "/srv/key"}
     done, settings_path = played(tmp_path, [*TASKS, {"name": "Files", "ansible.builtin.copy": files}], given)
     assert done.returncode == 0, done.stdout
     read_once = {
         settings_path,
         "/srv/password",
+        "/srv/key",
         "/opt/kvmstack/front_door/lib",
         *(str(tmp_path / unit) for unit in UNITS),
     }
