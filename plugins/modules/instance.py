@@ -252,7 +252,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.run import Stage, failing, run
 from ..module_utils.core.specs import DATABASE, PROJECT, STATE
-from ..module_utils.instance import adopt, adopt_sql, audit_sql, model, queued, queued_sql, request, sql
+from ..module_utils.instance import adopt, adopt_sql, audit_sql, model, plan, queued, queued_sql, request, sql
 from ..module_utils.record import lease
 from ..module_utils.service.settings import STATE_PATH
 
@@ -293,7 +293,7 @@ SPEC = {
 
 
 ARGUMENTS = {"argument_spec": SPEC, "supports_check_mode": True, "mutually_exclusive": [("adopt", "queue")]}
-STAGE = Stage("instance", request.parse, sql.connect, model.plan, as_text=model.as_text)
+STAGE = Stage("instance", request.parse, sql.connect, plan.plan, as_text=model.as_text)
 
 
 def stage(module: AnsibleModule) -> None:
@@ -309,8 +309,8 @@ def chosen_by(module: AnsibleModule) -> Stage:
     if params["adopt"]:
         return adoption(params["adopt"])
     if params["queue"]:
-        plan = queued.planner(queued_sql.asked(params))
-        return replace(STAGE, connect=lambda asked: queued_sql.connect(asked, module.warn), plan=plan)
+        planner = queued.planner(queued_sql.asked(params))
+        return replace(STAGE, connect=lambda asked: queued_sql.connect(asked, module.warn), plan=planner)
     return STAGE
 
 

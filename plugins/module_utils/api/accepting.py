@@ -15,7 +15,7 @@ from typing import Any, Callable, Mapping
 from ..core.change import Change
 from ..core.errors import Conflict, LaunchError, NotFound, QuotaExceeded
 from ..core.states import ACTIONS
-from ..instance import model, quota, request
+from ..instance import model, plan, quota, request
 from ..instance.model import InstanceRequest
 from ..instance.sql import Record, Writing
 from ..record import events, lease, requests, server_extras
@@ -95,7 +95,7 @@ class Accepting:
 
     def _new(self, entries: list[dict[str, Any]], least: int, extras: dict[str, Any]) -> list[model.Instance]:
         record, wanted = self._record(self.context.project_id), self._parsed(entries, self.context.project_id)
-        changes = model.plan(wanted, record.read(wanted), "present")
+        changes = plan.plan(wanted, record.read(wanted), "present")
         while len(changes) > least and isinstance(changes[-1].error, QuotaExceeded):
             changes = changes[:-1]
         for change in changes:
@@ -105,7 +105,7 @@ class Accepting:
     def _change(self, server: Server, entry: dict[str, Any], even_busy: bool) -> None:
         project = server.instance.project_id
         record, [wanted] = self._record(project), self._parsed([entry], project)
-        [change] = model.plan([wanted], record.read([wanted]), "present")
+        [change] = plan.plan([wanted], record.read([wanted]), "present")
         before = _still(server, change.before, () if even_busy else (*STATES, "metadata"))
         if even_busy and _is_busy(before):
             self.database.write(lambda connection: self._wait(connection, before, entry, now(connection)))
@@ -123,7 +123,7 @@ class Accepting:
         if wanted.refusal is not None or wanted.faults:
             raise wanted.refusal or ApiError(400, str(wanted.fault))
         wanted = parts(wanted, before)
-        [change] = model.plan([wanted], record.read([wanted]), "present")
+        [change] = plan.plan([wanted], record.read([wanted]), "present")
         if change.error:
             raise change.error
         asked = {name: entry[name] for name in ("name", "state")}
@@ -157,7 +157,7 @@ class Accepting:
         _check_idle(before)
         if image is not None:
             wanted = replace(wanted, image=image)
-        [change] = model.plan([wanted], replace(found, instances={wanted.name: before}), "present")
+        [change] = plan.plan([wanted], replace(found, instances={wanted.name: before}), "present")
         if change.error:
             raise change.error
         asked = {"name": wanted.name, "state": change.after.target_state}

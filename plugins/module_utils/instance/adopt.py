@@ -21,7 +21,8 @@ from ..core.states import POWER
 from . import attachments
 from .audit import Existing
 from .guest import Guest, as_found, differences
-from .model import AS_ASKED, Instance, InstanceRequest, Recorded, check_group, complete
+from .model import AS_ASKED, Instance, InstanceRequest
+from .plan import Recorded, check_group, complete
 
 NOT_CHECKED = "keys and user data are recorded as the request has them: what the guest was given cannot be seen"
 NOT_FOUND = "no compute host has it, and a launch makes it anew"

@@ -17,7 +17,8 @@ from ..core.documents import is_built, is_deleting, is_gone
 from ..core.errors import Conflict, LaunchError
 from ..core.states import REBUILDING
 from . import attachments
-from .model import AS_ASKED, Driven, Instance, Recorded, from_document
+from .model import AS_ASKED, Instance, from_document
+from .plan import Driven, Recorded
 
 UNENDED = "; its rebuild is not done: the next run goes on with it, or begins another one with state: rebuilt"
 # What the record keeps of a volume that its stage has made.

@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping
 from ..core.change import Change
 from ..core.errors import Conflict, InvalidRequest, LaunchError
 from ..core.states import ACTIONS, REBUILDING
-from . import model
+from . import model, plan
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,15 @@ class Asking(Change):
 def planner(asked: Mapping[str, Queued]) -> Callable:
     """The plan of the instances that these are asked for, by name."""
 
-    def plan(wanted: list[Any], current: model.Recorded, state: str) -> list[Asking]:
+    def planned(wanted: list[Any], current: plan.Recorded, state: str) -> list[Asking]:
         unhurried = {name: replace(each, lease=None) for name, each in current.instances.items()}
-        planned = model.plan(wanted, replace(current, instances=unhurried), state)
-        return [_asking(each, current, asked.get(each.key)) for each in planned]
+        changes = plan.plan(wanted, replace(current, instances=unhurried), state)
+        return [_asking(each, current, asked.get(each.key)) for each in changes]
 
-    return plan
+    return planned
 
 
-def _asking(change: Change, current: model.Recorded, asked: Queued | None) -> Asking:
+def _asking(change: Change, current: plan.Recorded, asked: Queued | None) -> Asking:
     before, waiting, after = current.instances.get(change.key), current.queued.get(change.key), change.after
     error = change.error or _refusal(waiting, asked)
     if error:
@@ -85,7 +85,7 @@ def _refusal(waiting: Queued | None, asked: Queued | None) -> LaunchError | None
     """Why a worker is not asked; nothing takes the place of a delete."""
     if asked is None:
         return InvalidRequest("its entry makes no sense alone")
-    return Conflict(model.BEING_DELETED) if waiting is not None and waiting.absent and not asked.absent else None
+    return Conflict(plan.BEING_DELETED) if waiting is not None and waiting.absent and not asked.absent else None
 
 
 def _word(change: Change, before: model.Instance | None) -> str:

@@ -18,7 +18,7 @@ from ..service import wake
 from ..service.publisher import LOST, Caller
 from ..service.settings import Settings, of_workers
 from . import quota, singly
-from .model import Recorded
+from .plan import Recorded
 from .queued import Asking, Queued
 from .sql import Record, Writing
 

@@ -19,7 +19,8 @@ from ..record.identity import record_id
 from ..schedule.view import read_hosts
 from . import quota, room
 from .attachments import from_data, to_data
-from .model import PARTS, Instance, Recorded, check_group, seconds_to_launch
+from .model import PARTS, Instance, seconds_to_launch
+from .plan import Recorded, check_group
 
 # Fields of an Instance that are columns of the same name; metadata is not, SQLAlchemy keeps that word.
 COLUMNS = (

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.app import made
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.identity import Identity
 from ansible_collections.kvmstack.launch.plugins.module_utils.api.permit import Permits
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import plan, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database
 from ansible_collections.kvmstack.launch.plugins.module_utils.service.settings import Settings
 from ansible_collections.kvmstack.launch.tests.unit.instance.conftest import Run, place
@@ -117,7 +117,7 @@ class Door:
         """The first thing that a worker does: its run drives the instance; the entry that it is to be like."""
         run, entry = self.run(), self.requests()[name].entry
         params = {**run.params, **more, "instances": [entry]}
-        [change] = model.plan(request.parse(params), sql.connect(params).read(request.parse(params)), "present")
+        [change] = plan.plan(request.parse(params), sql.connect(params).read(request.parse(params)), "present")
         assert change.error is None
         sql.connect(params).apply([change])
         return entry

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.carry import carry, parts_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.documents import wanted_status
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, model, outcome, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, outcome, plan, request, sql
 
 REQUEST = {
     "state": "present", "project_id": "p", "user_id": "me", "flavors": {"small": {"vcpus": 2, "ram": 512, "disk": 1}},
@@ -36,7 +36,7 @@ class Run:
     def ask(self, *entries, check_mode=False, **more):
         """The module instance."""
         params = {**self.params, **more, "instances": [{**WEB, **entry} for entry in entries or [{}]]}
-        return self._done(request.parse(params), sql.connect(params), model.plan, params["state"], check_mode)
+        return self._done(request.parse(params), sql.connect(params), plan.plan, params["state"], check_mode)
 
     def conclude(self, *documents, interim=False):
         """The module instance_update."""

@@ -13,7 +13,8 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachmen
     BlockDeviceMapping,
     NetworkRequest,
 )
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import InstanceRequest, Recorded, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import InstanceRequest
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.plan import Recorded, plan
 
 FLAVOR = {"name": "small", "vcpus": 1, "ram": 512, "disk": 1, "extra_specs": {}}
 IMAGE = {

@@ -19,11 +19,11 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachmen
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.model import (
     Instance,
-    Recorded,
     from_document,
     to_document,
 )
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.outcome import parse, plan
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance.plan import Recorded
 
 PORT = NetworkRequest("private", id="p1")
 BUILDING = Instance("web", "p", "u1", task_state="scheduling", host="c1", ports=[PORT])

@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import LaunchError, MissingLibrary
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance import model, queued, queued_sql, request, singly
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import plan, queued, queued_sql, request, singly
 from ansible_collections.kvmstack.launch.plugins.module_utils.record import requests
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.database import Database, now
 from ansible_collections.kvmstack.launch.plugins.module_utils.worker import conclude
@@ -183,7 +183,7 @@ def test_what_is_to_be_deleted_is_asked_for_nothing_else(run, pipeline, queue):
     run(run_id="launcher").ask()
     assert pipeline().ask(state="absent")["web"]["changed"]
     told = pipeline().ask({"metadata": {"role": "db"}})["web"]
-    assert (told["failed"], told["msg"]) == (True, model.BEING_DELETED)
+    assert (told["failed"], told["msg"]) == (True, plan.BEING_DELETED)
     assert not pipeline().ask({"state": "absent"})["web"]["failed"]
     assert (queue()["web"].action, queue()["web"].generation) == ("delete", 0)
 

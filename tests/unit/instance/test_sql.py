@@ -22,7 +22,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 from ansible_collections.kvmstack.launch.plugins.module_utils.core.moments import as_text
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import record as host_record
 from ansible_collections.kvmstack.launch.plugins.module_utils.host import sql as host_sql
-from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, model, request, sql
+from ansible_collections.kvmstack.launch.plugins.module_utils.instance import listing, plan, request, sql
 from ansible_collections.kvmstack.launch.plugins.module_utils.instance.attachments import to_data
 from ansible_collections.kvmstack.launch.plugins.module_utils.record import database, requests
 from ansible_collections.kvmstack.launch.plugins.module_utils.record.migrations.upgrade import upgrade
@@ -252,7 +252,7 @@ def test_two_that_plan_at_once(run):
     for name in ("second", "third"):
         params = {**run(run_id=name).params, "instances": [ENTRY]}
         record, wanted = sql.connect(params), request.parse(params)
-        records.append((record, model.plan(wanted, record.read(wanted), "present")))
+        records.append((record, plan.plan(wanted, record.read(wanted), "present")))
     for record, changes in records:
         outcomes += record.apply(changes).values()
     assert [type(outcome).__name__ for outcome in outcomes] == ["Instance", "Conflict"]
@@ -570,7 +570,7 @@ def test_a_launch_that_an_older_collection_began_goes_on(empty_url):
         os.makedirs(os.path.dirname(database.url.database))
     moment = "2026-01-02 03:04:05"
     asked = request.parse({**run().params, "instances": [{**ENTRY, "volumes": [DATA]}]})
-    [change] = model.plan(asked, model.Recorded({}, {}), "present")
+    [change] = plan.plan(asked, plan.Recorded({}, {}), "present")
     begun = change.after
     old = {
         "instances": {
@@ -649,7 +649,7 @@ def test_a_look_at_a_host_leaves_what_a_run_has_read_as_it_is(run, put):
     launched(run, put)
     params = {**run().params, "instances": [{**ENTRY, "metadata": {"a": "b"}}]}
     record, wanted = sql.connect(params), request.parse(params)
-    changes = model.plan(wanted, record.read(wanted), "present")
+    changes = plan.plan(wanted, record.read(wanted), "present")
     look(run, web="shutdown")
     assert record.apply(changes)["web"].metadata == {"a": "b"}
 
