@@ -19,6 +19,8 @@ PROGRAMS = ("genisoimage", "mkisofs", "xorrisofs")
 # of type 255. Joliet's is the one of type 2 that names its alphabet so (Joliet Specification, 3.1).
 SECTOR, DESCRIPTORS, END = 2048, 16, 255
 JOLIET = (b"%/@", b"%/C", b"%/E")
+# A record of a folder has a name of so many bytes (ECMA-119, 9.1) behind these; no drive of ours has so long a file.
+HEAD, LONGEST = 33, 64 * 1024**2
 
 
 def write(path: str, files: Mapping[str, bytes]) -> None:
@@ -44,12 +46,15 @@ def write(path: str, files: Mapping[str, bytes]) -> None:
 
 
 def read(path: str, name: str) -> bytes | None:
-    """A file of a drive that there is, as Joliet has it; None if there is no such drive or file."""
+    """A file of a drive that there is, as Joliet has it; None if there is no such drive or file.
+
+    Unavailable where the drive is damaged: QEMU may write to it, and nothing that it says is taken on trust.
+    """
     try:
         with open(path, "rb") as drive:
             place = _root(drive)
             for part in name.split("/"):
-                place = place and dict(_entries(drive, *place)).get(part)
+                place = place and _find(drive, place, part)
             return place and _bytes(drive, *place)
     except FileNotFoundError:
         return None
@@ -58,12 +63,18 @@ def read(path: str, name: str) -> bytes | None:
 def _root(drive: BinaryIO) -> tuple[int, int] | None:
     """Where the folder of all is: its first sector, and its bytes."""
     for sector in range(DESCRIPTORS, END):
-        descriptor = _bytes(drive, sector, SECTOR)
+        drive.seek(sector * SECTOR)
+        descriptor = drive.read(SECTOR)
         if descriptor[1:6] != b"CD001" or descriptor[0] == END:
             return None
         if descriptor[0] == 2 and descriptor[88:91] in JOLIET:
             return _place(descriptor[156:190])
     return None
+
+
+def _find(drive: BinaryIO, folder: tuple[int, int], name: str) -> tuple[int, int] | None:
+    """Where what is called so in a folder is."""
+    return next((place for found, place in _entries(drive, *folder) if found == name), None)
 
 
 def _entries(drive: BinaryIO, sector: int, length: int) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -75,7 +86,9 @@ def _entries(drive: BinaryIO, sector: int, length: int) -> Iterator[tuple[str, t
             start += SECTOR - start % SECTOR
             continue
         record = folder[start : start + size]
-        yield record[33 : 33 + record[32]].decode("utf-16-be", "replace").partition(";")[0], _place(record)
+        if len(record) < HEAD:
+            raise _damaged(drive)
+        yield record[HEAD : HEAD + record[32]].decode("utf-16-be", "replace").partition(";")[0], _place(record)
         start += size
 
 
@@ -84,8 +97,19 @@ def _place(record: bytes) -> tuple[int, int]:
 
 
 def _bytes(drive: BinaryIO, sector: int, length: int) -> bytes:
+    """So many bytes of a drive from the beginning of a sector."""
+    if length > LONGEST or sector * SECTOR + length > os.fstat(drive.fileno()).st_size:
+        raise _damaged(drive)
     drive.seek(sector * SECTOR)
     return drive.read(length)
+
+
+def _damaged(drive: BinaryIO) -> Unavailable:
+    return Unavailable(
+        "config drive %s is damaged, and its user data cannot be read: give user_data again, or remove that file"
+        % drive.name,
+        public="its config drive is damaged, and its user data cannot be read: give user_data again",
+    )
 
 
 def remove_remains(path: str) -> None:

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import stat
+from contextlib import suppress
 
 import pytest
 
@@ -49,6 +51,49 @@ def test_what_is_no_drive_has_no_file(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     assert iso.read(str(path), "openstack/latest/user_data") is None
+
+
+def damage(content, **values):
+    """A drive of which the record of the folder of all, as Joliet has it, says something else."""
+    at = content.index(b"%/E", 16 * iso.SECTOR) - 88 + 156
+    for name, value in values.items():
+        offset = at + {"sector": 2, "length": 10}[name]
+        content = content[:offset] + value.to_bytes(4, "little") + content[offset + 4 :]
+    return content
+
+
+@installed
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"sector": 2**32 - 1}, id="a folder behind the end"),
+        pytest.param({"length": 2**32 - 1}, id="a folder of 4 GiB"),
+        pytest.param({"sector": 1, "length": 5 * iso.SECTOR}, id="a folder of something else"),
+    ],
+)
+def test_a_damaged_drive_is_told_of(tmp_path, values):
+    path = tmp_path / "config.iso"
+    iso.write(str(path), FILES)
+    content = path.read_bytes()
+    path.write_bytes(damage(content[: iso.SECTOR] + b"\5" * iso.SECTOR + content[2 * iso.SECTOR :], **values))
+    os.truncate(str(path), 2**33 if values.get("length") == 2**32 - 1 else path.stat().st_size)
+    with pytest.raises(Unavailable, match="config.iso is damaged, and its user data cannot be read: give user_data"):
+        iso.read(str(path), "openstack/latest/user_data")
+
+
+@installed
+def test_a_drive_of_any_bytes_has_a_file_none_or_is_told_of(tmp_path):
+    path, chance = tmp_path / "config.iso", random.Random(1)
+    iso.write(str(path), FILES)
+    content = path.read_bytes()
+    filled = [place for place, byte in enumerate(content) if byte and place >= 16 * iso.SECTOR]
+    for _round in range(300):
+        damaged = bytearray(content)
+        for place in chance.sample(filled, 20):
+            damaged[place] = chance.randrange(256)
+        path.write_bytes(damaged)
+        with suppress(Unavailable):
+            assert isinstance(iso.read(str(path), "openstack/latest/user_data"), (bytes, type(None)))
 
 
 @installed
