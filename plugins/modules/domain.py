@@ -73,8 +73,9 @@ options:
       - With C(task_state) V(rebooting) a machine that runs shuts down and starts anew, at each run of the module; with
         V(rebooting_hard) it is turned off for that at once.
       - With C(task_state) V(rebuilding) and a C(rebuild_id) that the host has not done yet, a machine that exists is
-        turned off at once and made anew over the root disk that C(image) has then. With a C(user_data_digest) and no
-        user data in O(user_data), the new config drive has that of the one before.
+        turned off at once and made anew over the root disk that C(image) has then. With a C(user_data_digest), its
+        SHA-256, and no user data in O(user_data), the new config drive has that of the one before; if that is another,
+        the machine fails, and is made when O(user_data) has it.
       - A key that is left out stays as it is with a machine that exists.
       - The flavor's C(extra_specs) and the image's C(properties) shape a machine when it is made. C(docs/properties.md)
         of this collection has all of them. One that exists stays as it was made.

@@ -18,8 +18,7 @@ from ..core.disk import locked, make_directory, remove
 from ..core.errors import Unavailable
 from ..core.libvirt import ask_each
 from ..core.names import instance_path
-from . import devices, iso, metadata, sizes, xml
-from .config_drive import USER_DATA, with_user_data
+from . import devices, drive, iso, metadata, sizes, xml
 from .device import Disk
 from .elements import text
 from .model import Domain
@@ -64,7 +63,7 @@ class Lifecycle:
         for device in (*(domain.volumes or ()), *(domain.interfaces or ())):
             device.check()
         self._write_owner(domain)
-        self._write_drive(domain)
+        drive.write(domain)
         self._provide(domain.volumes)
         try:
             handle = self._define(domain)
@@ -231,7 +230,7 @@ class Lifecycle:
         ports = after.interfaces or ()
         if before.status == "SHUTOFF":
             if after.drive and not os.path.exists(after.drive.path):
-                self._write_drive(after)
+                drive.write(after)
             self._start(handle)
             return Started(change, handle, ports, handle.destroy)
         if before.status == "ACTIVE":
@@ -271,13 +270,6 @@ class Lifecycle:
         make_directory(path)
         with locked(path):
             directory.write(self.state_path, directory.Owner(*owner))
-
-    def _write_drive(self, domain: Domain) -> None:
-        path, files = domain.drive.path, domain.config_drive or {}
-        make_directory(os.path.dirname(path))
-        if domain.keeps_user_data:
-            files = with_user_data(files, iso.read(path, USER_DATA))
-        iso.write(path, files)
 
     def own_files(self, item: Domain) -> list[str]:
         """What of ours is in the instance's directory: config drive and console log, and what virtlogd rolled over.

@@ -152,7 +152,7 @@ def _with_parts(domain: Domain, document: dict[str, Any], params: dict[str, Any]
         disk=_disk_size(domain, flavor),
         allocation=_allocation(document),
         config_drive=files(document, ports or [], user_data, data["vendor_data"]),
-        keeps_user_data=user_data is None and bool(document.get("user_data_digest")),
+        user_data_digest=document.get("user_data_digest") if user_data is None else None,
     )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 
@@ -363,13 +364,30 @@ def test_the_user_data_of_a_rebuild_that_says_none_is_that_of_the_drive(run, hos
     written = []
     monkeypatch.setattr(lifecycle.iso, "write", lambda path, files: written.append(files))
     monkeypatch.setattr(lifecycle.iso, "read", lambda path, name: b"old " + name.encode())
-    run(user_data_digest="digest", **ANEW)
+    run(user_data_digest=digest(b"old openstack/latest/user_data"), **ANEW)
     run(**{**ANEW, "rebuild_id": "two"})
     with_data, without = written
     asked = parse({**ask(user_data_digest="digest", **ANEW), "user_data": '{"web-1": "new"}'})[0]
-    assert (asked.keeps_user_data, asked.config_drive["openstack/latest/user_data"]) == (False, b"new")
+    assert (asked.user_data_digest, asked.config_drive["openstack/latest/user_data"]) == (None, b"new")
     assert with_data["openstack/latest/user_data"] == b"old openstack/latest/user_data"
     assert "openstack/latest/user_data" not in without
+
+
+def digest(user_data):
+    return hashlib.sha256(user_data).hexdigest()
+
+
+@pytest.mark.parametrize("found", [b"of another rebuild", None])
+def test_a_rebuild_never_has_other_user_data_than_the_record_says(run, host, monkeypatch, found):
+    """As where the run that was to bring it was killed, and the one that ends its rebuild has none."""
+    run()
+    monkeypatch.setattr(lifecycle.iso, "read", lambda path, name: found)
+    _action, error = run(user_data_digest=digest(b"#!/bin/sh"), **ANEW)
+    assert isinstance(error, Conflict)
+    assert str(error).startswith("user_data: that which its rebuild is to have is not on its host")
+    assert "another" not in str(error)
+    host.domains.clear()
+    assert run(user_data_digest=digest(b"#!/bin/sh"))[1].status == "ACTIVE", "a guest that was lost has read it"
 
 
 def test_a_rebuild_takes_what_the_host_decides_and_the_networks_say_now(run, host, ask):
