@@ -63,12 +63,18 @@ def _asking(change: Change, current: plan.Recorded, asked: Queued | None) -> Ask
         return Asking(change.wanted, before, before, error, change.notes)
     driven = before is not None and before.lease is not None and before.lease.busy
     asked = asked if driven else _recorded(asked, after)
-    if driven or waiting == asked:
+    again = waiting == asked and (driven or not _begins_rebuild(before, after))
+    if driven or again:
         after = before
     faulty = after is not None and after.fault is not None and after.vm_state == "error"
     rests = change.after is None or (change.after == before and before.task_state is None)
-    asks = None if faulty or waiting == asked or (waiting is None and rests) else asked
+    asks = None if faulty or again or (waiting is None and rests) else asked
     return Asking(change.wanted, before, after, None, change.notes, asks, _word(change, before))
+
+
+def _begins_rebuild(before: model.Instance | None, after: model.Instance | None) -> bool:
+    """Whether the row tells of a rebuild that it has not told of: what waits beside may say the same in all else."""
+    return None not in (before, after) and before.rebuild_id != after.rebuild_id
 
 
 def _recorded(asked: Queued, after: model.Instance | None) -> Queued:

@@ -131,6 +131,17 @@ def test_a_rebuild_that_the_row_tells_of_is_not_done_again_by_a_worker_that_come
     assert run().find()["web"]["rebuild_id"] == begun["rebuild_id"]
 
 
+def test_a_rebuild_is_more_than_what_waits_for_one_that_is_to_be_as_it_is(pipeline, queue, worker, run):
+    pipeline().ask()
+    worker()
+    pipeline().ask({"state": "started", "metadata": {"role": "db"}})
+    begun = pipeline().ask({"state": "rebuilt", "metadata": {"role": "db"}})["web"]
+    assert (begun["changed"], begun["task_state"]) == (True, "rebuilding")
+    assert (queue()["web"].action, queue()["web"].entry["state"]) == ("rebuild", "started")
+    assert not pipeline().ask({"state": "rebuilt", "metadata": {"role": "db"}})["web"]["changed"]
+    assert run().find()["web"]["rebuild_id"] == begun["rebuild_id"]
+
+
 def test_an_action_is_that_of_who_asks_under_the_id_of_the_request(pipeline, queue, worker, run):
     pipeline().ask()
     worker()
