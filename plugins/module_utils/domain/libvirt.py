@@ -140,10 +140,8 @@ class Libvirt:
         path = instance_path(self._params["state_path"], "")
         try:
             with disk_errors(path), libvirt_errors(self.libvirt):
-                if change.after is not None and change.wanted.replaces(change.before):
-                    self._lifecycle.take_away(change)
-                    change = replace(change, before=None)
-                return getattr(self._lifecycle, change.action)(change)
+                anew = change.after is not None and change.wanted.replaces(change.before)
+                return getattr(self._lifecycle, "rebuild" if anew else change.action)(change)
         except LaunchError as error:
             return error
 

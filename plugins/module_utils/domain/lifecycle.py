@@ -15,7 +15,7 @@ from ..core import directory
 from ..core.change import Change
 from ..core.convert import json_object
 from ..core.disk import locked, make_directory, remove
-from ..core.errors import Unavailable
+from ..core.errors import Conflict, Unavailable
 from ..core.libvirt import ask_each
 from ..core.names import instance_path
 from . import devices, drive, iso, metadata, sizes, xml
@@ -86,6 +86,14 @@ class Lifecycle:
             raise
         return Started(change, handle, domain.interfaces or (), undo)
 
+    def rebuild(self, change: Change) -> Started | Domain:
+        """Take a domain away and make it anew; Conflict where another run has done that since this one looked."""
+        after = change.after
+        if directory.read(self.state_path, after.uuid).rebuild_id == after.rebuild_id:
+            raise Conflict("another run has done this rebuild: run again")
+        self.take_away(change)
+        return self.create(replace(change, before=None))
+
     def _define(self, domain: Domain) -> Any:
         """Define a domain under its instance's name, or under the longer one if another domain has that."""
         try:
@@ -102,7 +110,7 @@ class Lifecycle:
         live = before.status != "SHUTOFF"
         if (after.labels, after.record_id) != (before.labels, before.record_id):
             self._label(handle, after, live)
-        self._write_owner(after)
+        self._write_owner(replace(after, rebuild_id=None))
         volumes = sizes.grow(self.libvirt, handle, before.volumes, after.volumes)
         fresh = [disk for disk in after.volumes or () if not live or disk not in (volumes or ())]
         self._provide(fresh)

@@ -53,8 +53,9 @@ class Domain:
     allocation are the CPUs, pages and PCI devices that the scheduler gave it (schedule/hardware/fit.py), None for any.
     record_id is the identity of the record that the instance is in; None for one that does not say.
     config_drive maps the paths in the config drive to their bytes; user_data_digest is the SHA-256 of the user data
-    that it is to have and nobody gives, which is that of the drive before it. rebuild_id is the rebuild that it waits for,
-    and makes it anew; of one that there is, the last that is done. autostart: whether it comes back with its host.
+    that it is to have and nobody gives, which is that of the drive before it.
+    rebuild_id is the rebuild that it waits for, and makes it anew; of one that there is, the last that is done.
+    autostart: whether it comes back with its host.
     restart: how one that runs is to start anew, a value of RESTARTS; no domain that there is has it.
     hardware is what flavor and image make of it (hardware.py), as pairs. unmakeable is why there is no such domain; one
     that there is goes on.

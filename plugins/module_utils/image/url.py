@@ -68,7 +68,12 @@ class Images:
             return replace(image, path=None) if os.path.lexists(path + ".part") else None
         if self.state == "absent":
             return image
-        header = read_header(path)
+        try:
+            header = read_header(path)
+        except Conflict:
+            if image.rebuild_id in (None, done):
+                raise
+            return replace(image, base=None, rebuild_id=done)  # what is there is lost in any case
         base = header.backing_file
         cached = base is not None and os.path.isfile(base)
         return replace(image, base=base, cached=cached, virtual_size=header.virtual_size, rebuild_id=done)

@@ -360,6 +360,35 @@ def test_a_rebuild_that_was_killed_is_ended(run, host, monkeypatch):
     assert (host.domains, new.log[2:]) == ([new], ["start", "resume"])
 
 
+@pytest.fixture
+def meanwhile(host, ask, tmp_path):
+    """One run of the stage that has read all before another one does what is given here; gives its outcome."""
+
+    def meanwhile(other, **changes):
+        params = {**ask(**changes), "state_path": str(tmp_path)}
+        stage, wanted = backend.Libvirt(FAKE, host, params), parse(params)
+        planned = plan(wanted, stage.read(wanted), "present")
+        other()
+        return stage.apply([change for change in planned if change.pending])[UUID]
+
+    return meanwhile
+
+
+def test_a_guest_that_another_run_has_rebuilt_meanwhile_is_not_turned_off(run, host, meanwhile):
+    run()
+    error = meanwhile(lambda: run(**ANEW), **ANEW)
+    assert isinstance(error, Conflict)
+    assert "another run has done this rebuild" in str(error)
+    assert host.domains[0].log == ["start", "resume"]
+
+
+def test_a_rebuild_that_another_run_has_done_meanwhile_stays_noted(run, meanwhile, tmp_path):
+    run(**ANEW)
+    later = {**ANEW, "rebuild_id": "two"}
+    assert meanwhile(lambda: run(**later), metadata={"role": "db"}).status == "ACTIVE"
+    assert directory.read(str(tmp_path), UUID).rebuild_id == "two"
+
+
 def test_the_user_data_of_a_rebuild_that_says_none_is_that_of_the_drive(run, host, ask, monkeypatch):
     written = []
     monkeypatch.setattr(lifecycle.iso, "write", lambda path, files: written.append(files))

@@ -136,6 +136,16 @@ def test_a_rebuild_lays_another_disk_in_the_place_of_the_one_that_is_there(run, 
     assert [name for name in files(tmp_path) if ".part" in name] == []
 
 
+def test_a_rebuild_replaces_a_disk_that_is_none_any_more(run):
+    ((_action, old),) = run({"instance_uuid": FIRST})
+    Path(old.path).write_bytes(b"\0" * 512)
+    asked = {"instance_uuid": FIRST, "launched": True}
+    assert isinstance(run(asked)[0][1], Conflict)
+    ((action, new),) = run(dict(asked, rebuild_id="one"))
+    assert (action, new.virtual_size) == ("update", 2 * MIB)
+    assert info(new.path)["full-backing-filename"] == old.base
+
+
 def test_the_base_of_the_disk_that_a_rebuild_replaces_was_used_until_now(run, tmp_path):
     ((_action, old),) = run({"instance_uuid": FIRST})
     os.utime(old.base, (0, 0))
