@@ -31,8 +31,8 @@ def admit(room: Mapping[str, float], before: Any, after: Any, volumes: Mapping[s
     more, left = increase(before, after, volumes), room[before.host]
     if more > max(left, 0):
         raise Conflict(
-            "volumes: they need %d GiB more on host %s, which has %d left: make room there, or ask for less"
+            "disks: they need %d GiB more on host %s, which has %d left: make room there, or ask for less"
             % (more, before.host, max(left, 0)),
-            public="volumes: they need %d GiB more on its host, which has less left: ask for less" % more,
+            public="disks: they need %d GiB more on its host, which has less left: ask for less" % more,
         )
     return {**room, before.host: left - more}

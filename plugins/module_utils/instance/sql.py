@@ -62,7 +62,7 @@ class Record:
         """The living instances of the wanted names, the volumes of the wanted ids, groups and quotas of the project."""
         wanted = list(wanted)
         asked = [volume for item in wanted for volume in getattr(item, "volumes", None) or []]
-        growing = {item.key for item in wanted if getattr(item, "volumes", None)}
+        growing = {item.key for item in wanted if getattr(item, "volumes", None) or getattr(item, "rebuild", False)}
         with self.database.reading() as connection:
             moment = now(connection)
             rows = self._living(connection, [item.key for item in wanted])
@@ -154,7 +154,7 @@ class Writing:
             events.record_events(self.database, self.connection, noted, self.moment, actions, self.ahead)
         compute_nodes.settle(self.database, self.connection, self.released, self.built, self.failed)
         if any(left < 0 for left in self.record._room(self.connection, self.growing).values()):
-            raise Contended("another run has claimed the room that volumes were to have: run again")
+            raise Contended("another run has claimed the room that disks were to have: run again")
         return outcome
 
     def _one(self, change: Change) -> tuple[Any, tuple, dict | None]:

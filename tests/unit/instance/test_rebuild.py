@@ -119,6 +119,22 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(launched, said, wor
     assert launched.find()["web"]["task_state"] is None
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_an_image_that_needs_more_disk_than_its_host_has_left_is_refused(run, put, node, check_mode):
+    """Where the flavor has no disk, the image's own size is claimed."""
+    flavor = {"vcpus": 2, "ram": 512, "disk": 0}
+    one = run(images={**IMAGES, "huge": {**IMAGES["large"], "min_disk": 500}})
+    one.ask({"flavor": flavor})
+    put(web="c1")
+    one.built(one.find()["web"])
+    refused = one.ask({**REBUILT, "flavor": flavor, "image": "huge"}, check_mode=check_mode)["web"]
+    assert refused["failed"]
+    assert "disks: they need 500 GiB more on host c1, which has 100 left" in refused["msg"]
+    assert one.find()["web"]["task_state"] is None
+    assert one.ask({**REBUILT, "flavor": flavor, "image": "large"})["web"]["msg"] is None
+    assert node("c1").disk_gb_used == 20
+
+
 def test_one_that_boots_from_a_volume_is_refused(run, put):
     one = run(images=IMAGES, volume_service="cinder", image_service="glance")
     images = {"id-1": {"id": "id-1", "name": "demo", "url": URL % "demo"}}

@@ -430,7 +430,7 @@ def test_the_claim_of_a_running_instance_follows_its_volumes(run, put, used):
 def test_a_volume_grows_no_further_than_its_host_has_room(run, put, used, check_mode):
     launched(run, put, volumes=[DATA])
     refused = run().ask({"volumes": [{**DATA, "size": 500}]}, check_mode=check_mode)["web"]
-    assert "volumes: they need 498 GiB more on host c1, which has 97 left" in refused["msg"]
+    assert "disks: they need 498 GiB more on host c1, which has 97 left" in refused["msg"]
     assert run().find()["web"]["volumes"][0]["size"] == 2
     assert used("c1") == (3, 0)
     more = [{**DATA, "size": 50}, {**DATA, "name": "more", "size": 60}]
