@@ -47,7 +47,8 @@ def over(wanted: Any, before: Any, after: Any) -> Any:
     why = refusal(before, after.image)
     if why:
         raise InvalidRequest(why)
-    off = before.status == "SHUTOFF" or before.target_state == "stopped"
+    # Of one whose rebuild goes on the host may have said that it is off: that the rebuild has done.
+    off = before.target_state == "stopped" or (before.status == "SHUTOFF" and not goes_on)
     after = replace(
         after,
         target_state="stopped" if off else "started",

@@ -153,6 +153,19 @@ def test_one_that_was_turned_off_stays_off(launched):
     assert launched.built(begun)["web"]["status"] == "SHUTOFF"
 
 
+@pytest.mark.parametrize("said", [{}, {"image": "other"}])
+def test_one_that_its_rebuild_has_turned_off_is_to_run(launched, database_url, said):
+    """As its host says of it when the run was killed there."""
+    begun = launched.ask(REBUILT)["web"]
+    database = Database(database_url)
+    table = database.tables.instances
+    database.write(lambda c: c.execute(table.update().values(power_state="shutdown")))
+    again = launched.ask({**REBUILT, **said})["web"]
+    assert (again["target_state"], again["task_state"]) == ("started", "rebuilding")
+    assert (again["rebuild_id"] == begun["rebuild_id"]) == (not said)
+    assert launched.built(again)["web"]["status"] == "ACTIVE"
+
+
 def test_one_in_error_that_has_run_is_rebuilt(launched, database_url):
     database = Database(database_url)
     table = database.tables.instances
