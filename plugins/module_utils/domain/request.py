@@ -85,14 +85,14 @@ def _complete(domain: Domain, document: dict[str, Any], params: dict[str, Any], 
     try:
         _check_types(document)
         target = choice(document.get("target_state") or "started", "domain %s: target_state" % domain.name, STATUS)
-        task = document.get("task_state")
+        task, rebuild_id = document.get("task_state"), rebuild_of(document)
         domain = replace(
             domain,
             labels=_labels(document),
             status=STATUS[target],
             autostart=target == "started",
             restart=task if target == "started" and task in RESTARTS.values() else None,
-            rebuild_id=rebuild_of(document),
+            rebuild_id=rebuild_id and canonical_uuid(rebuild_id, "domain %s: rebuild_id" % domain.name),
         )
         return _with_parts(domain, document, params, data)
     except LaunchError as error:

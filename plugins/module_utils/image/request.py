@@ -49,9 +49,9 @@ def _image(entry: dict[str, Any], state_path: str, state: str) -> Image:
         owner = canonical_uuid(owner, "instance_uuid")
     elif state == "absent":
         raise InvalidRequest("instance_uuid is missing: state absent removes root disks, not the shared cache")
-    record_id = entry.get("record_id")
-    record_id = None if record_id is None else canonical_uuid(record_id, "record_id")
-    image = Image(**dict(entry, instance_uuid=owner, record_id=record_id, name=_name(entry, owner)))
+    given = {name: entry[name] for name in ("record_id", "rebuild_id") if entry.get(name) is not None}
+    known = {name: canonical_uuid(identity, name) for name, identity in given.items()}
+    image = Image(**dict(entry, instance_uuid=owner, **known, name=_name(entry, owner)))
     if owner is not None:
         image = replace(image, path=instance_path(state_path, owner, "root.qcow2"))
     if state == "absent":

@@ -254,7 +254,7 @@ def test_a_launched_instance_is_never_undone(build, host):
     assert (web["failed"], web["abort"], sorted(host.there["volume"])) == (True, False, [DATA, LOGS])
 
 
-REBUILDING = {"status": "ACTIVE", "launched": True, "task_state": "rebuilding", "rebuild_id": "one"}
+REBUILDING = {"status": "ACTIVE", "launched": True, "task_state": "rebuilding", "rebuild_id": DATA}
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

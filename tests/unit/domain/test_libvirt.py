@@ -320,7 +320,8 @@ def test_what_libvirt_does_not_define_for_another_reason_fails(run, host, monkey
     assert len(asked) == 1
 
 
-ANEW = {"task_state": "rebuilding", "rebuild_id": "one"}
+ONE, TWO = "44444444-0000-4000-8000-000000000001", "44444444-0000-4000-8000-000000000002"
+ANEW = {"task_state": "rebuilding", "rebuild_id": ONE}
 OTHER_IMAGE = {"name": "other", "path": "/srv/root.qcow2", "base": "/srv/other.raw", "disk_format": "raw"}
 
 
@@ -332,11 +333,11 @@ def test_a_rebuild_turns_the_guest_off_at_once_and_defines_it_anew_over_its_new_
     assert old.log[2:] == ["destroy", "undefine"]
     [new] = host.domains
     assert (new.log, new.name(), domain.root.base) == (["start", "resume"], "renamed", "/srv/other.raw")
-    assert directory.read(str(tmp_path), UUID).rebuild_id == "one"
+    assert directory.read(str(tmp_path), UUID).rebuild_id == ONE
     # What it is done by is not done again, by whichever run.
     assert run(image=OTHER_IMAGE, name="renamed", **ANEW) == ("keep", None)
     assert run(image=OTHER_IMAGE, name="renamed") == ("keep", None)
-    assert run(image=OTHER_IMAGE, name="renamed", **{**ANEW, "rebuild_id": "two"})[0] == "update"
+    assert run(image=OTHER_IMAGE, name="renamed", **{**ANEW, "rebuild_id": TWO})[0] == "update"
 
 
 def test_one_that_is_rebuilt_while_it_is_to_be_off_is_not_started(run, host):
@@ -384,9 +385,9 @@ def test_a_guest_that_another_run_has_rebuilt_meanwhile_is_not_turned_off(run, h
 
 def test_a_rebuild_that_another_run_has_done_meanwhile_stays_noted(run, meanwhile, tmp_path):
     run(**ANEW)
-    later = {**ANEW, "rebuild_id": "two"}
+    later = {**ANEW, "rebuild_id": TWO}
     assert meanwhile(lambda: run(**later), metadata={"role": "db"}).status == "ACTIVE"
-    assert directory.read(str(tmp_path), UUID).rebuild_id == "two"
+    assert directory.read(str(tmp_path), UUID).rebuild_id == TWO
 
 
 def test_the_user_data_of_a_rebuild_that_says_none_is_that_of_the_drive(run, host, ask, monkeypatch):
@@ -394,7 +395,7 @@ def test_the_user_data_of_a_rebuild_that_says_none_is_that_of_the_drive(run, hos
     monkeypatch.setattr(lifecycle.iso, "write", lambda path, files: written.append(files))
     monkeypatch.setattr(lifecycle.iso, "read", lambda path, name: b"old " + name.encode())
     run(user_data_digest=digest(b"old openstack/latest/user_data"), **ANEW)
-    run(**{**ANEW, "rebuild_id": "two"})
+    run(**{**ANEW, "rebuild_id": TWO})
     with_data, without = written
     asked = parse({**ask(user_data_digest="digest", **ANEW), "user_data": '{"web-1": "new"}'})[0]
     assert (asked.user_data_digest, asked.config_drive["openstack/latest/user_data"]) == (None, b"new")

@@ -118,6 +118,7 @@ WRONG = [
     ({"ports": [{"name": "one"}]}, "port one has no id"),
     ({"volumes": [{"id": VOLUME}]}, "device is missing"),
     ({"allocation": {"pci": ["eth0"]}}, "PCI device 'eth0'"),
+    ({"task_state": "rebuilding", "rebuild_id": 5}, "domain .*: rebuild_id"),
 ]
 
 

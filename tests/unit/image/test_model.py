@@ -34,8 +34,8 @@ WANTED = parsed(size=2)
 MADE = replace(WANTED, virtual_size=2 * GIB)
 CACHED = parsed(instance_uuid=None)
 WAIVED = parsed(checksum="none")
-ANEW = parsed(size=2, launched=True, rebuild_id="second", checksum="sha256:" + "cd" * 32)
-DONE = replace(ANEW, virtual_size=2 * GIB)
+ANEW = parsed(size=2, launched=True, rebuild_id=UUID.upper(), checksum="sha256:" + "cd" * 32)
+DONE = replace(ANEW, rebuild_id=UUID, virtual_size=2 * GIB)
 
 
 @pytest.mark.parametrize(

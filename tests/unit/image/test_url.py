@@ -36,6 +36,7 @@ from ansible_collections.kvmstack.launch.tests.unit.clock import sleeping
 
 MIB = 1024**2
 FIRST, SECOND = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+ONE, TWO = str(uuid.UUID(int=11)), str(uuid.UUID(int=12))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_a_rebuild_lays_another_disk_in_the_place_of_the_one_that_is_there(run, 
     """What a guest that still runs has open is lost with it; nothing is lost before the new disk is whole."""
     ((_action, old),) = run({"instance_uuid": FIRST})
     inode = os.stat(old.path).st_ino
-    asked = {"instance_uuid": FIRST, "launched": True, "rebuild_id": "one"}
+    asked = {"instance_uuid": FIRST, "launched": True, "rebuild_id": ONE}
     assert run(dict(asked, size=1), check=True)[0][0] == "update"
     assert os.stat(old.path).st_ino == inode
     served.statuses = [404]
@@ -130,9 +131,9 @@ def test_a_rebuild_lays_another_disk_in_the_place_of_the_one_that_is_there(run, 
     assert os.stat(old.path).st_ino != inode
     # Whether it is done says the directory, once the domain has gone as well: until then it is done anew.
     assert run(dict(asked, size=1))[0][0] == "update"
-    directory.write(str(tmp_path / "state"), directory.Owner(FIRST, rebuild_id="one"))
+    directory.write(str(tmp_path / "state"), directory.Owner(FIRST, rebuild_id=ONE))
     assert run(dict(asked, size=1))[0][0] == "keep"
-    assert run(dict(asked, size=1, rebuild_id="two"))[0][0] == "update"
+    assert run(dict(asked, size=1, rebuild_id=TWO))[0][0] == "update"
     assert [name for name in files(tmp_path) if ".part" in name] == []
 
 
@@ -141,7 +142,7 @@ def test_a_rebuild_replaces_a_disk_that_is_none_any_more(run):
     Path(old.path).write_bytes(b"\0" * 512)
     asked = {"instance_uuid": FIRST, "launched": True}
     assert isinstance(run(asked)[0][1], Conflict)
-    ((action, new),) = run(dict(asked, rebuild_id="one"))
+    ((action, new),) = run(dict(asked, rebuild_id=ONE))
     assert (action, new.virtual_size) == ("update", 2 * MIB)
     assert info(new.path)["full-backing-filename"] == old.base
 
@@ -152,19 +153,19 @@ def test_the_base_of_the_disk_that_a_rebuild_replaces_was_used_until_now(run, tm
     copy = tmp_path / "copy"
     copy.write_bytes(Path(old.base).read_bytes())
     other = {"url": "file://%s" % copy, "checksum": "none"}
-    ((_action, new),) = run({"instance_uuid": FIRST, "launched": True, "rebuild_id": "one", **other})
+    ((_action, new),) = run({"instance_uuid": FIRST, "launched": True, "rebuild_id": ONE, **other})
     assert new.base != old.base
     assert os.stat(old.base).st_mtime > 0
 
 
 def test_a_rebuild_that_another_run_ends_meanwhile_is_not_done_again(run, tmp_path, monkeypatch):
     run({"instance_uuid": FIRST})
-    asked = {"instance_uuid": FIRST, "launched": True, "rebuild_id": "one"}
+    asked = {"instance_uuid": FIRST, "launched": True, "rebuild_id": ONE}
     ((_action, new),) = run(asked)
     inode, locked = os.stat(new.path).st_ino, url.locked
 
     def slowly(path):
-        directory.write(str(tmp_path / "state"), directory.Owner(FIRST, rebuild_id="one"))
+        directory.write(str(tmp_path / "state"), directory.Owner(FIRST, rebuild_id=ONE))
         return locked(path)
 
     monkeypatch.setattr(url, "locked", slowly)
