@@ -254,7 +254,8 @@ def _written(writing: Writing, changes: list[Change]) -> dict[str, model.Instanc
 
 def _raced(error: LaunchError) -> LaunchError:
     """The error of a row that could not be written; Raced if it is not as it was read, as a bare Conflict says."""
-    return Raced(str(error)) if isinstance(error, Conflict) and not isinstance(error, QuotaExceeded) else error
+    raced = isinstance(error, Conflict) and not isinstance(error, QuotaExceeded)
+    return error.within(Raced, "%s") if raced else error
 
 
 def _check_new(change: Change) -> None:
@@ -262,7 +263,7 @@ def _check_new(change: Change) -> None:
     if change.before is not None:
         raise ApiError(409, "%s: the project has a server of this name: names are unique here" % change.key)
     if isinstance(change.error, NotFound):  # of what the body names, not of what the path does
-        raise ApiError(400, str(change.error))
+        raise ApiError(400, str(change.error), change.error.public)
     if change.error is not None:
         raise change.error
     if change.after.fault:

@@ -50,8 +50,8 @@ STATUSES = (
 class ApiError(LaunchError):
     """What a request gets instead of its answer: an HTTP status, and why in words."""
 
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
+    def __init__(self, status: int, message: str, public: str | None = None):
+        super().__init__(message, public)
         self.status = status
 
 

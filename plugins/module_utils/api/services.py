@@ -118,7 +118,7 @@ def image_of(site: Site, context: RequestContext, name: str) -> dict[str, Any] |
         known = {name: {**define(found, "").to_result(), "url": ""}}
         return catalog.image(name, known, site.known["image_service"])
     except LaunchError as error:
-        raise ApiError(400, str(error)) from error
+        raise ApiError(400, str(error), error.public) from error
 
 
 def _found(look: Look, name: str) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _check_image(known: Mapping[str, Any], look: Look | None, entry: Mapping[str
         image = define(found, "").to_result() if found else catalog.image(name, known["images"], "url")
         reason = misfit.reason(catalog.flavor(entry["flavor"], known["flavors"]), image, None)
     except LaunchError as error:
-        raise ApiError(400, str(error)) from error
+        raise ApiError(400, str(error), error.public) from error
     if reason:
         raise ApiError(400, reason)
 

@@ -107,7 +107,7 @@ class Account:
         if error.response is None:
             return unreachable(error, "Keystone", what)
         meant = failure(error.response, "Keystone", what, self._advice if error.http_status in (401, 404) else "")
-        return Refused(str(meant)) if error.http_status == 404 else meant
+        return meant.within(Refused, "%s") if error.http_status == 404 else meant
 
     @property
     def _advice(self) -> str:

@@ -67,6 +67,6 @@ def _failure(
     message = done.stderr.decode(errors="replace").strip() or "no message"
     text = "%s failed (%d): %s" % (" ".join(arguments[:2]), done.returncode, message[-500:])
     if done.returncode in meanings:
-        return meanings[done.returncode](text)
+        return meanings[done.returncode](text, "%s failed" % arguments[0])
     full = os.strerror(errno.ENOSPC) in message
-    return Exhausted(text) if full else Unavailable(text)
+    return Exhausted(text, "no room on a disk of its host") if full else Unavailable(text)

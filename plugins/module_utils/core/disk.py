@@ -19,6 +19,8 @@ from .errors import Exhausted, LaunchError, Unavailable
 CPU_SECONDS = 30
 ADDRESS_SPACE = 2 * 1024**3
 
+FULL = "no room on a disk of its host"
+
 
 def qemu_img(directory: str, *arguments: str, meanings: Mapping[int, type[LaunchError]] | None = None) -> str:
     """Run qemu-img under its limits on a disk in a directory; meanings: the errors that certain exit codes stand for.
@@ -29,7 +31,7 @@ def qemu_img(directory: str, *arguments: str, meanings: Mapping[int, type[Launch
     try:
         return command("qemu-img", *arguments, package="qemu-utils", meanings=meanings, **limits)
     except Exhausted as error:
-        raise Exhausted("%s (%s)" % (error, _room(directory))) from error
+        raise Exhausted("%s (%s)" % (error, _room(directory)), error.public) from error
 
 
 def make_directory(path: str) -> None:
@@ -124,7 +126,8 @@ def check_room(directory: str, needed: int) -> None:
     if needed > free:
         raise Exhausted(
             "no room on the host's disk: %s needed in %s, %s free; remove something there or use another host"
-            % (mebibytes(needed), directory, mebibytes(free))
+            % (mebibytes(needed), directory, mebibytes(free)),
+            public=FULL,
         )
 
 
@@ -137,7 +140,7 @@ def disk_errors(directory: str) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Exhausted("no room on the host's disk: %s (%s)" % (error, _room(directory))) from error
+            raise Exhausted("no room on the host's disk: %s (%s)" % (error, _room(directory)), FULL) from error
         raise Unavailable("the host's disk: %s" % error) from error
 
 

@@ -16,15 +16,21 @@ class LaunchError(Exception):
     `abort` is nova's closed list of errors that no other host can cure
     (nova/compute/manager.py, `_do_build_and_run_instance`): the instance goes to ERROR
     at once. Everything else sends it to its next alternate host. facts are what a result tells of it beside.
-    public is its text for everybody, where the whole names hosts or what they have: that is for who runs the cloud.
+    public is its text for everybody, where the whole names hosts, what they have, or what is another project's: that is
+    for who runs the cloud. OUTSIDE is what a kind of error tells everybody that says nothing of its own.
     """
 
     abort = False
     facts: Mapping = {}
+    OUTSIDE: str | None = None
 
     def __init__(self, message: str = "", public: str | None = None):
         super().__init__(message)
-        self.public = str(message) if public is None else public
+        self.public = next(str(text) for text in (public, self.OUTSIDE, message) if text is not None)
+
+    def within(self, kind: type[LaunchError], words: str) -> LaunchError:
+        """The same as an error of that kind in these words, which have a %s for it."""
+        return kind(words % self, words % self.public)
 
 
 class InvalidRequest(LaunchError):
@@ -60,11 +66,18 @@ class Exhausted(LaunchError):
 
 
 class Unavailable(LaunchError):
-    """A service or a host did not answer, or not in time; another host or a later run may do better."""
+    """A service or a host did not answer, or not in time; another host or a later run may do better.
+
+    Which one, where it is and in whose words, is nobody's business outside.
+    """
+
+    OUTSIDE = "a service or a host of the cloud does not do what it should"
 
 
 class MissingLibrary(LaunchError):
     """A Python library that a backend needs cannot be imported."""
+
+    OUTSIDE = Unavailable.OUTSIDE
 
     def __init__(self, library: str):
         super().__init__(library)

@@ -49,12 +49,13 @@ def access(params: dict[str, Any]) -> Access | None:
     return Access(params["token"], params["token_url"])
 
 
-def refusal(what: str, status: int, headers: Any, body: bytes) -> LaunchError | None:
-    """The error that the image service's answer to the token means; None for what means the same everywhere."""
+def refusal(status: int, headers: Any, body: bytes) -> tuple[type[LaunchError], str] | None:
+    """What the image service's answer to the token means, an error's kind and text; None for what means the same
+    everywhere."""
     if status not in _MEANINGS:
         return None
     kind, meaning, cure = _MEANINGS[status]
     said = " ".join(html.unescape(_TAG.sub(" ", body.decode("utf-8", "replace"))).split())[:200]
     request_id = headers.get("x-openstack-request-id")
     origin = "%d, request id %s" % (status, request_id) if request_id else str(status)
-    return kind("%s: %s: %s (%s); %s" % (what, meaning, said or "no message", origin, cure))
+    return kind, "%s: %s (%s); %s" % (meaning, said or "no message", origin, cure)

@@ -73,13 +73,16 @@ def check(image: Image, part: BinaryIO) -> None:
         if digest != asked:
             raise InvalidRequest(
                 "image %s: its %s is %s, the request says %s: correct the checksum or the url"
-                % (image.url, name, digest, asked)
+                % (image.url, name, digest, asked),
+                public="its %s is %s, the request says %s: correct the checksum or the url" % (name, digest, asked),
             )
     inspect_file(part.fileno(), str(image.url), str(image.disk_format))
     try:
         qemu_img(os.path.dirname(part.name), "info", "-f", str(image.disk_format), part.name, meanings=UNREADABLE)
     except InvalidRequest as error:
-        raise InvalidRequest("image %s: %s: build or upload the image anew" % (image.url, error)) from error
+        advice = "build or upload the image anew"
+        text = "image %s: %s: %s" % (image.url, error, advice)
+        raise InvalidRequest(text, "%s: %s" % (error.public, advice)) from error
 
 
 def give_to_qemu(part: BinaryIO) -> None:
@@ -106,7 +109,7 @@ def inspect_file(descriptor: int, what: str, disk_format: str) -> int:
     try:
         return inspect(reader(descriptor), os.fstat(descriptor).st_size, disk_format)
     except InvalidRequest as error:
-        raise InvalidRequest("image %s: %s" % (what, error)) from error
+        raise InvalidRequest("image %s: %s" % (what, error), error.public) from error
 
 
 def reader(descriptor: int):

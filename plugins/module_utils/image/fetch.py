@@ -115,7 +115,7 @@ def _receive(source: Source, part: BinaryIO, most: int, ends: float) -> bool:
         if response.getcode() == 206:
             _check_continues(response.headers, have, memory, part)
         elif response.getcode() == 204:
-            raise NotFound("url %s: the server has lost the image's data: upload it anew" % source.url)
+            raise source.error(NotFound, "the server has lost the image's data: upload it anew")
         else:
             have = 0
             _begin(source, part, response.headers)

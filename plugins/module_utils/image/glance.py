@@ -38,7 +38,8 @@ def _get(api: Any, identity: str) -> dict[str, Any]:
     try:
         return api.get("images/%s" % identity.lower(), "image %s" % identity)
     except (NotFound, Refused) as error:
-        raise type(error)("%s; `openstack image list` shows the images that the project may use" % error) from error
+        advice = "`openstack image list` shows the images that the project may use"
+        raise error.within(type(error), "%s; " + advice) from error
 
 
 def _list(api: Any, names: list[str]) -> list[dict[str, Any]]:

@@ -19,26 +19,27 @@ CHUNK = 1024 * 1024
 
 def open_file(source: Source) -> BinaryIO:
     """The file behind a file:// url, open; InvalidRequest unless it is in a folder of the policy's, links followed."""
-    url = source.url
-    path = unquote(urlsplit(url).path)
+    path = unquote(urlsplit(source.url).path)
     real = os.path.realpath(path)
     folders = [os.path.join(os.path.realpath(folder), "") for folder in source.policy.folders]
     if not real.startswith(tuple(folders)):
-        raise InvalidRequest(
-            "url %s: is a file outside of %s: move it there, or add its folder to launch_image_sources"
-            % (url, " and ".join(source.policy.folders) or "all folders, as launch_image_sources names none")
+        folders = " and ".join(source.policy.folders) or "all folders, as launch_image_sources names none"
+        raise source.error(
+            InvalidRequest,
+            "is a file outside of %s: move it there, or add its folder to launch_image_sources" % folders,
+            public="is a file where no image is had from",
         )
     try:
         # Not to wait for the other end of a pipe; nor to follow what has become a link meanwhile.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
         file = open(os.open(real, flags), "rb", buffering=0)  # noqa: SIM115
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound("url %s: there is no such file on this host" % url) from error
+        raise source.error(NotFound, "there is no such file on this host") from error
     except (OSError, ValueError) as error:
-        raise InvalidRequest("url %s: %s" % (url, error)) from error
+        raise source.error(InvalidRequest, str(error), public="cannot be read") from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise InvalidRequest("url %s: is not a file" % url)
+        raise source.error(InvalidRequest, "is not a file")
     return file
 
 

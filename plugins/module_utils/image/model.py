@@ -83,7 +83,8 @@ class Image:
         if before is None and self.launched:
             raise Conflict(
                 "root disk %s: it is gone, and with it what the guest had written; rebuild or destroy the instance"
-                % self.path
+                % self.path,
+                public="its root disk is gone, and with it what the guest had written; rebuild or destroy the instance",
             )
         if before is None or (self.instance_uuid and before.path is None):
             return self
@@ -110,7 +111,8 @@ class Image:
         if self.base is not None and os.path.basename(self.base) != base_name(self, version):
             raise Conflict(
                 "image: %s is gone, over which root disk %s was made, and its source has another version by now: put "
-                "that file back, or destroy the instance" % (self.base, self.path)
+                "that file back, or destroy the instance" % (self.base, self.path),
+                public="the image over which its root disk was made is gone, and its source has another version by now",
             )
 
     def to_result(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.errors import InvalidRequest
+from ..core.errors import InvalidRequest, LaunchError
 from .access import Access
 from .policy import Policy
 
@@ -30,11 +30,16 @@ class Source:
         """Whether the bytes behind it never change: those of an image service."""
         return self.access is not None and self.access.covers(self.url)
 
+    def error(self, kind: type[LaunchError], reason: str, public: str | None = None) -> LaunchError:
+        """One of this source. Its url, and with public what else the reason names, is for who runs the cloud."""
+        return kind("url %s: %s" % (self.url, reason), "its url: %s" % (public or reason))
+
 
 def check_size(source: Source, size: int, most: int) -> None:
     """InvalidRequest if an image of so many bytes is larger than its root disk can be."""
     if size > most:
-        raise InvalidRequest(
-            "url %s: is larger than the %d MiB that an image for this flavor can have; for a flavor without a disk "
-            "launch_image_max_size says how large" % (source.url, most >> 20)
+        raise source.error(
+            InvalidRequest,
+            "is larger than the %d MiB that an image for this flavor can have; for a flavor without a disk "
+            "launch_image_max_size says how large" % (most >> 20),
         )

@@ -163,7 +163,7 @@ def read_header(path: str) -> Qcow2:
         try:
             return parse_qcow2(reader(file.fileno()), os.fstat(file.fileno()).st_size)
         except InvalidRequest as error:
-            raise Conflict("root disk %s: %s" % (path, error)) from error
+            raise Conflict("root disk %s: %s" % (path, error), "its root disk: %s" % error.public) from error
 
 
 def make_root(image: Image, base: str, state_path: str, max_size: int, anew: bool = False) -> Image:
@@ -176,7 +176,7 @@ def make_root(image: Image, base: str, state_path: str, max_size: int, anew: boo
         try:
             virtual_size = inspect_file(file.fileno(), base, str(image.disk_format))
         except InvalidRequest as error:
-            raise Conflict("%s; remove that file, the next run fetches it again" % error) from error
+            raise error.within(Conflict, "%s; remove that file, the next run fetches it again") from error
         if image.path is None:
             return replace(image, base=base, cached=True)
         path = os.path.dirname(image.path)
@@ -212,7 +212,8 @@ def remove_root(image: Image) -> Image:
     """Remove an instance's root disk, and its directory if nothing else is in it."""
     path = str(image.path)
     if in_use(path):
-        raise Conflict("root disk %s: a running guest uses it; remove its domain first" % path)
+        why = "a running guest uses it; remove its domain first"
+        raise Conflict("root disk %s: %s" % (path, why), "its root disk: %s" % why)
     with suppress(Conflict, FileNotFoundError):
         touch(read_header(path).backing_file or "")
     remove(path, path + ".part")

@@ -47,9 +47,11 @@ def get(source: Source, headers: dict[str, str] | None = None) -> Any:
             opener = urllib.request.build_opener(handler, _NoRedirect)
             return opener.open(urllib.request.Request(address, headers=sent), timeout=TIMEOUT)
         except _NotAllowed as error:
-            raise InvalidRequest(
-                "url %s: its server is at %s, which only the host itself or its link can reach: name that in "
-                "launch_image_sources if it is meant" % (source.url, error)
+            raise source.error(
+                InvalidRequest,
+                "its server is at %s, which only the host itself or its link can reach: name that in "
+                "launch_image_sources if it is meant" % error,
+                public="its server is at no address that images are had from",
             ) from error
         except urllib.error.HTTPError as error:
             with closing(error):
@@ -62,7 +64,7 @@ def get(source: Source, headers: dict[str, str] | None = None) -> Any:
             raise Again(str(error.reason)) from error
         except (OSError, http.client.HTTPException) as error:
             raise Again(str(error) or type(error).__name__) from error
-    raise InvalidRequest("url %s: redirects more than %d times" % (source.url, REDIRECTS))
+    raise source.error(InvalidRequest, "redirects more than %d times" % REDIRECTS)
 
 
 class _NotAllowed(Exception):
@@ -118,26 +120,28 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def redirected(source: Source, address: str, location: str | None) -> str:
     """Where a redirect leads, if it may lead there: http or https, and never back from https to http."""
     if not location:
-        raise InvalidRequest("url %s: redirects to nowhere" % source.url)
+        raise source.error(InvalidRequest, "redirects to nowhere")
     target = urljoin(address, location)
     try:
         check_url(target, ("https",) if address.startswith("https:") else ("http", "https"), queried=True)
     except InvalidRequest as error:
-        raise InvalidRequest("url %s: redirects to %s: %s" % (source.url, target.partition("?")[0], error)) from error
+        where = target.partition("?")[0]
+        public = "redirects to where no image is had from"
+        raise source.error(InvalidRequest, "redirects to %s: %s" % (where, error), public) from error
     return target
 
 
 def _refusal(source: Source, error: urllib.error.HTTPError, access: Access | None, part: bool) -> Exception:
     """What an HTTP status means to us; part: whether only a part of the file was asked for."""
-    status, what = error.code, "url %s" % source.url
+    status = error.code
     if part and status in (400, 501):
         return NoParts("the server gives no part of the file")
     if status in _TRANSIENT_STATUS or status == 416 or status >= 500:
         return Again("the server answers %d" % status)
-    meant = access and refusal(what, status, error.headers, error.read(4096))
+    meant = access and refusal(status, error.headers, error.read(4096))
     if meant:
-        return meant
-    text = "%s: the server answers %d" % (what, status)
+        return source.error(*meant)
+    text = "the server answers %d" % status
     if status in (404, 410):
-        return NotFound(text + ", there is no such image: check the url")
-    return InvalidRequest(text + ": check the url and who may read it")
+        return source.error(NotFound, text + ", there is no such image: check the url")
+    return source.error(InvalidRequest, text + ": check the url and who may read it")

@@ -202,10 +202,9 @@ def _check_shared(network: Network, before: Item) -> Item:
         return before
     pairs = [(key, value, describe(network)[key]) for key, value in describe(existing).items()]
     differing = ", ".join("%s %s, not %s" % (key, have, asked) for key, have, asked in pairs if have != asked)
-    raise Conflict(
-        "network %s is shared by project %s, and has %s: define it as it is, or one of another name"
-        % (network.name, existing.project_id, differing)
-    )
+    text = "network %s is shared by %s, and has %s: define it as it is, or one of another name"
+    whose = ("project %s" % existing.project_id, "another project")
+    raise Conflict(*(text % (network.name, owner, differing) for owner in whose))
 
 
 def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> None:
@@ -213,12 +212,14 @@ def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> N
     existing = before.definition
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
         if address not in (existing.gateway, existing.server) and address in held:
-            raise Conflict(
-                "network %s: the %s's address %s belongs to port %s" % (network.name, what, address, held[address])
-            )
+            text = "network %s: the %s's address %s belongs to %s"
+            whose = ("port %s" % held[address], "a port")
+            raise Conflict(*(text % (network.name, what, address, holder) for holder in whose))
     if before.ports:
-        for reason in _kept_by_ports(existing, network, ", ".join(before.ports)):
-            raise Conflict("network %s %s" % (network.name, reason))
+        # Of a shared network they may be other projects'.
+        texts = zip(*(_kept_by_ports(existing, network, ports) for ports in (", ".join(before.ports), "of instances")))
+        for reason in texts:
+            raise Conflict(*("network %s %s" % (network.name, each) for each in reason))
 
 
 def _kept_by_ports(existing: Network, network: Network, ports: str) -> Iterator[str]:
@@ -256,10 +257,13 @@ def _remainder(request: Request, before: Item | None, going: set[Name]) -> None:
     if before is None:
         return
     if before.definition.project_id != request.project_id:
-        raise Conflict("network %s is project %s's, which shares it" % (before.name, before.definition.project_id))
+        text = "network %s is %s's, which shares it"
+        whose = ("project %s" % before.definition.project_id, "another project")
+        raise Conflict(*(text % (before.name, owner) for owner in whose))
     what = "%s %s" % (before.kind.replace("_", " "), before.name)
     if before.ports:
-        raise Conflict("%s is used by ports, %s: remove them first" % (what, ", ".join(before.ports)))
+        text = "%s is used by ports%s: remove them first"
+        raise Conflict(text % (what, ", " + ", ".join(before.ports)), text % (what, ""))
     users = sorted(set(before.groups) - going - {before.definition.full_name})
     if users:
         names = ", ".join(map(str, users))

@@ -53,10 +53,9 @@ class AddressPool:
         """The address asked for; Conflict if another port has it."""
         owner = self.held.get(network.full_name, {}).get(word, holder)
         if owner != holder:
-            raise Conflict(
-                "%s %s of network %s belongs to port %s: ask for another, or for none"
-                % (what, word, network.name, owner)
-            )
+            text = "%s %s of network %s belongs to %s: ask for another, or for none"
+            # On a shared network it may be another project's.
+            raise Conflict(*(text % (what, word, network.name, whose) for whose in ("port %s" % owner, "another port")))
         self.held.setdefault(network.full_name, {})[word] = holder
         return word
 

@@ -59,9 +59,9 @@ def _claimed(external: Network, what: str, address: str, taken: dict[str, str], 
     """The address, now the router's; Conflict if something else has it."""
     owner = taken.get(address, mine)
     if owner != mine:
-        raise Conflict(
-            "%s %s of network %s belongs to port %s: ask for another, or for none"
-            % (what, address, external.name, owner)
-        )
+        text = "%s %s of network %s belongs to %s: ask for another, or for none"
+        # On a shared network it may be another project's.
+        whose = ("port %s" % owner, "another port")
+        raise Conflict(*(text % (what, address, external.name, each) for each in whose))
     taken[address] = mine
     return address

@@ -134,10 +134,9 @@ class RemoteVolume:
         if self.encrypted:
             raise Conflict("%s: is encrypted, which is not supported: use another volume type" % self.what)
         if self.holders and not self.multiattach:
-            raise Conflict(
-                "%s: is attached to %s: detach it there first, or use a volume for several instances (multiattach)"
-                % (self.what, ", ".join(self.holders))
-            )
+            text = "%s: is attached%s: detach it there first, or use a volume for several instances (multiattach)"
+            where = " to " + ", ".join(self.holders)
+            raise Conflict(text % (self.what, where), text % (self.what, ""))
 
     def to_result(self) -> dict[str, Any]:
         """Its fields for people and for the next stages."""

@@ -77,7 +77,7 @@ def take():
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (Unavailable("it is off"), {"msg": "port: it is off"}),
+        (InvalidRequest("it is none"), {"msg": "port: it is none"}),
         (Unavailable("c1 is off", public="it is off"), {"msg": "port: c1 is off", "public_msg": "port: it is off"}),
     ],
 )

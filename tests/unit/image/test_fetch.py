@@ -177,8 +177,10 @@ def test_redirects_are_followed(site, part):
 )
 def test_redirects_that_are_not(site, part, target, words):
     site.redirects = {"/a": target}
-    with pytest.raises(InvalidRequest, match=words):
+    with pytest.raises(InvalidRequest, match=words) as raised:
         fetch(site.address + "/a", part)
+    assert raised.value.public.startswith("its url: redirects ")
+    assert "127.0.0.1" not in raised.value.public
     assert content(part) == b""
 
 
@@ -221,8 +223,9 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for_for_ever(site, part):
 
 
 def test_what_only_the_host_can_reach_is_not_asked(site, part):
-    with pytest.raises(InvalidRequest, match=r"its server is at 127.0.0.1.*launch_image_sources"):
+    with pytest.raises(InvalidRequest, match=r"its server is at 127.0.0.1.*launch_image_sources") as raised:
         fetch(site.address.replace("127.0.0.1", "localhost") + "/image", part, policy=Policy())
+    assert raised.value.public == "its url: its server is at no address that images are had from"
     assert site.requests == []
 
 
@@ -410,8 +413,10 @@ def test_a_file_is_read_from_the_folders_of_the_policy_alone(tmp_path, part):
         fetch("file://%s/way/good" % tmp_path, part, policy=policy)
         assert content(part) == NEW
         for path in ("images-of-others", "images/link", "images/../images-of-others", "images"):
-            with pytest.raises(InvalidRequest, match="is a file outside of .*launch_image_sources|is not a file"):
+            words = "is a file outside of .*launch_image_sources|is not a file"
+            with pytest.raises(InvalidRequest, match=words) as raised:
                 fetch("file://%s/%s" % (tmp_path, path), part, policy=policy)
+            assert str(tmp_path) not in raised.value.public
     with pytest.raises(InvalidRequest, match="outside of all folders, as launch_image_sources names none"):
         fetch("file://%s" % secret, part, policy=Policy(folders=()))
 

@@ -715,6 +715,7 @@ def test_what_ports_stand_in_the_way_of(options, words):
     (change,) = plan(asked({"name": "private"}, networks={"private": {**LAN, **options}}), there, "present")
     assert isinstance(change.error, Conflict)
     assert words in str(change.error)
+    assert "p1" not in change.error.public
 
 
 @pytest.mark.parametrize(

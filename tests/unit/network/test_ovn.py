@@ -295,8 +295,10 @@ def test_a_shared_network_is_one_for_all_and_its_makers_to_change(northbound):
     changed = {"networks": {"a": {**LAN, "shared": True, "mtu": 1400}}}
     run = Run(northbound, {"name": "a"}, project="B", **changed)
     assert "network a is shared by project A, and has mtu 1442, not 1400" in str(run.errors[0])
+    assert "network a is shared by another project" in run.errors[0].public
     run = Run(northbound, {"name": "a"}, project="B", state="absent", **SHARED)
     assert "network a is project A's, which shares it" in str(run.errors[0])
+    assert "network a is another project's, which shares it" in run.errors[0].public
     assert northbound.dump() == before
     assert ports(northbound, "pB", project="B", groups=[], **SHARED) == []
     told = json.loads(northbound.nbctl("--format=json", "--columns=addresses", "list", "Logical_Switch_Port"))["data"]

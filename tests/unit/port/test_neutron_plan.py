@@ -289,6 +289,7 @@ def test_what_is_not_ours_is_not_touched(before, state, outcome):
 def test_a_port_of_the_users(offered, outcome):
     change = planned(asked(port="my-port", host="c1"), there(offered=tuple(offered)))
     assert outcome in (str(change.error) if change.error else change.action)
+    assert change.error is None or "project q" not in change.error.public
     if change.error is None:
         assert (change.after.adopted, change.after.port_id, change.after.host) == (True, "p2", "c1")
         assert change.after.security_groups == OFFERED.security_groups

@@ -187,6 +187,7 @@ def test_several_addresses_are_one_ports_and_never_given_out(northbound):
     run = Run(northbound, port("c"), port("d", fixed_ips=["10.20.0.9", "10.20.0.3"]))
     assert run.ports[0].fixed_ip == "10.20.0.5"
     assert "10.20.0.3 of network private belongs to port %s" % identity("a") in str(run.errors[1])
+    assert "10.20.0.3 of network private belongs to another port" in run.errors[1].public
 
 
 def test_an_address_beside_the_first_comes_and_goes(northbound):

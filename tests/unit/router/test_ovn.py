@@ -521,6 +521,7 @@ def test_a_way_out_of_ipv6_alone(site):
     site.routers["other"] = site.routers["main"]
     [refused] = site.run("router", wanted=[{"name": "other"}]).values()
     assert "external_ipv6 fd00:30::5 of network provider belongs to port" in str(refused)
+    assert "belongs to another port" in refused.public
     assert (
         "network six has no cidr, and a floating IP is translated to"
         in refusal(site, port("db", network="six", floating_ip=True))[0]

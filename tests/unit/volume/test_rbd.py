@@ -196,6 +196,7 @@ def test_nobody_gets_what_somebody_has_open(cluster, run):
     ((action, error),) = run(DATA)
     assert action == "keep"
     assert "a client at 192.0.2.9:0/1" in str(error)
+    assert "192.0.2.9" not in error.public
     cluster.images["volumes/" + IMAGE]["watchers"] = []
     assert run(DATA)[0][1].status == "in-use"
     cluster.images["volumes/" + IMAGE]["watchers"] = ["192.0.2.11:0/1"]

@@ -150,7 +150,7 @@ class Cinder:
         failed = self._error_of(volume, raw)
         if new:
             self.api.delete("/volumes/%s" % volume.volume_id, volume.what)
-            failed = Conflict("%s; it has been removed" % failed)
+            failed = failed.within(Conflict, "%s; it has been removed")
         raise failed
 
     def _grow(self, volume: RemoteVolume, size: int) -> RemoteVolume:

@@ -194,7 +194,8 @@ class Volumes:
         volume.check_unused()
         path = disk_path(self.state_path, volume.id, str(volume.format))
         if in_use(path):
-            raise Conflict("volume %s: a running guest has %s open: detach it there first" % (volume.label, path))
+            text = "volume %s: a running guest has %s open: detach it there first"
+            raise Conflict(text % (volume.label, path), text % (volume.label, "it"))
         record = self._record(volume.id)
         remove(record, record + ".part", path, path + ".part")
         return volume
@@ -209,4 +210,4 @@ def virtual_size(path: str, disk_format: str) -> int:
         try:
             return parse_qcow2(lambda offset, length: os.pread(file.fileno(), length, offset), size).virtual_size
         except InvalidRequest as error:
-            raise Conflict("volume %s: %s" % (path, error)) from error
+            raise Conflict("volume %s: %s" % (path, error), error.public) from error

@@ -201,4 +201,6 @@ class Images:
     def _check_closed(self, volume: RemoteVolume, clients: list[str]) -> None:
         """Conflict if somebody has the image open."""
         if clients:
-            raise Conflict("%s: a client at %s has it open: end it there first" % (volume.what, ", ".join(clients)))
+            text = "%s: a client%s has it open: end it there first"
+            where = " at " + ", ".join(clients)
+            raise Conflict(text % (volume.what, where), text % (volume.what, ""))

@@ -135,7 +135,8 @@ class Pool:
                 raise
             message = " ".join(_LOG.sub("", str(error)).split())
             advice = ADVICE.get(type(error))
-            raise type(error)("Ceph: %s; %s" % (message, advice) if advice else "Ceph: %s" % message) from error
+            text = "Ceph: %s; %s" % (message, advice) if advice else "Ceph: %s" % message
+            raise type(error)(text, "Ceph: %s" % error.public) from error
 
 
 def _claims(metadata: dict[str, str]) -> dict[str, str]:
