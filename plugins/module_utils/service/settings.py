@@ -153,7 +153,7 @@ def _waking(given: Mapping[str, Any], folder: str) -> dict[str, Any]:
 def _cache(given: Mapping[str, Any], folder: str) -> dict[str, Any]:
     """The settings of what keeps what Keystone said."""
     servers, strategy, key = OF_CACHE
-    if servers not in given and (strategy in given or key in given):
+    if not given.get(servers) and (strategy in given or key in given):
         raise InvalidRequest("%s: is missing: there is nothing to protect elsewhere" % servers)
     if strategy in given and key not in given:
         raise InvalidRequest("%s: %s needs a secret key: name its file, in %s" % (strategy, given[strategy], key))

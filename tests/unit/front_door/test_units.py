@@ -155,10 +155,10 @@ def test_a_transport_is_a_variable_away(tmp_path, plain):
 def test_memcached_is_a_variable_away(tmp_path, plain):
     assert plain[1].memcached_servers == ()
     key = "/etc/kvmstack/memcache_secret_key"
-    servers = ["192.0.2.10:11211"]
-    told, *_units = written(tmp_path, front_door_memcached_servers=servers, front_door_memcache_secret_key_file=key)
-    assert (told.memcached_servers, told.memcache_secret_key_file) == (("192.0.2.10:11211",), key)
-    assert told.memcache_security_strategy == "ENCRYPT"
+    for servers in (["192.0.2.10:11211", "192.0.2.11:11211"], "192.0.2.10:11211,192.0.2.11:11211"):
+        told, *_units = written(tmp_path, front_door_memcached_servers=servers, front_door_memcache_secret_key_file=key)
+        assert told.memcached_servers == ("192.0.2.10:11211", "192.0.2.11:11211")
+        assert (told.memcache_secret_key_file, told.memcache_security_strategy) == (key, "ENCRYPT")
 
 
 def test_its_own_rabbitmq_is_named_by_itself(tmp_path):

@@ -84,6 +84,7 @@ def test_what_keystone_said_is_kept_by_the_api_unless_there_are_memcached_server
     ("text", "words"),
     [
         pytest.param("memcache_secret_key_file: x", "memcached_servers: is missing", id="a key for nothing"),
+        pytest.param("memcached_servers: [], memcache_secret_key_file: x", "memcached_servers: is", id="for none"),
         pytest.param("memcached_servers: [a], memcache_security_strategy: MAC", "needs a secret key", id="no key"),
         pytest.param(
             "memcached_servers: [a], memcache_secret_key_file: x, memcache_security_strategy: none",
