@@ -32,7 +32,7 @@ class Publisher:
             self._sender.send(*message)
 
     def _send(self, topic: str, message: dict[str, str]) -> None:
-        self._notifiers = self._notifiers or notifiers(url_of(self.settings), "kvmstack-api")
+        self._notifiers = self._notifiers or notifiers(Transport(url_of(self.settings)), "kvmstack-api")
         self._notifiers[topic].info({}, EVENT, message)
 
 
@@ -41,13 +41,15 @@ class Caller:
 
     def __init__(self, settings: Settings):
         self._url = url_of(settings)
-        self._notifiers = notifiers(self._url, "kvmstack-request")
+        self._transport = Transport(self._url)
+        self._notifiers = notifiers(self._transport, "kvmstack-request")
 
     def tell(self, asked: Mapping[str, tuple[str, str]]) -> None:
-        """The same, waiting until that is done; Unavailable where no broker lets us in."""
+        """The same, once, waiting until that is done; Unavailable where no broker lets us in."""
         broker.reach(self._url)
         for topic, message in messages(asked):
             self._notifiers[topic].info({}, EVENT, message)
+        self._transport.close()
 
 
 def messages(asked: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -56,7 +58,6 @@ def messages(asked: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, dict[s
         yield topic_of(action), {"instance_uuid": instance_uuid, "request_id": request_id}
 
 
-def notifiers(url: str, service: str) -> dict[str, Any]:
+def notifiers(transport: Transport, service: str) -> dict[str, Any]:
     """By topic what sends there."""
-    transport = Transport(url)
     return {each: transport.notifier(each, publisher(service)) for each in TOPICS}

@@ -93,6 +93,10 @@ class Transport:
         server.dispatcher = _Dispatcher(read, self.library.NotificationResult)
         return server
 
+    def close(self) -> None:
+        """End its connections, for ever: a process that just ends without is a warning in the broker's log."""
+        self.connection.cleanup()
+
 
 class _Endpoint:
     """Names the one priority that is listened for: the library's own dispatcher takes what it cannot read for read."""

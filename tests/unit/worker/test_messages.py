@@ -13,7 +13,7 @@ from ansible_collections.kvmstack.launch.plugins.module_utils.core.errors import
 from ansible_collections.kvmstack.launch.plugins.module_utils.service import broker
 from ansible_collections.kvmstack.launch.plugins.module_utils.service.publisher import Caller, Publisher
 from ansible_collections.kvmstack.launch.plugins.module_utils.service.settings import Settings
-from ansible_collections.kvmstack.launch.plugins.module_utils.service.transport import url_of
+from ansible_collections.kvmstack.launch.plugins.module_utils.service.transport import Transport, url_of
 from ansible_collections.kvmstack.launch.plugins.module_utils.worker.messages import Messages, parsed
 from ansible_collections.kvmstack.launch.tests.unit.rabbitmq import PASSWORD
 from ansible_collections.kvmstack.launch.tests.unit.worker.conftest import House, ended, until
@@ -81,8 +81,11 @@ def test_a_message_is_held_until_its_request_is_settled_and_then_gone(hall):
     assert OTHER in json.loads(hall.server.take(hall.url, SCHEDULER).body)["oslo.message"]
 
 
-def test_what_a_run_tells_is_at_the_broker_when_it_ends(hall):
+def test_what_a_run_tells_is_at_the_broker_when_it_ends(hall, monkeypatch):
+    close, closed = Transport.close, []
+    monkeypatch.setattr(Transport, "close", lambda self: closed.append(close(self)))
     Caller(hall.settings).tell({ONE: ("create", "req-" + ONE), OTHER: ("delete", "req-" + OTHER)})
+    assert len(closed) == 1
     assert (hall.length(SCHEDULER), hall.length(COMPUTE)) == (1, 1)
     messages = hall.ear()
     until(lambda: held(messages) == [ONE, OTHER], lambda: held(messages))

@@ -192,7 +192,7 @@ def _external(request: Request) -> Name | None:
 
 def _final(error: LaunchError) -> LaunchError:
     """Why a port that was planned cannot be made. What it was planned by was there, or is defined: it may come."""
-    return NotMade(str(error)) if isinstance(error, NotFound) else error
+    return error.within(NotMade, "%s") if isinstance(error, NotFound) else error
 
 
 def _of_query(tables: Any, params: Mapping[str, Any]) -> dict[str, list]:
