@@ -142,7 +142,7 @@ class Accepting:
             if before.task_state in ACTIONS:
                 task = (ACTIONS[before.task_state], writing.moment, "ended by %s" % self.action)
                 events.finish_action(self.database, connection, before, *task)
-            [instance] = _written(writing, [change]).values()
+            instance = _written(writing, [change])[change.key]
             self._begin(connection, instance, writing.moment)
             events.finish_action(self.database, connection, instance, self.action, writing.moment)
             return instance
