@@ -13,6 +13,7 @@ from typing import Mapping
 from .errors import Exhausted, LaunchError, Unavailable
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+FULL = "no room on a disk of its host"
 
 
 def command(
@@ -69,4 +70,4 @@ def _failure(
     if done.returncode in meanings:
         return meanings[done.returncode](text, "%s failed" % arguments[0])
     full = os.strerror(errno.ENOSPC) in message
-    return Exhausted(text, "no room on a disk of its host") if full else Unavailable(text)
+    return Exhausted(text, FULL) if full else Unavailable(text)

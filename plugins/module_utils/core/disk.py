@@ -12,14 +12,12 @@ import struct
 from contextlib import contextmanager, suppress
 from typing import Any, Iterator, Mapping
 
-from .command import command
+from .command import FULL, command
 from .errors import Exhausted, LaunchError, Unavailable
 
 # nova's limits for qemu-img, which reads what strangers wrote (CVE-2015-5162): processor seconds, bytes.
 CPU_SECONDS = 30
 ADDRESS_SPACE = 2 * 1024**3
-
-FULL = "no room on a disk of its host"
 
 
 def qemu_img(directory: str, *arguments: str, meanings: Mapping[int, type[LaunchError]] | None = None) -> str:
