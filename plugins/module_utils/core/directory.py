@@ -54,14 +54,15 @@ def write(state_path: str, owner: Owner) -> None:
         write_record(instance_path(state_path, owner.uuid, FILE), after.to_result())
 
 
-def check(state_path: str, instance_uuid: str, record_id: str | None) -> None:
-    """Conflict if an instance's directory is of another record than the one that asks."""
-    other = read(state_path, instance_uuid).record_id
-    if record_id and other and other != record_id:
+def check(state_path: str, instance_uuid: str, record_id: str | None) -> Owner:
+    """Whose an instance's directory is; Conflict if it is of another record than the one that asks."""
+    owner = read(state_path, instance_uuid)
+    if record_id and owner.record_id and owner.record_id != record_id:
         raise Conflict(
             "%s belongs to another record (%s): launch or destroy its instance with the database that has this record"
-            % (instance_path(state_path, instance_uuid), other)
+            % (instance_path(state_path, instance_uuid), owner.record_id)
         )
+    return owner
 
 
 def remove_if_unused(path: str) -> None:

@@ -62,8 +62,7 @@ class Images:
     def _root(self, image: Image) -> Image | None:
         """The root disk of an instance; without a path if it is only half made."""
         path = str(image.path)
-        directory.check(self.state_path, str(image.instance_uuid), image.record_id)
-        done = directory.read(self.state_path, str(image.instance_uuid)).rebuild_id
+        done = directory.check(self.state_path, str(image.instance_uuid), image.record_id).rebuild_id
         if not os.path.lexists(path):
             return replace(image, path=None) if os.path.lexists(path + ".part") else None
         if self.state == "absent":
