@@ -28,6 +28,11 @@ class LaunchError(Exception):
         super().__init__(message)
         self.public = next(str(text) for text in (public, self.OUTSIDE, message) if text is not None)
 
+    @classmethod
+    def telling(cls, words: str, facts: tuple, public: tuple) -> LaunchError:
+        """One in these words, filled in with facts for who runs the cloud, and for everybody with what public has."""
+        return cls(words % facts, words % public)
+
     def within(self, kind: type[LaunchError], words: str) -> LaunchError:
         """The same as an error of that kind in these words, which have a %s for it."""
         return kind(words % self, words % self.public)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, ip_network
 from typing import Container, Iterator
 
-from ..core.errors import InvalidRequest
+from ..core.errors import Conflict, InvalidRequest
 from .addresses import NetworkFull, checked_host
 from .definition import Network
 
@@ -75,6 +75,20 @@ def next_free(network: Network, free: Iterator[str]) -> str:
         "needed, widen its allocation_pool, or use another network"
         % (network.name, network.cidr, _size(network), network.first, network.last)
     )
+
+
+def claim(network: Network, what: str, address: str, taken: dict[str, str], holder: str) -> str:
+    """The address asked for, now the holder's; Conflict if another one has it. taken: the holders by address."""
+    owner = taken.get(address, holder)
+    if owner != holder:
+        # On a shared network it may be another project's.
+        raise Conflict.telling(
+            "%s %s of network %s belongs to %s: ask for another, or for none",
+            (what, address, network.name, "port %s" % owner),
+            public=(what, address, network.name, "another port"),
+        )
+    taken[address] = holder
+    return address
 
 
 def _size(network: Network) -> int:

@@ -202,9 +202,11 @@ def _check_shared(network: Network, before: Item) -> Item:
         return before
     pairs = [(key, value, describe(network)[key]) for key, value in describe(existing).items()]
     differing = ", ".join("%s %s, not %s" % (key, have, asked) for key, have, asked in pairs if have != asked)
-    text = "network %s is shared by %s, and has %s: define it as it is, or one of another name"
-    whose = ("project %s" % existing.project_id, "another project")
-    raise Conflict(*(text % (network.name, owner, differing) for owner in whose))
+    raise Conflict.telling(
+        "network %s is shared by %s, and has %s: define it as it is, or one of another name",
+        (network.name, "project %s" % existing.project_id, differing),
+        public=(network.name, "another project", differing),
+    )
 
 
 def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> None:
@@ -212,9 +214,11 @@ def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> N
     existing = before.definition
     for what, address in (("gateway", network.gateway), ("DHCP server", network.server)):
         if address not in (existing.gateway, existing.server) and address in held:
-            text = "network %s: the %s's address %s belongs to %s"
-            whose = ("port %s" % held[address], "a port")
-            raise Conflict(*(text % (network.name, what, address, holder) for holder in whose))
+            raise Conflict.telling(
+                "network %s: the %s's address %s belongs to %s",
+                (network.name, what, address, "port %s" % held[address]),
+                public=(network.name, what, address, "a port"),
+            )
     if before.ports:
         # Of a shared network they may be other projects'.
         texts = zip(*(_kept_by_ports(existing, network, ports) for ports in (", ".join(before.ports), "of instances")))
@@ -257,13 +261,13 @@ def _remainder(request: Request, before: Item | None, going: set[Name]) -> None:
     if before is None:
         return
     if before.definition.project_id != request.project_id:
-        text = "network %s is %s's, which shares it"
-        whose = ("project %s" % before.definition.project_id, "another project")
-        raise Conflict(*(text % (before.name, owner) for owner in whose))
+        owner = "project %s" % before.definition.project_id
+        words = "network %s is %s's, which shares it"
+        raise Conflict.telling(words, (before.name, owner), public=(before.name, "another project"))
     what = "%s %s" % (before.kind.replace("_", " "), before.name)
     if before.ports:
-        text = "%s is used by ports%s: remove them first"
-        raise Conflict(text % (what, ", " + ", ".join(before.ports)), text % (what, ""))
+        ports = ", " + ", ".join(before.ports)
+        raise Conflict.telling("%s is used by ports%s: remove them first", (what, ports), public=(what, ""))
     users = sorted(set(before.groups) - going - {before.definition.full_name})
     if users:
         names = ", ".join(map(str, users))

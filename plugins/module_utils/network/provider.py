@@ -63,15 +63,15 @@ def check_neighbours(network: Any, existing: Any, others: Iterable[Any]) -> None
     for other in others:
         shared = _both(pool, _addresses(other))
         if other.full_name != network.full_name and wire(other) == wire(network) and shared:
-            text = (
+            addresses = [IPv4Address(end) for end in (shared[0], shared[-1])]
+            theirs = "network %s of project %s" % (other.name, other.project_id)
+            raise Conflict.telling(
                 "network %s is %s, where %s gives out %s to %s as well, and neither would know what the other has "
                 "given: let all projects define one network with shared: true (remove one that is not shared first), "
-                "or give each an allocation_pool of its own"
+                "or give each an allocation_pool of its own",
+                (network.name, wire(network), theirs, *addresses),
+                public=(network.name, "on a wire", "another network", *addresses),
             )
-            addresses = [IPv4Address(end) for end in (shared[0], shared[-1])]
-            facts = (network.name, wire(network), "network %s of project %s" % (other.name, other.project_id))
-            public = (network.name, "on a wire", "another network")
-            raise Conflict(*(text % (*each, *addresses) for each in (facts, public)))
 
 
 def _addresses(network: Any) -> range:

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from ..core.errors import Conflict
 from ..network.addresses import derived_mac
 from ..network.definition import Network
-from ..network.fixed_ips import free_addresses, next_free
+from ..network.fixed_ips import claim, free_addresses, next_free
 from ..network.names import Name
 from .floating import Floating, gives_up, reserve_floating
 from .item import Request
@@ -51,13 +50,7 @@ class AddressPool:
 
     def claim(self, network: Network, word: str, what: str, holder: str) -> str:
         """The address asked for; Conflict if another port has it."""
-        owner = self.held.get(network.full_name, {}).get(word, holder)
-        if owner != holder:
-            text = "%s %s of network %s belongs to %s: ask for another, or for none"
-            # On a shared network it may be another project's.
-            raise Conflict(*(text % (what, word, network.name, whose) for whose in ("port %s" % owner, "another port")))
-        self.held.setdefault(network.full_name, {})[word] = holder
-        return word
+        return claim(network, what, word, self.held.setdefault(network.full_name, {}), holder)
 
     def give_back(self, floating: Floating, holder: str) -> None:
         """A floating IP that its holder keeps after all."""

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..core.errors import Conflict
 from ..network.addresses import derived_mac
 from ..network.definition import Network
-from ..network.fixed_ips import free_addresses, next_free
+from ..network.fixed_ips import claim, free_addresses, next_free
 from ..network.names import Name
 from .definition import Router, check_external_ip, check_external_ipv6
 from .names import router_port
@@ -37,7 +36,7 @@ def give(router: Router, external: Network, before: Any, held: dict[Name, dict[s
     if external.ipv6_cidr is None:
         return Outside(external_ip)
     external_ipv6 = router.external_ipv6 or str(external.slaac_ip(external_mac(external_ip)))
-    return Outside(external_ip, _claimed(external, "external_ipv6", external_ipv6, taken, mine))
+    return Outside(external_ip, claim(external, "external_ipv6", external_ipv6, taken, mine))
 
 
 def external_mac(address: str | None) -> str:
@@ -52,16 +51,4 @@ def _external_ip(router: Router, external: Network, before: Any, taken: dict[str
         address = next_free(external, free_addresses(external, taken))
     elif not same or address != before.external_ip:
         check_external_ip(external, address, "external_ip")
-    return _claimed(external, "external_ip", address, taken, mine)
-
-
-def _claimed(external: Network, what: str, address: str, taken: dict[str, str], mine: str) -> str:
-    """The address, now the router's; Conflict if something else has it."""
-    owner = taken.get(address, mine)
-    if owner != mine:
-        text = "%s %s of network %s belongs to %s: ask for another, or for none"
-        # On a shared network it may be another project's.
-        whose = ("port %s" % owner, "another port")
-        raise Conflict(*(text % (what, address, external.name, each) for each in whose))
-    taken[address] = mine
-    return address
+    return claim(external, "external_ip", address, taken, mine)

@@ -69,9 +69,11 @@ def _find_offered(request: Request, before: Port | None, current: Current) -> Po
         )
     port = choose("port", str(request.port), [(each.port_id, each.name, each) for each in current.offered])
     if port.project_id != current.project_id:
-        text = "port %s belongs to %s, not to this one"
-        whose = ("project %s" % port.project_id, "another project")
-        raise Conflict(*(text % (request.port, project) for project in whose))
+        raise Conflict.telling(
+            "port %s belongs to %s, not to this one",
+            (request.port, "project %s" % port.project_id),
+            public=(request.port, "another project"),
+        )
     if port.device not in ("", request.instance_uuid) or (not port.device and port.owner):
         raise Conflict(
             "port %s is in use by %s (%s): give another, or detach it there first"

@@ -194,8 +194,8 @@ class Volumes:
         volume.check_unused()
         path = disk_path(self.state_path, volume.id, str(volume.format))
         if in_use(path):
-            text = "volume %s: a running guest has %s open: detach it there first"
-            raise Conflict(text % (volume.label, path), text % (volume.label, "it"))
+            words = "volume %s: a running guest has %s open: detach it there first"
+            raise Conflict.telling(words, (volume.label, path), public=(volume.label, "it"))
         record = self._record(volume.id)
         remove(record, record + ".part", path, path + ".part")
         return volume

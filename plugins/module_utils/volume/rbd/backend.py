@@ -201,6 +201,5 @@ class Images:
     def _check_closed(self, volume: RemoteVolume, clients: list[str]) -> None:
         """Conflict if somebody has the image open."""
         if clients:
-            text = "%s: a client%s has it open: end it there first"
-            where = " at " + ", ".join(clients)
-            raise Conflict(text % (volume.what, where), text % (volume.what, ""))
+            words, where = "%s: a client%s has it open: end it there first", " at " + ", ".join(clients)
+            raise Conflict.telling(words, (volume.what, where), public=(volume.what, ""))
