@@ -29,7 +29,7 @@ class LaunchError(Exception):
         self.public = next(str(text) for text in (public, self.OUTSIDE, message) if text is not None)
 
     @classmethod
-    def telling(cls, words: str, facts: tuple, public: tuple) -> LaunchError:
+    def telling(cls, words: str, *, facts: tuple, public: tuple) -> LaunchError:
         """One in these words, filled in with facts for who runs the cloud, and for everybody with what public has."""
         return cls(words % facts, words % public)
 

@@ -84,7 +84,7 @@ def claim(network: Network, what: str, address: str, taken: dict[str, str], hold
         # On a shared network it may be another project's.
         raise Conflict.telling(
             "%s %s of network %s belongs to %s: ask for another, or for none",
-            (what, address, network.name, "port %s" % owner),
+            facts=(what, address, network.name, "port %s" % owner),
             public=(what, address, network.name, "another port"),
         )
     taken[address] = holder

@@ -204,7 +204,7 @@ def _check_shared(network: Network, before: Item) -> Item:
     differing = ", ".join("%s %s, not %s" % (key, have, asked) for key, have, asked in pairs if have != asked)
     raise Conflict.telling(
         "network %s is shared by %s, and has %s: define it as it is, or one of another name",
-        (network.name, "project %s" % existing.project_id, differing),
+        facts=(network.name, "project %s" % existing.project_id, differing),
         public=(network.name, "another project", differing),
     )
 
@@ -216,7 +216,7 @@ def _check_network(network: Network, before: Item, held: Mapping[str, str]) -> N
         if address not in (existing.gateway, existing.server) and address in held:
             raise Conflict.telling(
                 "network %s: the %s's address %s belongs to %s",
-                (network.name, what, address, "port %s" % held[address]),
+                facts=(network.name, what, address, "port %s" % held[address]),
                 public=(network.name, what, address, "a port"),
             )
     if before.ports:
@@ -263,11 +263,11 @@ def _remainder(request: Request, before: Item | None, going: set[Name]) -> None:
     if before.definition.project_id != request.project_id:
         owner = "project %s" % before.definition.project_id
         words = "network %s is %s's, which shares it"
-        raise Conflict.telling(words, (before.name, owner), public=(before.name, "another project"))
+        raise Conflict.telling(words, facts=(before.name, owner), public=(before.name, "another project"))
     what = "%s %s" % (before.kind.replace("_", " "), before.name)
     if before.ports:
         ports = ", " + ", ".join(before.ports)
-        raise Conflict.telling("%s is used by ports%s: remove them first", (what, ports), public=(what, ""))
+        raise Conflict.telling("%s is used by ports%s: remove them first", facts=(what, ports), public=(what, ""))
     users = sorted(set(before.groups) - going - {before.definition.full_name})
     if users:
         names = ", ".join(map(str, users))

@@ -69,7 +69,7 @@ def check_neighbours(network: Any, existing: Any, others: Iterable[Any]) -> None
                 "network %s is %s, where %s gives out %s to %s as well, and neither would know what the other has "
                 "given: let all projects define one network with shared: true (remove one that is not shared first), "
                 "or give each an allocation_pool of its own",
-                (network.name, wire(network), theirs, *addresses),
+                facts=(network.name, wire(network), theirs, *addresses),
                 public=(network.name, "on a wire", "another network", *addresses),
             )
 

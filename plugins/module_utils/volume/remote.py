@@ -135,7 +135,7 @@ class RemoteVolume:
             raise Conflict("%s: is encrypted, which is not supported: use another volume type" % self.what)
         if self.holders and not self.multiattach:
             words = "%s: is attached%s: detach it there first, or use a volume for several instances (multiattach)"
-            raise Conflict.telling(words, (self.what, " to " + ", ".join(self.holders)), public=(self.what, ""))
+            raise Conflict.telling(words, facts=(self.what, " to " + ", ".join(self.holders)), public=(self.what, ""))
 
     def to_result(self) -> dict[str, Any]:
         """Its fields for people and for the next stages."""

@@ -71,7 +71,7 @@ def _find_offered(request: Request, before: Port | None, current: Current) -> Po
     if port.project_id != current.project_id:
         raise Conflict.telling(
             "port %s belongs to %s, not to this one",
-            (request.port, "project %s" % port.project_id),
+            facts=(request.port, "project %s" % port.project_id),
             public=(request.port, "another project"),
         )
     if port.device not in ("", request.instance_uuid) or (not port.device and port.owner):

@@ -195,7 +195,7 @@ class Volumes:
         path = disk_path(self.state_path, volume.id, str(volume.format))
         if in_use(path):
             words = "volume %s: a running guest has %s open: detach it there first"
-            raise Conflict.telling(words, (volume.label, path), public=(volume.label, "it"))
+            raise Conflict.telling(words, facts=(volume.label, path), public=(volume.label, "it"))
         record = self._record(volume.id)
         remove(record, record + ".part", path, path + ".part")
         return volume

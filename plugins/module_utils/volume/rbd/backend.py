@@ -202,4 +202,4 @@ class Images:
         """Conflict if somebody has the image open."""
         if clients:
             words, where = "%s: a client%s has it open: end it there first", " at " + ", ".join(clients)
-            raise Conflict.telling(words, (volume.what, where), public=(volume.what, ""))
+            raise Conflict.telling(words, facts=(volume.what, where), public=(volume.what, ""))
